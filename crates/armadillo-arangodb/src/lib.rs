@@ -1,0 +1,1 @@
+//! The arangodb system for Armadillo.

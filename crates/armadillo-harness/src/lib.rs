@@ -1,0 +1,1 @@
+//! Collect, select, plan, run, report: the test harness; knows no product.

@@ -1,0 +1,1 @@
+//! The attributes of Armadillo: each expands to a registration, nothing more.

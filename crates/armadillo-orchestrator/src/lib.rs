@@ -1,0 +1,25 @@
+//! Starts, watches, judges and ends the servers of a deployment; knows no product.
+
+pub mod applet;
+pub mod health;
+pub mod http;
+pub mod secret;
+pub mod server;
+pub mod settings;
+pub mod system;
+pub mod topology;
+pub mod view;
+
+pub use applet::{APPLET_WORD, Applet};
+pub use health::{Health, State};
+#[doc(hidden)]
+pub use inventory;
+pub use secret::Secret;
+pub use server::{Cost, Launch, ServerKey, ServerPlan, Stage, Stop, Verb};
+pub use settings::{Flag, Settings};
+pub use system::{
+    Candidate, Checker, Evidence, ExitMeaning, Fut, Identity, Level, LogRecord, PlanError, Probe,
+    Scope, System, SystemEntry, system, systems,
+};
+pub use topology::{StaticTopology, Topology};
+pub use view::{Place, Share, View};

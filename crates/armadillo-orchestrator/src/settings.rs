@@ -1,0 +1,51 @@
+//! Settings as a system sees them: resolved values by name, and the declaration of flags a system adds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A flag that a system adds to the command line; its environment twin (`ARMADILLO_<NAME>`) and its place in
+/// `armadillo.toml` follow from its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag {
+    /// The long name without dashes: `etcd`, `server-option`.
+    pub name: &'static str,
+    /// What the value is called in `--help`: `PATH`, `N`. Empty for a switch.
+    pub value: &'static str,
+    /// Whether it may be given several times.
+    pub repeats: bool,
+    /// One or two sentences for `--help`.
+    pub help: &'static str,
+}
+
+/// Values by setting name (the long flag without dashes), after command line, environment and file were merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    values: BTreeMap<String, Vec<String>>,
+}
+
+impl Settings {
+    /// The last value of `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.last().map(String::as_str)
+    }
+
+    /// All values of `name`, in order.
+    #[must_use]
+    pub fn all(&self, name: &str) -> &[String] {
+        self.values.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the switch `name` is on: given, and not `false` or `0`.
+    #[must_use]
+    pub fn is_on(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|value| !matches!(value, "false" | "0" | "no" | "off"))
+    }
+
+    /// Replaces every value of `name`.
+    pub fn set(&mut self, name: &str, values: Vec<String>) {
+        self.values.insert(name.to_owned(), values);
+    }
+}

@@ -1,0 +1,277 @@
+//! The seam between a product and everything else: the trait [`System`].
+//!
+//! No method waits, retries, spawns a process or picks an address: the orchestrator does.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::health::Health;
+use crate::server::{Launch, ServerKey, ServerPlan, Stage, Verb};
+use crate::settings::{Flag, Settings};
+use crate::topology::Topology;
+use crate::view::View;
+
+/// A boxed future, so that [`System`] can be a trait object.
+pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a product implements to be run by Armadillo.
+pub trait System: Send + Sync + 'static {
+    /// The short name, used in topologies, paths and settings: `etcd`.
+    fn name(&self) -> &'static str;
+
+    /// The flags it adds; the harness parses and documents them and mirrors them as `ARMADILLO_*`.
+    fn flags(&self) -> &'static [Flag] {
+        &[]
+    }
+
+    /// The markers it declares, each with its meaning.
+    fn markers(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// The markers a test on this topology gets without saying so: `arango_single`.
+    fn topology_markers(&self, _topology: &Topology) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Where the program may be, best first. The first that exists is used.
+    fn programs(&self, settings: &Settings) -> Vec<Candidate>;
+
+    /// What to tell a user who has none of them: how to install it, which setting names it.
+    fn how_to_get(&self) -> String;
+
+    /// The arguments that make the program say its version.
+    fn version_args(&self) -> &'static [&'static str] {
+        &["--version"]
+    }
+
+    /// The version in what the program printed.
+    fn version_of(&self, output: &str) -> Option<String>;
+
+    /// The wish of a test with every unsaid number filled in, from settings or defaults: the grouping key.
+    ///
+    /// # Errors
+    /// When it makes no sense (an even number of members), with what would.
+    fn complete(&self, wish: &Topology, settings: &Settings) -> Result<Topology, PlanError>;
+
+    /// Every server of a complete topology, with gates, ports and cost.
+    fn plan(&self, topology: &Topology) -> Vec<ServerPlan>;
+
+    /// How to start `server`. Pure; called again at each restart.
+    fn launch(&self, view: &View, server: &ServerKey) -> Launch;
+
+    /// ONE look at a server that was started.
+    fn probe<'a>(&'a self, view: &'a View, server: &'a ServerKey) -> Fut<'a, Probe>;
+
+    /// One look at the whole. Every planned server must be in the answer.
+    fn health<'a>(&'a self, view: &'a View) -> Fut<'a, Health>;
+
+    /// What an exit code of this product means.
+    fn exit_meaning(&self, _role: &str, _code: i32) -> ExitMeaning {
+        ExitMeaning::Unknown
+    }
+
+    /// Reads one line of a server's log.
+    fn log_line(&self, _line: &str) -> Option<LogRecord> {
+        None
+    }
+
+    /// What to fetch when something failed.
+    fn evidence(&self, _view: &View) -> Vec<Evidence> {
+        Vec::new()
+    }
+
+    /// The invariants looked at after tests.
+    fn checkers(&self) -> Vec<Box<dyn Checker>> {
+        Vec::new()
+    }
+
+    /// Undoes what a test left: everything whose name carries this lease. Returns what it removed.
+    fn purge<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<Vec<String>, String>>;
+}
+
+/// A place where the program may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// This file; if it is named and missing, that is an error, not a reason to try the next.
+    File(PathBuf),
+    /// This name, looked up in `PATH`.
+    OnPath(&'static str),
+    /// An applet of this executable that stands in for the product, with the title it is shown under.
+    StandIn {
+        /// The applet's name, as registered with [`crate::Applet`].
+        applet: &'static str,
+        /// `arangod-emulator, a stand-in, not ArangoDB`.
+        title: &'static str,
+    },
+    /// An applet of this executable that *is* the product: a server built into the test executable.
+    BuiltIn {
+        /// The applet's name, as registered with [`crate::Applet`].
+        applet: &'static str,
+    },
+}
+
+/// A wish that cannot be planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{param}: {says}; {help}")]
+pub struct PlanError {
+    /// The parameter at fault.
+    pub param: String,
+    /// What is wrong with it.
+    pub says: String,
+    /// What would be right.
+    pub help: String,
+}
+
+/// What one look at a server showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Not there yet, and why.
+    NotYet(String),
+    /// It has reached this stage; `identity` says who answered, where the product can say.
+    At {
+        /// How far it has come.
+        stage: Stage,
+        /// Proof that the answer comes from the process just started; `None` leaves the proof to the socket's owner.
+        identity: Option<Identity>,
+    },
+    /// It will never get there.
+    Hopeless(String),
+}
+
+/// Who answered a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The answer carries the process id.
+    Pid(u32),
+    /// The answer carries something only this deployment's server can say (its token, its cluster's and its own id),
+    /// already compared by the system: true if it is ours.
+    Ours(bool),
+}
+
+/// What an exit code means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExitMeaning {
+    /// Nothing known.
+    Unknown,
+    /// A stop as it should be.
+    Clean,
+    /// A wrong configuration: starting again will not help. The text names it.
+    Config(String),
+    /// Something that may pass (a port taken). The text names it.
+    Transient(String),
+    /// It failed. The text names how.
+    Failure(String),
+}
+
+/// How loud a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Finest.
+    Trace,
+    /// For developers.
+    Debug,
+    /// Ordinary.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Something failed.
+    Error,
+    /// The server gives up.
+    Fatal,
+}
+
+/// One line of a server's log, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecord {
+    /// How loud it is.
+    pub level: Level,
+    /// The product's own id of the message, if it has such.
+    pub id: Option<String>,
+    /// The message.
+    pub text: String,
+    /// Whether it reports a crash of the server.
+    pub crash: bool,
+}
+
+/// Something to collect when a test failed.
+#[derive(Clone, Debug)]
+pub enum Evidence {
+    /// The answer to a request. `save_as` is a file name.
+    Http {
+        /// The server asked.
+        server: ServerKey,
+        /// The request.
+        request: crate::http::Request,
+        /// The name of the file it is saved in.
+        save_as: String,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// A file of a server, relative to its directory.
+    File {
+        /// The server.
+        server: ServerKey,
+        /// The path below the server's directory.
+        path: PathBuf,
+    },
+    /// A verb that makes the server write what it knows; the server may end by it.
+    Signal(ServerKey, Verb),
+}
+
+/// An invariant looked at after a test on its deployment.
+pub trait Checker: Send + Sync {
+    /// Its name: `databases`.
+    fn name(&self) -> &'static str;
+
+    /// When it may be asked.
+    fn scope(&self) -> Scope;
+
+    /// Looks. `lease` is the id that the names of what a test created carry.
+    ///
+    /// # Errors
+    /// What was found that should not be there, named.
+    fn check<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<(), String>>;
+}
+
+/// When a checker may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// After every test: it looks only at things that carry the lease's id in their name.
+    Lease,
+    /// When nobody holds a lease: it looks at the whole.
+    Idle,
+}
+
+/// A system's entry in the registry: `armadillo_orchestrator::register_system!(Etcd)`.
+pub struct SystemEntry(pub &'static dyn System);
+
+inventory::collect!(SystemEntry);
+
+/// All systems linked into this executable, by name.
+#[must_use]
+pub fn systems() -> Vec<&'static dyn System> {
+    let mut all: Vec<&'static dyn System> = inventory::iter::<SystemEntry>
+        .into_iter()
+        .map(|entry| entry.0)
+        .collect();
+    all.sort_by_key(|system| system.name());
+    all.dedup_by_key(|system| system.name());
+    all
+}
+
+/// The system of that name.
+#[must_use]
+pub fn system(name: &str) -> Option<&'static dyn System> {
+    systems().into_iter().find(|system| system.name() == name)
+}
+
+/// Registers a system: `register_system!(Etcd)`, where `Etcd` is a constant expression.
+#[macro_export]
+macro_rules! register_system {
+    ($system:expr) => {
+        $crate::inventory::submit! { $crate::SystemEntry(&$system) }
+    };
+}

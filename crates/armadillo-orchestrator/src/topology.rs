@@ -1,0 +1,200 @@
+//! Topologies: the value that says what must run.
+//!
+//! There are two forms. [`StaticTopology`] is `const`: what a test's attribute and its fixtures ask for, known before
+//! `main`. [`Topology`] is owned and serialisable: what crosses process boundaries, is planned, grouped and reported.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How many numbers, and how many options, one [`StaticTopology`] can carry.
+const CAPACITY: usize = 8;
+
+/// The shape that fits every deployment of a system: what a fixture asks for that works on each of them.
+pub const ANY_SHAPE: &str = "any";
+
+/// A topology as a constant. The system named in it gives its parameters a meaning.
+#[derive(Clone, Copy, Debug)]
+pub struct StaticTopology {
+    /// The name of the system, as [`crate::System::name`] says it.
+    pub system: &'static str,
+    /// The shape within the system: `single`, `cluster`, or [`ANY_SHAPE`].
+    pub shape: &'static str,
+    params: [(&'static str, u32); CAPACITY],
+    param_count: usize,
+    options: [(&'static str, &'static str); CAPACITY],
+    option_count: usize,
+}
+
+impl StaticTopology {
+    /// A topology of `system` with the given shape and nothing else said.
+    #[must_use]
+    pub const fn new(system: &'static str, shape: &'static str) -> Self {
+        Self {
+            system,
+            shape,
+            params: [("", 0); CAPACITY],
+            param_count: 0,
+            options: [("", ""); CAPACITY],
+            option_count: 0,
+        }
+    }
+
+    /// The same with the number `name` set, such as `members` = 3.
+    ///
+    /// # Panics
+    /// At compile time, when more than eight numbers are set.
+    #[must_use]
+    pub const fn with(mut self, name: &'static str, value: u32) -> Self {
+        let mut i = 0;
+        while i < self.param_count {
+            if str_eq(self.params[i].0, name) {
+                self.params[i].1 = value;
+                return self;
+            }
+            i += 1;
+        }
+        assert!(
+            self.param_count < CAPACITY,
+            "a topology takes at most eight numbers"
+        );
+        self.params[self.param_count] = (name, value);
+        self.param_count += 1;
+        self
+    }
+
+    /// The same with a server option added: `[ROLE.]name` and its value, as `--server-option` takes them.
+    ///
+    /// # Panics
+    /// At compile time, when more than eight options are set.
+    #[must_use]
+    pub const fn with_option(mut self, name: &'static str, value: &'static str) -> Self {
+        assert!(
+            self.option_count < CAPACITY,
+            "a topology takes at most eight server options"
+        );
+        self.options[self.option_count] = (name, value);
+        self.option_count += 1;
+        self
+    }
+
+    /// Whether both are of the same system and shape.
+    #[must_use]
+    pub const fn same_kind(&self, other: &Self) -> bool {
+        str_eq(self.system, other.system) && str_eq(self.shape, other.shape)
+    }
+
+    /// Whether the shape is [`ANY_SHAPE`].
+    #[must_use]
+    pub const fn is_any(&self) -> bool {
+        str_eq(self.shape, ANY_SHAPE)
+    }
+
+    /// The owned form.
+    #[must_use]
+    pub fn to_topology(&self) -> Topology {
+        Topology {
+            system: self.system.to_owned(),
+            shape: self.shape.to_owned(),
+            params: self.params[..self.param_count]
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value))
+                .collect(),
+            options: self.options[..self.option_count]
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        }
+    }
+}
+
+/// Equality of strings in a constant context.
+#[must_use]
+pub const fn str_eq(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// A topology as a value: equal topologies share deployments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Topology {
+    /// The name of the system.
+    pub system: String,
+    /// The shape within the system.
+    pub shape: String,
+    /// Numbers by name. After [`crate::System::complete`], every number the system knows is there.
+    #[serde(default)]
+    pub params: BTreeMap<String, u32>,
+    /// Server options, `[ROLE.]name` and value, in the order given.
+    #[serde(default)]
+    pub options: Vec<(String, String)>,
+}
+
+impl Topology {
+    /// The number `name`, if it was said.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<u32> {
+        self.params.get(name).copied()
+    }
+
+    /// One word for logs, paths and events: `etcd-cluster-members3`. Letters, digits and `-` only; server options
+    /// are not in it, so it is a label, not a key.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let mut label = format!("{}-{}", self.system, self.shape);
+        for (name, value) in &self.params {
+            label.push_str(&format!("-{name}{value}"));
+        }
+        label
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect()
+    }
+}
+
+impl fmt::Display for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.system, self.shape)?;
+        let numbers = self
+            .params
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"));
+        let options = self
+            .options
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let all: Vec<String> = numbers.chain(options).collect();
+        if all.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "({})", all.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIVE: StaticTopology = StaticTopology::new("db", "cluster")
+        .with("servers", 3)
+        .with("servers", 5);
+
+    #[test]
+    fn setting_a_number_twice_keeps_the_last() {
+        assert_eq!(FIVE.to_topology().param("servers"), Some(5));
+        assert_eq!(FIVE.to_topology().label(), "db-cluster-servers5");
+        assert_eq!(FIVE.to_topology().to_string(), "db cluster(servers = 5)");
+    }
+}

@@ -1,0 +1,1 @@
+//! Write integration tests against real clusters as easily as unit tests.

@@ -1,0 +1,1 @@
+//! Suites that must fail, and the tests that run them through the front door.

@@ -1,0 +1,1 @@
+//! A harness to copy: tests over no deployment, an ArangoDB single server and etcd clusters.
