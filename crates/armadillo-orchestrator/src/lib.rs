@@ -1,6 +1,7 @@
 //! Starts, watches, judges and ends the servers of a deployment; knows no product.
 
 pub mod applet;
+pub mod deadline;
 pub mod health;
 pub mod http;
 pub mod secret;
@@ -11,7 +12,9 @@ pub mod topology;
 pub mod view;
 
 pub use applet::{APPLET_WORD, Applet};
+pub use deadline::Deadline;
 pub use health::{Health, State};
+pub use http::{Client, HttpError, Request, Response};
 #[doc(hidden)]
 pub use inventory;
 pub use secret::Secret;

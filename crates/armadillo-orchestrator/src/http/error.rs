@@ -1,0 +1,92 @@
+//! Why a request got no answer.
+
+use std::io;
+use std::time::Duration;
+
+/// A request that got no usable answer. It names method, path and address, never a header or a body.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// Nobody listens there.
+    #[error("{request}: connection refused")]
+    Refused {
+        /// Method, path and address.
+        request: String,
+    },
+    /// The connection could not be made for another reason than a refusal.
+    #[error("{request}: cannot connect: {source}")]
+    Connect {
+        /// Method, path and address.
+        request: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The request itself cannot be written: a path or a header with characters that are not allowed.
+    #[error("{request}: not a valid request: {reason}")]
+    Invalid {
+        /// Method, path and address.
+        request: String,
+        /// Which part of it.
+        reason: String,
+    },
+    /// The deadline came first.
+    #[error("{request}: no answer within {waited:.1?}{}", if *.sent { "" } else { " (not even a connection)" })]
+    Timeout {
+        /// Method, path and address.
+        request: String,
+        /// How long it was waited.
+        waited: Duration,
+        /// Whether the request may have reached the server.
+        sent: bool,
+    },
+    /// The connection broke.
+    #[error("{request}: connection lost: {reason}")]
+    Io {
+        /// Method, path and address.
+        request: String,
+        /// What happened to it.
+        reason: String,
+        /// Whether the request may have reached the server.
+        sent: bool,
+    },
+    /// The body of the answer is larger than it may be.
+    #[error("{request}: the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// Method, path and address.
+        request: String,
+        /// The largest body that is read, in bytes.
+        limit: usize,
+    },
+    /// The answer is not HTTP/1.1.
+    #[error("{request}: not an HTTP answer: {reason}")]
+    Protocol {
+        /// Method, path and address.
+        request: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl HttpError {
+    /// Whether the request certainly did not reach the server, so that sending it again cannot do anything twice.
+    #[must_use]
+    pub fn surely_not_sent(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Connect { .. } | Self::Invalid { .. } => true,
+            Self::Timeout { sent, .. } | Self::Io { sent, .. } => !sent,
+            Self::TooLarge { .. } | Self::Protocol { .. } => false,
+        }
+    }
+
+    /// Whether nobody listens at the address.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
+    /// Whether the deadline came first.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. })
+    }
+}
