@@ -1,0 +1,274 @@
+//! The events of a run: the only thing any report ever sees. `events.jsonl` holds one [`Event`] a line, and every
+//! report can be rebuilt from that file alone.
+
+use std::collections::BTreeMap;
+
+use armadillo_orchestrator::{ServerKey, Topology};
+use serde::{Deserialize, Serialize};
+
+use crate::needs::LeaseMode;
+use crate::outcome::Verdict;
+
+/// The version of the format; grows when an old reader would misunderstand.
+pub const VERSION: u32 = 1;
+
+/// One immutable record of something that happened in a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// [`VERSION`].
+    pub v: u32,
+    /// Microseconds since the run started, on the monotonic clock.
+    pub us: u64,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What can happen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The first event: what the run is about to do.
+    RunStarted(RunStarted),
+    /// A test that was selected but will not run, and why.
+    TestIgnored {
+        /// The test's name.
+        test: String,
+        /// Why.
+        reason: String,
+    },
+    /// A test is handed to a worker (or to a thread of the runner).
+    TestStarted {
+        /// The test's name.
+        test: String,
+        /// 1 for the first.
+        attempt: u32,
+        /// The worker; `None` when the runner itself runs it.
+        worker: Option<u32>,
+        /// The lease it holds.
+        lease: Option<String>,
+        /// The deployment of that lease.
+        deployment: Option<String>,
+    },
+    /// An attempt of a test ended.
+    TestFinished(TestFinished),
+    /// A worker process was started.
+    WorkerStarted {
+        /// Its number.
+        worker: u32,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A worker process ended or was retired.
+    WorkerEnded {
+        /// Its number.
+        worker: u32,
+        /// Why: `end of run`, `killed: time limit`, `signal 6 (SIGABRT)`, `changed its working directory`.
+        why: String,
+    },
+    /// A deployment is being started.
+    DeploymentStarting {
+        /// Its id.
+        deployment: String,
+        /// Its complete topology.
+        topology: Topology,
+        /// Why it is started.
+        reason: StartReason,
+    },
+    /// Something a deployment says while it lives: a server started, reached a stage, ended; an operation; a warning.
+    Deployment {
+        /// Its id.
+        deployment: String,
+        /// What it says; the orchestrator's `Notice`, as JSON.
+        notice: serde_json::Value,
+    },
+    /// A deployment serves leases from now on.
+    DeploymentReady {
+        /// Its id.
+        deployment: String,
+        /// Microseconds from the start of its first server.
+        took_us: u64,
+    },
+    /// A deployment could not be started.
+    DeploymentFailed {
+        /// Its id.
+        deployment: String,
+        /// Why.
+        error: String,
+    },
+    /// A deployment was repaired in place after an exclusive lease, a failure or a leak.
+    DeploymentRepaired {
+        /// Its id.
+        deployment: String,
+        /// What was done.
+        what: String,
+    },
+    /// A deployment is given up and will be replaced if it is still needed.
+    DeploymentRecycled {
+        /// Its id.
+        deployment: String,
+        /// Why.
+        reason: String,
+    },
+    /// A deployment's servers are gone.
+    DeploymentStopped {
+        /// Its id.
+        deployment: String,
+        /// What was not as it should be when it stopped.
+        complaints: Vec<String>,
+    },
+    /// A lease was granted.
+    LeaseGranted {
+        /// Its id: what the names of what the test creates carry.
+        lease: String,
+        /// The test.
+        test: String,
+        /// The deployment.
+        deployment: String,
+        /// Its kind.
+        mode: LeaseMode,
+        /// How long the test waited for it, in microseconds.
+        waited_us: u64,
+    },
+    /// A lease ended.
+    LeaseReleased {
+        /// Its id.
+        lease: String,
+        /// The deployment.
+        deployment: String,
+    },
+    /// Something a person should know that is no verdict.
+    Warning {
+        /// What.
+        text: String,
+    },
+    /// The last event.
+    RunFinished {
+        /// The exit code the runner will end with.
+        exit_code: u8,
+        /// Why it ended early, if it did: `interrupted`, `the run's time limit`, `3 tests failed`.
+        ended_early: Option<String>,
+    },
+}
+
+/// Why a deployment is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartReason {
+    /// The first of its topology.
+    First,
+    /// In place of one that was recycled.
+    Recycle,
+    /// For one test alone.
+    Fresh,
+}
+
+/// What the run is about to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// The run's id: 8 hexadecimal digits.
+    pub run: String,
+    /// Seconds since 1970.
+    pub unix_time: u64,
+    /// The version of Armadillo.
+    pub armadillo: String,
+    /// The test binary's crate.
+    pub binary: String,
+    /// The package of the tests.
+    pub package: String,
+    /// The arguments it was given.
+    pub args: Vec<String>,
+    /// The seed of everything random in the run.
+    pub seed: u64,
+    /// How many tests run at once.
+    pub workers: u32,
+    /// `workers`, `process` or `none`.
+    pub isolation: String,
+    /// Every selected test that will run, in the order of the plan.
+    pub tests: Vec<PlannedTest>,
+    /// How many tests were filtered out.
+    pub filtered_out: u32,
+    /// The program of each system that will be used, by the system's name.
+    pub programs: BTreeMap<String, ProgramInfo>,
+    /// The protections against orphans that are active: `subreaper`, `parent-death signal`, ...
+    pub protections: Vec<String>,
+    /// Where the run's files are.
+    pub directory: Option<String>,
+}
+
+/// A test as planned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlannedTest {
+    /// Its name.
+    pub test: String,
+    /// Its source file and line: `tests/suite/main.rs:12`.
+    pub place: String,
+    /// Its markers, written out.
+    pub markers: Vec<String>,
+    /// Its complete topology.
+    pub topology: Option<Topology>,
+    /// Its kind of lease, if it needs a deployment.
+    pub lease: Option<LeaseMode>,
+}
+
+/// A program that will be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramInfo {
+    /// The path, or the name of the applet.
+    pub program: String,
+    /// What it says of itself.
+    pub version: String,
+    /// Set for a stand-in: what it is shown as in headers, summaries and reports.
+    pub stand_in: Option<String>,
+}
+
+/// An attempt of a test ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TestFinished {
+    /// The test's name.
+    pub test: String,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// Whether another attempt follows.
+    pub retried: bool,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Microseconds of each phase.
+    pub times: Times,
+    /// What it printed.
+    pub output: Captured,
+    /// The worker.
+    pub worker: Option<u32>,
+    /// The deployment it used.
+    pub deployment: Option<String>,
+    /// The tests that were on the same deployment at some time while it ran.
+    pub co_tenants: Vec<String>,
+    /// For a test that did not pass: the servers' log lines of its time, by server, shortened.
+    pub server_logs: BTreeMap<ServerKey, String>,
+    /// For a test that did not pass: the directory with everything that was collected.
+    pub artifacts: Option<String>,
+}
+
+/// How long an attempt took, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// Fixtures set up.
+    pub set_up: u64,
+    /// The body.
+    pub body: u64,
+    /// Fixtures torn down.
+    pub tear_down: u64,
+    /// From the hand-over to the verdict, everything included but the wait for a lease.
+    pub total: u64,
+}
+
+/// What a test printed on stdout and stderr, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Captured {
+    /// How many bytes it printed.
+    pub bytes: u64,
+    /// The text; empty for a test that passed, unless output is shown for those too. Bytes that are not UTF-8 are
+    /// replaced.
+    pub text: String,
+    /// How many bytes in the middle are left out of `text`.
+    pub omitted: u64,
+}

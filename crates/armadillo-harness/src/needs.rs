@@ -1,0 +1,92 @@
+//! What a test needs, as a constant: its topology and its kind of lease.
+
+use armadillo_orchestrator::StaticTopology;
+use serde::{Deserialize, Serialize};
+
+/// The three kinds of lease: a test's right to use a deployment for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaseMode {
+    /// With other tests at the same time.
+    Shared,
+    /// Alone, once the others have left: for tests that kill or stop servers.
+    Exclusive,
+    /// On a new deployment that ends with the test.
+    Fresh,
+}
+
+/// What a test needs. Built at compile time from the types of its arguments and its attribute.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    /// The topology; `None` for a test that needs no deployment.
+    pub topology: Option<StaticTopology>,
+    /// The kind of lease; meaningless without a topology.
+    pub lease: LeaseMode,
+}
+
+impl Needs {
+    /// No deployment.
+    pub const NOTHING: Self = Self { topology: None, lease: LeaseMode::Shared };
+
+    /// A shared lease on this topology.
+    #[must_use]
+    pub const fn of(topology: StaticTopology) -> Self {
+        Self { topology: Some(topology), lease: LeaseMode::Shared }
+    }
+
+    /// The same with another kind of lease.
+    #[must_use]
+    pub const fn lease(mut self, lease: LeaseMode) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Both at once: a test has one deployment, so the topologies must agree.
+    ///
+    /// # Panics
+    /// At compile time, when the two cannot be had together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        let lease = match (self.lease, other.lease) {
+            (LeaseMode::Fresh, LeaseMode::Exclusive) | (LeaseMode::Exclusive, LeaseMode::Fresh) => {
+                panic!("a test has one deployment: it cannot be both Exclusive<_> and Fresh<_>")
+            }
+            (LeaseMode::Shared, lease) | (lease, _) => lease,
+        };
+        let topology = match (self.topology, other.topology) {
+            (None, topology) | (topology, None) => topology,
+            (Some(a), Some(b)) => {
+                if !armadillo_orchestrator::topology::str_eq(a.system, b.system) {
+                    panic!("a test has one deployment: its fixtures ask for two different systems")
+                }
+                if a.is_any() {
+                    Some(b)
+                } else if b.is_any() || a.same_kind(&b) {
+                    Some(a)
+                } else {
+                    panic!("a test has one deployment: its fixtures ask for two different topologies")
+                }
+            }
+        };
+        Self { topology, lease }
+    }
+
+    /// The fixtures' needs with the topology named in the test's attribute.
+    ///
+    /// # Panics
+    /// At compile time, when no fixture uses a deployment or when it is not that topology.
+    #[must_use]
+    pub const fn refine(mut self, topology: StaticTopology) -> Self {
+        match self.topology {
+            None => panic!("the test names a topology, but none of its fixtures uses a deployment"),
+            Some(fixtures) => {
+                let same_system = armadillo_orchestrator::topology::str_eq(fixtures.system, topology.system);
+                if !same_system || !(fixtures.is_any() || fixtures.same_kind(&topology)) {
+                    panic!("the topology in the attribute is not the one its fixtures use")
+                }
+            }
+        }
+        self.topology = Some(topology);
+        self
+    }
+}

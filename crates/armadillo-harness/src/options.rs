@@ -1,0 +1,172 @@
+//! The resolved options of a run: plain data, after command line, environment and file were merged and checked.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use armadillo_orchestrator::Settings;
+
+use crate::select::Expression;
+
+/// Everything that can be said to a run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What to do.
+    pub action: Action,
+    /// Which tests.
+    pub selection: Selection,
+    /// How the tests are run.
+    pub running: Running,
+    /// How results are shown.
+    pub showing: Showing,
+    /// The settings of the systems, and every other setting by its name.
+    pub settings: Settings,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run the selected tests.
+    Run,
+    /// List them.
+    List,
+    /// List the declared markers.
+    ListMarkers,
+    /// Say what would run where; start nothing.
+    Plan,
+}
+
+/// Which tests are selected.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Substrings (or names, with `exact`); a test matches any of them.
+    pub filters: Vec<String>,
+    /// Filters and skips must equal the name.
+    pub exact: bool,
+    /// Substrings (or names) that rule a test out.
+    pub skip: Vec<String>,
+    /// `-m`.
+    pub markers: Option<Expression>,
+    /// `-k`.
+    pub keywords: Option<Expression>,
+    /// `--ignored` and `--include-ignored`.
+    pub ignored: IgnoredTests,
+    /// `--runslow`.
+    pub slow: bool,
+    /// `--stress`.
+    pub stress: bool,
+    /// `--flaky`.
+    pub flaky: bool,
+}
+
+/// What happens to ignored tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IgnoredTests {
+    /// They are shown as ignored.
+    #[default]
+    Ignore,
+    /// Only they run.
+    Only,
+    /// They run like the others.
+    Include,
+}
+
+/// Where test bodies run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Decided at run time: none under a debugger, under nextest and for one test with `--nocapture`; else workers.
+    Auto,
+    /// In worker processes, one test at a time each, kept for the next.
+    Workers,
+    /// In a process of its own for each test.
+    Process,
+    /// In the runner, by libtest-mimic.
+    None,
+}
+
+/// How the tests are run.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// How many at once; `None` decides by the number of cores.
+    pub parallel: Option<NonZeroUsize>,
+    /// Where bodies run.
+    pub isolation: Isolation,
+    /// The time limit of a test's body.
+    pub timeout: Duration,
+    /// The time limit of the run.
+    pub run_timeout: Option<Duration>,
+    /// What every time limit is multiplied with.
+    pub timeout_factor: f64,
+    /// How often a failed test is tried again, if it does not say so itself.
+    pub retries: u32,
+    /// How often every test is run.
+    pub repeat: u32,
+    /// The seed; `None` makes one.
+    pub seed: Option<u64>,
+    /// Whether the order is random.
+    pub shuffle: bool,
+    /// After how many failures the run ends.
+    pub max_fail: Option<u32>,
+    /// What an empty selection is.
+    pub no_tests: NoTests,
+    /// Whether deployments that failed somebody are left running.
+    pub keep_on_failure: bool,
+    /// Whether each test in a worker has a thread of its own.
+    pub thread_per_test: bool,
+    /// The directory of the run's files; `None` looks for cargo's target directory.
+    pub output_directory: Option<PathBuf>,
+    /// Memory that deployments may use together, in MiB; `None` decides by the machine.
+    pub memory_mib: Option<u64>,
+}
+
+/// What an empty selection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTests {
+    /// Fine.
+    Pass,
+    /// Fine, with a warning.
+    Warn,
+    /// An error (exit 4).
+    Fail,
+    /// Not said: a warning, or an error under nextest with `--exact`.
+    Auto,
+}
+
+/// The format on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A line for each test.
+    Pretty,
+    /// A character for each test.
+    Terse,
+    /// libtest's JSON.
+    Json,
+}
+
+/// Whether to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Yes.
+    Always,
+    /// No.
+    Never,
+}
+
+/// How results are shown.
+#[derive(Clone, Debug)]
+pub struct Showing {
+    /// The format on stdout.
+    pub format: Format,
+    /// Whether to use colours.
+    pub color: Color,
+    /// `--nocapture`: output is relayed as it comes.
+    pub no_capture: bool,
+    /// `--show-output`: the output of tests that passed is shown too.
+    pub show_output: bool,
+    /// `--logfile`.
+    pub logfile: Option<PathBuf>,
+    /// `--durations`: how many of the slowest tests are listed.
+    pub durations: Option<usize>,
+}

@@ -1,0 +1,276 @@
+//! The daemon's API, version 1: HTTP/1.1 with JSON bodies over a Unix socket that only its owner can open.
+//!
+//! | request | body | answer |
+//! | --- | --- | --- |
+//! | `GET /v1/status` | | [`Status`] |
+//! | `POST /v1/topologies` | [`Want`] | `{}` |
+//! | `POST /v1/leases` | [`Ask`] | [`Grant`], when it is granted |
+//! | `POST /v1/leases/{id}/release` | [`Release`] | [`Released`] |
+//! | `POST /v1/leases/{id}/operate` | [`Operate`] | `{}` when it has been seen to take effect |
+//! | `POST /v1/leases/{id}/health` | [`HealthAfter`] | [`VersionedHealth`] |
+//! | `POST /v1/leases/{id}/fixtures/claim` | [`Claim`] | [`Claimed`] |
+//! | `POST /v1/leases/{id}/fixtures/settle` | [`Settle`] | `{}` |
+//! | `POST /v1/leases/{id}/evidence` | [`Collect`] | [`Collected`] |
+//! | `POST /v1/workers` | [`StartWorker`] | [`WorkerStarted`] |
+//! | `POST /v1/workers/{pid}/end` | [`EndWorker`] | [`WorkerExit`] |
+//! | `POST /v1/events` | a list of [`crate::event::Event`] | `{}` |
+//! | `POST /v1/stop` | | `{}` when every deployment has stopped |
+//!
+//! Every request that concerns a lease carries its token as `Authorization: Bearer`; after the lease has ended the answer
+//! is 410. Errors are a [`Problem`] with a fitting status.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use armadillo_orchestrator::{Health, Secret, ServerKey, Settings, Topology, View};
+use serde::{Deserialize, Serialize};
+
+use crate::event::ProgramInfo;
+use crate::needs::LeaseMode;
+
+/// What the daemon has.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// [`super::VERSION`].
+    pub version: u32,
+    /// The run.
+    pub run: String,
+    /// The daemon's process id.
+    pub pid: u32,
+    /// Deployments by id: topology, state, number of leases.
+    pub deployments: BTreeMap<String, DeploymentStatus>,
+    /// How many requests for a lease are waiting.
+    pub waiting: usize,
+}
+
+/// One deployment in [`Status`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeploymentStatus {
+    /// Its complete topology, as text.
+    pub topology: String,
+    /// `waiting`, `starting`, `ready`, `recycling`, `failed`, `stopping`.
+    pub state: String,
+    /// Who holds leases on it.
+    pub leases: Vec<String>,
+}
+
+/// The runner's announcement of how many leases on a topology it will ask for; zero releases the deployment.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Want {
+    /// The complete topology.
+    pub topology: Topology,
+    /// How many shared or exclusive leases are still to come.
+    pub leases: u32,
+}
+
+/// A request for a lease.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ask {
+    /// The complete topology.
+    pub topology: Topology,
+    /// The kind.
+    pub mode: LeaseMode,
+    /// The test.
+    pub test: String,
+}
+
+/// A lease.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its id: 8 hexadecimal digits, part of the name of everything the test creates.
+    pub lease: String,
+    /// What proves that a request comes from the holder.
+    #[serde(with = "armadillo_orchestrator::secret::on_the_wire")]
+    pub token: Secret,
+    /// Its kind.
+    pub mode: LeaseMode,
+    /// The deployment.
+    pub view: View,
+    /// The daemon's socket.
+    pub socket: PathBuf,
+}
+
+/// The end of a lease.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Release {
+    /// Whether the test's own process could still tear its fixtures down; if not, what it left is purged.
+    pub torn_down: bool,
+    /// Why the deployment is not to be trusted as it is, if so: `the test timed out`.
+    pub suspect: Option<String>,
+    /// Whether the test failed: its servers' logs are wanted.
+    pub failed: bool,
+}
+
+/// What was found when a lease ended.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Released {
+    /// What the test left behind, by checker; a test that passed fails for it.
+    pub leaks: Vec<String>,
+    /// Servers that ended by themselves while the lease was held.
+    pub crashes: Vec<String>,
+    /// The tests that shared the deployment at some time.
+    pub co_tenants: Vec<String>,
+    /// The servers' log lines of the lease's time; filled for a failed test, a leak or a crash.
+    pub server_logs: BTreeMap<ServerKey, String>,
+}
+
+/// A fault or an operation on one server. Only exclusive and fresh leases may.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Operate {
+    /// The server.
+    pub server: ServerKey,
+    /// What to do.
+    pub operation: armadillo_orchestrator::Operation,
+    /// How long it may take, in milliseconds.
+    pub limit_ms: u64,
+}
+
+/// A look at the deployment's health once it differs from the version known.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HealthAfter {
+    /// The version known; 0 for none.
+    pub after: u64,
+    /// How long to wait for another, in milliseconds; then the newest is the answer.
+    pub limit_ms: u64,
+}
+
+/// Health with its version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VersionedHealth {
+    /// Grows with every change.
+    pub version: u64,
+    /// The health.
+    pub health: Health,
+}
+
+/// A fixture kept per deployment is needed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Claim {
+    /// The fixture's type.
+    pub fixture: String,
+}
+
+/// Who sets a deployment's fixture up.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claimed {
+    /// The asking process, which must settle it.
+    Yours,
+    /// It is there; its serialised value.
+    Ready(serde_json::Value),
+    /// Its set-up failed, in another test.
+    Failed(String),
+}
+
+/// The outcome of a fixture's set-up.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Settle {
+    /// The fixture's type.
+    pub fixture: String,
+    /// Its serialised value, or why it could not be made.
+    pub outcome: Result<serde_json::Value, String>,
+}
+
+/// A request to collect evidence on the deployment of a lease.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Collect {
+    /// The directory it goes to.
+    pub directory: PathBuf,
+    /// How long it may take, in milliseconds.
+    pub limit_ms: u64,
+}
+
+/// What was collected.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Collected {
+    /// Files, relative to the directory.
+    pub files: Vec<String>,
+    /// What could not be had, and why.
+    pub missing: Vec<String>,
+}
+
+/// A worker is wanted.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StartWorker {
+    /// Its number.
+    pub worker: u32,
+    /// The named pipe for its stdout and stderr.
+    pub output: PathBuf,
+    /// The runner's socket.
+    pub socket: PathBuf,
+    /// What marks the end of a test's output.
+    pub nonce: String,
+    /// Whether each test gets a thread of its own.
+    pub thread_per_test: bool,
+}
+
+/// A worker was started.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WorkerStarted {
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// A worker is to end: by itself within the limit, else with all it started.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EndWorker {
+    /// How long it may take by itself, in milliseconds; 0 kills it at once.
+    pub limit_ms: u64,
+}
+
+/// How a worker ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WorkerExit {
+    /// `exit code 0`, `signal 6 (SIGABRT)`.
+    pub how: String,
+    /// Whether it ended with exit code 0.
+    pub clean: bool,
+    /// Whether it was killed because it had not ended by itself.
+    pub killed: bool,
+}
+
+/// What a runner tells the daemon it starts, on its standard input's first line.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Start {
+    /// [`super::VERSION`].
+    pub version: u32,
+    /// The run's directory for events, logs and server files.
+    pub directory: PathBuf,
+    /// The run's id.
+    pub run: String,
+    /// The settings systems see.
+    pub settings: Settings,
+    /// The program of each system, by name.
+    pub programs: BTreeMap<String, ProgramInfo>,
+    /// Memory that deployments may use together, in MiB.
+    pub memory_mib: u64,
+    /// The environment of the workers is the runner's; these variables are taken out of it.
+    pub hidden_variables: Vec<String>,
+    /// Whether deployments that failed somebody are left running for a person to look at.
+    pub keep_on_failure: bool,
+    /// What every time limit is multiplied with.
+    pub timeout_factor: f64,
+}
+
+/// What the daemon answers on its standard output when it is there.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Started {
+    /// The daemon's process id.
+    pub pid: u32,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// The run directory below `/tmp`, for sockets, secrets and temporary directories.
+    pub run_dir: PathBuf,
+    /// The protections against orphans that are active.
+    pub protections: Vec<String>,
+    /// What an earlier run had left and was swept.
+    pub swept: Vec<String>,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+#[error("{error}")]
+pub struct Problem {
+    /// What was wrong.
+    pub error: String,
+}

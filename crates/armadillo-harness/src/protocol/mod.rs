@@ -1,0 +1,12 @@
+//! Everything that crosses a process boundary: versioned serde types, and nothing else.
+//!
+//! The daemon speaks HTTP/1.1 with JSON bodies over a Unix socket ([`daemon`]). A runner and its workers exchange one JSON
+//! object a line over another Unix socket ([`worker`]): a test that does nothing takes about 20 µs there, and a request of
+//! HTTP would be most of it.
+
+pub mod daemon;
+pub mod worker;
+
+/// The version of both protocols. Runner, daemon and workers are one executable, so a mismatch is an error, not a
+/// negotiation.
+pub const VERSION: u32 = 1;

@@ -1,0 +1,96 @@
+//! Runner to worker and back: one JSON object a line.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::daemon::Grant;
+use crate::event::Times;
+use crate::outcome::Verdict;
+
+/// From the runner to a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToWorker {
+    /// Run this test.
+    Run(Box<Assignment>),
+    /// The body's time is up and the evidence is taken: drop it if it can be dropped, and tear down.
+    Cancel,
+    /// Tear down the fixtures kept for this deployment; answered with [`FromWorker::FixturesGone`].
+    DropFixtures {
+        /// The deployment's id.
+        deployment: String,
+    },
+}
+
+/// From a worker to the runner.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromWorker {
+    /// The first message: who is speaking.
+    Hello {
+        /// [`super::VERSION`].
+        version: u32,
+        /// The number the worker was given.
+        worker: u32,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A test has entered this phase.
+    Phase(Phase),
+    /// A test ended. Its output is complete when the mark with this sequence number has come through the pipe.
+    Done(Box<Report>),
+    /// The fixtures kept for a deployment are torn down.
+    FixturesGone {
+        /// What went wrong while they were.
+        complaints: Vec<String>,
+    },
+}
+
+/// The phases of a test; each has a clock of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Fixtures are set up.
+    SetUp,
+    /// The body runs.
+    Body,
+    /// Fixtures are torn down.
+    TearDown,
+}
+
+/// One attempt of a test, for the process that runs it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Grows with each assignment of a worker; its output ends with the mark of this number.
+    pub sequence: u64,
+    /// The test's name.
+    pub test: String,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// The seed of this test: the run's, mixed with its name. The same for every attempt.
+    pub seed: u64,
+    /// The test's temporary directory. It exists and is empty.
+    pub temporary_directory: PathBuf,
+    /// Where attachments go. It may not exist yet.
+    pub attachments: PathBuf,
+    /// Whether time limits hold (they do not under a debugger).
+    pub limits: bool,
+    /// The lease, of a test that needs a deployment.
+    pub lease: Option<Grant>,
+}
+
+/// What a worker says of an attempt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The number of the assignment.
+    pub sequence: u64,
+    /// The verdict, as far as the process that ran the test can tell.
+    pub verdict: Verdict,
+    /// How long each phase took; `total` is theirs together.
+    pub times: Times,
+    /// What the test changed in its process, if anything: the worker is retired for it.
+    pub changed: Option<String>,
+    /// Whether it keeps fixtures for the deployment, to be torn down before that stops.
+    pub keeps_fixtures: bool,
+}

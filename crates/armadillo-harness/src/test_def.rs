@@ -1,0 +1,83 @@
+//! One registered test, as `#[armadillo::test]` submits it.
+
+use std::time::Duration;
+
+use crate::fixture::Run;
+use crate::needs::Needs;
+use crate::outcome::Outcome;
+
+/// A marker on a test, with its arguments: `slow`, `rta_suite("auth")`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkerUse {
+    /// The marker's name.
+    pub name: &'static str,
+    /// Its arguments.
+    pub args: &'static [&'static str],
+}
+
+/// Whether a test must panic to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShouldPanic {
+    /// It must not.
+    No,
+    /// It must.
+    Yes,
+    /// It must, with a message that contains this.
+    With(&'static str),
+}
+
+/// A registered test (one for each case of a parametrised one).
+pub struct TestDef {
+    /// The package of the test's crate.
+    pub package: &'static str,
+    /// `module_path!()` of the function: its first segment is the name of the test binary's crate.
+    pub module: &'static str,
+    /// The function's name.
+    pub function: &'static str,
+    /// The case's name, of a parametrised test.
+    pub case: Option<&'static str>,
+    /// The source file.
+    pub file: &'static str,
+    /// The line of the function.
+    pub line: u32,
+    /// Its markers.
+    pub markers: &'static [MarkerUse],
+    /// What it needs.
+    pub needs: Needs,
+    /// Its own time limit for the body.
+    pub timeout: Option<Duration>,
+    /// How often it may be tried again.
+    pub retries: Option<u32>,
+    /// Whether it wants a worker of its own.
+    pub isolated: bool,
+    /// Why it is ignored unless asked for.
+    pub ignore: Option<&'static str>,
+    /// Whether it must panic.
+    pub should_panic: ShouldPanic,
+    /// Its body.
+    pub run: fn(&mut Run<'_>) -> Outcome,
+}
+
+inventory::collect!(TestDef);
+
+impl TestDef {
+    /// The name as libtest would say it: module path without the crate, function, case.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let modules = self.module.split_once("::").map(|(_, modules)| modules);
+        let parts = modules.into_iter().chain([self.function]).chain(self.case);
+        parts.collect::<Vec<_>>().join("::")
+    }
+
+    /// The crate of the test binary.
+    #[must_use]
+    pub fn binary(&self) -> &'static str {
+        self.module.split("::").next().unwrap_or(self.module)
+    }
+
+    /// The id across binaries, as nextest writes it: `package::binary$name`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}::{}${}", self.package, self.binary(), self.name())
+    }
+}
