@@ -4,6 +4,8 @@ pub mod applet;
 pub mod deadline;
 pub mod health;
 pub mod http;
+pub mod poll;
+pub mod process;
 pub mod secret;
 pub mod server;
 pub mod settings;
@@ -17,6 +19,8 @@ pub use health::{Health, State};
 pub use http::{Client, HttpError, Request, Response};
 #[doc(hidden)]
 pub use inventory;
+pub use poll::Poll;
+pub use process::{Exit, Process, Processes, Spawn};
 pub use secret::Secret;
 pub use server::{Cost, Launch, ServerKey, ServerPlan, Stage, Stop, Verb};
 pub use settings::{Flag, Settings};

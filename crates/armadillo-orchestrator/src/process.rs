@@ -1,0 +1,19 @@
+//! Processes: started on one thread, reaped by one owner, killed with all that descends from them.
+
+mod exit;
+mod handle;
+mod ledger;
+mod os;
+pub mod proc_fs;
+mod spawn;
+mod table;
+pub mod tree;
+
+pub use exit::Exit;
+pub use handle::Process;
+pub use ledger::{Ledger, LedgerEntry};
+pub use spawn::{Environment, Output, Spawn, SpawnError};
+pub use table::{InstallError, Processes, SignalError};
+
+/// The name of the environment variable that everything a run starts carries, with the run's id as its value.
+pub const RUN_MARKER: &str = "ARMADILLO_RUN";

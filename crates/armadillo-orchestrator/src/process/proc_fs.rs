@@ -1,0 +1,180 @@
+//! What `/proc` says of a process. Where there is no `/proc`, it says nothing.
+
+use std::fs;
+use std::io;
+
+/// A process as `/proc/<pid>/stat` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Its id.
+    pub pid: u32,
+    /// The name of its program, cut to 15 characters.
+    pub name: String,
+    /// Its state as one letter: `R` runs, `S` and `D` sleep, `T` is stopped, `Z` is a zombie.
+    pub state: char,
+    /// Its parent.
+    pub parent: u32,
+    /// When it started, in clock ticks since boot: with the pid, this names a process for ever.
+    pub start_time: u64,
+    /// CPU time used so far, in clock ticks (a hundredth of a second on every Linux there is).
+    pub cpu_ticks: u64,
+    /// Resident memory, in KiB.
+    pub rss_kib: u64,
+}
+
+impl Stat {
+    /// Whether it has ended and only waits to be reaped.
+    #[must_use]
+    pub fn is_zombie(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+/// The process of that id; `None` if there is none.
+#[must_use]
+pub fn stat(pid: u32) -> Option<Stat> {
+    parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// When the process of that id started; `None` if there is none.
+#[must_use]
+pub fn start_time(pid: u32) -> Option<u64> {
+    stat(pid).map(|stat| stat.start_time)
+}
+
+/// Every process that can be seen, in the order of their ids.
+#[must_use]
+pub fn all() -> Vec<Stat> {
+    let mut found: Vec<Stat> = numbers_in("/proc").into_iter().filter_map(stat).collect();
+    found.sort_by_key(|stat| stat.pid);
+    found
+}
+
+/// The states of all threads of a process, as letters; empty if it is gone.
+#[must_use]
+pub fn thread_states(pid: u32) -> Vec<char> {
+    let directory = format!("/proc/{pid}/task");
+    numbers_in(&directory)
+        .into_iter()
+        .filter_map(|thread| fs::read(format!("{directory}/{thread}/stat")).ok())
+        .filter_map(|line| parse(&line))
+        .map(|stat| stat.state)
+        .collect()
+}
+
+/// Whether the environment the process was started with has exactly this entry: `NAME=value`.
+#[must_use]
+pub fn has_environment(pid: u32, entry: &str) -> bool {
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|bytes| {
+        bytes
+            .split(|byte| *byte == 0)
+            .any(|known| known == entry.as_bytes())
+    })
+}
+
+/// The inodes of the sockets a process has open.
+///
+/// # Errors
+/// When its descriptors cannot be listed: it is gone, or it is somebody else's.
+pub fn socket_inodes(pid: u32) -> io::Result<Vec<u64>> {
+    let mut inodes = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
+        let Ok(target) = entry.and_then(|entry| fs::read_link(entry.path())) else {
+            continue;
+        };
+        let inode = target
+            .to_str()
+            .and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'))
+            .and_then(|inode| inode.parse::<u64>().ok());
+        inodes.extend(inode);
+    }
+    Ok(inodes)
+}
+
+/// The children of this very process, dead or alive.
+#[must_use]
+pub fn own_children() -> Vec<Stat> {
+    let own = std::process::id();
+    let mut listed = Vec::new();
+    for thread in numbers_in("/proc/self/task") {
+        match fs::read_to_string(format!("/proc/self/task/{thread}/children")) {
+            Ok(text) => listed.extend(
+                text.split_ascii_whitespace()
+                    .filter_map(|pid| pid.parse::<u32>().ok()),
+            ),
+            // A thread that ended meanwhile, or a kernel without the file.
+            Err(_) => {
+                return all()
+                    .into_iter()
+                    .filter(|stat| stat.parent == own)
+                    .collect();
+            }
+        }
+    }
+    listed
+        .into_iter()
+        .filter_map(stat)
+        .filter(|stat| stat.parent == own)
+        .collect()
+}
+
+/// The names in a directory that are numbers.
+fn numbers_in(directory: &str) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Reads `pid (name) state parent ...`; the name may contain spaces and parentheses.
+fn parse(line: &[u8]) -> Option<Stat> {
+    let line = String::from_utf8_lossy(line);
+    let (pid, rest) = line.split_once(" (")?;
+    let (name, rest) = rest.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    // `fields[0]` is field 3 of proc(5): state.
+    Some(Stat {
+        pid: pid.parse::<u32>().ok()?,
+        name: name.to_owned(),
+        state: fields.first()?.chars().next()?,
+        parent: u32::try_from(number(1)?).ok()?,
+        cpu_ticks: number(11)? + number(12)?,
+        start_time: number(19)?,
+        rss_kib: number(21)? * (rustix::param::page_size() as u64 / 1024),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_spaces_and_parentheses_is_read() {
+        let line = b"42 (a) b (c) T 7 42 42 0 -1 4194560 1 2 3 4 50 6 7 8 20 0 1 0 123456 1000 25 18446744073709551615";
+        let stat = parse(line).unwrap();
+        assert_eq!(
+            (stat.pid, stat.name.as_str(), stat.state),
+            (42, "a) b (c", 'T')
+        );
+        assert_eq!(
+            (stat.parent, stat.start_time, stat.cpu_ticks),
+            (7, 123_456, 56)
+        );
+        assert!(parse(b"42 (cut").is_none());
+    }
+
+    #[test]
+    fn this_process_is_found() {
+        let own = stat(std::process::id()).unwrap();
+        assert!(
+            all()
+                .iter()
+                .any(|stat| stat.pid == own.pid && stat.start_time == own.start_time)
+        );
+        assert!(own.rss_kib > 0 && !own.is_zombie());
+        assert!(!thread_states(own.pid).is_empty());
+    }
+}
