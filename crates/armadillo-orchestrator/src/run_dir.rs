@@ -1,0 +1,378 @@
+//! The private directory of a run: `/tmp/armadillo-<uid>/<8 hex>/`, and the sweep of those whose runs are dead.
+//!
+//! It is not below `$TMPDIR`: paths of sockets are short, and every run of a user must find the others. Whoever lives in
+//! a run's directory holds a shared lock on its `lock` file; a directory whose file can be locked exclusively is dead.
+//! Making and examining directories happens under a lock of the common parent, so none is ever seen half made.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::process::{Ledger, tree};
+use crate::random;
+
+/// How long it may take to get the lock of the common parent, and to kill what a dead run left.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A run's directory, known to be alive while this value exists. Dropping it leaves the directory to the next sweep.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// What was done about one dead run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// The run's id.
+    pub id: String,
+    /// The processes that it had left behind, by id and label or name.
+    pub killed: Vec<(u32, String)>,
+    /// Why its directory is still there, if it is.
+    pub problem: Option<String>,
+}
+
+/// Why there is no directory for a run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirError {
+    /// The common parent is not what it must be, and may be a trap.
+    #[error("{} must be a directory of yours that nobody else may enter: {problem}", path.display())]
+    Unsafe {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Somebody holds the lock of the common parent and does not let go.
+    #[error("{} stays locked: is another run stopped while it starts?", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+impl RunDir {
+    /// Makes a new directory and locks it.
+    ///
+    /// # Errors
+    /// When the common parent is unsafe, or the operating system refuses.
+    pub fn create() -> Result<Self, RunDirError> {
+        Self::create_in(&base())
+    }
+
+    fn create_in(base: &Path) -> Result<Self, RunDirError> {
+        let _parent = lock_base(base)?;
+        let id = random::hex(4).map_err(failed("read random numbers for", base))?;
+        let path = base.join(id);
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(failed("make", &path))?;
+        let lock_path = path.join("lock");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(failed("make", &lock_path))?;
+        lock.lock_shared().map_err(failed("lock", &lock_path))?;
+        lock.write_all(boot_id().as_bytes())
+            .map_err(failed("write", &lock_path))?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Joins the directory of a run that is alive: it stays so as long as one of its holders lives.
+    ///
+    /// # Errors
+    /// When it is not there, or is being swept.
+    pub fn attach(path: &Path) -> Result<Self, RunDirError> {
+        let lock_path = path.join("lock");
+        let lock = File::open(&lock_path).map_err(failed("open", &lock_path))?;
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(RunDirError::Locked {
+                path: path.to_owned(),
+            }),
+            Err(TryLockError::Error(source)) => Err(failed("lock", &lock_path)(source)),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run's id: eight hexadecimal digits.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+    }
+
+    /// Where the ledger of the run's processes is.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.path.join("ledger")
+    }
+
+    /// Removes the directory with all that is in it. For the last to leave.
+    ///
+    /// # Errors
+    /// Those of removing files; what is left is for the next sweep.
+    pub fn remove(self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Ends what dead runs of this user left: kills the processes they wrote down (if pid and start time still name the same
+/// process) and those that carry their marker, and removes their directories. It blocks.
+///
+/// # Errors
+/// When the common parent is unsafe or cannot be read. What goes wrong with one run is said in its [`Swept`].
+pub fn sweep() -> Result<Vec<Swept>, RunDirError> {
+    sweep_in(&base())
+}
+
+fn sweep_in(base: &Path) -> Result<Vec<Swept>, RunDirError> {
+    let parent = lock_base(base)?;
+    let entries = fs::read_dir(base).map_err(failed("read", base))?;
+    let dead: Vec<(PathBuf, Option<File>)> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| is_run(path))
+        .filter_map(|path| {
+            // The lock is kept: another sweep leaves the directory to this one.
+            let lock = match File::open(path.join("lock")) {
+                Ok(lock) => lock.try_lock().is_ok().then_some(Some(lock)),
+                // Nobody is making it, or the parent would be locked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Some(None),
+                Err(_) => None,
+            };
+            Some((path, lock?))
+        })
+        .collect();
+    drop(parent);
+    Ok(dead
+        .into_iter()
+        .map(|(path, lock)| end(&path, lock))
+        .collect())
+}
+
+/// Ends one dead run.
+fn end(path: &Path, lock: Option<File>) -> Swept {
+    let id = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let deadline = Deadline::after(LIMIT);
+    let mut killed = Vec::new();
+    // Start times count from the boot: after another one they say nothing.
+    let mut boot = String::new();
+    let known = lock
+        .as_ref()
+        .is_some_and(|mut lock| lock.read_to_string(&mut boot).is_ok());
+    if known && boot == boot_id() {
+        for entry in Ledger::read(&path.join("ledger")).unwrap_or_default() {
+            if entry.start_time == 0
+                || crate::process::proc_fs::start_time(entry.pid) != Some(entry.start_time)
+            {
+                continue;
+            }
+            let below = tree::kill_descendants(entry.pid, &[std::process::id()], deadline);
+            killed.extend(below.killed);
+            if tree::kill_exactly(entry.pid, entry.start_time, deadline) {
+                killed.push((entry.pid, entry.label));
+            }
+        }
+    }
+    // Until none is left: one may have started another meanwhile.
+    loop {
+        let marked = tree::marked(&id);
+        if marked.is_empty() || deadline.passed() {
+            break;
+        }
+        for stat in marked {
+            if tree::kill_exactly(stat.pid, stat.start_time, deadline) {
+                killed.push((stat.pid, stat.name));
+            }
+        }
+    }
+    let left = tree::marked(&id).len();
+    let problem = if left > 0 {
+        Some(format!("{left} of its processes cannot be killed"))
+    } else {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Some(error.to_string()),
+            _ => None,
+        }
+    };
+    Swept {
+        id,
+        killed,
+        problem,
+    }
+}
+
+fn base() -> PathBuf {
+    let user = rustix::process::getuid().as_raw();
+    PathBuf::from(format!("/tmp/armadillo-{user}"))
+}
+
+/// Makes the common parent if need be, checks that it is safe, and locks it until the file is dropped.
+fn lock_base(base: &Path) -> Result<File, RunDirError> {
+    match DirBuilder::new().mode(0o700).create(base) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(failed("make", base)(error));
+        }
+        _ => {}
+    }
+    let refused = |problem: String| RunDirError::Unsafe {
+        path: base.to_owned(),
+        problem,
+    };
+    let directory = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW)
+        .open(base)
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::ELOOP | libc::ENOTDIR) => refused("it is a link or a file".into()),
+            _ => failed("open", base)(error),
+        })?;
+    let metadata = directory.metadata().map_err(failed("look at", base))?;
+    let user = rustix::process::getuid().as_raw();
+    if metadata.uid() != user {
+        return Err(refused(format!("it belongs to user {}", metadata.uid())));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return Err(refused(format!(
+            "its mode is {:o}",
+            metadata.mode() & 0o777
+        )));
+    }
+    let deadline = Deadline::after(LIMIT);
+    loop {
+        match directory.try_lock() {
+            Ok(()) => return Ok(directory),
+            Err(TryLockError::Error(source)) => return Err(failed("lock", base)(source)),
+            Err(TryLockError::WouldBlock) if deadline.passed() => {
+                return Err(RunDirError::Locked {
+                    path: base.to_owned(),
+                });
+            }
+            Err(TryLockError::WouldBlock) => nap(),
+        }
+    }
+}
+
+/// Lets a moment pass before the next attempt to lock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no lock with a deadline; its holders keep it for microseconds"
+)]
+fn nap() {
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+/// Whether a path is named like a run's directory, and is a directory.
+fn is_run(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| {
+        name.len() == 8
+            && name
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    }) && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// What tells this boot of the machine from every other; empty where it is not known.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunDirError {
+    let path = path.to_owned();
+    move |source| RunDirError::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn private() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_live_run_is_left_alone_and_a_dead_one_removed() {
+        let base = private();
+        let live = RunDir::create_in(base.path()).unwrap();
+        let dead = RunDir::create_in(base.path()).unwrap();
+        let (dead_id, dead_path) = (dead.id().to_owned(), dead.path().to_owned());
+        let shared = RunDir::attach(dead.path()).unwrap();
+        drop(dead);
+        assert_eq!(sweep_in(base.path()).unwrap(), []);
+        drop(shared);
+        let half_made = base.path().join("0123abcd");
+        fs::create_dir(&half_made).unwrap();
+        let not_a_run = base.path().join("notes");
+        fs::create_dir(&not_a_run).unwrap();
+        let mut swept: Vec<String> = sweep_in(base.path())
+            .unwrap()
+            .into_iter()
+            .map(|swept| swept.id)
+            .collect();
+        let mut expected = vec![dead_id, "0123abcd".to_owned()];
+        swept.sort();
+        expected.sort();
+        assert_eq!(swept, expected);
+        assert!(!dead_path.exists() && !half_made.exists());
+        assert!(live.path().exists() && not_a_run.exists());
+        let path = live.path().to_owned();
+        live.remove().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_unsafe_parent_is_refused() {
+        let base = private();
+        let open = base.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+        let error = RunDir::create_in(&open).unwrap_err().to_string();
+        assert!(error.contains("its mode is 755"), "{error}");
+        let link = base.path().join("link");
+        symlink(base.path(), &link).unwrap();
+        let error = RunDir::create_in(&link).unwrap_err().to_string();
+        assert!(error.contains("it is a link"), "{error}");
+    }
+}
