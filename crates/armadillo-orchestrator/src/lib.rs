@@ -1,12 +1,15 @@
 //! Starts, watches, judges and ends the servers of a deployment; knows no product.
 
 pub mod applet;
+pub mod backend;
 pub mod deadline;
 pub mod health;
 pub mod http;
+pub mod local;
 pub mod poll;
 pub mod ports;
 pub mod process;
+pub mod program;
 pub mod random;
 pub mod run_dir;
 pub mod secret;
@@ -17,13 +20,16 @@ pub mod topology;
 pub mod view;
 
 pub use applet::{APPLET_WORD, Applet};
+pub use backend::{BackEnd, BackEndError, PlaceRequest, Running, Site};
 pub use deadline::Deadline;
 pub use health::{Health, State};
 pub use http::{Client, HttpError, Request, Response};
 #[doc(hidden)]
 pub use inventory;
+pub use local::Local;
 pub use poll::Poll;
 pub use process::{Exit, Process, Processes, Spawn};
+pub use program::{Program, ProgramError};
 pub use run_dir::RunDir;
 pub use secret::Secret;
 pub use server::{Cost, Launch, ServerKey, ServerPlan, Stage, Stop, Verb};

@@ -4,6 +4,7 @@ mod exit;
 mod handle;
 mod ledger;
 mod os;
+mod output;
 pub mod proc_fs;
 mod spawn;
 mod table;
@@ -12,6 +13,7 @@ pub mod tree;
 pub use exit::Exit;
 pub use handle::Process;
 pub use ledger::{Ledger, LedgerEntry};
+pub use output::{OutputError, output_of};
 pub use spawn::{Environment, Output, Spawn, SpawnError};
 pub use table::{InstallError, Processes, SignalError};
 

@@ -112,6 +112,17 @@ pub enum SpawnError {
     },
 }
 
+/// Leaves a command `PATH`, `HOME`, `TZ` and `LANG`; coverage data of an instrumented program goes nowhere.
+pub(super) fn empty_environment(command: &mut Command) {
+    command.env_clear();
+    for name in ["PATH", "HOME", "TZ", "LANG"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.env("LLVM_PROFILE_FILE", "/dev/null");
+}
+
 /// Forks and executes. The new process is not in any table yet.
 pub(super) fn launch(spawn: Spawn, run_id: &str) -> io::Result<u32> {
     let mut command = Command::new(&spawn.program);
@@ -125,13 +136,8 @@ pub(super) fn launch(spawn: Spawn, run_id: &str) -> io::Result<u32> {
     }
     match spawn.environment {
         Environment::Empty(set) => {
-            command.env_clear();
-            for name in ["PATH", "HOME", "TZ", "LANG"] {
-                if let Some(value) = std::env::var_os(name) {
-                    command.env(name, value);
-                }
-            }
-            command.env("LLVM_PROFILE_FILE", "/dev/null").envs(set);
+            empty_environment(&mut command);
+            command.envs(set);
         }
         Environment::Inherit { remove, set } => {
             for name in remove {

@@ -82,6 +82,11 @@ pub enum SignalError {
     Refused(rustix::io::Errno),
 }
 
+/// Whether this process has a table.
+pub(super) fn is_installed() -> bool {
+    INSTALLED.load(Ordering::SeqCst)
+}
+
 impl Processes {
     /// Makes this process the supervisor of all that it will start: the parent of every orphan among its descendants,
     /// and the only one that waits for its children. Call it once, within a tokio runtime, on the thread that lives

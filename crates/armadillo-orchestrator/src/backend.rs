@@ -1,0 +1,156 @@
+//! The seam between a deployment and what runs its servers: local processes first, containers and others later.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::deadline::Deadline;
+use crate::ports::PortOwner;
+use crate::process::proc_fs::Stat;
+use crate::process::{Exit, SpawnError};
+use crate::program::Program;
+use crate::server::{Launch, ServerKey, ServerPlan, Verb};
+use crate::system::Fut;
+use crate::view::{Place, Share};
+
+/// What runs servers. It chooses their addresses and directories, for only it knows which it can honour.
+pub trait BackEnd: Send + Sync {
+    /// Whether it has a means for this verb.
+    fn can(&self, verb: Verb) -> bool;
+
+    /// Finds a place for every server of a plan: ports that stay reserved, and directories that exist.
+    fn place<'a>(
+        &'a self,
+        request: &'a PlaceRequest<'a>,
+    ) -> Fut<'a, Result<Box<dyn Site>, BackEndError>>;
+}
+
+/// What is asked of [`BackEnd::place`].
+#[derive(Debug)]
+pub struct PlaceRequest<'a> {
+    /// The deployment's id, unique among all runs.
+    pub deployment: &'a str,
+    /// Its servers.
+    pub plan: &'a [ServerPlan],
+    /// The directory in which each server gets one of its own. It is kept, and may be shown to others.
+    pub directory: &'a Path,
+    /// A directory that only its owner can enter, for files with secrets; `None` puts them into the server's own.
+    pub secrets: Option<&'a Path>,
+    /// Each server's share of the machine; `None` gives it what it costs.
+    pub share: Option<Share>,
+}
+
+/// The places of one deployment. Dropping it gives the ports back.
+pub trait Site: Send + Sync {
+    /// Each planned server's place.
+    fn places(&self) -> &BTreeMap<ServerKey, Place>;
+
+    /// Writes the files of a launch and starts the server.
+    fn start<'a>(
+        &'a self,
+        server: &'a ServerKey,
+        program: &'a Program,
+        launch: &'a Launch,
+    ) -> Fut<'a, Result<Box<dyn Running>, BackEndError>>;
+
+    /// Gives back the ports of a server that cannot bind over a reservation. Returns whether there were any.
+    fn release_ports(&self, server: &ServerKey) -> bool;
+
+    /// How many bytes the server has written to stdout and stderr, over all its starts.
+    fn log_size(&self, server: &ServerKey) -> u64;
+
+    /// What it has written from the byte `from` on, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn log(&self, server: &ServerKey, from: u64, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// Removes what the servers have stored, secrets included; what they have logged stays.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    fn remove_data(&self) -> io::Result<()>;
+
+    /// Removes the files that hold secrets.
+    fn remove_secrets(&self);
+}
+
+/// A server that was started.
+pub trait Running: Send + Sync {
+    /// What it is called outside: `pid 4711`, `container 3f2a`.
+    fn id(&self) -> String;
+
+    /// Its process id, where it has one that can be seen from here.
+    fn pid(&self) -> Option<u32>;
+
+    /// Does this to it. For [`Verb::Kill`], whatever it has started ends with it, and is gone on return.
+    fn deliver(&self, verb: Verb, deadline: Deadline) -> Fut<'_, Result<(), BackEndError>>;
+
+    /// Kills it without waiting, for when there is no time.
+    fn kill_now(&self);
+
+    /// Waits for its end.
+    fn exited(&self) -> Fut<'_, Exit>;
+
+    /// How it ended, if it has.
+    fn try_exit(&self) -> Option<Exit>;
+
+    /// Whether it is frozen as a whole: `Some(false)` if as a whole it is not. `None` if it is neither, or nobody can
+    /// tell.
+    fn is_paused(&self) -> Option<bool>;
+
+    /// Whether a process id belongs to it. `None` if this back end cannot tell.
+    fn owns_pid(&self, pid: u32) -> Option<bool>;
+
+    /// Who listens on the port of an address where it binds. `None` if this back end cannot tell.
+    fn port_owner(&self, address: &str) -> Option<PortOwner>;
+
+    /// Its processes, itself first.
+    fn processes(&self) -> Vec<Stat>;
+}
+
+/// What a back end could not do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackEndError {
+    /// A server's process could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// A file or directory could not be made.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file that leaves the server's directory.
+    #[error("{} is not below the server's directory", path.display())]
+    Outside {
+        /// The path as the system named it.
+        path: PathBuf,
+    },
+    /// There are no free ports.
+    #[error("cannot reserve a port: {source}")]
+    Port {
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// There is no such server in the plan.
+    #[error("there is no server {server} in this deployment")]
+    Unknown {
+        /// The name asked for.
+        server: ServerKey,
+    },
+    /// A signal could not be sent.
+    #[error("{0}")]
+    Signal(#[from] crate::process::SignalError),
+    /// Something that was to end did not.
+    #[error("{what} is still there")]
+    StillThere {
+        /// What it is called outside.
+        what: String,
+    },
+}

@@ -1,0 +1,95 @@
+//! A server as a local process.
+
+use crate::backend::{BackEndError, Running};
+use crate::deadline::Deadline;
+use crate::ports::{PortOwner, port_owner};
+use crate::process::proc_fs::{self, Stat};
+use crate::process::{Exit, Process};
+use crate::server::Verb;
+use crate::system::Fut;
+
+pub(super) struct LocalRunning {
+    process: Process,
+}
+
+impl LocalRunning {
+    pub(super) fn new(process: Process) -> Self {
+        Self { process }
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        self.processes().iter().map(|stat| stat.pid).collect()
+    }
+}
+
+impl Running for LocalRunning {
+    fn id(&self) -> String {
+        format!("pid {}", self.process.pid())
+    }
+
+    fn pid(&self) -> Option<u32> {
+        Some(self.process.pid())
+    }
+
+    fn deliver(&self, verb: Verb, deadline: Deadline) -> Fut<'_, Result<(), BackEndError>> {
+        Box::pin(async move {
+            match verb {
+                Verb::Kill => match self.process.kill_tree(deadline).await {
+                    Some(_) => Ok(()),
+                    None => Err(BackEndError::StillThere { what: self.id() }),
+                },
+                // Frozen means the whole of it, also where the program is a script that started the server.
+                Verb::Pause | Verb::Resume => Ok(self.process.signal_tree(verb)?),
+                Verb::Terminate | Verb::Abort | Verb::DumpStacks => {
+                    Ok(self.process.signal(verb)?)
+                }
+            }
+        })
+    }
+
+    fn kill_now(&self) {
+        // If it has ended, there is nothing to kill.
+        let _ = self.process.signal_tree(Verb::Kill);
+    }
+
+    fn exited(&self) -> Fut<'_, Exit> {
+        Box::pin(self.process.exited())
+    }
+
+    fn try_exit(&self) -> Option<Exit> {
+        self.process.try_exit()
+    }
+
+    fn is_paused(&self) -> Option<bool> {
+        if self.process.is_stopped() {
+            Some(true)
+        } else if self.process.is_running() {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    fn owns_pid(&self, pid: u32) -> Option<bool> {
+        if self.process.try_exit().is_some() {
+            return Some(false);
+        }
+        Some(self.pids().contains(&pid))
+    }
+
+    fn port_owner(&self, address: &str) -> Option<PortOwner> {
+        let port = address.rsplit_once(':')?.1.parse().ok()?;
+        port_owner(port, &self.pids())
+    }
+
+    fn processes(&self) -> Vec<Stat> {
+        if self.process.try_exit().is_some() {
+            return Vec::new();
+        }
+        proc_fs::stat(self.process.pid())
+            .filter(|stat| stat.start_time == self.process.start_time())
+            .into_iter()
+            .chain(self.process.descendants())
+            .collect()
+    }
+}
