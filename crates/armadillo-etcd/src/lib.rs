@@ -1,1 +1,28 @@
-//! The etcd system for Armadillo.
+//! The etcd system for Armadillo: clusters of real etcd servers with a leader, a client whose keys belong to a lease,
+//! and what is looked at when a test has left something behind.
+
+mod all;
+#[cfg(test)]
+mod canned;
+mod checker;
+mod client;
+mod evidence;
+mod exit;
+mod health;
+mod launch;
+mod leader;
+mod log;
+mod names;
+mod options;
+mod plan;
+mod probe;
+mod purge;
+mod system;
+mod topology;
+
+pub use client::{
+    Code, EtcdClient, EtcdConnection, EtcdError, Expected, KeyValue, Member, MemberStatus, Swapped,
+};
+pub use health::GROUP;
+pub use system::Etcd as EtcdSystem;
+pub use topology::{EtcdTopology, etcd};

@@ -1,0 +1,86 @@
+//! The invariants looked at after tests: a test leaves nothing behind.
+
+use armadillo_orchestrator::{Checker, Fut, Scope, View};
+
+use crate::client::wire::ranges_outside;
+use crate::client::{EtcdClient, EtcdError, Member};
+use crate::names::DEPLOYMENT_PREFIX;
+use crate::purge::leftovers;
+
+/// How many keys of a range are named; the rest is counted.
+const NAMED: u32 = 20;
+
+/// All checkers.
+pub(crate) fn all() -> Vec<Box<dyn Checker>> {
+    vec![Box::new(Keys), Box::new(Store)]
+}
+
+/// After a test: no key carries its lease any more.
+struct Keys;
+
+impl Checker for Keys {
+    fn name(&self) -> &'static str {
+        "keys"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Lease
+    }
+
+    fn check<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<(), String>> {
+        Box::pin(async move {
+            let client = EtcdClient::for_lease(view, lease);
+            verdict(leftovers(&client).await)
+        })
+    }
+}
+
+/// When nobody holds a lease: no key outside of what the deployment keeps, no lease of etcd's, no alarm, no member that
+/// was not planned.
+struct Store;
+
+impl Checker for Store {
+    fn name(&self) -> &'static str {
+        "store"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Idle
+    }
+
+    fn check<'a>(&'a self, view: &'a View, _lease: &'a str) -> Fut<'a, Result<(), String>> {
+        Box::pin(async move { verdict(strangers(view).await) })
+    }
+}
+
+fn verdict(found: Result<Vec<String>, EtcdError>) -> Result<(), String> {
+    match found {
+        Ok(found) if found.is_empty() => Ok(()),
+        Ok(found) => Err(found.join(", ")),
+        Err(error) => Err(format!("could not be looked at: {error}")),
+    }
+}
+
+async fn strangers(view: &View) -> Result<Vec<String>, EtcdError> {
+    let client = EtcdClient::without_prefix(view);
+    let mut found = Vec::new();
+    for range in ranges_outside(DEPLOYMENT_PREFIX.as_bytes()) {
+        let request = "list keys outside of the deployment's".to_owned();
+        let (keys, count) = client.keys_between(range, NAMED, request).await?;
+        let unnamed = count.saturating_sub(keys.len() as u64);
+        found.extend(keys.into_iter().map(|key| format!("key {key}")));
+        if unnamed > 0 {
+            found.push(format!("{unnamed} more keys"));
+        }
+    }
+    found.extend(client.etcd_leases().await?);
+    found.extend(client.alarms().await?);
+    let planned = |member: &Member| {
+        let server = member.server.as_ref();
+        server.is_some_and(|server| view.places.contains_key(server))
+    };
+    let members = client.members().await?;
+    let strangers = members.iter().filter(|member| !planned(member));
+    found.extend(strangers.map(|member| format!("member {:?} ({:x})", member.name, member.id)));
+    Ok(found)
+}

@@ -1,0 +1,188 @@
+//! The members: who they are, how each is, who leads.
+
+use armadillo_orchestrator::{Request, ServerKey};
+use serde_json::json;
+
+use super::wire::{HashAnswer, MemberAnswer, MembersAnswer, PlainAnswer, StatusAnswer};
+use super::{EtcdClient, EtcdError, Kind};
+use crate::all::all;
+use crate::leader::{Look, agreed_leader};
+use crate::names::server_of_name;
+
+/// A member as the cluster knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Member {
+    /// The server, if it is one of the deployment's plan: a member that a test added is not.
+    pub server: Option<ServerKey>,
+    /// etcd's number for it.
+    pub id: u64,
+    /// Its `--name`.
+    pub name: String,
+    /// Where its peers reach it.
+    pub peer_urls: Vec<String>,
+    /// Where clients reach it.
+    pub client_urls: Vec<String>,
+    /// Whether it only follows, without a vote.
+    pub is_learner: bool,
+}
+
+/// How a member is, as it says itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemberStatus {
+    /// etcd's number for it.
+    pub id: u64,
+    /// Its version.
+    pub version: String,
+    /// etcd's number for the leader it follows; `None` while it knows none.
+    pub leader: Option<u64>,
+    /// The Raft term.
+    pub term: u64,
+    /// The index of the last entry in its log that it knows as committed.
+    pub raft_index: u64,
+    /// The index of the last entry it has applied.
+    pub applied_index: u64,
+    /// The store's revision.
+    pub revision: u64,
+    /// The size of its database file, in bytes.
+    pub db_size: u64,
+    /// What it complains of: no leader, alarms.
+    pub errors: Vec<String>,
+}
+
+impl MemberStatus {
+    /// Whether it is the leader, as far as it knows.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.leader == Some(self.id)
+    }
+}
+
+impl From<StatusAnswer> for MemberStatus {
+    fn from(answer: StatusAnswer) -> Self {
+        Self {
+            id: answer.header.member_id,
+            version: answer.version,
+            leader: Some(answer.leader).filter(|leader| *leader != 0),
+            term: answer.raft_term,
+            raft_index: answer.raft_index,
+            applied_index: answer.raft_applied_index,
+            revision: answer.header.revision,
+            db_size: answer.db_size,
+            errors: answer.errors,
+        }
+    }
+}
+
+impl EtcdClient {
+    /// How one member is.
+    ///
+    /// # Errors
+    /// When it does not answer, or is not one of the client's.
+    pub async fn status(&self, server: &ServerKey) -> Result<MemberStatus, EtcdError> {
+        let answer: StatusAnswer = self
+            .at(server)?
+            .call(
+                Kind::Read,
+                format!("status of {server}"),
+                "/v3/maintenance/status",
+                &json!({}),
+            )
+            .await?;
+        Ok(answer.into())
+    }
+
+    /// The cluster's members, as the first member that answers knows them.
+    ///
+    /// # Errors
+    /// When none answers.
+    pub async fn members(&self) -> Result<Vec<Member>, EtcdError> {
+        let answer: MembersAnswer = self
+            .call(
+                Kind::Read,
+                "list members".to_owned(),
+                "/v3/cluster/member/list",
+                &json!({}),
+            )
+            .await?;
+        let member = |answer: MemberAnswer| Member {
+            server: server_of_name(&self.deployment, &answer.name),
+            id: answer.id,
+            name: answer.name,
+            peer_urls: answer.peer_urls,
+            client_urls: answer.client_urls,
+            is_learner: answer.is_learner,
+        };
+        Ok(answer.members.into_iter().map(member).collect())
+    }
+
+    /// The leader: the member that a majority follows in the newest term, and that says so itself.
+    ///
+    /// # Errors
+    /// [`EtcdError::NoLeader`] when there is none right now. It is one look: an election takes its time.
+    pub async fn leader(&self) -> Result<ServerKey, EtcdError> {
+        let looks = all(self.members.iter().map(|member| async {
+            let request = Request::post("/v3/maintenance/status").json(&json!({}));
+            let look = match member.http.send(request, self.limit).await {
+                Ok(response) => member
+                    .read::<StatusAnswer>("status", &response)
+                    .map(MemberStatus::from)
+                    .map_err(|error| error.to_string()),
+                Err(loss) => Err(loss.to_string()),
+            };
+            Look {
+                server: member.server.clone(),
+                status: look,
+            }
+        }))
+        .await;
+        match agreed_leader(&looks) {
+            Some((leader, _)) => Ok(leader.clone()),
+            None => Err(EtcdError::NoLeader {
+                request: "find the leader".to_owned(),
+                why: looks
+                    .iter()
+                    .map(Look::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            }),
+        }
+    }
+
+    /// Makes `to` the leader. Returns when the present leader has handed over.
+    ///
+    /// # Errors
+    /// When there is no leader, `to` is not a member, or the hand-over is refused.
+    pub async fn transfer_leadership(&self, to: &ServerKey) -> Result<(), EtcdError> {
+        let target = self.status(to).await?.id;
+        let leader = self.leader().await?;
+        let _: PlainAnswer = self
+            .at(&leader)?
+            .call(
+                Kind::Write,
+                format!("transfer leadership from {leader} to {to}"),
+                "/v3/maintenance/transfer-leadership",
+                &json!({ "targetID": target.to_string() }),
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// A hash of one member's whole store. Members that have applied the same entries have the same.
+    ///
+    /// # Errors
+    /// When it does not answer, or is not one of the client's.
+    pub async fn hash(&self, server: &ServerKey) -> Result<u32, EtcdError> {
+        let answer: HashAnswer = self
+            .at(server)?
+            .call(
+                Kind::Read,
+                format!("hash of {server}"),
+                "/v3/maintenance/hash",
+                &json!({}),
+            )
+            .await?;
+        Ok(answer.hash)
+    }
+}

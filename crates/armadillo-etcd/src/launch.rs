@@ -1,0 +1,184 @@
+//! How a member is started: its command line and environment.
+//!
+//! Sources: `etcd --help` of 3.4, and <https://etcd.io/docs/v3.4/op-guide/configuration/>.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use armadillo_orchestrator::{Launch, Place, ServerKey, Settings, Stop, Verb, View};
+
+use crate::names::member_name;
+
+/// The heartbeat of a leader, in milliseconds, where everything is on one machine; etcd's own default is 100.
+const HEARTBEAT_MS: f64 = 10.0;
+
+/// After how many heartbeats without one a follower stands for election; etcd's own default is also 10.
+const HEARTBEATS_PER_ELECTION: u32 = 10;
+
+/// The longest election time etcd takes, in milliseconds.
+const LONGEST_ELECTION_MS: u32 = 50_000;
+
+/// The setting that stretches every time limit of a run on a slow machine.
+const TIMEOUT_FACTOR: &str = "timeout-factor";
+
+/// The least memory a member is told to live with, in MiB: below, the Go runtime only collects garbage.
+const LEAST_MEMORY_MIB: u32 = 64;
+
+/// The launch of one member.
+pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
+    let Some(place) = view.places.get(server) else {
+        return Launch::default();
+    };
+    let (heartbeat, election) = timers(&view.settings);
+    let mut args = BTreeMap::from([
+        ("name", member_name(&view.deployment, server)),
+        (
+            "data-dir",
+            place.dir_inside.join("data").display().to_string(),
+        ),
+        ("listen-client-urls", url(&place.bind, "client")),
+        ("advertise-client-urls", url(&place.reach, "client")),
+        ("listen-peer-urls", url(&place.bind, "peer")),
+        ("initial-advertise-peer-urls", url(&place.advertise, "peer")),
+        ("initial-cluster", initial_cluster(view)),
+        ("initial-cluster-state", "new".to_owned()),
+        ("initial-cluster-token", view.deployment.clone()),
+        ("heartbeat-interval", heartbeat.to_string()),
+        ("election-timeout", election.to_string()),
+        ("logger", "zap".to_owned()),
+        ("log-outputs", "stderr".to_owned()),
+        ("enable-pprof", "true".to_owned()),
+    ]);
+    for (name, value) in &view.topology.options {
+        args.insert(name, value.clone());
+    }
+    Launch {
+        args: args
+            .into_iter()
+            .map(|(name, value)| format!("--{name}={value}"))
+            .collect(),
+        env: environment(place),
+        files: Vec::new(),
+        stop: Stop {
+            polite: Verb::Terminate,
+            grace: Duration::from_secs(5),
+            then: Vec::new(),
+        },
+    }
+}
+
+/// Heartbeat and election time in milliseconds. They grow with the run's time limits: what is slow enough to need
+/// longer limits is slow enough to miss heartbeats.
+fn timers(settings: &Settings) -> (u32, u32) {
+    let factor = settings
+        .get(TIMEOUT_FACTOR)
+        .and_then(|factor| factor.parse::<f64>().ok())
+        .filter(|factor| factor.is_finite())
+        .unwrap_or(1.0)
+        .clamp(1.0, 100.0);
+    let heartbeat = (HEARTBEAT_MS * factor).round() as u32;
+    let election = (heartbeat * HEARTBEATS_PER_ELECTION).min(LONGEST_ELECTION_MS);
+    (heartbeat, election)
+}
+
+/// Every member with the address its peers reach it at.
+fn initial_cluster(view: &View) -> String {
+    let members = view.places.iter().map(|(server, place)| {
+        let name = member_name(&view.deployment, server);
+        format!("{name}={}", url(&place.advertise, "peer"))
+    });
+    members.collect::<Vec<_>>().join(",")
+}
+
+fn url(addresses: &BTreeMap<String, String>, port: &str) -> String {
+    let address = addresses.get(port).map(String::as_str).unwrap_or_default();
+    format!("http://{address}")
+}
+
+/// What the Go runtime is told of the member's share of the machine. `GOMEMLIMIT` is a soft limit, known since Go 1.19.
+fn environment(place: &Place) -> BTreeMap<String, String> {
+    let memory = place.share.memory_mib.max(LEAST_MEMORY_MIB);
+    let mut environment = BTreeMap::from([
+        (
+            "GOMAXPROCS".to_owned(),
+            place.share.cores.max(1).to_string(),
+        ),
+        ("GOMEMLIMIT".to_owned(), format!("{memory}MiB")),
+    ]);
+    if cfg!(target_arch = "aarch64") {
+        // 3.4 refuses to start there without it (https://etcd.io/docs/v3.4/op-guide/supported-platform/).
+        environment.insert("ETCD_UNSUPPORTED_ARCH".to_owned(), "arm64".to_owned());
+    }
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canned;
+
+    #[test]
+    fn the_command_line_of_a_member() {
+        let view = canned::view(3);
+        let launch = launch(&view, &"member-2".into());
+        assert_eq!(
+            launch.args,
+            [
+                "--advertise-client-urls=http://127.0.0.1:12002",
+                "--data-dir=/run/member-2/data",
+                "--election-timeout=100",
+                "--enable-pprof=true",
+                "--heartbeat-interval=10",
+                "--initial-advertise-peer-urls=http://127.0.0.1:23002",
+                "--initial-cluster=etcd-cluster-members3-00c0ffee.member-1=http://127.0.0.1:23001,\
+                 etcd-cluster-members3-00c0ffee.member-2=http://127.0.0.1:23002,\
+                 etcd-cluster-members3-00c0ffee.member-3=http://127.0.0.1:23003",
+                "--initial-cluster-state=new",
+                "--initial-cluster-token=etcd-cluster-members3-00c0ffee",
+                "--listen-client-urls=http://127.0.0.1:10002",
+                "--listen-peer-urls=http://127.0.0.1:20002",
+                "--log-outputs=stderr",
+                "--logger=zap",
+                "--name=etcd-cluster-members3-00c0ffee.member-2",
+            ]
+        );
+        assert_eq!(launch.env["GOMAXPROCS"], "2");
+        assert_eq!(launch.env["GOMEMLIMIT"], "96MiB");
+        assert!(launch.files.is_empty());
+    }
+
+    #[test]
+    fn no_secret_is_on_a_command_line() {
+        let view = canned::view(1);
+        let launch = launch(&view, &"member-1".into());
+        let shown = format!("{:?} {:?}", launch.args, launch.env);
+        assert!(!shown.contains(view.secret.reveal()), "{shown}");
+    }
+
+    #[test]
+    fn an_option_replaces_ours_of_the_same_name() {
+        let mut view = canned::view(1);
+        view.topology.options = vec![
+            ("heartbeat-interval".into(), "50".into()),
+            ("pre-vote".into(), "true".into()),
+        ];
+        let args = launch(&view, &"member-1".into()).args;
+        let heartbeats: Vec<_> = args.iter().filter(|arg| arg.contains("beat")).collect();
+        assert_eq!(heartbeats, ["--heartbeat-interval=50"]);
+        assert!(args.contains(&"--pre-vote=true".to_owned()));
+    }
+
+    #[test]
+    fn timers_grow_with_the_time_limits_and_never_shrink() {
+        let with = |factor: &str| {
+            let mut settings = Settings::default();
+            settings.set(TIMEOUT_FACTOR, vec![factor.to_owned()]);
+            timers(&settings)
+        };
+        assert_eq!(timers(&Settings::default()), (10, 100));
+        assert_eq!(with("2.5"), (25, 250));
+        assert_eq!(with("0.1"), (10, 100));
+        assert_eq!(with("1e9"), (1000, 10_000));
+        assert_eq!(with("NaN"), (10, 100));
+    }
+}

@@ -1,0 +1,189 @@
+//! From a wish to servers: how many members, in which order they start, what each costs.
+
+use armadillo_orchestrator::topology::ANY_SHAPE;
+use armadillo_orchestrator::{Cost, PlanError, ServerKey, ServerPlan, Settings, Stage, Topology};
+
+use crate::options::{self, MEMBERS_FLAG, error};
+use crate::topology::{MEMBERS, ROLE, SHAPE};
+
+/// The members of a cluster of which nobody says how many it has.
+const DEFAULT_MEMBERS: u32 = 3;
+
+/// The ports of a member: clients, and its peers.
+const PORTS: &[&str] = &["client", "peer"];
+
+/// What a member costs: 27 MiB resident when idle, plus its data and its map of it; 4 per cent of a core idle at a
+/// heartbeat of 10 ms; two preallocated segments of 64 MiB of its write-ahead log.
+const COST: Cost = Cost {
+    memory_mib: 64,
+    cpu_percent: 10,
+    disk_mib: 130,
+};
+
+/// The wish with members and options filled in.
+pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology, PlanError> {
+    if wish.shape != SHAPE && wish.shape != ANY_SHAPE {
+        return Err(error(
+            &wish.shape,
+            "is not a shape of etcd".into(),
+            "use `cluster`",
+        ));
+    }
+    if let Some(unknown) = wish.params.keys().find(|name| *name != MEMBERS) {
+        return Err(error(
+            unknown,
+            "is not a number of an etcd cluster".into(),
+            "the only one is `members`",
+        ));
+    }
+    let (param, members) = match wish.param(MEMBERS) {
+        Some(said) => (MEMBERS, said),
+        None => (MEMBERS_FLAG, members_setting(settings)?),
+    };
+    if members % 2 == 0 {
+        let says = match members {
+            0 => "a cluster needs a member".to_owned(),
+            even => format!(
+                "{even} members bear no more failures than {}, and one vote more is needed for each write",
+                even - 1
+            ),
+        };
+        return Err(error(param, says, "use 1, 3 or 5"));
+    }
+    let mut complete = Topology {
+        system: wish.system.clone(),
+        shape: SHAPE.to_owned(),
+        params: [(MEMBERS.to_owned(), members)].into(),
+        options: Vec::new(),
+    };
+    complete.options = options::resolve(wish, settings)?;
+    Ok(complete)
+}
+
+fn members_setting(settings: &Settings) -> Result<u32, PlanError> {
+    match settings.get(MEMBERS_FLAG) {
+        None => Ok(DEFAULT_MEMBERS),
+        Some(said) => said.parse().map_err(|_| {
+            error(
+                MEMBERS_FLAG,
+                format!("{said:?} is not a number"),
+                "use 1, 3 or 5",
+            )
+        }),
+    }
+}
+
+/// The members of a complete topology.
+///
+/// Member k+1 starts when member k answers its peers: a new member asks each peer for the members with a limit of one
+/// second (`bootstrapTimeout` in etcd's `etcdserver/config.go`), and members started at once, which bind before they
+/// serve, wait for each other for two seconds. A refused connection costs them nothing.
+pub(crate) fn plan(topology: &Topology) -> Vec<ServerPlan> {
+    let members = topology.param(MEMBERS).unwrap_or(DEFAULT_MEMBERS);
+    let key = |number| ServerKey::numbered(ROLE, number);
+    (1..=members)
+        .map(|number| ServerPlan {
+            key: key(number),
+            role: ROLE,
+            after: (number > 1)
+                .then(|| (key(number - 1), Stage::Answering))
+                .into_iter()
+                .collect(),
+            stop_after: Vec::new(),
+            ports: PORTS,
+            cost: COST,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::etcd;
+
+    fn settings(members: &str) -> Settings {
+        let mut settings = Settings::default();
+        settings.set(MEMBERS_FLAG, vec![members.to_owned()]);
+        settings
+    }
+
+    #[test]
+    fn a_test_goes_before_the_flag_and_the_flag_before_the_default() {
+        let members = |wish: Topology, settings: &Settings| {
+            complete(&wish, settings).unwrap().param("members").unwrap()
+        };
+        let silent = || etcd().topology().to_topology();
+        assert_eq!(members(silent(), &Settings::default()), 3);
+        assert_eq!(members(silent(), &settings("5")), 5);
+        let said = etcd().members(1).topology().to_topology();
+        assert_eq!(members(said, &settings("5")), 1);
+    }
+
+    #[test]
+    fn completing_twice_changes_nothing() {
+        let mut settings = Settings::default();
+        settings.set(
+            options::OPTION_FLAG,
+            vec!["member.pre-vote=true".into(), "snapshot-count=5".into()],
+        );
+        let wish = etcd().option("member.snapshot-count", "7").topology();
+        let once = complete(&wish.to_topology(), &settings).unwrap();
+        assert_eq!(complete(&once, &settings).unwrap(), once);
+        assert_eq!(
+            once.to_string(),
+            "etcd cluster(members = 3, pre-vote=true, snapshot-count=7)"
+        );
+    }
+
+    #[test]
+    fn members_that_make_no_sense_are_refused_with_what_would() {
+        let refuse = |wish: Topology, settings: &Settings| {
+            complete(&wish, settings).unwrap_err().to_string()
+        };
+        let with = |count| etcd().members(count).topology().to_topology();
+        assert_eq!(
+            refuse(with(0), &Settings::default()),
+            "members: a cluster needs a member; use 1, 3 or 5"
+        );
+        assert_eq!(
+            refuse(with(4), &Settings::default()),
+            "members: 4 members bear no more failures than 3, and one vote more is needed for each write; \
+             use 1, 3 or 5"
+        );
+        let silent = || etcd().topology().to_topology();
+        assert!(refuse(silent(), &settings("2")).starts_with("etcd-members: 2 members"));
+        assert_eq!(
+            refuse(silent(), &settings("three")),
+            "etcd-members: \"three\" is not a number; use 1, 3 or 5"
+        );
+        let mut unknown = silent();
+        unknown.params.insert("agents".into(), 3);
+        assert!(refuse(unknown, &Settings::default()).contains("the only one is `members`"));
+        let mut shape = silent();
+        shape.shape = "single".into();
+        assert!(refuse(shape, &Settings::default()).contains("use `cluster`"));
+    }
+
+    #[test]
+    fn each_member_waits_for_the_one_before_it() {
+        let topology = complete(&etcd().topology().to_topology(), &Settings::default()).unwrap();
+        let gates: Vec<(String, Vec<String>)> = plan(&topology)
+            .into_iter()
+            .map(|server| {
+                let after = server.after.into_iter().map(|(key, stage)| {
+                    assert_eq!(stage, Stage::Answering);
+                    key.0
+                });
+                (server.key.0, after.collect())
+            })
+            .collect();
+        assert_eq!(
+            gates,
+            [
+                ("member-1".to_owned(), vec![]),
+                ("member-2".to_owned(), vec!["member-1".to_owned()]),
+                ("member-3".to_owned(), vec!["member-2".to_owned()]),
+            ]
+        );
+    }
+}
