@@ -1,6 +1,7 @@
 //! Collect, select, plan, run, report: the test harness; knows no product.
 
 pub mod event;
+pub mod fixture;
 pub mod needs;
 pub mod options;
 pub mod outcome;

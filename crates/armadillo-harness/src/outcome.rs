@@ -1,5 +1,8 @@
 //! How a test ended.
 
+use std::error::Error;
+use std::fmt::Debug;
+
 use serde::{Deserialize, Serialize};
 
 /// What a test body came to, in the process that ran it.
@@ -63,5 +66,162 @@ impl Verdict {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed { .. })
+    }
+}
+
+/// What a test may return when it uses `?` on errors of several kinds.
+pub type TestResult<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// What a test may return: `()`, or a `Result` of it.
+#[diagnostic::on_unimplemented(
+    message = "a test returns `()` or a `Result<(), E>`, not `{Self}`",
+    label = "not what a test may return",
+    note = "`TestResult` suits tests that use `?`; an `E` must implement `Debug`"
+)]
+pub trait IntoOutcome {
+    /// What it comes to.
+    fn into_outcome(self) -> Outcome;
+}
+
+impl IntoOutcome for () {
+    fn into_outcome(self) -> Outcome {
+        Outcome::Passed
+    }
+}
+
+impl<T: IntoOutcome, E: Debug> IntoOutcome for Result<T, E> {
+    fn into_outcome(self) -> Outcome {
+        match self {
+            Ok(value) => value.into_outcome(),
+            Err(error) => Outcome::Failed(format!("error: {error:#?}")),
+        }
+    }
+}
+
+/// An error and the chain of its sources, a line each.
+#[must_use]
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some errors repeat their source in their own message; saying it twice helps nobody.
+        if !text.ends_with(&cause_text) {
+            text.push_str("\n  caused by: ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// How the value a test returned becomes an outcome, chosen by method resolution where the type is known: an error
+/// that has a chain of sources is shown by its chain, any other by its `Debug` form.
+#[doc(hidden)]
+pub mod returned {
+    use std::error::Error;
+
+    use super::{IntoOutcome, Outcome, error_chain};
+
+    /// Shows errors by their chain.
+    pub struct ByChain;
+
+    /// Shows errors by `Debug`.
+    pub struct ByDebug;
+
+    /// Applies to a `Result` whose error is an `Error`, or becomes one.
+    pub trait HasChain {
+        /// The way.
+        fn way(&self) -> ByChain {
+            ByChain
+        }
+    }
+
+    impl<T, E: Into<Box<dyn Error + Send + Sync>>> HasChain for Result<T, E> {}
+
+    /// Applies to everything, with lower priority.
+    pub trait HasDebug {
+        /// The way.
+        fn way(&self) -> ByDebug {
+            ByDebug
+        }
+    }
+
+    impl<T> HasDebug for &T {}
+
+    impl ByChain {
+        /// The outcome of a test that returned this.
+        pub fn outcome<T, E>(self, returned: Result<T, E>) -> Outcome
+        where
+            T: IntoOutcome,
+            E: Into<Box<dyn Error + Send + Sync>>,
+        {
+            match returned {
+                Ok(value) => value.into_outcome(),
+                Err(error) => Outcome::Failed(format!("error: {}", error_chain(&*error.into()))),
+            }
+        }
+    }
+
+    impl ByDebug {
+        /// The outcome of a test that returned this.
+        pub fn outcome<T: IntoOutcome>(self, returned: T) -> Outcome {
+            returned.into_outcome()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::returned::{HasChain as _, HasDebug as _};
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot load")]
+    struct Load(#[source] std::io::Error);
+
+    #[derive(Debug)]
+    #[expect(dead_code, reason = "it is there to be seen in its Debug form")]
+    struct Plain(u8);
+
+    fn denied() -> std::io::Error {
+        std::io::Error::from(std::io::ErrorKind::PermissionDenied)
+    }
+
+    macro_rules! outcome {
+        ($returned:expr) => {{
+            let returned = $returned;
+            (&returned).way().outcome(returned)
+        }};
+    }
+
+    fn message(outcome: Outcome) -> String {
+        match outcome {
+            Outcome::Failed(message) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_error_is_shown_with_its_causes_and_anything_else_by_debug() {
+        assert_eq!(outcome!(()), Outcome::Passed);
+        assert_eq!(outcome!(TestResult::Ok(())), Outcome::Passed);
+        let chain = "error: cannot load\n  caused by: permission denied";
+        let typed: Result<(), Load> = Err(Load(denied()));
+        assert_eq!(message(outcome!(typed)), chain);
+        let boxed: TestResult = Err(Load(denied()).into());
+        assert_eq!(message(outcome!(boxed)), chain);
+        let text: Result<(), String> = Err("no luck".into());
+        assert_eq!(message(outcome!(text)), "error: no luck");
+        let plain: Result<(), Plain> = Err(Plain(7));
+        assert_eq!(message(outcome!(plain)), "error: Plain(\n    7,\n)");
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer: {0}")]
+        struct Outer(#[source] std::io::Error);
+        assert_eq!(error_chain(&Outer(denied())), "outer: permission denied");
     }
 }

@@ -76,8 +76,22 @@ pub struct Assignment {
     pub attachments: PathBuf,
     /// Whether time limits hold (they do not under a debugger).
     pub limits: bool,
+    /// How long each phase may take, as far as it is limited: what the waits of a test take their deadlines from.
+    #[serde(default)]
+    pub phase_limits: PhaseLimits,
     /// The lease, of a test that needs a deployment.
     pub lease: Option<Grant>,
+}
+
+/// The time limits of a test's phases, in milliseconds; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseLimits {
+    /// Fixtures set up.
+    pub set_up: Option<u64>,
+    /// The body.
+    pub body: Option<u64>,
+    /// Fixtures torn down.
+    pub tear_down: Option<u64>,
 }
 
 /// What a worker says of an attempt.
