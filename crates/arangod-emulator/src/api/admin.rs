@@ -1,0 +1,128 @@
+//! `/_admin/status`, `/_admin/server/*`, `/_admin/time`, `/_admin/shutdown`.
+
+use std::rc::Rc;
+
+use hyper::Method;
+use serde_json::json;
+
+use crate::errors::ApiError;
+use crate::http::{Answer, Request};
+use crate::server::{Server, Stage};
+use crate::version::{LICENSE, STAND_IN, VERSION};
+use crate::{auth::Right, system};
+
+/// `GET /_admin/status`. It names the process, so a client can tell whose answer it is.
+pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    if request.method != Method::GET {
+        return Err(ApiError::method_not_allowed());
+    }
+    if server.settings.harden {
+        server.require_admin(&request.identity)?;
+    }
+    let (phase, state) = match server.stage() {
+        Stage::Early => ("in start", "STARTUP"),
+        Stage::Maintenance => ("in wait", "STARTUP"),
+        Stage::Serving => ("in wait", "SERVING"),
+        Stage::Stopping => ("in stop", "SHUTDOWN"),
+    };
+    let read_only = server.read_only.get();
+    Ok(Answer::json(
+        200,
+        &json!({
+            "server": "arango",
+            "version": VERSION,
+            "pid": std::process::id(),
+            "license": LICENSE,
+            "mode": "server",
+            "operationMode": "server",
+            "foxxApi": false,
+            "host": system::host_name(),
+            "hostname": system::host_name(),
+            "standIn": STAND_IN,
+            "serverInfo": {
+                "progress": { "phase": phase, "feature": "", "recoveryTick": 0 },
+                "maintenance": server.stage() != Stage::Serving,
+                "role": server.settings.role.name(),
+                "writeOpsEnabled": !read_only,
+                "readOnly": read_only,
+                "state": state,
+            },
+        }),
+    ))
+}
+
+/// `GET /_admin/time`
+pub(crate) fn time(request: &Request) -> Result<Answer, ApiError> {
+    if request.method != Method::GET {
+        return Err(ApiError::method_not_allowed());
+    }
+    let seconds = system::micros() as f64 / 1e6;
+    Ok(Answer::good(200, json!({ "time": seconds })))
+}
+
+/// `DELETE /_admin/shutdown`
+pub(crate) fn shutdown(server: &Rc<Server>, request: &Request) -> Result<Answer, ApiError> {
+    if request.method == Method::GET {
+        return Err(ApiError::not_implemented("soft shutdown"));
+    }
+    if request.method != Method::DELETE {
+        return Err(ApiError::method_not_allowed());
+    }
+    if server.require_admin(&request.identity).is_err() {
+        let message = "you need admin rights to trigger shutdown";
+        return Err(ApiError::new(403, 11, message));
+    }
+    if request.query_flag("soft") == Some(true) {
+        return Err(ApiError::not_implemented("soft shutdown"));
+    }
+    server.request_stop();
+    Ok(Answer::raw_json(200, String::from("\"OK\"")))
+}
+
+/// `/_admin/server/{availability,role,id,mode}`
+pub(crate) fn server(
+    server: &Server,
+    request: &Request,
+    rest: &[&str],
+) -> Result<Answer, ApiError> {
+    let mode = if server.read_only.get() {
+        "readonly"
+    } else {
+        "default"
+    };
+    match (&request.method, rest) {
+        (&Method::PUT, ["mode"]) => set_mode(server, request),
+        (&Method::GET, ["mode"]) => Ok(Answer::good(200, json!({ "mode": mode }))),
+        (&Method::GET, ["role"]) => Ok(Answer::good(
+            200,
+            json!({ "role": server.settings.role.name(), "mode": mode }),
+        )),
+        (&Method::GET, ["id"]) => Err(ApiError::new(500, 500, "internal error")),
+        // The documentation of 3.12 says 503 in read-only mode; the source of 3.8 said 200.
+        (&Method::GET, ["availability"]) if server.read_only.get() => {
+            Err(ApiError::new(503, 503, "service unavailable"))
+        }
+        (&Method::GET, ["availability"]) => Ok(Answer::good(200, json!({ "mode": mode }))),
+        (_, ["mode" | "role" | "id" | "availability"]) => Err(ApiError::method_not_allowed()),
+        _ => Err(ApiError::not_implemented(format_args!(
+            "{} {}",
+            request.method, request.path
+        ))),
+    }
+}
+
+fn set_mode(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    server.require_database(&request.identity, crate::store::SYSTEM, Right::Rw)?;
+    let body = request.json_object()?;
+    let mode = body
+        .get("mode")
+        .and_then(|mode| mode.as_str())
+        .ok_or_else(|| ApiError::bad("mode must be a string"))?;
+    let read_only = match mode {
+        "readonly" => true,
+        "default" => false,
+        _ => return Err(ApiError::bad("mode invalid")),
+    };
+    server.read_only.set(read_only);
+    Ok(Answer::good(200, json!({ "mode": mode })))
+}

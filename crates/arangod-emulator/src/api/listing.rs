@@ -1,0 +1,80 @@
+//! Lists of things that the emulator cannot create, so that they are empty and true, and the index
+//! that every collection has.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::auth::Right;
+use crate::errors::ApiError;
+use crate::http::{Answer, Request};
+use crate::server::Server;
+use crate::store::Collection;
+
+/// `GET` on views, graphs, analyzers, transactions and tasks.
+///
+/// arangod lists thirteen built-in analyzers. The emulator has no analyzers, so it lists none; a
+/// check that compares the list before and after a test sees no difference either way.
+pub(crate) fn listing(request: &Request, name: &str, rest: &[&str]) -> Result<Answer, ApiError> {
+    let refuse = || ApiError::not_implemented(format_args!("{} {}", request.method, request.path));
+    if request.method != Method::GET {
+        return Err(refuse());
+    }
+    match (name, rest) {
+        ("tasks", []) => Ok(Answer::json(200, &json!([]))),
+        ("tasks", [_]) => Err(ApiError::new(404, 1852, "task not found")),
+        ("transaction", []) => Ok(Answer::json(200, &json!({ "transactions": [] }))),
+        ("transaction", [_]) => Err(ApiError::new(404, 1655, "transaction not found")),
+        ("gharial", []) => Ok(Answer::good(200, json!({ "graphs": [] }))),
+        ("gharial", [_]) => Err(ApiError::new(404, 1924, "graph not found")),
+        ("view", []) => Ok(Answer::result(200, json!([]))),
+        ("view", [view]) => Err(ApiError::collection_not_found(view)),
+        ("analyzer", []) => Ok(Answer::result(200, json!([]))),
+        _ => Err(refuse()),
+    }
+}
+
+/// The primary index. Edge collections of arangod list an edge index too; the emulator has none.
+fn indexes_of(found: &Collection) -> Vec<Value> {
+    vec![json!({
+        "fields": ["_key"],
+        "id": format!("{}/0", found.meta.name),
+        "name": "primary",
+        "selectivityEstimate": 1,
+        "sparse": false,
+        "type": "primary",
+        "unique": true,
+    })]
+}
+
+/// `GET /_api/index?collection=...` and `GET /_api/index/<collection>/0`
+pub(crate) fn index(server: &Server, request: &Request, rest: &[&str]) -> Result<Answer, ApiError> {
+    if request.method != Method::GET {
+        return Err(ApiError::not_implemented("secondary indexes"));
+    }
+    let name = match rest {
+        [] => request
+            .query("collection")
+            .ok_or_else(|| ApiError::bad_parameter("the collection is missing"))?,
+        [name, _] => name,
+        _ => return Err(ApiError::unknown_path(&request.path)),
+    };
+    server.require_collection(request, name, Right::Ro)?;
+    let indexes =
+        server.read(|store| Ok(indexes_of(store.collection(&request.database, name)?)))?;
+    let [_, number] = rest else {
+        let identifiers: serde_json::Map<String, Value> = indexes
+            .iter()
+            .filter_map(|index| Some((String::from(index["id"].as_str()?), index.clone())))
+            .collect();
+        let body = json!({ "indexes": indexes, "identifiers": identifiers });
+        return Ok(Answer::good(200, body));
+    };
+    let wanted = format!("/{number}");
+    let found = indexes
+        .into_iter()
+        .find(|index| index["id"].as_str().is_some_and(|id| id.ends_with(&wanted)));
+    match found {
+        Some(index) => Ok(Answer::good(200, index)),
+        None => Err(ApiError::new(404, 1212, "index not found")),
+    }
+}

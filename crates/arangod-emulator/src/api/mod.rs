@@ -1,0 +1,14 @@
+//! The handlers, a file for each API.
+
+pub(crate) mod admin;
+mod batch;
+pub(crate) mod collection;
+pub(crate) mod database;
+pub(crate) mod document;
+pub(crate) mod import;
+pub(crate) mod listing;
+pub(crate) mod log;
+pub(crate) mod login;
+pub(crate) mod metrics;
+pub(crate) mod user;
+pub(crate) mod version;

@@ -1,0 +1,44 @@
+//! `/_api/version` and `/_api/engine`.
+
+use hyper::Method;
+use serde_json::json;
+
+use crate::errors::ApiError;
+use crate::http::{Answer, Request};
+use crate::server::Server;
+use crate::version::{ENGINE, LICENSE, VERSION, details};
+
+/// `/_api/version`, by any verb. `--server.harden` hides the version from all but administrators.
+pub(crate) fn version(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    let mut body = json!({ "server": "arango", "license": LICENSE });
+    if !server.settings.harden || server.require_admin(&request.identity).is_ok() {
+        body["version"] = json!(VERSION);
+        body["apiVersions"] = json!(["v0"]);
+        body["deprecatedApiVersions"] = json!([]);
+        body["requestedApiVersion"] = json!("v0");
+        if request.query_flag("details") == Some(true) {
+            body["details"] = details(server.settings.role);
+        }
+    }
+    Ok(Answer::json(200, &body))
+}
+
+/// `GET /_api/engine`. Of the indexes arangod supports, the emulator has the primary one.
+pub(crate) fn engine(request: &Request) -> Result<Answer, ApiError> {
+    if request.method != Method::GET {
+        return Err(ApiError::method_not_allowed());
+    }
+    let endianness = if cfg!(target_endian = "big") {
+        "big"
+    } else {
+        "little"
+    };
+    Ok(Answer::json(
+        200,
+        &json!({
+            "name": ENGINE,
+            "supports": { "indexes": ["primary"], "aliases": { "indexes": {} } },
+            "endianness": endianness,
+        }),
+    ))
+}

@@ -1,0 +1,295 @@
+//! From a locked directory to "ready for business", and down again.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+use tokio::task::{LocalSet, spawn_blocking, spawn_local};
+
+use crate::auth::users::{Grants, User, save};
+use crate::auth::{Right, Secrets};
+use crate::directory::Directory;
+use crate::errors::ApiError;
+use crate::exit::Exit;
+use crate::http::{Listeners, bind};
+use crate::logging::Logger;
+use crate::options::Options;
+use crate::server::{Server, Stage};
+use crate::settings::{Settings, Step};
+use crate::signals::Signals;
+use crate::store::Store;
+use crate::version::VERSION;
+
+/// What the process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Answer requests until somebody stops it.
+    Serve,
+    /// `--database.init-database`
+    Initialise,
+    /// `--database.auto-upgrade`
+    Upgrade,
+    /// `--database.check-version`
+    CheckVersion,
+}
+
+/// Runs the server to its end.
+pub(crate) fn live(
+    options: &Options,
+    settings: Settings,
+    log: Arc<Logger>,
+    secrets: Secrets,
+    directory: Directory,
+    task: Task,
+    started: Instant,
+) -> Exit {
+    if task == Task::CheckVersion {
+        directory.unlock();
+        return Exit::Success;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            log.fatal("", "general", format!("cannot start the runtime: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let password = root_password(options);
+    let server = Rc::new(Server::new(settings, Arc::clone(&log), secrets, started));
+    let life = Life {
+        server,
+        directory,
+        password,
+        task,
+    };
+    let local = LocalSet::new();
+    let exit = local.block_on(&runtime, life.run());
+    // Tasks hold the server; with them go the sockets.
+    drop(local);
+    drop(runtime);
+    log.info(
+        "4bcb9",
+        "general",
+        "the stand-in for ArangoDB has been shut down",
+    );
+    exit
+}
+
+/// The password of a new `root`: the option, else the environment, else none.
+fn root_password(options: &Options) -> String {
+    if options.given("--database.password") {
+        return String::from(options.text("--database.password"));
+    }
+    std::env::var("ARANGODB_DEFAULT_ROOT_PASSWORD").unwrap_or_default()
+}
+
+struct Life {
+    server: Rc<Server>,
+    directory: Directory,
+    password: String,
+    task: Task,
+}
+
+impl Life {
+    async fn run(self) -> Exit {
+        let server = &self.server;
+        match Signals::catch() {
+            Ok(signals) => drop(spawn_local(signals.serve(Rc::clone(server)))),
+            Err(error) => {
+                server
+                    .log
+                    .fatal("", "general", format!("cannot catch signals: {error}"));
+                return Exit::Failed;
+            }
+        }
+        let (stop, stopped) = watch::channel(false);
+        let mut serving = None;
+        // A signal may come at any time, also while the server is still on its way up.
+        let result = tokio::select! {
+            result = self.rise(&mut serving, stopped) => result,
+            () = server.stop_requested() => Ok(()),
+        };
+        server.enter(Stage::Stopping);
+        if serving.is_some() {
+            server.settings.pace.spend(Step::Shutdown).await;
+        }
+        // The receivers may be gone already, if no port was opened.
+        let _ = stop.send(true);
+        if let Some(serving) = serving {
+            drop(serving.await);
+        }
+        if let Some(mut store) = server.detach()
+            && let Err(error) = store.close()
+        {
+            server.log.error("", "engines", error.to_string());
+            return Exit::Failed;
+        }
+        match result {
+            Ok(()) => {
+                self.directory.unlock();
+                Exit::Success
+            }
+            Err(exit) => exit,
+        }
+    }
+
+    /// Goes through the stages, and serves until the server is asked to stop.
+    async fn rise(
+        &self,
+        serving: &mut Option<tokio::task::JoinHandle<()>>,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<(), Exit> {
+        let server = &self.server;
+        let serve =
+            |listeners: Listeners| spawn_local(listeners.serve(Rc::clone(server), stopped.clone()));
+        self.announce();
+        let early = self.task == Task::Serve && server.settings.early_connections;
+        if early {
+            *serving = Some(serve(self.open_ports()?));
+        }
+        self.recover().await?;
+        self.directory
+            .write_version()
+            .map_err(|error| self.die(error.id, "startup", &error.message, error.exit))?;
+        match self.task {
+            Task::Serve => {}
+            Task::Initialise | Task::Upgrade | Task::CheckVersion => {
+                self.bootstrap()?;
+                server
+                    .log
+                    .info("7da27", "startup", "database ready, ending as asked");
+                return Ok(());
+            }
+        }
+        server.enter(Stage::Maintenance);
+        if !early {
+            *serving = Some(serve(self.open_ports()?));
+        }
+        server.settings.pace.spend(Step::Bootstrap).await;
+        self.bootstrap()?;
+        server.enter(Stage::Serving);
+        server.log.info(
+            "cf3f4",
+            "general",
+            format!("ArangoDB (version {VERSION} [linux]) is ready for business. Have fun!"),
+        );
+        server.stop_requested().await;
+        Ok(())
+    }
+
+    fn announce(&self) {
+        let settings = &self.server.settings;
+        let text = match (settings.authentication, settings.system_only) {
+            (true, true) => "Authentication is turned on (system only)",
+            (true, false) => "Authentication is turned on",
+            (false, _) => "Authentication is turned off",
+        };
+        self.server.log.info("3844e", "authentication", text);
+    }
+
+    fn die(&self, id: &str, topic: &str, message: &str, exit: Exit) -> Exit {
+        self.server.log.fatal(id, topic, message);
+        exit
+    }
+
+    fn open_ports(&self) -> Result<Listeners, Exit> {
+        let endpoints = &self.server.settings.endpoints;
+        let listeners = bind(endpoints).map_err(|(endpoint, error)| {
+            let message = format!(
+                "failed to bind to endpoint '{endpoint}'. Please check whether another instance is \
+                 already running using this endpoint and review your endpoints configuration. \
+                 ({error})"
+            );
+            self.die("c81f6", "general", &message, Exit::CouldNotBindPort)
+        })?;
+        for endpoint in endpoints {
+            self.server.log.info(
+                "6ea38",
+                "general",
+                format!(
+                    "using endpoint '{}' for non-encrypted requests",
+                    endpoint.log_name()
+                ),
+            );
+        }
+        Ok(listeners)
+    }
+
+    /// Replays the journal, on another thread so that early connections are answered meanwhile.
+    async fn recover(&self) -> Result<(), Exit> {
+        let server = &self.server;
+        let settings = &server.settings;
+        let directory_failed = |error: crate::directory::DirectoryError| {
+            self.die(error.id, "general", &error.message, error.exit)
+        };
+        let path = self.directory.journal().map_err(directory_failed)?;
+        server
+            .server_id
+            .set(self.directory.server_id().map_err(directory_failed)?);
+        let (extended, sync) = (settings.extended_names, settings.always_sync);
+        let began = Instant::now();
+        let recovering = spawn_blocking(move || Store::open(&path, extended, sync));
+        let recovered = recovering.await;
+        settings.pace.spend(Step::Recovery).await;
+        let (store, found) = match recovered {
+            Ok(Ok(recovered)) => recovered,
+            Ok(Err(error)) => {
+                return Err(self.die("", "engines", &error.to_string(), Exit::Recovery));
+            }
+            Err(error) => {
+                return Err(self.die("", "engines", &error.to_string(), Exit::Recovery));
+            }
+        };
+        if found.torn > 0 {
+            server.log.warning(
+                "",
+                "engines",
+                format!(
+                    "the journal ended in a torn record: {} bytes were cut off",
+                    found.torn
+                ),
+            );
+        }
+        server.log.info(
+            "8767f",
+            "engines",
+            format!(
+                "recovery finished: {} records in {} frames, {} ms",
+                found.records,
+                found.frames,
+                began.elapsed().as_millis()
+            ),
+        );
+        server.attach(store);
+        Ok(())
+    }
+
+    /// Creates `_system` and `root` where they are not there.
+    fn bootstrap(&self) -> Result<(), Exit> {
+        let fresh = |store: &Store| Ok(store.is_empty());
+        let result = self.server.read(fresh).and_then(|fresh| {
+            if !fresh {
+                return Ok(());
+            }
+            self.server.write(|store| {
+                store.bootstrap();
+                save(store, &root(&self.password)?)
+            })
+        });
+        result.map_err(|error: ApiError| self.die("", "startup", &error.to_string(), Exit::Failed))
+    }
+}
+
+fn root(password: &str) -> Result<User, ApiError> {
+    let mut root = User::new("root", password)?;
+    let everything = Grants {
+        database: Some(Right::Rw),
+        collections: [(String::from("*"), Right::Rw)].into(),
+    };
+    root.databases.insert(String::from("*"), everything);
+    Ok(root)
+}

@@ -1,0 +1,223 @@
+//! The database directory: its lock, its files, its version.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::version::{ENGINE, VERSION_NUMBER};
+
+/// The names of the version file. The documentation of `--database.auto-upgrade` says `VERSION`, a
+/// log in arangodb/arangodb issue 8977 shows `VERSION-1` (1 is the id of `_system`): both are
+/// written, and both are checked.
+const VERSION_FILES: [&str; 2] = ["VERSION", "VERSION-1"];
+/// The folder that arangod keeps its data in. Here the journal lies in it.
+const DATA: &str = "engine-rocksdb";
+
+/// Why the directory cannot be used: what the log says, and how the process ends.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct DirectoryError {
+    /// The id of the log line.
+    pub(crate) id: &'static str,
+    /// Its message.
+    pub(crate) message: String,
+    /// The exit code.
+    pub(crate) exit: Exit,
+}
+
+fn failed(id: &'static str, exit: Exit, message: String) -> DirectoryError {
+    DirectoryError { id, message, exit }
+}
+
+/// What the version files say about the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// There are none: the directory is new.
+    Nothing,
+    /// They are of this version, down to the patch level.
+    Same,
+    /// They are older.
+    Older(u64),
+    /// They are newer.
+    Newer(u64),
+}
+
+/// The locked directory. The lock ends with the process, however that ends.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    /// Holds the lock.
+    lock: File,
+}
+
+impl Directory {
+    /// Creates the directory if it is not there, and locks it.
+    pub(crate) fn lock(path: &Path) -> Result<Self, DirectoryError> {
+        let unusable = |error: std::io::Error| {
+            let message = format!(
+                "cannot create or write database directory '{}': {error}",
+                path.display()
+            );
+            failed("e1a1b", Exit::Failed, message)
+        };
+        std::fs::create_dir_all(path).map_err(unusable)?;
+        let name = path.join("LOCK");
+        // Whoever held the lock may have removed the file between our opening and our locking.
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&name)
+                .map_err(unusable)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(locked(&name, file)),
+                Err(TryLockError::Error(error)) => return Err(unusable(error)),
+            }
+            let held = file.metadata().map_err(unusable)?;
+            if std::fs::metadata(&name).is_ok_and(|there| there.ino() == held.ino()) {
+                write_pid(&file).map_err(unusable)?;
+                return Ok(Self {
+                    path: PathBuf::from(path),
+                    lock: file,
+                });
+            }
+        }
+    }
+
+    /// Refuses a directory of another storage engine, and notes ours in a new one.
+    pub(crate) fn check_engine(&self) -> Result<(), DirectoryError> {
+        let name = self.path.join("ENGINE");
+        match std::fs::read_to_string(&name) {
+            Ok(text) if text.trim() == ENGINE => Ok(()),
+            Ok(text) => {
+                let message = format!(
+                    "content of 'ENGINE' file '{}' and command-line/configuration option value do \
+                     not match: '{}' != '{ENGINE}'. please validate this setting.",
+                    name.display(),
+                    text.trim()
+                );
+                Err(failed("cd6d8", Exit::UnsupportedStorageEngine, message))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                std::fs::write(&name, ENGINE).map_err(|error| self.unwritable(&error))
+            }
+            Err(error) => Err(self.unwritable(&error)),
+        }
+    }
+
+    fn unwritable(&self, error: &std::io::Error) -> DirectoryError {
+        let message = format!("database directory '{}': {error}", self.path.display());
+        failed("e1a1b", Exit::Failed, message)
+    }
+
+    /// What the version files say. Versions that differ in the patch level alone are the same, as
+    /// arangod compares the rest only.
+    pub(crate) fn version(&self) -> Result<Found, DirectoryError> {
+        let mut found = Found::Nothing;
+        for name in VERSION_FILES {
+            let path = self.path.join(name);
+            let text = match std::fs::read_to_string(&path) {
+                Ok(text) => text,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(self.unwritable(&error)),
+            };
+            let number = serde_json::from_str::<Value>(&text)
+                .ok()
+                .and_then(|value| value.get("version")?.as_u64())
+                .ok_or_else(|| {
+                    let message = format!("cannot read VERSION file '{}'", path.display());
+                    failed("3dd26", Exit::VersionCheckFailed, message)
+                })?;
+            let ours = u64::from(VERSION_NUMBER) / 100;
+            let now = match (number / 100).cmp(&ours) {
+                std::cmp::Ordering::Less => Found::Older(number),
+                std::cmp::Ordering::Equal => Found::Same,
+                std::cmp::Ordering::Greater => Found::Newer(number),
+            };
+            if matches!(found, Found::Nothing | Found::Same) {
+                found = now;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes the version files.
+    pub(crate) fn write_version(&self) -> Result<(), DirectoryError> {
+        let text = json!({ "version": VERSION_NUMBER, "tasks": {} }).to_string();
+        for name in VERSION_FILES {
+            std::fs::write(self.path.join(name), &text).map_err(|error| self.unwritable(&error))?;
+        }
+        Ok(())
+    }
+
+    /// The number of this installation, made up at the first start.
+    pub(crate) fn server_id(&self) -> Result<u64, DirectoryError> {
+        let name = self.path.join("SERVER");
+        let known = std::fs::read_to_string(&name)
+            .ok()
+            .and_then(|text| serde_json::from_str::<Value>(&text).ok())
+            .and_then(|value| value.get("serverId")?.as_str()?.parse().ok());
+        if let Some(id) = known {
+            return Ok(id);
+        }
+        let made = || -> std::io::Result<u64> {
+            let mut bytes = [0; 8];
+            bytes[2..].copy_from_slice(&crate::system::random::<6>()?);
+            let id = u64::from_be_bytes(bytes);
+            std::fs::write(&name, json!({ "serverId": id.to_string() }).to_string())?;
+            Ok(id)
+        };
+        made().map_err(|error| self.unwritable(&error))
+    }
+
+    /// Where the journal lies.
+    pub(crate) fn journal(&self) -> Result<PathBuf, DirectoryError> {
+        let folder = self.path.join(DATA);
+        std::fs::create_dir_all(&folder).map_err(|error| self.unwritable(&error))?;
+        Ok(folder.join("emulator.journal"))
+    }
+
+    /// Whether data are there.
+    pub(crate) fn has_data(&self) -> bool {
+        self.path.join(DATA).exists()
+    }
+
+    /// Removes the lock file, at a clean end.
+    pub(crate) fn unlock(self) {
+        // Removed while still locked: a process that opens it later makes a new one.
+        drop(std::fs::remove_file(self.path.join("LOCK")));
+        drop(self.lock);
+    }
+}
+
+fn locked(name: &Path, mut file: File) -> DirectoryError {
+    let mut owner = String::new();
+    let message = match file.read_to_string(&mut owner) {
+        Ok(_) if !owner.trim().is_empty() => format!(
+            "database is locked by process {}; please stop it first and check that the lockfile \
+             '{}' goes away. If you are sure no other arangod process is running, please remove \
+             the lockfile '{}' and try again",
+            owner.trim(),
+            name.display(),
+            name.display()
+        ),
+        _ => format!(
+            "failed to read/write lockfile, please check the file permissions of the lockfile '{}'",
+            name.display()
+        ),
+    };
+    failed("1f4eb", Exit::CouldNotLock, message)
+}
+
+fn write_pid(mut file: &File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(std::process::id().to_string().as_bytes())
+}

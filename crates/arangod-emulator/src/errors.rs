@@ -1,0 +1,161 @@
+//! Errors as clients see them: an HTTP status, a number, a message.
+//!
+//! Numbers and messages are those of `site/data/3.12/errors.yaml` of arangodb/docs-hugo and of the
+//! examples recorded there.
+
+use serde_json::{Map, Value, json};
+
+/// An error answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message} (error {number})")]
+pub(crate) struct ApiError {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// `errorNum`.
+    pub(crate) number: u32,
+    /// `errorMessage`.
+    pub(crate) message: String,
+    /// More attributes of the body, as the `_rev` of a conflict.
+    pub(crate) extra: Map<String, Value>,
+}
+
+impl ApiError {
+    /// An error of these three properties.
+    pub(crate) fn new(status: u16, number: u32, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            number,
+            message: message.into(),
+            extra: Map::new(),
+        }
+    }
+
+    /// The body of the answer.
+    pub(crate) fn body(&self) -> Value {
+        let mut body = self.extra.clone();
+        body.insert(String::from("code"), json!(self.status));
+        body.insert(String::from("error"), json!(true));
+        body.insert(String::from("errorMessage"), json!(self.message));
+        body.insert(String::from("errorNum"), json!(self.number));
+        Value::Object(body)
+    }
+
+    /// The element of a batch answer.
+    pub(crate) fn element(&self) -> Value {
+        let mut element = self.extra.clone();
+        element.insert(String::from("error"), json!(true));
+        element.insert(String::from("errorMessage"), json!(self.message));
+        element.insert(String::from("errorNum"), json!(self.number));
+        Value::Object(element)
+    }
+
+    /// 501: the emulator cannot do it.
+    pub(crate) fn not_implemented(what: impl std::fmt::Display) -> Self {
+        Self::new(501, 501, format!("the emulator does not implement {what}"))
+    }
+
+    /// 503 before the server is up.
+    pub(crate) fn maintenance() -> Self {
+        Self::new(
+            503,
+            503,
+            "service unavailable due to startup or maintenance mode",
+        )
+    }
+
+    /// 503 while the server goes down.
+    pub(crate) fn shutting_down() -> Self {
+        Self::new(503, 30, "shutdown in progress")
+    }
+
+    /// 401: unknown or no credentials.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, 11, "not authorized to execute this request")
+    }
+
+    /// 403: known, but without the right.
+    pub(crate) fn forbidden() -> Self {
+        Self::new(403, 11, "forbidden")
+    }
+
+    /// 403 in read-only mode.
+    pub(crate) fn read_only() -> Self {
+        Self::new(403, 1004, "read only")
+    }
+
+    /// 400 with the HTTP number.
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
+        Self::new(400, 400, message)
+    }
+
+    /// 400/10 bad parameter.
+    pub(crate) fn bad_parameter(message: impl Into<String>) -> Self {
+        Self::new(400, 10, message)
+    }
+
+    /// 400/600: not JSON.
+    pub(crate) fn corrupted_json(reason: impl std::fmt::Display) -> Self {
+        Self::new(400, 600, format!("VPackError error: {reason}"))
+    }
+
+    /// 404 for a path below an API that has none such.
+    pub(crate) fn unknown_path(path: &str) -> Self {
+        Self::new(404, 404, format!("unknown path '{path}'"))
+    }
+
+    /// 405 for a verb that a path does not take.
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(405, 405, "method not supported")
+    }
+
+    /// 404/1202.
+    pub(crate) fn document_not_found() -> Self {
+        Self::new(404, 1202, "document not found")
+    }
+
+    /// 404/1203.
+    pub(crate) fn collection_not_found(name: &str) -> Self {
+        Self::new(404, 1203, format!("collection or view not found: {name}"))
+    }
+
+    /// 404/1228.
+    pub(crate) fn database_not_found() -> Self {
+        Self::new(404, 1228, "database not found")
+    }
+
+    /// 409/1207.
+    pub(crate) fn duplicate_name() -> Self {
+        Self::new(409, 1207, "duplicate name")
+    }
+
+    /// 409/1210 with the key that is there already.
+    pub(crate) fn unique_violation(key: &str) -> Self {
+        Self::new(
+            409,
+            1210,
+            format!(
+                "unique constraint violated - in index primary of type primary over '_key'; \
+                 conflicting key: {key}"
+            ),
+        )
+    }
+
+    /// 400/1221.
+    pub(crate) fn bad_key() -> Self {
+        Self::new(400, 1221, "illegal document key")
+    }
+
+    /// 412/1200 with the revision that is there.
+    pub(crate) fn conflict(id: &str, key: &str, revision: &str) -> Self {
+        let mut error = Self::new(412, 1200, "conflict, _rev values do not match");
+        for (name, value) in [("_id", id), ("_key", key), ("_rev", revision)] {
+            error.extra.insert(String::from(name), json!(value));
+        }
+        error
+    }
+
+    /// 500/2: the disk failed.
+    pub(crate) fn storage(reason: impl std::fmt::Display) -> Self {
+        Self::new(500, 2, format!("system error: {reason}"))
+    }
+}

@@ -1,0 +1,156 @@
+//! What is checked before a handler is asked, in the order of arangod (`CommTask.cpp`): shutdown,
+//! server mode, database, path, and then the handler itself.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::{Method, Response};
+
+use super::router;
+use super::{Answer, Request};
+use crate::auth::{Credentials, Identity, Right, database_right, identify};
+use crate::errors::ApiError;
+use crate::server::{Server, Stage};
+
+/// Longer addresses are refused (page "General request handling").
+const LONGEST_URL: usize = 16 << 10;
+/// Larger bodies are refused (same page).
+const LARGEST_BODY: usize = 1 << 30;
+
+/// Answers one request.
+pub(crate) async fn answer(
+    server: Rc<Server>,
+    request: hyper::Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let head = *request.method() == Method::HEAD;
+    let omit = request.headers().contains_key("x-omit-www-authenticate");
+    let answer = match handle(&server, request).await {
+        Ok(answer) => answer,
+        Err(error) => Answer::from(error),
+    };
+    server.answered.set(server.answered.get() + 1);
+    let mut response = answer.into_response(omit);
+    if head {
+        // hyper sends no body for HEAD, and keeps the length it would have had.
+        let length = hyper::body::Body::size_hint(response.body()).exact();
+        if let Some(length) = length {
+            response
+                .headers_mut()
+                .insert("content-length", hyper::header::HeaderValue::from(length));
+        }
+    }
+    response
+}
+
+async fn handle(
+    server: &Rc<Server>,
+    incoming: hyper::Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let (parts, body) = incoming.into_parts();
+    if parts.uri.to_string().len() > LONGEST_URL {
+        return Err(ApiError::new(414, 414, "the URL is too long"));
+    }
+    let mut request = Request::new(parts.method, &parts.uri, parts.headers)?;
+    if request.method == Method::OPTIONS {
+        return Ok(Answer::text(200, String::new())
+            .with("allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
+    }
+    request.identity = who(server, &request);
+    check_stage(server, &request)?;
+    if server.stage() == Stage::Serving {
+        check_access(server, &request)?;
+    }
+    refuse_headers(&request)?;
+    request.body = Limited::new(body, LARGEST_BODY)
+        .collect()
+        .await
+        .map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                ApiError::new(413, 413, "the body is too large")
+            } else {
+                ApiError::bad("the body cannot be read")
+            }
+        })?
+        .to_bytes();
+    // The stage may have changed while the body came.
+    check_stage(server, &request)?;
+    router::dispatch(server, &request).await
+}
+
+fn who(server: &Server, request: &Request) -> Identity {
+    if !server.settings.authentication {
+        return Identity::Superuser;
+    }
+    let credentials = Credentials::read(request.header("authorization"));
+    server.peek(|store| identify(&credentials, &server.secrets, store, &request.path))
+}
+
+fn check_stage(server: &Server, request: &Request) -> Result<(), ApiError> {
+    match server.stage() {
+        Stage::Serving => Ok(()),
+        Stage::Stopping => Err(ApiError::shutting_down()),
+        Stage::Maintenance => Err(ApiError::maintenance()),
+        Stage::Early => {
+            // Only these answer before recovery, and only tokens are understood (page "General
+            // request handling", "Respond to liveliness probes").
+            let probe = ["/_api/version", "/_admin/version", "/_admin/status"];
+            if !probe.contains(&request.path.as_str()) {
+                return Err(ApiError::maintenance());
+            }
+            let header = request.header("authorization");
+            match (&request.identity, Credentials::read(header)) {
+                (Identity::Superuser, _) => Ok(()),
+                (_, Credentials::Basic(..)) => Err(ApiError::maintenance()),
+                _ => Err(ApiError::unauthorized()),
+            }
+        }
+    }
+}
+
+/// Paths that need no user.
+fn is_open(server: &Server, path: &str) -> bool {
+    path == "/"
+        || path.starts_with("/_open/")
+        || path.starts_with("/_admin/aardvark/")
+        || path == "/_admin/server/availability"
+        || (server.settings.system_only && !path.starts_with("/_"))
+}
+
+fn check_access(server: &Server, request: &Request) -> Result<(), ApiError> {
+    if is_open(server, &request.path) {
+        return Ok(());
+    }
+    server.read(|store| {
+        let known = store.database(&request.database).is_ok();
+        match &request.identity {
+            Identity::Superuser if known => Ok(()),
+            Identity::Superuser => Err(ApiError::database_not_found()),
+            Identity::Nobody => Err(ApiError::unauthorized()),
+            Identity::User(name) => {
+                let right = database_right(store, &request.identity, &request.database);
+                let own = request.segments.len() >= 3
+                    && request.segments[..2] == ["_api", "user"]
+                    && request.segments[2] == *name;
+                match (right, known) {
+                    (Right::None, true) if own => Ok(()),
+                    (Right::None, _) => Err(ApiError::unauthorized()),
+                    (_, true) => Ok(()),
+                    (_, false) => Err(ApiError::database_not_found()),
+                }
+            }
+        }
+    })
+}
+
+/// Headers that change what a request means, and that the emulator cannot obey.
+fn refuse_headers(request: &Request) -> Result<(), ApiError> {
+    if request.header("x-arango-async").is_some() {
+        return Err(ApiError::not_implemented("asynchronous requests"));
+    }
+    if request.header("x-arango-trx-id").is_some() {
+        return Err(ApiError::not_implemented("stream transactions"));
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! HTTP: listening, the order of checks, finding the handler.
+
+mod answer;
+mod gate;
+mod listen;
+pub(crate) mod percent;
+mod request;
+mod router;
+
+pub(crate) use answer::Answer;
+pub(crate) use listen::{Listeners, bind};
+pub(crate) use request::Request;

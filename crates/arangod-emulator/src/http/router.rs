@@ -1,0 +1,54 @@
+//! Which handler answers which path.
+
+use std::rc::Rc;
+
+use hyper::Method;
+
+use super::{Answer, Request};
+use crate::api;
+use crate::errors::ApiError;
+use crate::server::Server;
+use crate::settings::Step;
+
+/// Answers a request that has passed all checks.
+pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<Answer, ApiError> {
+    let route = request.route();
+    let pace = server.settings.pace;
+    match route.as_slice() {
+        ["_api", "database"] if request.method == Method::POST => {
+            pace.spend(Step::CreateDatabase).await;
+        }
+        ["_api", "collection"] if request.method == Method::POST => {
+            pace.spend(Step::CreateCollection).await;
+        }
+        _ => {}
+    }
+    match route.as_slice() {
+        ["_api" | "_admin", "version"] => api::version::version(server, request),
+        ["_open", "auth"] => api::login::open_auth(server, request),
+        ["_admin", "status"] => api::admin::status(server, request),
+        ["_admin", "time"] => api::admin::time(request),
+        ["_admin", "shutdown"] => api::admin::shutdown(server, request),
+        ["_admin", "server", rest @ ..] => api::admin::server(server, request, rest),
+        ["_admin", "metrics"] | ["_admin", "metrics", "v2"] => {
+            api::metrics::metrics(server, request)
+        }
+        ["_admin", "log", rest @ ..] => api::log::log(server, request, rest),
+        ["_api", "engine"] => api::version::engine(request),
+        ["_api", "database", rest @ ..] => api::database::database(server, request, rest),
+        ["_api", "user", rest @ ..] => api::user::user(server, request, rest),
+        ["_api", "collection", rest @ ..] => api::collection::collection(server, request, rest),
+        ["_api", "document", rest @ ..] => api::document::document(server, request, rest),
+        ["_api", "import"] => api::import::import(server, request),
+        ["_api", "index", rest @ ..] => api::listing::index(server, request, rest),
+        [
+            "_api",
+            name @ ("view" | "gharial" | "analyzer" | "transaction" | "tasks"),
+            rest @ ..,
+        ] => api::listing::listing(request, name, rest),
+        _ => Err(ApiError::not_implemented(format_args!(
+            "{} {}",
+            request.method, request.path
+        ))),
+    }
+}

@@ -1,0 +1,209 @@
+//! What all requests share.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use crate::auth::{Identity, Right, Secrets, collection_right, database_right};
+use crate::errors::ApiError;
+use crate::http::Request;
+use crate::logging::Logger;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// How far the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The port may be open, the data are not there yet.
+    Early,
+    /// The data are there, bootstrap is not finished.
+    Maintenance,
+    /// Normal service.
+    Serving,
+    /// On the way down.
+    Stopping,
+}
+
+/// A running server. It lives on one thread, hence the cells.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// What the options ask for.
+    pub(crate) settings: Settings,
+    /// The log.
+    pub(crate) log: Arc<Logger>,
+    /// The JWT secrets.
+    pub(crate) secrets: Secrets,
+    /// The number of this installation, in the unique ids of collections.
+    pub(crate) server_id: Cell<u64>,
+    /// When the process began.
+    pub(crate) started: Instant,
+    /// Answers given so far.
+    pub(crate) answered: Cell<u64>,
+    /// Writes are refused.
+    pub(crate) read_only: Cell<bool>,
+    stage: Cell<Stage>,
+    store: RefCell<Option<Store>>,
+    stop: Notify,
+}
+
+impl Server {
+    /// A server before recovery.
+    pub(crate) fn new(
+        settings: Settings,
+        log: Arc<Logger>,
+        secrets: Secrets,
+        started: Instant,
+    ) -> Self {
+        Self {
+            settings,
+            log,
+            secrets,
+            server_id: Cell::new(0),
+            started,
+            answered: Cell::new(0),
+            read_only: Cell::new(false),
+            stage: Cell::new(Stage::Early),
+            store: RefCell::new(None),
+            stop: Notify::new(),
+        }
+    }
+
+    /// How far the server is.
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage.get()
+    }
+
+    /// Goes to another stage.
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.stage.set(stage);
+    }
+
+    /// Takes over the recovered data.
+    pub(crate) fn attach(&self, store: Store) {
+        *self.store.borrow_mut() = Some(store);
+    }
+
+    /// Looks at the data.
+    pub(crate) fn read<T>(
+        &self,
+        look: impl FnOnce(&Store) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        match &*self.store.borrow() {
+            Some(store) => {
+                store.check()?;
+                look(store)
+            }
+            None => Err(ApiError::maintenance()),
+        }
+    }
+
+    /// Looks at the data if they are there.
+    pub(crate) fn peek<T>(&self, look: impl FnOnce(Option<&Store>) -> T) -> T {
+        look(self.store.borrow().as_ref())
+    }
+
+    /// Changes the data; the change is in the journal when this returns.
+    pub(crate) fn write<T>(
+        &self,
+        change: impl FnOnce(&mut Store) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let result = match &mut *self.store.borrow_mut() {
+            Some(store) => store.transact(change),
+            None => Err(ApiError::maintenance()),
+        };
+        if let Err(error) = &result
+            && error.number == 2
+        {
+            self.log.fatal("", "engines", &error.message);
+        }
+        result
+    }
+
+    /// Gives the data back at the end.
+    pub(crate) fn detach(&self) -> Option<Store> {
+        self.store.borrow_mut().take()
+    }
+
+    /// Asks the server to stop.
+    pub(crate) fn request_stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Returns when somebody has asked the server to stop.
+    pub(crate) async fn stop_requested(&self) {
+        self.stop.notified().await;
+    }
+
+    /// The unique id of a collection across servers; system collections are called by name.
+    pub(crate) fn globally_unique(&self, id: u64, name: &str) -> String {
+        if name.starts_with('_') {
+            String::from(name)
+        } else {
+            format!("h{:X}/{id}", self.server_id.get())
+        }
+    }
+
+    /// Refuses those who are not administrators, that is, may not write `_system`.
+    pub(crate) fn require_admin(&self, who: &Identity) -> Result<(), ApiError> {
+        self.require_database(who, crate::store::SYSTEM, Right::Rw)
+    }
+
+    /// Refuses those who have a smaller right on a database.
+    pub(crate) fn require_database(
+        &self,
+        who: &Identity,
+        database: &str,
+        right: Right,
+    ) -> Result<(), ApiError> {
+        let has = self.read(|store| Ok(database_right(store, who, database)))?;
+        if has < right {
+            return Err(ApiError::forbidden());
+        }
+        Ok(())
+    }
+
+    /// Refuses those who have a smaller right on the collection, and all writes in read-only mode.
+    pub(crate) fn require_collection(
+        &self,
+        request: &Request,
+        collection: &str,
+        right: Right,
+    ) -> Result<(), ApiError> {
+        if right == Right::Rw {
+            self.require_writable()?;
+        }
+        let has = self.read(|store| {
+            // Rights are granted on names, and a collection may be called by its id.
+            let found = store.collection(&request.database, collection);
+            let name = found.map_or(collection, |found| found.meta.name.as_str());
+            Ok(collection_right(
+                store,
+                &request.identity,
+                &request.database,
+                name,
+            ))
+        })?;
+        if has < right {
+            return Err(ApiError::forbidden());
+        }
+        Ok(())
+    }
+
+    /// Refuses writes of documents in read-only mode.
+    pub(crate) fn require_writable(&self) -> Result<(), ApiError> {
+        if self.read_only.get() {
+            return Err(ApiError::read_only());
+        }
+        Ok(())
+    }
+
+    /// Refuses creating and dropping in read-only mode, and to those who may not write the database.
+    pub(crate) fn require_ddl(&self, request: &Request) -> Result<(), ApiError> {
+        if self.read_only.get() {
+            return Err(ApiError::forbidden());
+        }
+        self.require_database(&request.identity, &request.database, Right::Rw)
+    }
+}

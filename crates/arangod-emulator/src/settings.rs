@@ -1,0 +1,208 @@
+//! What the options mean to the server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::options::Options;
+use crate::role::Role;
+
+/// How long things take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As long as they take here.
+    Fast,
+    /// About as long as arangod takes.
+    Realistic,
+}
+
+/// Something that `--pace realistic` stretches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// From the first log line to the open port.
+    Recovery,
+    /// From the open port to the end of maintenance mode.
+    Bootstrap,
+    /// Creating a database.
+    CreateDatabase,
+    /// Creating a collection.
+    CreateCollection,
+    /// From the signal to the end of the process.
+    Shutdown,
+}
+
+impl Pace {
+    /// How long a step takes at least.
+    ///
+    /// First log line to "ready for business" took two seconds in the example of the page "ArangoDB
+    /// Server Server Options" of the documentation of 3.4 (07:30:42 to 07:30:44); how they divide
+    /// into stages is an estimate, nobody measured. So are the times of the other three steps.
+    pub(crate) fn least(self, step: Step) -> Duration {
+        if self == Self::Fast {
+            return Duration::ZERO;
+        }
+        Duration::from_millis(match step {
+            Step::Recovery => 1200,
+            Step::Bootstrap => 800,
+            Step::CreateDatabase => 150,
+            Step::CreateCollection => 20,
+            Step::Shutdown => 1000,
+        })
+    }
+
+    /// Lets a step take its time.
+    pub(crate) async fn spend(self, step: Step) {
+        let least = self.least(step);
+        if !least.is_zero() {
+            tokio::time::sleep(least).await;
+        }
+    }
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// As given.
+    pub(crate) text: String,
+    /// Host, to be resolved at the start.
+    host: String,
+    /// Port.
+    port: u16,
+}
+
+impl Endpoint {
+    /// The port where none is given.
+    const DEFAULT_PORT: u16 = 8529;
+
+    /// Reads `tcp://host:port`; other schemes are refused with the reason.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("invalid endpoint '{text}'");
+        let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+        match scheme {
+            "tcp" | "http+tcp" | "http" => {}
+            "ssl" | "https" | "http+ssl" | "unix" | "http+unix" => {
+                return Err(format!("the emulator does not implement endpoint '{text}'"));
+            }
+            _ => return Err(wrong()),
+        }
+        let rest = rest.trim_end_matches('/');
+        let (host, port) = match rest.strip_prefix('[') {
+            Some(inner) => {
+                let (host, behind) = inner.split_once(']').ok_or_else(wrong)?;
+                (host, behind.strip_prefix(':'))
+            }
+            None => match rest.rsplit_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (rest, None),
+            },
+        };
+        let port = match port {
+            Some(port) => port.parse().map_err(|_| wrong())?,
+            None => Self::DEFAULT_PORT,
+        };
+        if host.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self {
+            text: String::from(text),
+            host: String::from(host),
+            port,
+        })
+    }
+
+    /// The addresses behind the name.
+    pub(crate) fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
+        use std::net::ToSocketAddrs;
+        Ok((self.host.as_str(), self.port).to_socket_addrs()?.collect())
+    }
+
+    /// As arangod logs it.
+    pub(crate) fn log_name(&self) -> String {
+        format!("http+tcp://{}:{}", self.host, self.port)
+    }
+}
+
+/// The options that the emulator gives a meaning.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) role: Role,
+    pub(crate) directory: PathBuf,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) pace: Pace,
+    pub(crate) authentication: bool,
+    pub(crate) system_only: bool,
+    pub(crate) early_connections: bool,
+    pub(crate) harden: bool,
+    pub(crate) metrics: bool,
+    pub(crate) log_api: String,
+    pub(crate) session_timeout: f64,
+    pub(crate) extended_names: bool,
+    pub(crate) always_sync: bool,
+    pub(crate) max_databases: u64,
+    pub(crate) keep_alive: Duration,
+}
+
+impl Settings {
+    /// Reads the options; the text is the reason why they make no sense together.
+    pub(crate) fn new(options: &Options, role: Role) -> Result<Self, String> {
+        let pace = match options.text("--pace") {
+            "fast" => Pace::Fast,
+            "realistic" => Pace::Realistic,
+            other => return Err(format!("invalid value '{other}' for --pace")),
+        };
+        let given = options.list("--server.endpoint");
+        let endpoints = if given.is_empty() {
+            vec![Endpoint::parse("tcp://127.0.0.1:8529")?]
+        } else {
+            given
+                .iter()
+                .map(|text| Endpoint::parse(text))
+                .collect::<Result<_, _>>()?
+        };
+        Ok(Self {
+            role,
+            directory: PathBuf::from(options.text("--database.directory")),
+            endpoints,
+            pace,
+            authentication: options.flag("--server.authentication"),
+            system_only: options.flag("--server.authentication-system-only"),
+            early_connections: options.flag("--server.early-connections"),
+            harden: options.flag("--server.harden"),
+            metrics: options.flag("--server.export-metrics-api"),
+            log_api: String::from(options.text("--log.api-enabled")),
+            session_timeout: options.double("--server.session-timeout"),
+            extended_names: options.flag("--database.extended-names"),
+            always_sync: options.flag("--database.wait-for-sync"),
+            max_databases: options.unsigned("--database.max-databases"),
+            keep_alive: Duration::from_secs_f64(
+                options.double("--http.keep-alive-timeout").clamp(0.0, 1e6),
+            ),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let names = [
+            ("tcp://127.0.0.1:8530", "http+tcp://127.0.0.1:8530"),
+            ("tcp://[::1]:1", "http+tcp://::1:1"),
+            ("http+tcp://localhost", "http+tcp://localhost:8529"),
+        ];
+        for (text, name) in names {
+            assert_eq!(Endpoint::parse(text).unwrap().log_name(), name);
+        }
+        for bad in [
+            "127.0.0.1:1",
+            "ssl://h:1",
+            "unix:///x",
+            "tcp://h:p",
+            "tcp://:1",
+        ] {
+            assert!(Endpoint::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

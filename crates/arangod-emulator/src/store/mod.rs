@@ -1,0 +1,152 @@
+//! What the server stores, and how it survives.
+//!
+//! Claimed: what was acknowledged survives the death of the process (`kill -9`), because it was
+//! handed to the kernel before the answer. With `waitForSync` it was on the disk before the
+//! answer. Without, nothing is claimed about a crash of the machine.
+
+mod crc;
+mod document;
+mod journal;
+mod meta;
+mod names;
+mod record;
+mod revision;
+mod schema;
+mod state;
+
+use std::path::Path;
+
+use crate::errors::ApiError;
+
+pub(crate) use document::{Change, Expected, Mode, Outcome, attributes};
+pub(crate) use journal::{JournalError, Recovered};
+pub(crate) use meta::{CollectionMeta, KeyGenerator};
+pub(crate) use names::key as legal_key;
+pub(crate) use revision::encode as revision_text;
+pub(crate) use state::{Collection, Database, Document};
+
+use journal::Journal;
+use record::Record;
+use state::State;
+
+/// The name of `_system`.
+pub(crate) const SYSTEM: &str = "_system";
+
+/// The data of a server with its journal.
+#[derive(Debug)]
+pub(crate) struct Store {
+    state: State,
+    journal: Journal,
+    /// Encoded records of the change that is under way.
+    pending: Vec<u8>,
+    /// The change under way must be on the disk.
+    sync: bool,
+    /// Why the journal could not be written. Memory and disk differ since: nothing is answered.
+    broken: Option<String>,
+    extended_names: bool,
+    always_sync: bool,
+}
+
+impl Store {
+    /// Opens the journal and replays it.
+    pub(crate) fn open(
+        path: &Path,
+        extended_names: bool,
+        always_sync: bool,
+    ) -> Result<(Self, Recovered), JournalError> {
+        let (journal, state, recovered) = Journal::open(path)?;
+        let store = Self {
+            state,
+            journal,
+            pending: Vec::new(),
+            sync: false,
+            broken: None,
+            extended_names,
+            always_sync,
+        };
+        Ok((store, recovered))
+    }
+
+    /// Makes changes as one frame of the journal. `change` checks before it changes: what it did
+    /// before it failed stays done, in memory and in the journal alike.
+    pub(crate) fn transact<T>(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        self.check()?;
+        self.pending.clear();
+        self.sync = false;
+        let result = change(self);
+        if !self.pending.is_empty() {
+            let sync = self.sync || self.always_sync;
+            let tick = self.state.tick;
+            if let Err(error) = self.journal.append(tick, &self.pending, sync) {
+                let reason = error.to_string();
+                self.broken = Some(reason.clone());
+                return Err(ApiError::storage(reason));
+            }
+            // One large import must not occupy its memory for ever.
+            self.pending.clear();
+            self.pending.shrink_to(1 << 16);
+        }
+        result
+    }
+
+    /// Refuses everything after a failed write: a reader must not see what was not acknowledged.
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
+        match &self.broken {
+            Some(reason) => Err(ApiError::storage(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings everything to the disk, at the end.
+    pub(crate) fn close(&mut self) -> Result<(), JournalError> {
+        self.journal.sync()
+    }
+
+    fn write(&mut self, record: Record) {
+        record.encode(&mut self.pending);
+        self.state.apply(record);
+    }
+
+    /// Whether writes to a collection wait for the disk: the request asks, or the collection does.
+    pub(crate) fn waits_for_sync(&self, collection: &Collection, asked: bool) -> bool {
+        asked || collection.meta.wait_for_sync || self.always_sync
+    }
+
+    /// The change under way must be on the disk before it is answered.
+    pub(crate) fn require_sync(&mut self) {
+        self.sync = true;
+    }
+
+    /// All databases by name.
+    pub(crate) fn databases(&self) -> impl Iterator<Item = &Database> {
+        self.state.databases.values()
+    }
+
+    /// A database.
+    pub(crate) fn database(&self, name: &str) -> Result<&Database, ApiError> {
+        self.state
+            .databases
+            .get(name)
+            .ok_or_else(ApiError::database_not_found)
+    }
+
+    /// The collections of a database, by name.
+    pub(crate) fn collections(&self, database: &str) -> impl Iterator<Item = &Collection> {
+        self.state
+            .databases
+            .get(database)
+            .into_iter()
+            .flat_map(|found| found.collections.values())
+            .filter_map(|id| self.state.collections.get(id))
+    }
+
+    /// A collection by name or id.
+    pub(crate) fn collection(&self, database: &str, name: &str) -> Result<&Collection, ApiError> {
+        self.state
+            .collection(database, name)
+            .ok_or_else(|| ApiError::collection_not_found(name))
+    }
+}
