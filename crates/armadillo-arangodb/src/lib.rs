@@ -1,1 +1,26 @@
-//! The arangodb system for Armadillo.
+//! The arangodb system for Armadillo: how `arangod` is started, watched, judged and cleaned, a small client, and
+//! fixtures.
+//!
+//! What is assumed of `arangod` is listed in `docs/assumptions.md`, each with its source.
+
+pub mod auth;
+pub mod checkers;
+pub mod client;
+mod evidence;
+pub mod exit_codes;
+mod health;
+mod launch;
+mod log;
+mod names;
+pub mod options;
+mod probe;
+mod programs;
+mod purge;
+mod role;
+#[cfg(test)]
+mod scripted;
+mod system;
+pub mod topology;
+
+pub use role::Role;
+pub use system::ArangoDb;

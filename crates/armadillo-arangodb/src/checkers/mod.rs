@@ -1,0 +1,38 @@
+//! Invariants looked at after tests: what ArangoDB's own test utilities look at, as far as a test here can leave it.
+//!
+//! Of scope *lease*: things that carry the lease's id in their name. Of scope *idle*: everything that a fresh deployment
+//! does not have, when nobody holds a lease.
+
+mod collections;
+mod databases;
+mod transactions;
+mod users;
+
+use armadillo_orchestrator::Checker;
+
+use crate::client::ArangoError;
+
+/// What a database's name begins with that belongs to the deployment and not to a test: data loaded once for all tests, by
+/// a fixture kept per deployment. It ends with the deployment.
+pub const KEPT: &str = "kept_";
+
+/// All checkers.
+pub(crate) fn all() -> Vec<Box<dyn Checker>> {
+    vec![
+        Box::new(databases::OfLease),
+        Box::new(databases::Unexpected),
+        Box::new(collections::OfLease),
+        Box::new(users::OfLease),
+        Box::new(users::Unexpected),
+        Box::new(transactions::Open),
+    ]
+}
+
+/// The verdict over what was found.
+fn verdict(what: &str, found: Result<Vec<String>, ArangoError>) -> Result<(), String> {
+    match found {
+        Ok(found) if found.is_empty() => Ok(()),
+        Ok(found) => Err(format!("{what}: {}", found.join(", "))),
+        Err(error) => Err(format!("could not look: {error}")),
+    }
+}

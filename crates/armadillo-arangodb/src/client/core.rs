@@ -1,0 +1,287 @@
+//! The client: endpoints, credentials, and the calls that concern a whole deployment.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use armadillo_orchestrator::{Client, Request, Response, Secret, ServerKey, View};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::connection::Connection;
+use super::database::Database;
+use super::error::{ArangoError, label};
+use super::path::{in_database, segment};
+use crate::auth;
+use crate::launch::PORT;
+use crate::role::Role;
+
+/// How long a request may take unless [`ArangoClient::with_limit`] says otherwise.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The database that every server has.
+pub(crate) const SYSTEM_DATABASE: &str = "_system";
+
+/// A client for one deployment, with one user's rights. Clones share its connections.
+#[derive(Clone)]
+pub struct ArangoClient {
+    inner: Arc<Inner>,
+    limit: Duration,
+}
+
+struct Inner {
+    servers: Vec<(String, Client)>,
+    credentials: Credentials,
+    authorization: Secret,
+}
+
+/// Who asks.
+#[derive(Clone)]
+struct Credentials {
+    user: String,
+    password: Secret,
+    token: Secret,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Version {
+    /// `arango`.
+    pub server: String,
+    /// `3.12.10`.
+    pub version: String,
+    /// `community` or `enterprise`.
+    #[serde(default)]
+    pub license: String,
+}
+
+impl ArangoClient {
+    /// A client with all rights: it shows the servers a superuser's token. Its [`Self::connection`] carries the user `root`
+    /// beside that token, for clients that know only passwords.
+    #[must_use]
+    pub fn superuser(view: &View) -> Self {
+        Self::superuser_of(view, for_clients(view))
+    }
+
+    /// The same for one server of any role.
+    pub(crate) fn superuser_at(view: &View, server: &ServerKey) -> Self {
+        let address = view.reach(server, PORT).map(str::to_owned);
+        Self::superuser_of(view, address.into_iter().collect())
+    }
+
+    fn superuser_of(view: &View, addresses: Vec<String>) -> Self {
+        let token = auth::superuser_token(view);
+        let credentials = Credentials {
+            user: "root".to_owned(),
+            password: auth::root_password(view),
+            token: token.clone(),
+        };
+        let authorization = Secret::new(format!("bearer {}", token.reveal()));
+        Self::new(addresses, credentials, authorization)
+    }
+
+    /// A client with the rights of `user`, who shows name and password.
+    #[must_use]
+    pub fn user(view: &View, user: &str, password: &Secret) -> Self {
+        let pair = format!("{user}:{}", password.reveal());
+        let authorization = Secret::new(format!("Basic {}", STANDARD.encode(pair)));
+        let credentials = Credentials {
+            user: user.to_owned(),
+            password: password.clone(),
+            token: auth::user_token(view, user),
+        };
+        Self::new(for_clients(view), credentials, authorization)
+    }
+
+    fn new(addresses: Vec<String>, credentials: Credentials, authorization: Secret) -> Self {
+        let servers = addresses
+            .into_iter()
+            .map(|address| (address.clone(), Client::tcp(address)))
+            .collect();
+        Self {
+            inner: Arc::new(Inner {
+                servers,
+                credentials,
+                authorization,
+            }),
+            limit: LIMIT,
+        }
+    }
+
+    /// The same client with another limit on how long a request may take; 60 s if never said.
+    #[must_use]
+    pub fn with_limit(&self, limit: Duration) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            limit,
+        }
+    }
+
+    /// Where the deployment's servers for clients are reached: `http://127.0.0.1:4711`.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        self.inner
+            .servers
+            .iter()
+            .map(|(address, _)| format!("http://{address}"))
+            .collect()
+    }
+
+    /// The name of the user whose rights this client has; `root` for a superuser's.
+    #[must_use]
+    pub fn user_name(&self) -> &str {
+        &self.inner.credentials.user
+    }
+
+    /// What another client needs to do the same, on the database `_system`.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        self.connection_to(SYSTEM_DATABASE)
+    }
+
+    pub(super) fn connection_to(&self, database: &str) -> Connection {
+        let Credentials {
+            user,
+            password,
+            token,
+        } = self.inner.credentials.clone();
+        Connection {
+            endpoints: self.endpoints(),
+            database: database.to_owned(),
+            user,
+            password,
+            token,
+        }
+    }
+
+    /// Sends any request, with this client's credentials, and returns the answer whatever its status.
+    ///
+    /// A second server is asked if the first was surely not reached.
+    ///
+    /// # Errors
+    /// [`ArangoError::Transport`], when there is no answer.
+    pub async fn request(&self, request: Request) -> Result<Response, ArangoError> {
+        let mut unreached = None;
+        for (_, server) in &self.inner.servers {
+            let request = request
+                .clone()
+                .header("authorization", self.inner.authorization.reveal());
+            match server.send(request, self.limit).await {
+                Ok(response) => return Ok(response),
+                Err(error) if error.surely_not_sent() => unreached = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(match unreached {
+            Some(error) => error.into(),
+            None => armadillo_orchestrator::HttpError::Invalid {
+                request: label(&request),
+                reason: "the deployment has no server for clients".to_owned(),
+            }
+            .into(),
+        })
+    }
+
+    /// Sends a request that must succeed.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Response, ArangoError> {
+        let asked = label(&request);
+        let response = self.request(request).await?;
+        if response.is_success() {
+            Ok(response)
+        } else {
+            Err(ArangoError::of(asked, &response))
+        }
+    }
+
+    /// Sends a request that must succeed and reads its answer.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        request: Request,
+    ) -> Result<T, ArangoError> {
+        let asked = label(&request);
+        let response = self.ask(request).await?;
+        response.json().map_err(|error| ArangoError::Answer {
+            request: asked,
+            status: response.status,
+            reason: error.to_string(),
+        })
+    }
+
+    /// The version the server says.
+    ///
+    /// # Errors
+    /// Those of any request.
+    pub async fn version(&self) -> Result<Version, ArangoError> {
+        self.call(Request::get("/_api/version")).await
+    }
+
+    /// A handle on the database `name`, whether it exists or not.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Database {
+        Database::new(self.clone(), name)
+    }
+
+    /// The names of all databases. Needs the right to administrate.
+    ///
+    /// # Errors
+    /// Those of any request.
+    pub async fn databases(&self) -> Result<Vec<String>, ArangoError> {
+        let names: Listing<String> = self.call(system("GET", "/_api/database")).await?;
+        Ok(names.result)
+    }
+
+    /// Creates a database. Needs the right to administrate.
+    ///
+    /// # Errors
+    /// HTTP 409, error 1207, if there is one of that name; 400, error 1229, for a name that is not allowed.
+    pub async fn create_database(&self, name: &str) -> Result<Database, ArangoError> {
+        let request = system("POST", "/_api/database").json(&json!({ "name": name }));
+        self.ask(request).await?;
+        Ok(self.database(name))
+    }
+
+    /// Drops a database with all that is in it. Needs the right to administrate.
+    ///
+    /// # Errors
+    /// HTTP 404, error 1228, if there is none of that name.
+    pub async fn drop_database(&self, name: &str) -> Result<(), ArangoError> {
+        let path = format!("/_api/database/{}", segment(name));
+        self.ask(system("DELETE", &path)).await.map(drop)
+    }
+}
+
+/// The addresses of the servers that clients talk to.
+fn for_clients(view: &View) -> Vec<String> {
+    view.places
+        .values()
+        .filter(|place| {
+            let role = Role::of_name(&place.role);
+            matches!(role, Some(Role::Single | Role::Coordinator))
+        })
+        .filter_map(|place| place.reach.get(PORT).cloned())
+        .collect()
+}
+
+/// A request on the database `_system`.
+pub(super) fn system(method: &'static str, path: &str) -> Request {
+    Request::new(method, in_database(SYSTEM_DATABASE, path))
+}
+
+/// The usual shape of a list in an answer.
+#[derive(Deserialize)]
+pub(super) struct Listing<T> {
+    pub(super) result: Vec<T>,
+}
+
+impl fmt::Debug for ArangoClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArangoClient")
+            .field("endpoints", &self.endpoints())
+            .field("user", &self.user_name())
+            .field("limit", &self.limit)
+            .finish()
+    }
+}

@@ -1,0 +1,177 @@
+//! Reads the lines of a server's log, as text and as JSON.
+//!
+//! Text: `TIME [PID] LEVEL [ID] {TOPIC} MESSAGE`, with the letter of the role after the bracket under `--log.role true`,
+//! and the thread inside it (documentation, "Log levels" and the options `log.*`). JSON (`--log.use-json-format true`): an
+//! object a line with `level`, `id`, `topic` and `message`. The level of a warning is written `WARN` or `WARNING`.
+
+use armadillo_orchestrator::{Level, LogRecord};
+use serde::Deserialize;
+
+/// What the crash handler writes under.
+const CRASH_TOPIC: &str = "crash";
+
+/// Reads one line; `None` if it is not one of the log's: a backtrace, a program's own output.
+pub(crate) fn read(line: &str) -> Option<LogRecord> {
+    let line = line.trim();
+    if line.starts_with('{') {
+        of_json(line)
+    } else {
+        of_text(line)
+    }
+}
+
+#[derive(Deserialize)]
+struct JsonLine {
+    level: String,
+    id: Option<String>,
+    topic: Option<String>,
+    message: String,
+}
+
+fn of_json(line: &str) -> Option<LogRecord> {
+    let line: JsonLine = serde_json::from_str(line).ok()?;
+    Some(record(
+        level(&line.level)?,
+        line.id,
+        line.topic.as_deref(),
+        &line.message,
+    ))
+}
+
+fn of_text(line: &str) -> Option<LogRecord> {
+    let (time, rest) = line.split_once(' ')?;
+    if !time.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let (_, rest) = bracketed(rest, '[', ']')?;
+    let (mut word, mut rest) = rest.split_once(' ')?;
+    if matches!(word, "U" | "S" | "C" | "P" | "A") {
+        (word, rest) = rest.split_once(' ')?;
+    }
+    let level = level(word)?;
+    let (id, rest) = match bracketed(rest, '[', ']') {
+        Some((id, rest)) => (Some(id.to_owned()), rest),
+        None => (None, rest),
+    };
+    let (topic, message) = match bracketed(rest, '{', '}') {
+        Some((topic, rest)) => (Some(topic), rest),
+        None => (None, rest),
+    };
+    Some(record(level, id, topic, message))
+}
+
+fn record(level: Level, id: Option<String>, topic: Option<&str>, message: &str) -> LogRecord {
+    LogRecord {
+        level,
+        id,
+        text: match topic {
+            Some(topic) => format!("{{{topic}}} {message}"),
+            None => message.to_owned(),
+        },
+        crash: topic == Some(CRASH_TOPIC),
+    }
+}
+
+/// What is between the brackets at the beginning, and what follows them and a space.
+fn bracketed(text: &str, open: char, close: char) -> Option<(&str, &str)> {
+    let (inside, rest) = text.strip_prefix(open)?.split_once(close)?;
+    Some((inside, rest.trim_start()))
+}
+
+fn level(word: &str) -> Option<Level> {
+    Some(match word {
+        "TRACE" => Level::Trace,
+        "DEBUG" => Level::Debug,
+        "INFO" => Level::Info,
+        "WARN" | "WARNING" => Level::Warn,
+        "ERROR" | "ERR" => Level::Error,
+        "FATAL" => Level::Fatal,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, level: Level, id: Option<&str>, text: &str, crash: bool) {
+        let expected = LogRecord {
+            level,
+            id: id.map(str::to_owned),
+            text: text.to_owned(),
+            crash,
+        };
+        assert_eq!(read(line), Some(expected), "{line}");
+    }
+
+    #[test]
+    fn text_as_the_documentation_shows_it() {
+        check(
+            "2020-06-22T21:16:48Z [39028] INFO [144fe] {general} using storage engine 'rocksdb'",
+            Level::Info,
+            Some("144fe"),
+            "{general} using storage engine 'rocksdb'",
+            false,
+        );
+        check(
+            "2020-05-26T23:26:10Z [16657] FATAL [a7902] {crash} ArangoDB 3.7.1-devel enterprise [linux], thread 22 [Console] \
+             caught unexpected signal 11 (SIGSEGV) accessing address 0x0000000000000000: signal handler invoked",
+            Level::Fatal,
+            Some("a7902"),
+            "{crash} ArangoDB 3.7.1-devel enterprise [linux], thread 22 [Console] \
+             caught unexpected signal 11 (SIGSEGV) accessing address 0x0000000000000000: signal handler invoked",
+            true,
+        );
+    }
+
+    #[test]
+    fn text_with_thread_role_and_without_id() {
+        check(
+            "2025-01-01T10:00:00.123456Z [12-34] S WARNING [abcde] {memory} too little",
+            Level::Warn,
+            Some("abcde"),
+            "{memory} too little",
+            false,
+        );
+        check(
+            "2025-01-01T10:00:00Z [12] ERROR no topic",
+            Level::Error,
+            None,
+            "no topic",
+            false,
+        );
+    }
+
+    #[test]
+    fn json() {
+        check(
+            r#"{"time":"2025-01-01T10:00:00Z","pid":1,"tid":1,"role":"S","level":"WARN","topic":"general","id":"cf3f4","message":"ready"}"#,
+            Level::Warn,
+            Some("cf3f4"),
+            "{general} ready",
+            false,
+        );
+        check(
+            r#"{"level":"INFO","topic":"crash","id":"308c3","message":"frame 1"}"#,
+            Level::Info,
+            Some("308c3"),
+            "{crash} frame 1",
+            true,
+        );
+    }
+
+    #[test]
+    fn other_lines_are_nobodys() {
+        for line in [
+            "",
+            "frame 1 [0x0]",
+            "{\"a\":1}",
+            "{not json",
+            "12 [3] LOUD x",
+            "12 [",
+            "12",
+        ] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+}
