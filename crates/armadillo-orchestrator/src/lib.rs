@@ -3,9 +3,12 @@
 pub mod applet;
 pub mod backend;
 pub mod deadline;
+pub mod deployment;
 pub mod health;
 pub mod http;
+mod join;
 pub mod local;
+pub mod notice;
 pub mod poll;
 pub mod ports;
 pub mod process;
@@ -22,11 +25,13 @@ pub mod view;
 pub use applet::{APPLET_WORD, Applet};
 pub use backend::{BackEnd, BackEndError, PlaceRequest, Running, Site};
 pub use deadline::Deadline;
+pub use deployment::{Deployment, Operation, OperationError, StartError, StartRequest};
 pub use health::{Health, State};
 pub use http::{Client, HttpError, Request, Response};
 #[doc(hidden)]
 pub use inventory;
 pub use local::Local;
+pub use notice::Notice;
 pub use poll::Poll;
 pub use process::{Exit, Process, Processes, Spawn};
 pub use program::{Program, ProgramError};

@@ -10,6 +10,10 @@ mod spawn;
 mod table;
 pub mod tree;
 
+use rustix::process::Signal;
+
+use crate::server::Verb;
+
 pub use exit::Exit;
 pub use handle::Process;
 pub use ledger::{Ledger, LedgerEntry};
@@ -19,3 +23,15 @@ pub use table::{InstallError, Processes, SignalError};
 
 /// The name of the environment variable that everything a run starts carries, with the run's id as its value.
 pub const RUN_MARKER: &str = "ARMADILLO_RUN";
+
+/// The signal that a verb is for a process.
+fn signal_of(verb: Verb) -> Signal {
+    match verb {
+        Verb::Terminate => Signal::TERM,
+        Verb::Kill => Signal::KILL,
+        Verb::Pause => Signal::STOP,
+        Verb::Resume => Signal::CONT,
+        Verb::Abort => Signal::ABORT,
+        Verb::DumpStacks => Signal::QUIT,
+    }
+}

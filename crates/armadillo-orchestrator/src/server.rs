@@ -131,3 +131,26 @@ pub enum Verb {
     /// Make it say where it is (SIGQUIT for Go programs, which then end).
     DumpStacks,
 }
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Started => "started",
+            Self::Answering => "answering",
+            Self::Ready => "ready",
+        })
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Terminate => "terminate",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Abort => "abort",
+            Self::DumpStacks => "dump stacks",
+        })
+    }
+}

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::server::Verb;
+
 /// How a process ended: with a code, or by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
@@ -26,10 +28,10 @@ impl Exit {
         }
     }
 
-    /// Whether it ended by SIGKILL.
+    /// Whether it ended by the signal of this verb.
     #[must_use]
-    pub fn is_kill(&self) -> bool {
-        self.signal == Some(libc::SIGKILL)
+    pub fn is_by(&self, verb: Verb) -> bool {
+        self.signal == Some(super::signal_of(verb).as_raw())
     }
 }
 
@@ -98,6 +100,7 @@ mod tests {
             core: true,
         };
         assert_eq!(abort.to_string(), "SIGABRT (signal 6), core dumped");
+        assert!(abort.is_by(Verb::Abort) && !abort.is_by(Verb::Kill));
         assert_eq!(Exit::with_code(3).to_string(), "exit code 3");
     }
 }

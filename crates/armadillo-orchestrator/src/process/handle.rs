@@ -5,11 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::Signal;
-
 use super::proc_fs::{self, Stat};
 use super::table::{Entry, SignalError, Table};
-use super::{Exit, tree};
+use super::{Exit, signal_of, tree};
 use crate::deadline::Deadline;
 use crate::poll::Poll;
 use crate::server::Verb;
@@ -155,17 +153,6 @@ impl Process {
         }
         states.retain(|state| !matches!(state, 'Z' | 'X'));
         states
-    }
-}
-
-fn signal_of(verb: Verb) -> Signal {
-    match verb {
-        Verb::Terminate => Signal::TERM,
-        Verb::Kill => Signal::KILL,
-        Verb::Pause => Signal::STOP,
-        Verb::Resume => Signal::CONT,
-        Verb::Abort => Signal::ABORT,
-        Verb::DumpStacks => Signal::QUIT,
     }
 }
 

@@ -1,0 +1,110 @@
+//! Exits: noticed by one watcher for each process, and judged.
+
+use std::sync::{Arc, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::Deployment;
+use super::status::{Phase, Server};
+use crate::backend::Running;
+use crate::notice::Notice;
+use crate::process::Exit;
+use crate::server::ServerKey;
+use crate::system::ExitMeaning;
+
+/// How many of the last lines of a log a crash is reported with.
+pub(super) const LAST_LINES: usize = 20;
+
+/// A server that ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crash {
+    /// The server.
+    pub server: ServerKey,
+    /// The process id it had.
+    pub pid: Option<u32>,
+    /// How it ended.
+    pub exit: Exit,
+    /// The same in words, with what the system says of it.
+    pub text: String,
+    /// The last lines it logged.
+    pub log: Vec<String>,
+}
+
+impl Deployment {
+    /// Waits for the end of a server's process, in a task that ends with the deployment.
+    pub(super) fn watch(self: &Arc<Self>, server: &Server, running: Arc<dyn Running>) {
+        let deployment = Arc::downgrade(self);
+        let key = server.plan.key.clone();
+        let watcher = tokio::spawn(async move {
+            let exit = running.exited().await;
+            if let Some(deployment) = deployment.upgrade() {
+                deployment.note_exit(&key, running.pid(), exit);
+            }
+        });
+        server.watched_by(watcher.abort_handle());
+    }
+
+    fn note_exit(&self, key: &ServerKey, pid: Option<u32>, exit: Exit) {
+        let Some(server) = self.servers.get(key) else {
+            return;
+        };
+        let text = self.describe(server, exit);
+        // Whoever starts a server judges its end until it is ready: it may be started again.
+        let is_starting = server.phase() == Phase::Starting;
+        let expected = server.will_end_expectedly();
+        let log = if expected {
+            Vec::new()
+        } else {
+            self.last_lines(key, LAST_LINES)
+        };
+        if !expected && !is_starting {
+            self.remember_crash(server, pid, exit, &log);
+        }
+        server.ended(exit, &text);
+        self.notices.send(Notice::ServerExited {
+            server: key.clone(),
+            exit: text,
+            expected,
+            log,
+        });
+        self.changed();
+    }
+
+    /// Adds to the crashes of this deployment.
+    pub(super) fn remember_crash(
+        &self,
+        server: &Server,
+        pid: Option<u32>,
+        exit: Exit,
+        log: &[String],
+    ) {
+        self.crashes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Crash {
+                server: server.plan.key.clone(),
+                pid,
+                exit,
+                text: self.describe(server, exit),
+                log: log.to_vec(),
+            });
+    }
+
+    /// What the system says of an exit. A signal speaks for itself.
+    pub(super) fn meaning(&self, server: &Server, exit: Exit) -> ExitMeaning {
+        match exit.code {
+            Some(code) => self.system.exit_meaning(server.plan.role, code),
+            None => ExitMeaning::Unknown,
+        }
+    }
+
+    /// An exit in words.
+    pub(super) fn describe(&self, server: &Server, exit: Exit) -> String {
+        match self.meaning(server, exit) {
+            ExitMeaning::Config(text)
+            | ExitMeaning::Transient(text)
+            | ExitMeaning::Failure(text) => format!("{exit}: {text}"),
+            ExitMeaning::Clean | ExitMeaning::Unknown => exit.to_string(),
+        }
+    }
+}

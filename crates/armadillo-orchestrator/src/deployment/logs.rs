@@ -1,0 +1,95 @@
+//! What the servers have logged.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Deployment;
+use crate::server::ServerKey;
+use crate::system::LogRecord;
+
+/// As much as is returned of one server's log, in bytes: the end of it.
+const LOG_LIMIT: u64 = 1 << 20;
+
+/// As much as is looked at for the last lines, in bytes.
+const TAIL_LIMIT: u64 = 64 << 10;
+
+/// A point in every server's log, in bytes: what is written later is after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LogMarks(pub BTreeMap<ServerKey, u64>);
+
+impl Deployment {
+    /// Where every server's log ends now.
+    #[must_use]
+    pub fn log_marks(&self) -> LogMarks {
+        LogMarks(
+            self.servers
+                .keys()
+                .map(|key| (key.clone(), self.site.log_size(key)))
+                .collect(),
+        )
+    }
+
+    /// What every server has logged since then, at most the last MiB of each. A server without a mark is read from its
+    /// beginning; one that has logged nothing is left out.
+    #[must_use]
+    pub fn logs_since(&self, marks: &LogMarks) -> BTreeMap<ServerKey, String> {
+        self.servers
+            .keys()
+            .map(|key| {
+                let from = marks.0.get(key).copied().unwrap_or(0);
+                (key.clone(), self.log_text(key, from, LOG_LIMIT))
+            })
+            .filter(|(_, text)| !text.is_empty())
+            .collect()
+    }
+
+    /// The lines logged since then that report a crash, as the system reads them.
+    #[must_use]
+    pub fn crash_lines(&self, marks: &LogMarks) -> Vec<(ServerKey, LogRecord)> {
+        let mut found = Vec::new();
+        for (key, text) in self.logs_since(marks) {
+            let records = text.lines().filter_map(|line| self.system.log_line(line));
+            found.extend(
+                records
+                    .filter(|record| record.crash)
+                    .map(|record| (key.clone(), record)),
+            );
+        }
+        found
+    }
+
+    /// The last lines of a server's log.
+    #[must_use]
+    pub fn last_lines(&self, server: &ServerKey, count: usize) -> Vec<String> {
+        self.lines_since(server, 0, count)
+    }
+
+    /// The last lines of what a server has logged from the byte `from` on.
+    pub(super) fn lines_since(&self, server: &ServerKey, from: u64, count: usize) -> Vec<String> {
+        let text = self.log_text(server, from, TAIL_LIMIT);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(count)..]
+            .iter()
+            .map(|line| (*line).to_owned())
+            .collect()
+    }
+
+    /// The end of a log, and a line that says how much was left out before it.
+    fn log_text(&self, server: &ServerKey, from: u64, limit: u64) -> String {
+        let size = self.site.log_size(server);
+        let start = size.saturating_sub(limit).max(from);
+        match self.site.log(server, start, limit) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                if start > from {
+                    format!("[{} bytes left out]\n{text}", start - from)
+                } else {
+                    text.into_owned()
+                }
+            }
+            Err(error) => format!("[the log cannot be read: {error}]\n"),
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Starting: a whole deployment behind its gates, and one server until it is proven ready.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+use super::Deployment;
+use super::exits::LAST_LINES;
+use super::gates::{self, BadPlan};
+use super::look::{Board, NotGood};
+use super::prove::{Proof, prove};
+use super::status::Server;
+use crate::backend::{BackEnd, BackEndError, PlaceRequest, Running};
+use crate::deadline::Deadline;
+use crate::join::try_join_all;
+use crate::notice::{Notice, Notices};
+use crate::poll::Poll;
+use crate::process::Exit;
+use crate::program::Program;
+use crate::random;
+use crate::secret::Secret;
+use crate::server::{ServerKey, Stage};
+use crate::settings::Settings;
+use crate::system::{ExitMeaning, Probe, System};
+use crate::topology::Topology;
+use crate::view::{Share, View};
+
+/// How often a server is started when it ends for a reason that may pass.
+const ATTEMPTS: u32 = 3;
+
+/// How long one look at a server may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long it may take to end what was started of a deployment that failed to start.
+const CLEAN_UP_LIMIT: Duration = Duration::from_secs(10);
+
+/// What is to be started.
+pub struct StartRequest {
+    /// The deployment's id, unique among all runs; the name of a directory.
+    pub id: String,
+    /// The system.
+    pub system: &'static dyn System,
+    /// The complete topology.
+    pub topology: Topology,
+    /// The settings of the run.
+    pub settings: Settings,
+    /// The system's program.
+    pub program: Program,
+    /// The directory in which each server gets one of its own. It is kept.
+    pub directory: PathBuf,
+    /// A directory that only its owner can enter, for files with secrets; `None` leaves them in the servers' own.
+    pub secrets: Option<PathBuf>,
+    /// Each server's share of the machine; `None` gives it what it costs.
+    pub share: Option<Share>,
+    /// When it must be good.
+    pub deadline: Deadline,
+}
+
+/// Why a deployment did not start. Nothing of it runs any more.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its plan makes no sense: a mistake in the system.
+    #[error("the plan for {topology} cannot be carried out: {source}")]
+    Plan {
+        /// What was to be planned.
+        topology: String,
+        /// What is wrong with the plan.
+        source: BadPlan,
+    },
+    /// There is no place for its servers.
+    #[error("no place for {deployment}: {source}")]
+    Place {
+        /// The deployment's id.
+        deployment: String,
+        /// What the back end said.
+        source: BackEndError,
+    },
+    /// The operating system gave no random numbers for its secret.
+    #[error("no secret for {deployment}: {source}")]
+    Secret {
+        /// The deployment's id.
+        deployment: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A server did not get ready.
+    #[error(transparent)]
+    Server(#[from] Failure),
+    /// Every server is ready, and yet the whole is not good.
+    #[error("{deployment}: {source}")]
+    NotGood {
+        /// The deployment's id.
+        deployment: String,
+        /// What is missing.
+        source: NotGood,
+    },
+}
+
+/// Why one server did not get ready.
+#[derive(Debug, thiserror::Error)]
+#[error("{server} {problem}{}", tail(log))]
+pub struct Failure {
+    /// The server.
+    pub server: ServerKey,
+    /// What happened.
+    pub problem: Problem,
+    /// The last lines it logged.
+    pub log: Vec<String>,
+}
+
+/// What keeps a server from being ready.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The back end could not start it.
+    #[error("cannot be started: {0}")]
+    BackEnd(#[from] BackEndError),
+    /// It ended.
+    #[error("ended while it started: {text}")]
+    Exited {
+        /// How.
+        exit: Exit,
+        /// How, in words.
+        text: String,
+        /// Whether starting again may help.
+        may_pass: bool,
+    },
+    /// The system says that it will never be ready.
+    #[error("will not get ready: {0}")]
+    Hopeless(String),
+    /// Somebody else answers in its place.
+    #[error("is not who answers: {0}")]
+    Foreign(String),
+    /// The deadline came first.
+    #[error("is not ready after {waited:.1?}: {missing}")]
+    Late {
+        /// How long it was waited.
+        waited: Duration,
+        /// What was missing at the last look.
+        missing: String,
+    },
+}
+
+fn tail(log: &[String]) -> String {
+    if log.is_empty() {
+        return String::new();
+    }
+    format!("\nits last log lines:\n  {}", log.join("\n  "))
+}
+
+impl Deployment {
+    /// Starts every server when its gates open, waits until each is ready and proven to be ours, and until the whole
+    /// was good once.
+    ///
+    /// # Errors
+    /// When that cannot be, or is not by the deadline. Whatever was started is ended before.
+    pub async fn start(
+        back_end: Arc<dyn BackEnd>,
+        request: StartRequest,
+        notices: UnboundedSender<(String, Notice)>,
+    ) -> Result<Arc<Self>, StartError> {
+        let deadline = request.deadline;
+        let deployment = Arc::new(Self::place(back_end, request, notices).await?);
+        match deployment.start_all(deadline).await {
+            Ok(()) => Ok(deployment),
+            Err(error) => {
+                deployment.end(Deadline::after(CLEAN_UP_LIMIT)).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn place(
+        back_end: Arc<dyn BackEnd>,
+        request: StartRequest,
+        notices: UnboundedSender<(String, Notice)>,
+    ) -> Result<Self, StartError> {
+        let plan = request.system.plan(&request.topology);
+        gates::check_plan(&plan).map_err(|source| StartError::Plan {
+            topology: request.topology.to_string(),
+            source,
+        })?;
+        let secret = random::hex(32).map_err(|source| StartError::Secret {
+            deployment: request.id.clone(),
+            source,
+        })?;
+        let site = back_end
+            .place(&PlaceRequest {
+                deployment: &request.id,
+                plan: &plan,
+                directory: &request.directory,
+                secrets: request.secrets.as_deref(),
+                share: request.share,
+            })
+            .await
+            .map_err(|source| StartError::Place {
+                deployment: request.id.clone(),
+                source,
+            })?;
+        let view = View {
+            deployment: request.id.clone(),
+            topology: request.topology,
+            places: site.places().clone(),
+            secret: Secret::new(secret),
+            stand_in: request.program.stand_in,
+            settings: request.settings,
+        };
+        let servers: BTreeMap<ServerKey, Server> = plan
+            .into_iter()
+            .map(|plan| (plan.key.clone(), Server::new(plan)))
+            .collect();
+        Ok(Self {
+            system: request.system,
+            program: request.program,
+            view,
+            back_end,
+            site,
+            servers,
+            notices: Notices::new(&request.id, notices),
+            board: Board::default(),
+            crashes: Mutex::default(),
+            changes: watch::Sender::new(0),
+            ended: AtomicBool::new(false),
+        })
+    }
+
+    async fn start_all(self: &Arc<Self>, deadline: Deadline) -> Result<(), StartError> {
+        let all = self.servers.values().map(|server| async move {
+            self.wait_for_gates(server, deadline).await?;
+            self.bring_up(server, deadline).await
+        });
+        let good = async {
+            try_join_all(all).await?;
+            self.wait_good(deadline)
+                .await
+                .map_err(|source| StartError::NotGood {
+                    deployment: self.id().to_owned(),
+                    source,
+                })
+        };
+        tokio::select! {
+            done = good => done.map(|_| ()),
+            failure = self.first_crash() => Err(failure.into()),
+        }
+    }
+
+    /// Waits until the gates of a server have opened.
+    async fn wait_for_gates(&self, server: &Server, deadline: Deadline) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            let reached = |key: &ServerKey| self.servers.get(key)?.status.borrow().stage;
+            let shut = gates::shut(&server.plan, reached);
+            let Some((key, stage)) = shut.first() else {
+                return Ok(());
+            };
+            if deadline.bound(changes.changed()).await.is_none() {
+                let problem = Problem::Late {
+                    waited: begun.elapsed(),
+                    missing: format!("it waits for {key} to be {stage}"),
+                };
+                return Err(self.failure(server, problem, 0));
+            }
+        }
+    }
+
+    /// Waits for a server that was ready to end by itself.
+    async fn first_crash(&self) -> Failure {
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            if let Some(crash) = self.crashes().into_iter().next() {
+                return Failure {
+                    server: crash.server,
+                    problem: Problem::Exited {
+                        exit: crash.exit,
+                        text: crash.text,
+                        may_pass: false,
+                    },
+                    log: crash.log,
+                };
+            }
+            // The sender lives in `self`.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Starts one server and waits until it is ready; starts it again, without its reserved ports, when it ended for a
+    /// reason that may pass.
+    pub(super) async fn bring_up(
+        self: &Arc<Self>,
+        server: &Server,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let key = &server.plan.key;
+        let mut attempt = 1;
+        loop {
+            let log_from = self.site.log_size(key);
+            let problem = match self.start_once(server, log_from, deadline).await {
+                Ok(()) => return Ok(()),
+                Err(problem) => problem,
+            };
+            if let Problem::Exited { text, may_pass, .. } = &problem
+                && *may_pass
+                && attempt < ATTEMPTS
+                && !deadline.passed()
+            {
+                attempt += 1;
+                let released = if self.site.release_ports(key) {
+                    ", without holding its ports"
+                } else {
+                    ""
+                };
+                self.notices.warn(format!(
+                    "{key} ended while it started ({text}); starting it again{released} (attempt {attempt} of {ATTEMPTS})"
+                ));
+                continue;
+            }
+            let failure = self.failure(server, problem, log_from);
+            if let Problem::Exited { exit, .. } = failure.problem {
+                self.remember_crash(server, None, exit, &failure.log);
+            }
+            return Err(failure);
+        }
+    }
+
+    async fn start_once(
+        self: &Arc<Self>,
+        server: &Server,
+        log_from: u64,
+        deadline: Deadline,
+    ) -> Result<(), Problem> {
+        let key = &server.plan.key;
+        let launch = self.system.launch(&self.view, key);
+        let running: Arc<dyn Running> =
+            Arc::from(self.site.start(key, &self.program, &launch).await?);
+        server.started(Arc::clone(&running), launch.stop);
+        self.notices.send(Notice::ServerStarted {
+            server: key.clone(),
+            pid: running.pid(),
+        });
+        self.watch(server, Arc::clone(&running));
+        self.changed();
+        tokio::select! {
+            biased;
+            () = server.gone() => Err(self.ended_early(server, log_from)),
+            reached = self.climb(server, running.as_ref(), deadline) => reached,
+        }
+    }
+
+    /// Looks at a server again and again until it is ready.
+    async fn climb(
+        &self,
+        server: &Server,
+        running: &dyn Running,
+        deadline: Deadline,
+    ) -> Result<(), Problem> {
+        let key = &server.plan.key;
+        let begun = Instant::now();
+        let mut poll = Poll::new(Duration::from_millis(2), Duration::from_millis(50));
+        let mut stage = Stage::Started;
+        loop {
+            let look = deadline
+                .within(LOOK_LIMIT)
+                .bound(self.system.probe(&self.view, key));
+            let missing = match look.await {
+                None => "a look at it got no answer".to_owned(),
+                Some(Probe::NotYet(reason)) => reason,
+                Some(Probe::Hopeless(reason)) => return Err(Problem::Hopeless(reason)),
+                Some(Probe::At { stage: now, .. }) if now <= stage => format!("it is {now}"),
+                Some(Probe::At {
+                    stage: now,
+                    identity,
+                }) => {
+                    let place = self
+                        .view
+                        .places
+                        .get(key)
+                        .ok_or_else(|| BackEndError::Unknown {
+                            server: key.clone(),
+                        })?;
+                    match prove(running, place, identity) {
+                        Proof::Foreign(who) => return Err(Problem::Foreign(who)),
+                        Proof::Open(reason) => reason,
+                        Proof::Ours => {
+                            stage = now;
+                            if server.reached(now) {
+                                self.notices.send(Notice::ServerReached {
+                                    server: key.clone(),
+                                    stage: now,
+                                    after: begun.elapsed(),
+                                });
+                                self.changed();
+                            }
+                            if now == Stage::Ready {
+                                return Ok(());
+                            }
+                            poll.reset();
+                            format!("it is {now}")
+                        }
+                    }
+                }
+            };
+            if deadline.passed() {
+                return Err(Problem::Late {
+                    waited: begun.elapsed(),
+                    missing,
+                });
+            }
+            poll.pause(deadline).await;
+        }
+    }
+
+    /// What an exit before readiness means for another attempt.
+    fn ended_early(&self, server: &Server, log_from: u64) -> Problem {
+        let exit = server.last_exit().unwrap_or(Exit {
+            code: None,
+            signal: None,
+            core: false,
+        });
+        let may_pass = match self.meaning(server, exit) {
+            ExitMeaning::Transient(_) => true,
+            ExitMeaning::Config(_) => false,
+            // The words of the operating system, in whatever language the server is written.
+            ExitMeaning::Unknown | ExitMeaning::Failure(_) | ExitMeaning::Clean => self
+                .lines_since(&server.plan.key, log_from, LAST_LINES)
+                .iter()
+                .any(|line| line.to_ascii_lowercase().contains("address already in use")),
+        };
+        Problem::Exited {
+            exit,
+            text: self.describe(server, exit),
+            may_pass,
+        }
+    }
+
+    fn failure(&self, server: &Server, problem: Problem, log_from: u64) -> Failure {
+        Failure {
+            server: server.plan.key.clone(),
+            problem,
+            log: self.lines_since(&server.plan.key, log_from, LAST_LINES),
+        }
+    }
+}

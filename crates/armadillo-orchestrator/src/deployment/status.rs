@@ -1,0 +1,221 @@
+//! What is known of each server's process, and its changes.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
+
+use crate::backend::Running;
+use crate::process::Exit;
+use crate::server::{ServerPlan, Stage, Stop};
+
+/// How a server's process is, as the orchestrator knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It has not been started yet.
+    Planned,
+    /// It runs and is not ready yet.
+    Starting,
+    /// It runs.
+    Running,
+    /// It was frozen by an operation.
+    Paused,
+    /// It ended as it was told to.
+    Stopped,
+    /// It ended by itself.
+    Crashed,
+}
+
+/// One server's process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// How it is.
+    pub phase: Phase,
+    /// Its process id, while it runs.
+    pub pid: Option<u32>,
+    /// How far it has come since its last start.
+    pub stage: Option<Stage>,
+    /// How it ended last, in words.
+    pub exit: Option<String>,
+}
+
+/// A server of a deployment: its plan, and what became of it.
+pub(super) struct Server {
+    pub(super) plan: ServerPlan,
+    pub(super) status: watch::Sender<ServerStatus>,
+    /// Whoever operates on the server has the permit: one at a time.
+    pub(super) turn: Semaphore,
+    process: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    running: Option<Arc<dyn Running>>,
+    stop: Stop,
+    /// Whether the next exit is one that was asked for.
+    expected: bool,
+    exit: Option<Exit>,
+    watcher: Option<AbortHandle>,
+}
+
+impl Server {
+    pub(super) fn new(plan: ServerPlan) -> Self {
+        Self {
+            plan,
+            status: watch::Sender::new(ServerStatus {
+                phase: Phase::Planned,
+                pid: None,
+                stage: None,
+                exit: None,
+            }),
+            turn: Semaphore::new(1),
+            process: Mutex::new(Held::default()),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.status.borrow().phase
+    }
+
+    /// Its process, if that has not ended.
+    pub(super) fn running(&self) -> Option<Arc<dyn Running>> {
+        self.held(|held| held.running.clone())
+    }
+
+    /// How it is to be stopped, as its last launch said.
+    pub(super) fn stop(&self) -> Stop {
+        self.held(|held| held.stop.clone())
+    }
+
+    /// From now on its exit is one that was asked for, or not.
+    pub(super) fn expect_exit(&self, expected: bool) {
+        self.held(|held| held.expected = expected);
+    }
+
+    /// Whether its next exit is one that was asked for.
+    pub(super) fn will_end_expectedly(&self) -> bool {
+        self.held(|held| held.expected)
+    }
+
+    /// How its process ended last.
+    pub(super) fn last_exit(&self) -> Option<Exit> {
+        self.held(|held| held.exit)
+    }
+
+    /// Takes note of a start.
+    pub(super) fn started(&self, running: Arc<dyn Running>, stop: Stop) {
+        let pid = running.pid();
+        self.held(|held| {
+            held.running = Some(running);
+            held.stop = stop;
+            held.expected = false;
+            held.exit = None;
+        });
+        self.status.send_replace(ServerStatus {
+            phase: Phase::Starting,
+            pid,
+            stage: Some(Stage::Started),
+            exit: None,
+        });
+    }
+
+    /// Sets the task that waits for the exit of its process; it ends with the server.
+    pub(super) fn watched_by(&self, watcher: AbortHandle) {
+        self.held(|held| held.watcher = Some(watcher));
+    }
+
+    /// Takes note of an exit.
+    pub(super) fn ended(&self, exit: Exit, text: &str) {
+        let expected = self.held(|held| {
+            held.running = None;
+            held.exit = Some(exit);
+            held.expected
+        });
+        self.status.send_replace(ServerStatus {
+            phase: if expected {
+                Phase::Stopped
+            } else {
+                Phase::Crashed
+            },
+            pid: None,
+            stage: None,
+            exit: Some(text.to_owned()),
+        });
+    }
+
+    /// Takes note of a stage; returns whether it is news.
+    pub(super) fn reached(&self, stage: Stage) -> bool {
+        self.status.send_if_modified(|status| {
+            let news = status.phase.is_alive() && status.stage < Some(stage);
+            if news {
+                status.stage = Some(stage);
+                if stage == Stage::Ready && status.phase == Phase::Starting {
+                    status.phase = Phase::Running;
+                }
+            }
+            news
+        })
+    }
+
+    /// Takes note of a pause or a resumption, unless it has ended meanwhile.
+    pub(super) fn paused(&self, is_paused: bool) {
+        let phase = if is_paused {
+            Phase::Paused
+        } else {
+            Phase::Running
+        };
+        self.status.send_if_modified(|status| {
+            let changes = status.phase.is_alive() && status.phase != phase;
+            if changes {
+                status.phase = phase;
+            }
+            changes
+        });
+    }
+
+    /// Waits until its process has ended and that has been taken note of.
+    pub(super) async fn gone(&self) {
+        // The sender is borrowed here: it is not dropped meanwhile.
+        let _ = self
+            .status
+            .subscribe()
+            .wait_for(|status| !status.phase.is_alive())
+            .await;
+    }
+
+    fn held<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
+        act(&mut self.process.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(watcher) = &self.watcher {
+            watcher.abort();
+        }
+    }
+}
+
+impl Phase {
+    /// Whether there is a process.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Paused)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Planned => "not started",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Crashed => "crashed",
+        })
+    }
+}
