@@ -1,5 +1,6 @@
 //! The resolved options of a run: plain data, after command line, environment and file were merged and checked.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,8 +20,32 @@ pub struct Options {
     pub running: Running,
     /// How results are shown.
     pub showing: Showing,
-    /// The settings of the systems, and every other setting by its name.
+    /// What is done when the program of a system is missing, for the systems somebody said it of.
+    pub missing: BTreeMap<String, Missing>,
+    /// The markers that `armadillo.toml` declares, with their meanings.
+    pub markers: BTreeMap<String, String>,
+    /// The settings of the systems, and every other setting that was said, by its name.
     pub settings: Settings,
+}
+
+impl Options {
+    /// What is done when the program of this system is missing.
+    #[must_use]
+    pub fn missing(&self, system: &str) -> Missing {
+        self.missing.get(system).copied().unwrap_or_default()
+    }
+}
+
+/// What is done when the program of a system is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// The run ends before it starts (exit 3).
+    #[default]
+    Error,
+    /// The tests that need it are ignored, with the reason.
+    Ignore,
+    /// The tests that need it fail; the others run.
+    Fail,
 }
 
 /// What to do.
@@ -117,6 +142,8 @@ pub struct Running {
     pub output_directory: Option<PathBuf>,
     /// Memory that deployments may use together, in MiB; `None` decides by the machine.
     pub memory_mib: Option<u64>,
+    /// The file with the durations of earlier runs; `None` puts it beside the runs' files.
+    pub history: Option<PathBuf>,
 }
 
 /// What an empty selection is.
@@ -169,4 +196,57 @@ pub struct Showing {
     pub logfile: Option<PathBuf>,
     /// `--durations`: how many of the slowest tests are listed.
     pub durations: Option<usize>,
+    /// `--report-time`: each line says how long its test took.
+    pub report_time: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            action: Action::Run,
+            selection: Selection::default(),
+            running: Running::default(),
+            showing: Showing::default(),
+            missing: BTreeMap::new(),
+            markers: BTreeMap::new(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self {
+            parallel: None,
+            isolation: Isolation::Auto,
+            timeout: Duration::from_secs(60),
+            run_timeout: None,
+            timeout_factor: 1.0,
+            retries: 0,
+            repeat: 1,
+            seed: None,
+            shuffle: false,
+            max_fail: None,
+            no_tests: NoTests::Auto,
+            keep_on_failure: false,
+            thread_per_test: true,
+            output_directory: None,
+            memory_mib: None,
+            history: None,
+        }
+    }
+}
+
+impl Default for Showing {
+    fn default() -> Self {
+        Self {
+            format: Format::Pretty,
+            color: Color::Auto,
+            no_capture: false,
+            show_output: false,
+            logfile: None,
+            durations: None,
+            report_time: false,
+        }
+    }
 }

@@ -1,0 +1,214 @@
+//! The first stage: every registered test, sorted and checked.
+//!
+//! Registration order means nothing (the linker decides it), so tests are sorted by module, line and case. Two tests of
+//! one name and markers nobody declared end the run here: both are mistakes that would otherwise select or hide tests
+//! silently.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use armadillo_orchestrator::{Settings, Topology};
+
+use crate::markers::Markers;
+use crate::test_def::{MarkerUse, TestDef};
+
+/// A collected test.
+#[derive(Clone)]
+pub struct Test {
+    /// Its registration.
+    pub def: &'static TestDef,
+    /// Its name, as libtest would say it.
+    pub name: String,
+    /// Its markers: its own and those of its topology.
+    pub markers: Cow<'static, [MarkerUse]>,
+}
+
+impl Test {
+    /// Its source file and line: `tests/suite/main.rs:12`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        place(self.def)
+    }
+
+    /// Its markers, written out: `slow`, `rta_suite("auth")`.
+    #[must_use]
+    pub fn written_markers(&self) -> Vec<String> {
+        self.markers.iter().map(ToString::to_string).collect()
+    }
+}
+
+impl fmt::Debug for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Test").field(&self.name).finish()
+    }
+}
+
+/// Why the tests of this executable cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CollectError {
+    /// Two tests have one name.
+    #[error(
+        "two tests are named `{name}`:\n    {first}\n    {second}\nhelp: rename one of them; reports, filters and `--exact` know a test by its name alone"
+    )]
+    Duplicate {
+        /// The name.
+        name: String,
+        /// The place of one.
+        first: String,
+        /// The place of the other.
+        second: String,
+    },
+    /// A test carries a marker that is not declared.
+    #[error(
+        "the marker `{marker}` of the test `{test}` is not declared:\n    {place}\nhelp: {help}"
+    )]
+    UndeclaredMarker {
+        /// The marker.
+        marker: String,
+        /// The test.
+        test: String,
+        /// Its place.
+        place: String,
+        /// What to do.
+        help: String,
+    },
+}
+
+/// Collects the tests of this executable. With `only`, the names under `--exact`, just those are looked up.
+///
+/// # Errors
+/// When two have one name, or one carries an undeclared marker.
+pub fn collect(
+    only: Option<&[String]>,
+    markers: &Markers,
+    settings: &Settings,
+) -> Result<Vec<Test>, CollectError> {
+    from_definitions(inventory::iter::<TestDef>(), only, markers, settings)
+}
+
+/// [`collect`], from these definitions.
+fn from_definitions(
+    definitions: impl IntoIterator<Item = &'static TestDef>,
+    only: Option<&[String]>,
+    markers: &Markers,
+    settings: &Settings,
+) -> Result<Vec<Test>, CollectError> {
+    let mut topology_markers = TopologyMarkers::new(settings);
+    let mut tests: Vec<Test> = definitions
+        .into_iter()
+        .filter(|def| only.is_none_or(|names| names.iter().any(|name| is_named(def, name))))
+        .map(|def| Test {
+            def,
+            name: def.name(),
+            markers: topology_markers.with_own(def),
+        })
+        .collect();
+    tests.sort_unstable_by(|a, b| {
+        let key = |test: &Test| (test.def.module, test.def.line, test.def.case);
+        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+    });
+    check_markers(&tests, markers)?;
+    check_names(&tests)?;
+    Ok(tests)
+}
+
+/// Whether the test has this name, found out without building it.
+fn is_named(def: &TestDef, name: &str) -> bool {
+    let modules = def.module.split_once("::").map(|(_, modules)| modules);
+    let mut rest = name;
+    for (index, part) in (modules.into_iter())
+        .chain([def.function])
+        .chain(def.case)
+        .enumerate()
+    {
+        let tail = if index == 0 {
+            Some(rest)
+        } else {
+            rest.strip_prefix("::")
+        };
+        match tail.and_then(|tail| tail.strip_prefix(part)) {
+            Some(tail) => rest = tail,
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+fn check_markers(tests: &[Test], markers: &Markers) -> Result<(), CollectError> {
+    for test in tests {
+        if let Some(unknown) = test.def.markers.iter().find(|m| !markers.declares(m.name)) {
+            return Err(CollectError::UndeclaredMarker {
+                marker: unknown.name.to_owned(),
+                test: test.name.clone(),
+                place: test.place(),
+                help: markers.how_to_declare(unknown.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_names(tests: &[Test]) -> Result<(), CollectError> {
+    let mut seen: HashMap<&str, &Test> = HashMap::with_capacity(tests.len());
+    for test in tests {
+        if let Some(other) = seen.insert(&test.name, test) {
+            return Err(CollectError::Duplicate {
+                name: test.name.clone(),
+                first: other.place(),
+                second: test.place(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn place(def: &TestDef) -> String {
+    format!("{}:{}", def.file, def.line)
+}
+
+/// The markers systems give to tests by their topology; each topology is asked for once.
+struct TopologyMarkers<'s> {
+    settings: &'s Settings,
+    known: BTreeMap<Topology, Vec<MarkerUse>>,
+}
+
+impl<'s> TopologyMarkers<'s> {
+    fn new(settings: &'s Settings) -> Self {
+        Self {
+            settings,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// The test's own markers and those of its topology.
+    fn with_own(&mut self, def: &'static TestDef) -> Cow<'static, [MarkerUse]> {
+        let Some(topology) = def.needs.topology else {
+            return Cow::Borrowed(def.markers);
+        };
+        let wish = topology.to_topology();
+        let settings = self.settings;
+        let of_topology = (self.known)
+            .entry(wish)
+            .or_insert_with_key(|wish| markers_of(wish, settings));
+        if of_topology.is_empty() {
+            return Cow::Borrowed(def.markers);
+        }
+        let mut all = def.markers.to_vec();
+        all.extend(
+            (of_topology.iter()).filter(|m| !def.markers.iter().any(|own| own.name == m.name)),
+        );
+        Cow::Owned(all)
+    }
+}
+
+/// A topology that cannot be completed is left as it is: the plan reports it, if a selected test needs it.
+fn markers_of(wish: &Topology, settings: &Settings) -> Vec<MarkerUse> {
+    let Some(system) = armadillo_orchestrator::system(&wish.system) else {
+        return Vec::new();
+    };
+    let complete = system.complete(wish, settings);
+    let names = system.topology_markers(complete.as_ref().unwrap_or(wish));
+    let as_use = |name| MarkerUse { name, args: &[] };
+    names.into_iter().map(as_use).collect()
+}

@@ -1,0 +1,79 @@
+//! What a run says before it starts.
+
+use std::collections::BTreeMap;
+
+use super::paint::{Paint, many};
+use crate::event::{PlannedTest, RunStarted};
+use crate::needs::LeaseMode;
+
+/// Programs, topologies with their tests, workers, seed, isolation, protections, files. Goes to stderr.
+#[must_use]
+pub fn header(started: &RunStarted, color: bool) -> String {
+    let paint = Paint(color);
+    let mut text = format!(
+        "{} {}, run {}: {} of {}::{}, {} at once, isolation {}, seed {}\n",
+        paint.bold("armadillo"),
+        started.armadillo,
+        started.run,
+        many(started.tests.len(), "test"),
+        started.package,
+        started.binary,
+        started.workers,
+        started.isolation,
+        started.seed,
+    );
+    for (system, program) in &started.programs {
+        let stand_in = match &program.stand_in {
+            Some(title) => paint.yellow(&format!(", {title}")),
+            None => String::new(),
+        };
+        text.push_str(&format!(
+            "  {system}: {} {}{stand_in}\n",
+            program.program, program.version
+        ));
+    }
+    for (topology, tests) in by_topology(&started.tests) {
+        let of_mode = |mode| tests.iter().filter(|test| test.lease == Some(mode)).count();
+        let special: Vec<String> = [
+            (LeaseMode::Exclusive, "exclusive"),
+            (LeaseMode::Fresh, "fresh"),
+        ]
+        .into_iter()
+        .filter(|(mode, _)| of_mode(*mode) > 0)
+        .map(|(mode, word)| format!("{} {word}", of_mode(mode)))
+        .collect();
+        let special = if special.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", special.join(", "))
+        };
+        text.push_str(&format!(
+            "  {topology}: {}{special}\n",
+            many(tests.len(), "test")
+        ));
+    }
+    let protections = if started.protections.is_empty() {
+        paint.yellow("none")
+    } else {
+        started.protections.join(", ")
+    };
+    text.push_str(&format!("  protection against orphans: {protections}\n"));
+    if let Some(directory) = &started.directory {
+        text.push_str(&format!("  files: {directory}\n"));
+    }
+    text
+}
+
+/// The tests of each topology; those without one first.
+fn by_topology(tests: &[PlannedTest]) -> Vec<(String, Vec<&PlannedTest>)> {
+    let mut groups: BTreeMap<Option<String>, Vec<&PlannedTest>> = BTreeMap::new();
+    for test in tests {
+        let key = test.topology.as_ref().map(ToString::to_string);
+        groups.entry(key).or_default().push(test);
+    }
+    let named = |key: Option<String>| key.unwrap_or_else(|| "no deployment".to_owned());
+    groups
+        .into_iter()
+        .map(|(key, tests)| (named(key), tests))
+        .collect()
+}

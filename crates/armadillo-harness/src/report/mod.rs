@@ -1,0 +1,34 @@
+//! The last stage: every report is a fold over [`crate::event::Event`].
+//!
+//! stdout carries libtest's format and nothing else; what a run is about to do, its progress and its summary go to
+//! stderr. [`Reporter`] shows a run while it happens; [`Model`] is what is known of it, from which `junit.xml` and
+//! `results.json` are written, during a run or later from `events.jsonl` alone.
+
+mod block;
+mod files;
+mod header;
+mod json;
+mod junit;
+mod libtest;
+mod live;
+mod model;
+mod paint;
+mod pretty;
+mod rebuild;
+mod reporter;
+mod results;
+mod screen;
+mod summary;
+mod terse;
+
+pub use files::write_files;
+pub(crate) use files::write_whole;
+pub use header::header;
+pub use junit::junit;
+pub use model::{Attempt, Counts, DeploymentRecord, Ending, Model, TestRecord};
+pub use rebuild::{RebuildError, rebuild};
+pub use reporter::{Closed, Reporter};
+pub use results::{
+    AttemptResult, DeploymentResult, IgnoredTest, Results, TestResult, Totals, results,
+};
+pub use screen::{Live, Screen};

@@ -1,0 +1,284 @@
+//! What is known of a run: the fold that all reports share.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::event::{Event, EventKind, PlannedTest, RunStarted, StartReason, TestFinished};
+use crate::outcome::Verdict;
+
+/// A run, as far as its events tell.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// What it was about to do.
+    pub started: Option<RunStarted>,
+    /// The tests that ended, in the order in which they did.
+    pub tests: Vec<TestRecord>,
+    /// The ignored tests and why.
+    pub ignored: Vec<(String, String)>,
+    /// Deployments by id.
+    pub deployments: BTreeMap<String, DeploymentRecord>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// How the run ended.
+    pub ending: Option<Ending>,
+    /// Attempts of tests that are tried again, by the test's name.
+    pending: HashMap<String, Vec<Attempt>>,
+    planned: HashMap<String, usize>,
+    /// Microseconds from the run's start to the newest event.
+    pub now_us: u64,
+}
+
+/// A test that ended for good.
+#[derive(Clone, Debug)]
+pub struct TestRecord {
+    /// Its name.
+    pub name: String,
+    /// Its attempts; the last one counts. There is at least one.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One attempt of a test.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Everything its end tells.
+    pub finished: TestFinished,
+    /// When it ended, in microseconds from the run's start.
+    pub ended_us: u64,
+}
+
+/// A deployment of the run.
+#[derive(Clone, Debug, Default)]
+pub struct DeploymentRecord {
+    /// Its complete topology, as text.
+    pub topology: String,
+    /// Its system.
+    pub system: String,
+    /// Why it was started.
+    pub reason: Option<StartReason>,
+    /// When its start began, in microseconds from the run's start.
+    pub starting_us: u64,
+    /// How long its start took, in microseconds; `None` if it never was ready.
+    pub took_us: Option<u64>,
+    /// Why it could not be started.
+    pub failed: Option<String>,
+    /// Repairs.
+    pub repaired: Vec<String>,
+    /// Why it was given up.
+    pub recycled: Option<String>,
+    /// What was not as it should be when it stopped.
+    pub complaints: Vec<String>,
+    /// Whether its servers are gone.
+    pub stopped: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The exit code.
+    pub exit_code: u8,
+    /// Why it ended early, if it did.
+    pub early: Option<String>,
+    /// When, in microseconds from the run's start.
+    pub at_us: u64,
+}
+
+impl TestRecord {
+    /// The attempt that counts.
+    #[must_use]
+    pub fn last(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// Its verdict.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        self.last()
+            .map_or(&Verdict::Passed, |attempt| &attempt.finished.verdict)
+    }
+
+    /// Whether it passed, but not at once.
+    #[must_use]
+    pub fn is_flaky(&self) -> bool {
+        *self.verdict() == Verdict::Passed && self.attempts.len() > 1
+    }
+
+    /// How long its attempts took together, in microseconds.
+    #[must_use]
+    pub fn total_us(&self) -> u64 {
+        self.attempts
+            .iter()
+            .map(|attempt| attempt.finished.times.total)
+            .sum()
+    }
+}
+
+impl Model {
+    /// Takes in the next event. Returns the test that ended for good with it.
+    pub fn on(&mut self, event: &Event) -> Option<&TestRecord> {
+        self.now_us = self.now_us.max(event.us);
+        match &event.kind {
+            EventKind::RunStarted(started) => {
+                let names = started.tests.iter().enumerate();
+                self.planned = names.map(|(at, test)| (test.test.clone(), at)).collect();
+                self.started = Some(started.clone());
+            }
+            EventKind::TestIgnored { test, reason } => {
+                self.ignored.push((test.clone(), reason.clone()));
+            }
+            EventKind::TestFinished(finished) => return self.test_finished(event.us, finished),
+            EventKind::Warning { text } => self.warnings.push(text.clone()),
+            EventKind::RunFinished {
+                exit_code,
+                ended_early,
+            } => {
+                self.ending = Some(Ending {
+                    exit_code: *exit_code,
+                    early: ended_early.clone(),
+                    at_us: event.us,
+                });
+            }
+            other => self.deployment(event.us, other),
+        }
+        None
+    }
+
+    fn test_finished(&mut self, us: u64, finished: &TestFinished) -> Option<&TestRecord> {
+        let attempt = Attempt {
+            finished: finished.clone(),
+            ended_us: us,
+        };
+        if finished.retried {
+            self.pending
+                .entry(finished.test.clone())
+                .or_default()
+                .push(attempt);
+            return None;
+        }
+        let mut attempts = self.pending.remove(&finished.test).unwrap_or_default();
+        attempts.push(attempt);
+        self.tests.push(TestRecord {
+            name: finished.test.clone(),
+            attempts,
+        });
+        self.tests.last()
+    }
+
+    fn deployment(&mut self, us: u64, kind: &EventKind) {
+        match kind {
+            EventKind::DeploymentStarting {
+                deployment,
+                topology,
+                reason,
+            } => {
+                let record = self.record(deployment);
+                record.topology = topology.to_string();
+                record.system.clone_from(&topology.system);
+                record.reason = Some(*reason);
+                record.starting_us = us;
+            }
+            EventKind::DeploymentReady {
+                deployment,
+                took_us,
+            } => self.record(deployment).took_us = Some(*took_us),
+            EventKind::DeploymentFailed { deployment, error } => {
+                self.record(deployment).failed = Some(error.clone());
+            }
+            EventKind::DeploymentRepaired { deployment, what } => {
+                self.record(deployment).repaired.push(what.clone());
+            }
+            EventKind::DeploymentRecycled { deployment, reason } => {
+                self.record(deployment).recycled = Some(reason.clone());
+            }
+            EventKind::DeploymentStopped {
+                deployment,
+                complaints,
+            } => {
+                let record = self.record(deployment);
+                record.stopped = true;
+                record.complaints.clone_from(complaints);
+            }
+            _ => {}
+        }
+    }
+
+    fn record(&mut self, deployment: &str) -> &mut DeploymentRecord {
+        self.deployments.entry(deployment.to_owned()).or_default()
+    }
+
+    /// How a test was planned.
+    #[must_use]
+    pub fn planned(&self, test: &str) -> Option<&PlannedTest> {
+        let at = self.planned.get(test)?;
+        self.started.as_ref()?.tests.get(*at)
+    }
+
+    /// How many tests the run shows: those that run and those that are ignored.
+    #[must_use]
+    pub fn selected(&self) -> usize {
+        self.started
+            .as_ref()
+            .map_or(0, |started| started.tests.len())
+            + self.ignored.len()
+    }
+
+    /// Counts of verdicts.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts {
+            ignored: self.ignored.len(),
+            ..Counts::default()
+        };
+        for test in &self.tests {
+            match test.verdict() {
+                Verdict::Passed => counts.passed += 1,
+                Verdict::Skipped { .. } => counts.skipped += 1,
+                Verdict::Failed { .. } => counts.failed += 1,
+            }
+            counts.flaky += usize::from(test.is_flaky());
+        }
+        counts
+    }
+
+    /// The failed tests by name.
+    #[must_use]
+    pub fn failures(&self) -> Vec<&TestRecord> {
+        let failed = self.tests.iter().filter(|test| test.verdict().is_failure());
+        let mut failed: Vec<&TestRecord> = failed.collect();
+        failed.sort_by(|a, b| a.name.cmp(&b.name));
+        failed
+    }
+
+    /// The stand-ins the run used, as they are to be shown.
+    #[must_use]
+    pub fn stand_ins(&self) -> Vec<&str> {
+        let programs = self
+            .started
+            .iter()
+            .flat_map(|started| started.programs.values());
+        programs
+            .filter_map(|program| program.stand_in.as_deref())
+            .collect()
+    }
+}
+
+/// How many tests ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Passed, at once or later.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Ignored before the run.
+    pub ignored: usize,
+    /// Skipped by themselves.
+    pub skipped: usize,
+    /// Of the passed: not at once.
+    pub flaky: usize,
+}
+
+impl Counts {
+    /// What libtest calls ignored: both kinds.
+    #[must_use]
+    pub fn not_run(&self) -> usize {
+        self.ignored + self.skipped
+    }
+}

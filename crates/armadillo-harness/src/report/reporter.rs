@@ -1,0 +1,229 @@
+//! The reports of a running run: each event is shown when it comes.
+
+use std::io::{self, Write};
+
+use super::header::header;
+use super::json::Json;
+use super::libtest::Printer;
+use super::live::Display;
+use super::model::Model;
+use super::paint::{Paint, time};
+use super::pretty::Pretty;
+use super::screen::Screen;
+use super::summary::summary;
+use super::terse::Terse;
+use crate::event::{Event, EventKind};
+use crate::options::{Format, Options, Showing};
+use crate::outcome::Verdict;
+
+/// stdout is closed: nobody reads the results any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stdout is closed")]
+pub struct Closed;
+
+/// Shows a run while it happens, and keeps what is known of it.
+///
+/// The events of ignored tests directly follow [`EventKind::RunStarted`]: libtest's first line counts them.
+pub struct Reporter {
+    model: Model,
+    printer: Box<dyn Printer>,
+    screen: Screen,
+    display: Option<Display>,
+    showing: Showing,
+    shuffle: bool,
+    titled: bool,
+    closed: bool,
+}
+
+impl Reporter {
+    /// A reporter for a run with these options.
+    #[must_use]
+    pub fn new(options: &Options, screen: Screen) -> Self {
+        let showing = options.showing.clone();
+        let paint = Paint(screen.stdout_color);
+        let printer: Box<dyn Printer> = match showing.format {
+            Format::Pretty => Box::new(Pretty {
+                paint,
+                report_time: showing.report_time,
+            }),
+            Format::Terse => Box::new(Terse::new(paint)),
+            Format::Json => Box::new(Json {
+                show_output: showing.show_output,
+            }),
+        };
+        Self {
+            model: Model::default(),
+            printer,
+            display: screen
+                .live
+                .map(|live| Display::new(live, screen.stderr_color)),
+            screen,
+            showing,
+            shuffle: options.running.shuffle,
+            titled: false,
+            closed: false,
+        }
+    }
+
+    /// What is known of the run.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Takes in and shows the next event.
+    ///
+    /// # Errors
+    /// Once, when stdout is found to be closed. Events are still taken in, and stderr is still written, after that.
+    pub fn on(&mut self, event: &Event) -> Result<(), Closed> {
+        let finished = self.model.on(event).is_some();
+        if let Some(display) = &mut self.display {
+            display.on(event);
+        }
+        let mut out = String::new();
+        let note = self.show(&event.kind, finished, &mut out);
+        if matches!(event.kind, EventKind::RunFinished { .. })
+            && let Some(logfile) = &mut self.screen.logfile
+        {
+            // The log file is a convenience; the results are elsewhere too.
+            _ = logfile.flush();
+        }
+        let result = self.print(out.as_bytes());
+        self.note(&note);
+        result
+    }
+
+    /// Appends what goes to stdout to `out`, and returns what goes to stderr.
+    fn show(&mut self, kind: &EventKind, finished: bool, out: &mut String) -> String {
+        let paint = Paint(self.screen.stderr_color);
+        match kind {
+            EventKind::RunStarted(started) => return header(started, self.screen.stderr_color),
+            EventKind::TestIgnored { test, reason } => {
+                if self.titled {
+                    self.printer.ignored(out, test, reason);
+                    self.log("ignored", test);
+                }
+                return String::new();
+            }
+            EventKind::Warning { text } => return format!("{}: {text}\n", paint.yellow("warning")),
+            _ => self.title(out),
+        }
+        match kind {
+            EventKind::TestStarted { test, attempt, .. } if *attempt == 1 => {
+                self.printer.started(out, test);
+            }
+            EventKind::TestFinished(_) if finished => self.show_finished(out),
+            EventKind::RunFinished { .. } if self.model.started.is_some() => {
+                let show_output = self.showing.show_output;
+                self.printer.end(out, &self.model, show_output);
+                return summary(&self.model, self.showing.durations, paint);
+            }
+            EventKind::DeploymentReady {
+                deployment,
+                took_us,
+            } => return format!("{deployment}: ready after {}\n", time(*took_us)),
+            EventKind::DeploymentFailed { deployment, error } => {
+                let word = paint.red("could not be started");
+                return format!("{deployment}: {word}: {error}\n");
+            }
+            EventKind::DeploymentRecycled { deployment, reason } => {
+                return format!("{deployment}: {}: {reason}\n", paint.yellow("given up"));
+            }
+            _ => {}
+        }
+        String::new()
+    }
+
+    /// The first line, once, and with it the ignored tests.
+    fn title(&mut self, out: &mut String) {
+        if self.titled {
+            return;
+        }
+        let Some(started) = &self.model.started else {
+            return;
+        };
+        self.titled = true;
+        let seed = self.shuffle.then_some(started.seed);
+        self.printer.title(out, self.model.selected(), seed);
+        for (test, reason) in &self.model.ignored {
+            self.printer.ignored(out, test, reason);
+        }
+        if let Some(logfile) = &mut self.screen.logfile {
+            for (test, _) in &self.model.ignored {
+                _ = writeln!(logfile, "ignored {test}");
+            }
+        }
+    }
+
+    fn show_finished(&mut self, out: &mut String) {
+        let Some(test) = self.model.tests.last() else {
+            return;
+        };
+        self.printer.finished(out, &self.model, test);
+        let word = match test.verdict() {
+            Verdict::Passed => "ok",
+            Verdict::Skipped { .. } => "ignored",
+            Verdict::Failed { .. } => "failed",
+        };
+        let name = test.name.clone();
+        self.log(word, &name);
+    }
+
+    fn log(&mut self, word: &str, test: &str) {
+        if let Some(logfile) = &mut self.screen.logfile {
+            // A full disk must not end a run for a convenience.
+            _ = writeln!(logfile, "{word} {test}");
+        }
+    }
+
+    /// Passes on what a test prints, as it comes (`--nocapture`).
+    ///
+    /// # Errors
+    /// Once, when stdout is found to be closed.
+    pub fn relay(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        self.print(bytes)
+    }
+
+    /// Shows a line on stderr.
+    pub fn note(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.erase();
+        // Nobody reads stderr: there is nobody to tell.
+        _ = self.screen.stderr.write_all(text.as_bytes());
+        _ = self.screen.stderr.flush();
+    }
+
+    /// Draws the live display, if there is one; to be called some times a second.
+    pub fn tick(&mut self, now_us: u64) {
+        if let Some(display) = &mut self.display {
+            let text = display.draw(&self.model, now_us);
+            _ = self.screen.stderr.write_all(text.as_bytes());
+            _ = self.screen.stderr.flush();
+        }
+    }
+
+    /// Takes the live display off the terminal.
+    pub fn erase(&mut self) {
+        if let Some(text) = self.display.as_mut().and_then(Display::erase) {
+            _ = self.screen.stderr.write_all(text.as_bytes());
+            _ = self.screen.stderr.flush();
+        }
+    }
+
+    fn print(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        if bytes.is_empty() || self.closed {
+            return Ok(());
+        }
+        if self.screen.live.is_some_and(|live| live.shares_stdout) {
+            self.erase();
+        }
+        let written: io::Result<()> =
+            (self.screen.stdout.write_all(bytes)).and_then(|()| self.screen.stdout.flush());
+        written.map_err(|_| {
+            self.closed = true;
+            Closed
+        })
+    }
+}

@@ -1,0 +1,261 @@
+//! `results.json`: a whole run as one value, for programs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::model::{Attempt, Model, TestRecord};
+use crate::event::{PlannedTest, ProgramInfo, StartReason, Times};
+use crate::outcome::Verdict;
+
+/// The version of the format; grows when an old reader would misunderstand.
+const VERSION: u32 = 1;
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// The version of the format: 1.
+    pub version: u32,
+    /// The run's id.
+    pub run: String,
+    /// The version of Armadillo.
+    pub armadillo: String,
+    /// The package of the tests.
+    pub package: String,
+    /// The test binary's crate.
+    pub binary: String,
+    /// When it started, in seconds since 1970.
+    pub unix_time: u64,
+    /// The arguments it was given.
+    pub args: Vec<String>,
+    /// The seed.
+    pub seed: u64,
+    /// How many tests ran at once.
+    pub workers: u32,
+    /// Where test bodies ran.
+    pub isolation: String,
+    /// How long it took, in microseconds.
+    pub duration_us: u64,
+    /// The exit code; missing if the run was killed.
+    pub exit_code: Option<u8>,
+    /// Why it ended early, if it did.
+    pub ended_early: Option<String>,
+    /// Counts.
+    pub totals: Totals,
+    /// The programs it used, by system.
+    pub programs: BTreeMap<String, ProgramInfo>,
+    /// Every test that ended, in the order in which they did.
+    pub tests: Vec<TestResult>,
+    /// The ignored tests.
+    pub ignored: Vec<IgnoredTest>,
+    /// The names of tests that were to run and did not end.
+    pub not_run: Vec<String>,
+    /// Deployments by id.
+    pub deployments: BTreeMap<String, DeploymentResult>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Counts of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Passed, at once or after a retry.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Of the passed: after a retry.
+    pub flaky: usize,
+    /// Ignored before the run.
+    pub ignored: usize,
+    /// Skipped by themselves at run time.
+    pub skipped: usize,
+    /// Filtered out.
+    pub filtered_out: u32,
+    /// Selected, but not ended when the run did.
+    pub not_run: usize,
+}
+
+/// A test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestResult {
+    /// Its name.
+    pub name: String,
+    /// Its id across binaries: `package::binary$name`.
+    pub id: String,
+    /// Its source file and line.
+    pub place: String,
+    /// Its markers, written out.
+    pub markers: Vec<String>,
+    /// Its complete topology, as text.
+    pub topology: Option<String>,
+    /// The verdict of its last attempt.
+    pub verdict: Verdict,
+    /// Whether it passed, but not at once.
+    pub flaky: bool,
+    /// All its attempts.
+    pub attempts: Vec<AttemptResult>,
+}
+
+/// An attempt of a test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptResult {
+    /// 1 for the first.
+    pub attempt: u32,
+    /// When it ended, in microseconds from the run's start.
+    pub ended_us: u64,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// How long its phases took, in microseconds.
+    pub times: Times,
+    /// The worker.
+    pub worker: Option<u32>,
+    /// The deployment.
+    pub deployment: Option<String>,
+    /// The tests that were on the same deployment while it ran.
+    pub co_tenants: Vec<String>,
+    /// How many bytes it printed.
+    pub output_bytes: u64,
+    /// What it printed, if it failed.
+    pub output: String,
+    /// The directory with what was collected, if it failed.
+    pub artifacts: Option<String>,
+}
+
+/// An ignored test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IgnoredTest {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentResult {
+    /// Its complete topology, as text.
+    pub topology: String,
+    /// Why it was started.
+    pub reason: Option<StartReason>,
+    /// From the start of its first server until it served, in microseconds.
+    pub took_us: Option<u64>,
+    /// Why it could not be started.
+    pub failed: Option<String>,
+    /// Repairs in place.
+    pub repaired: Vec<String>,
+    /// Why it was given up.
+    pub recycled: Option<String>,
+    /// What was not as it should be when it stopped.
+    pub complaints: Vec<String>,
+}
+
+/// The results of a run; `None` if it never started.
+#[must_use]
+pub fn results(model: &Model) -> Option<Results> {
+    let run = model.started.as_ref()?;
+    let not_run = not_run(model, &run.tests);
+    let counts = model.counts();
+    Some(Results {
+        version: VERSION,
+        run: run.run.clone(),
+        armadillo: run.armadillo.clone(),
+        package: run.package.clone(),
+        binary: run.binary.clone(),
+        unix_time: run.unix_time,
+        args: run.args.clone(),
+        seed: run.seed,
+        workers: run.workers,
+        isolation: run.isolation.clone(),
+        duration_us: model.now_us,
+        exit_code: model.ending.as_ref().map(|ending| ending.exit_code),
+        ended_early: model
+            .ending
+            .as_ref()
+            .and_then(|ending| ending.early.clone()),
+        totals: Totals {
+            passed: counts.passed,
+            failed: counts.failed,
+            flaky: counts.flaky,
+            ignored: counts.ignored,
+            skipped: counts.skipped,
+            filtered_out: run.filtered_out,
+            not_run: not_run.len(),
+        },
+        programs: run.programs.clone(),
+        tests: model
+            .tests
+            .iter()
+            .map(|test| test_result(model, test))
+            .collect(),
+        ignored: model
+            .ignored
+            .iter()
+            .map(|(name, reason)| IgnoredTest {
+                name: name.clone(),
+                reason: reason.clone(),
+            })
+            .collect(),
+        not_run,
+        deployments: model
+            .deployments
+            .iter()
+            .map(|(id, deployment)| {
+                let result = DeploymentResult {
+                    topology: deployment.topology.clone(),
+                    reason: deployment.reason,
+                    took_us: deployment.took_us,
+                    failed: deployment.failed.clone(),
+                    repaired: deployment.repaired.clone(),
+                    recycled: deployment.recycled.clone(),
+                    complaints: deployment.complaints.clone(),
+                };
+                (id.clone(), result)
+            })
+            .collect(),
+        warnings: model.warnings.clone(),
+    })
+}
+
+/// The names of planned tests that did not end.
+pub(super) fn not_run(model: &Model, planned: &[PlannedTest]) -> Vec<String> {
+    let ended: std::collections::HashSet<&str> =
+        model.tests.iter().map(|test| test.name.as_str()).collect();
+    let names = planned.iter().map(|test| &test.test);
+    names
+        .filter(|name| !ended.contains(name.as_str()))
+        .cloned()
+        .collect()
+}
+
+fn test_result(model: &Model, test: &TestRecord) -> TestResult {
+    let planned = model.planned(&test.name);
+    let run = model.started.as_ref();
+    TestResult {
+        name: test.name.clone(),
+        id: run.map_or_else(String::new, |run| {
+            format!("{}::{}${}", run.package, run.binary, test.name)
+        }),
+        place: planned.map_or_else(String::new, |planned| planned.place.clone()),
+        markers: planned.map_or_else(Vec::new, |planned| planned.markers.clone()),
+        topology: planned.and_then(|planned| planned.topology.as_ref().map(ToString::to_string)),
+        verdict: test.verdict().clone(),
+        flaky: test.is_flaky(),
+        attempts: test.attempts.iter().map(attempt_result).collect(),
+    }
+}
+
+fn attempt_result(attempt: &Attempt) -> AttemptResult {
+    let finished = &attempt.finished;
+    AttemptResult {
+        attempt: finished.attempt,
+        ended_us: attempt.ended_us,
+        verdict: finished.verdict.clone(),
+        times: finished.times,
+        worker: finished.worker,
+        deployment: finished.deployment.clone(),
+        co_tenants: finished.co_tenants.clone(),
+        output_bytes: finished.output.bytes,
+        output: finished.output.text.clone(),
+        artifacts: finished.artifacts.clone(),
+    }
+}

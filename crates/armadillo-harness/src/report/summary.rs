@@ -1,0 +1,132 @@
+//! What a run says when it is over, on stderr.
+
+use std::collections::BTreeMap;
+
+use super::block::kind_name;
+use super::model::{Model, TestRecord};
+use super::paint::{Paint, many, time};
+use crate::outcome::Verdict;
+
+/// Counts by kind, flaky tests, deployments that were recycled, stand-ins, the slowest tests, where the files are.
+pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> String {
+    let mut text = counts(model, paint);
+    for test in model.tests.iter().filter(|test| test.is_flaky()) {
+        let attempts = many(test.attempts.len(), "attempt");
+        text.push_str(&format!(
+            "  {}: {} after {attempts}\n",
+            paint.yellow("flaky"),
+            test.name
+        ));
+    }
+    for (id, deployment) in &model.deployments {
+        if let Some(why) = &deployment.recycled {
+            text.push_str(&format!("  {}: {id}: {why}\n", paint.yellow("recycled")));
+        }
+        for complaint in &deployment.complaints {
+            text.push_str(&format!(
+                "  {}: {id}: {complaint}\n",
+                paint.yellow("at its stop")
+            ));
+        }
+    }
+    if let Some(count) = slowest {
+        text.push_str(&slowest_tests(model, count));
+    }
+    for stand_in in model.stand_ins() {
+        text.push_str(&format!(
+            "  {}: {stand_in}\n",
+            paint.yellow("not the real thing")
+        ));
+    }
+    if let Some(directory) = model
+        .started
+        .as_ref()
+        .and_then(|run| run.directory.as_ref())
+    {
+        text.push_str(&format!("  files: {directory}\n"));
+    }
+    text
+}
+
+/// `12 passed (1 flaky), 2 failed (1 timed out, 1 crashed), 1 ignored, 3 skipped in 4.20 s; 2 deployments`.
+fn counts(model: &Model, paint: Paint) -> String {
+    let counts = model.counts();
+    let mut parts = vec![format!("{} passed", counts.passed)];
+    if counts.flaky > 0 {
+        parts[0].push_str(&format!(" ({} flaky)", counts.flaky));
+    }
+    if counts.failed > 0 {
+        let kinds = failure_kinds(model);
+        parts.push(paint.red(&format!("{} failed ({kinds})", counts.failed)));
+    }
+    if counts.ignored > 0 {
+        parts.push(format!("{} ignored", counts.ignored));
+    }
+    if counts.skipped > 0 {
+        parts.push(format!("{} skipped", counts.skipped));
+    }
+    let planned = model.started.as_ref().map_or(0, |run| run.tests.len());
+    let not_run = planned.saturating_sub(model.tests.len());
+    if not_run > 0 {
+        parts.push(paint.yellow(&format!("{not_run} not run")));
+    }
+    let mut line = format!("{} in {}", parts.join(", "), time(model.now_us));
+    if !model.deployments.is_empty() {
+        line.push_str(&format!(
+            "; {} started",
+            many(model.deployments.len(), "deployment")
+        ));
+    }
+    if let Some(early) = model
+        .ending
+        .as_ref()
+        .and_then(|ending| ending.early.as_ref())
+    {
+        line.push_str(&format!(
+            "; {}",
+            paint.red(&format!("ended early: {early}"))
+        ));
+    }
+    line + "\n"
+}
+
+fn failure_kinds(model: &Model) -> String {
+    let mut kinds = BTreeMap::new();
+    for test in &model.tests {
+        if let Verdict::Failed { kind, .. } = test.verdict() {
+            *kinds.entry(*kind).or_insert(0usize) += 1;
+        }
+    }
+    let named = kinds
+        .into_iter()
+        .map(|(kind, count)| format!("{count} {}", kind_name(kind)));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+fn slowest_tests(model: &Model, count: usize) -> String {
+    let mut tests: Vec<&TestRecord> = model.tests.iter().collect();
+    tests.sort_by(|a, b| {
+        b.total_us()
+            .cmp(&a.total_us())
+            .then_with(|| a.name.cmp(&b.name))
+    });
+    tests.truncate(count);
+    let mut text = format!("  the slowest {}:\n", many(tests.len(), "test"));
+    for test in tests {
+        let (mut set_up, mut body, mut tear_down) = (0, 0, 0);
+        for attempt in &test.attempts {
+            set_up += attempt.finished.times.set_up;
+            body += attempt.finished.times.body;
+            tear_down += attempt.finished.times.tear_down;
+        }
+        text.push_str(&format!(
+            "    {:>12}  {}  (set-up {}, body {}, tear-down {})\n",
+            time(test.total_us()),
+            test.name,
+            time(set_up),
+            time(body),
+            time(tear_down),
+        ));
+    }
+    text
+}

@@ -1,0 +1,104 @@
+//! The decision for each test: it runs, it is filtered out, or it is ignored for a reason.
+//!
+//! As in pytest, `-m slow` alone does not run the slow tests: it selects them, and each is shown as ignored with the flag
+//! that runs it. What costs minutes is asked for by its own flag, never by accident.
+
+use std::borrow::Cow;
+
+use crate::collect::Test;
+use crate::options::{IgnoredTests, Selection};
+
+/// The tests after selection, each list in the order they were given in.
+#[derive(Debug, Default)]
+pub struct Selected {
+    /// Those that run.
+    pub run: Vec<Test>,
+    /// Those that are shown as ignored, and why.
+    pub ignored: Vec<(Test, String)>,
+    /// How many were filtered out.
+    pub filtered_out: u32,
+}
+
+impl Selected {
+    /// Whether nothing at all was selected, not even an ignored test.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.run.is_empty() && self.ignored.is_empty()
+    }
+}
+
+/// A marker whose tests are ignored unless a flag asks for them.
+struct Reserved {
+    marker: &'static str,
+    flag: &'static str,
+    asked_for: fn(&Selection) -> bool,
+}
+
+const RESERVED: [Reserved; 3] = [
+    Reserved {
+        marker: "slow",
+        flag: "--runslow",
+        asked_for: |selection| selection.slow,
+    },
+    Reserved {
+        marker: "stress_test",
+        flag: "--stress",
+        asked_for: |selection| selection.stress,
+    },
+    Reserved {
+        marker: "flaky",
+        flag: "--flaky",
+        asked_for: |selection| selection.flaky,
+    },
+];
+
+/// Decides for every test.
+#[must_use]
+pub fn select(tests: Vec<Test>, selection: &Selection) -> Selected {
+    let mut selected = Selected::default();
+    for test in tests {
+        if !is_wanted(&test, selection) {
+            selected.filtered_out += 1;
+            continue;
+        }
+        match (why_ignored(&test, selection), selection.ignored) {
+            (None, IgnoredTests::Only) => selected.filtered_out += 1,
+            (None, _) | (Some(_), IgnoredTests::Only | IgnoredTests::Include) => {
+                selected.run.push(test);
+            }
+            (Some(reason), IgnoredTests::Ignore) => {
+                selected.ignored.push((test, reason.into_owned()));
+            }
+        }
+    }
+    selected
+}
+
+/// Filters, skips and expressions.
+fn is_wanted(test: &Test, selection: &Selection) -> bool {
+    let names = |filter: &String| {
+        if selection.exact {
+            test.name == *filter
+        } else {
+            test.name.contains(filter.as_str())
+        }
+    };
+    (selection.filters.is_empty() || selection.filters.iter().any(names))
+        && !selection.skip.iter().any(names)
+        && (selection.keywords.as_ref()).is_none_or(|wanted| wanted.matches_name(&test.name))
+        && (selection.markers.as_ref()).is_none_or(|wanted| wanted.matches_markers(&test.markers))
+}
+
+/// Why a test does not run unless it is asked for.
+fn why_ignored(test: &Test, selection: &Selection) -> Option<Cow<'static, str>> {
+    if let Some(reason) = test.def.ignore {
+        return Some(Cow::Borrowed(reason));
+    }
+    let reserved = RESERVED.iter().find(|reserved| {
+        !(reserved.asked_for)(selection) && test.markers.iter().any(|m| m.name == reserved.marker)
+    })?;
+    Some(Cow::Owned(format!(
+        "{}; {} runs it",
+        reserved.marker, reserved.flag
+    )))
+}

@@ -1,0 +1,13 @@
+//! Which of the collected tests run: libtest's filters, the expressions of `-m` and `-k`, and what is ignored unless it is
+//! asked for.
+
+mod decide;
+mod error;
+mod expression;
+mod lexer;
+mod parser;
+
+pub use decide::{Selected, select};
+pub use error::ExpressionError;
+pub(crate) use error::closest;
+pub use expression::{Expression, Language, Node, Term};

@@ -1,0 +1,291 @@
+//! `armadillo.toml`: found, read, and checked key by key against the table.
+//!
+//! ```toml
+//! parallel = 4                # any setting, by its long name
+//!
+//! [markers]                   # markers of this workspace, with their meanings
+//! nightly = "runs in the night only"
+//!
+//! [system.etcd]
+//! missing = "ignore"
+//!
+//! [profile.ci]                # wins over the keys above when it is chosen
+//! timeout = "5m"
+//!
+//! [profile.ci.system.etcd]
+//! missing = "fail"
+//! ```
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Source, UsageError};
+use super::setting::{Said, Setting, Settled, SystemFlags};
+use crate::select::closest;
+
+/// The name of the file.
+pub(super) const NAME: &str = "armadillo.toml";
+
+/// What a file says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct File {
+    /// Its keys outside profiles.
+    pub(super) base: Section,
+    /// Its profiles.
+    pub(super) profiles: BTreeMap<String, Section>,
+    /// The markers it declares.
+    pub(super) markers: BTreeMap<String, String>,
+}
+
+/// The keys of the file or of one profile.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Section {
+    /// By the setting's name.
+    pub(super) values: BTreeMap<String, Settled>,
+    /// `[system.NAME] missing`, by the system's name.
+    pub(super) missing: BTreeMap<String, Settled>,
+}
+
+/// The nearest file from `directory` upwards, not beyond the root of the workspace or of the repository.
+pub(super) fn find(directory: &Path) -> Option<PathBuf> {
+    for at in directory.ancestors() {
+        let file = at.join(NAME);
+        if file.is_file() {
+            return Some(file);
+        }
+        if at.join("Cargo.lock").is_file() || at.join(".git").exists() {
+            return None;
+        }
+    }
+    None
+}
+
+/// Reads and checks a file.
+pub(super) fn read(
+    path: &Path,
+    table: &[Setting],
+    systems: &[SystemFlags],
+) -> Result<File, UsageError> {
+    let text = std::fs::read_to_string(path).map_err(|error| UsageError::File {
+        path: path.to_owned(),
+        reason: format!("cannot be read: {error}"),
+        help: "name an existing file, or leave `--config` out".to_owned(),
+    })?;
+    let reader = Reader {
+        path,
+        text: &text,
+        table,
+        systems,
+    };
+    reader.file()
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    table: &'a [Setting],
+    systems: &'a [SystemFlags],
+}
+
+impl Reader<'_> {
+    fn file(&self) -> Result<File, UsageError> {
+        let parsed = DeTable::parse(self.text).map_err(|error| {
+            let place = error.span().unwrap_or_default();
+            self.wrong(
+                place,
+                "",
+                error.message().to_owned(),
+                "it must be valid TOML",
+            )
+        })?;
+        let mut file = File::default();
+        for (key, value) in parsed.get_ref() {
+            let name = key.get_ref().as_ref();
+            match name {
+                "markers" if value.get_ref().is_table() => {
+                    file.markers = self.markers(self.table_at(name, value)?)?;
+                }
+                "profile" if value.get_ref().is_table() => {
+                    for (profile, value) in self.table_at(name, value)? {
+                        let profile = profile.get_ref().as_ref();
+                        let path = format!("profile.{profile}.");
+                        let mut section = Section::default();
+                        for (key, value) in self.table_at(&path, value)? {
+                            let place = key.span();
+                            self.entry(&mut section, &path, key.get_ref(), place, value)?;
+                        }
+                        file.profiles.insert(profile.to_owned(), section);
+                    }
+                }
+                _ => self.entry(&mut file.base, "", name, key.span(), value)?,
+            }
+        }
+        Ok(file)
+    }
+
+    /// A key of the file or of a profile.
+    fn entry(
+        &self,
+        section: &mut Section,
+        path: &str,
+        name: &str,
+        place: Range<usize>,
+        value: &Value<'_>,
+    ) -> Result<(), UsageError> {
+        if name == "system" {
+            for (system, value) in self.table_at("system", value)? {
+                let name = system.get_ref().as_ref();
+                self.system(section, path, name, system.span(), value)?;
+            }
+            return Ok(());
+        }
+        let key = format!("{path}{name}");
+        let setting = self.table.iter().find(|setting| setting.name == name);
+        match setting {
+            Some(setting) if setting.said == Said::Everywhere => {
+                let values = self.values(&key, setting, value)?;
+                let source = self.source(place, &key);
+                section
+                    .values
+                    .insert(name.to_owned(), Settled { values, source });
+                Ok(())
+            }
+            Some(_) => Err(self.wrong(
+                place,
+                &key,
+                "this cannot be said in the file".to_owned(),
+                &format!("say `--{name}` on the command line"),
+            )),
+            None => Err(self.unknown(place, &key, name)),
+        }
+    }
+
+    /// `[system.NAME]`.
+    fn system(
+        &self,
+        section: &mut Section,
+        path: &str,
+        name: &str,
+        place: Range<usize>,
+        value: &Value<'_>,
+    ) -> Result<(), UsageError> {
+        let path = format!("{path}system.{name}");
+        let known = self.systems.iter().any(|system| system.system == name);
+        for (key, value) in self.table_at(&path, value)? {
+            let key_name = key.get_ref().as_ref();
+            let full = format!("{path}.{key_name}");
+            if key_name != "missing" {
+                let help = "`missing` is the only key of a system here; its flags are keys of the file itself";
+                return Err(self.wrong(key.span(), &full, "there is no such key".to_owned(), help));
+            }
+            let Some(text) = value.get_ref().as_str() else {
+                let help = "write \"error\", \"ignore\" or \"fail\"";
+                return Err(self.wrong(value.span(), &full, "a text is expected".to_owned(), help));
+            };
+            // One file serves several test binaries, and not every one of them knows every system.
+            if known {
+                let settled = Settled {
+                    values: vec![text.to_owned()],
+                    source: self.source(place.clone(), &full),
+                };
+                section.missing.insert(name.to_owned(), settled);
+            }
+        }
+        Ok(())
+    }
+
+    fn markers(&self, table: &DeTable<'_>) -> Result<BTreeMap<String, String>, UsageError> {
+        let mut markers = BTreeMap::new();
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let Some(meaning) = value.get_ref().as_str() else {
+                let help = "write what the marker says of a test, in quotes";
+                let key = format!("markers.{name}");
+                return Err(self.wrong(value.span(), &key, "a text is expected".to_owned(), help));
+            };
+            markers.insert(name.to_owned(), meaning.to_owned());
+        }
+        Ok(markers)
+    }
+
+    /// The values of a setting, as the command line would give them.
+    fn values(
+        &self,
+        key: &str,
+        setting: &Setting,
+        value: &Value<'_>,
+    ) -> Result<Vec<String>, UsageError> {
+        let scalar = |value: &Value<'_>| match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
+            DeValue::Float(number) => Some(number.as_str().to_owned()),
+            DeValue::Boolean(on) => Some(on.to_string()),
+            _ => None,
+        };
+        let values = match value.get_ref() {
+            DeValue::Array(list) if setting.repeats => list.iter().map(scalar).collect(),
+            _ => scalar(value).map(|value| vec![value]),
+        };
+        values.ok_or_else(|| {
+            let help = if setting.repeats {
+                "write a text, or a list of texts"
+            } else {
+                "write a text, a number, `true` or `false`"
+            };
+            let reason = format!("a {} means nothing here", value.get_ref().type_str());
+            self.wrong(value.span(), key, reason, help)
+        })
+    }
+
+    fn table_at<'v, 'i>(
+        &self,
+        key: &str,
+        value: &'v Value<'i>,
+    ) -> Result<&'v DeTable<'i>, UsageError> {
+        let key = key.trim_end_matches('.');
+        value.get_ref().as_table().ok_or_else(|| {
+            let help = format!("write it as a section, `[{key}]`");
+            self.wrong(value.span(), key, "a section is expected".to_owned(), &help)
+        })
+    }
+
+    fn unknown(&self, place: Range<usize>, key: &str, name: &str) -> UsageError {
+        let long_names = self.table.iter().map(|setting| setting.name);
+        let aliased = self.table.iter().find(|s| s.aliases.contains(&name));
+        let with_dashes = name.replace('_', "-");
+        let meant = match aliased {
+            Some(setting) => Some(setting.name),
+            None => closest(
+                &with_dashes,
+                long_names.chain(["markers", "profile", "system"]),
+            ),
+        };
+        let help = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "the keys are the long flags of `--help`, and the sections `[markers]`, `[system.NAME]`, `[profile.NAME]`".to_owned(),
+        };
+        self.wrong(place, key, "there is no such setting".to_owned(), &help)
+    }
+
+    fn source(&self, place: Range<usize>, key: &str) -> Source {
+        let before = self.text.get(..place.start).unwrap_or_default();
+        Source::File {
+            path: self.path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            key: key.to_owned(),
+        }
+    }
+
+    fn wrong(&self, place: Range<usize>, key: &str, reason: String, help: &str) -> UsageError {
+        UsageError::Value {
+            said_by: self.source(place, key),
+            reason,
+            help: help.to_owned(),
+        }
+    }
+}
+
+type Value<'i> = toml::Spanned<DeValue<'i>>;

@@ -1,0 +1,23 @@
+//! The settings of a run: one table, from which the command line, the `ARMADILLO_*` variables, the keys of
+//! `armadillo.toml`, `--help` and the manual all derive.
+//!
+//! Command line > environment > `armadillo.toml` (its profile first) > defaults. The `RUST_TEST_*` variables of libtest
+//! count below all of these.
+
+mod again;
+mod command;
+mod error;
+mod file;
+mod help;
+mod manual;
+mod resolve;
+mod setting;
+mod table;
+mod value;
+
+pub use again::again;
+pub use error::{Source, UsageError, Wrong};
+pub use manual::manual;
+pub use resolve::{Environment, Input, Resolved, resolve};
+pub use setting::{Apply, Group, Said, Setting, Settled, SystemFlags};
+pub use table::all;

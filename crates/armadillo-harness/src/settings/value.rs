@@ -1,0 +1,248 @@
+//! Reading single values: numbers, durations, sizes, choices. Every refusal says what would be right.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::error::Wrong;
+use crate::select::closest;
+
+/// The one value of a setting that does not repeat: the last, when a list was given.
+pub(super) fn last(values: &[String]) -> &str {
+    values.last().map_or("", |value| value.trim())
+}
+
+/// `true`, `1`, `yes`, `on` or their opposites.
+pub(super) fn switch(values: &[String]) -> Result<bool, Wrong> {
+    match last(values).to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        other => Err(Wrong::new(
+            format!("`{other}` is neither true nor false"),
+            "write `true` or `false`",
+        )),
+    }
+}
+
+/// A whole number, not negative.
+pub(super) fn number<N: FromStr>(values: &[String]) -> Result<N, Wrong> {
+    let text = last(values);
+    text.parse().map_err(|_| {
+        Wrong::new(
+            format!("`{text}` is not a whole number in range"),
+            "write a number such as `3`",
+        )
+    })
+}
+
+/// A number of tests at once, or `auto`.
+pub(super) fn parallel(values: &[String]) -> Result<Option<NonZeroUsize>, Wrong> {
+    let text = last(values);
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(None);
+    }
+    match text.parse::<usize>() {
+        Ok(number) => NonZeroUsize::new(number).map(Some).ok_or_else(|| {
+            Wrong::new(
+                "0 tests at once would never end",
+                "write 1 to run one at a time, or `auto` for as many as the machine has cores",
+            )
+        }),
+        Err(_) => Err(Wrong::new(
+            format!("`{text}` is not a number of tests"),
+            "write a number from 1 upwards, or `auto`",
+        )),
+    }
+}
+
+/// A seed: decimal, or hexadecimal after `0x`.
+pub(super) fn seed(values: &[String]) -> Result<u64, Wrong> {
+    let text = last(values);
+    let read = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    read.map_err(|_| {
+        Wrong::new(
+            format!("`{text}` is not a seed"),
+            "write a number, as the header of an earlier run shows it",
+        )
+    })
+}
+
+/// A factor greater than zero.
+pub(super) fn factor(values: &[String]) -> Result<f64, Wrong> {
+    let text = last(values);
+    match text.parse::<f64>() {
+        Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
+        _ => Err(Wrong::new(
+            format!("`{text}` is not a factor greater than 0"),
+            "write a number such as `2` or `0.5`",
+        )),
+    }
+}
+
+/// The units of [`duration`], in milliseconds.
+const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+
+/// A duration: `30s`, `3m`, `1h30m`, `500ms`.
+pub(super) fn duration(values: &[String]) -> Result<Duration, Wrong> {
+    let text = last(values);
+    match read_duration(text) {
+        Some(duration) if duration.is_zero() => Err(Wrong::new(
+            "a time limit of nothing ends everything at once",
+            "write a duration such as `30s`",
+        )),
+        Some(duration) => Ok(duration),
+        None => {
+            let seconds = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            Err(Wrong::new(
+                format!("`{text}` is not a duration"),
+                if seconds {
+                    format!("say the unit: `{text}s`, `{text}m`, `{text}ms`")
+                } else {
+                    "write it as `500ms`, `30s`, `3m` or `1h30m`".to_owned()
+                },
+            ))
+        }
+    }
+}
+
+fn read_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total: u64 = 0;
+    let mut unit_before = u64::MAX;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest.get(..digits)?.parse().ok()?;
+        let after = rest.get(digits..)?;
+        let length = after
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(after.len());
+        let (unit, left) = after.split_at_checked(length)?;
+        let &(_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        if factor >= unit_before {
+            return None;
+        }
+        unit_before = factor;
+        total = total.checked_add(number.checked_mul(factor)?)?;
+        rest = left;
+    }
+    (!text.is_empty()).then(|| Duration::from_millis(total))
+}
+
+/// A size in MiB: `4096`, `512M`, `4G`.
+pub(super) fn mebibytes(values: &[String]) -> Result<u64, Wrong> {
+    let text = last(values);
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "m" | "mb" | "mib" => 1,
+        "g" | "gb" | "gib" => 1024,
+        _ => 0,
+    };
+    match digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+    {
+        Some(size) if size > 0 => Ok(size),
+        _ => Err(Wrong::new(
+            format!("`{text}` is not an amount of memory"),
+            "write it in MiB, or with its unit: `4096`, `512M`, `4G`",
+        )),
+    }
+}
+
+/// One of these words.
+pub(super) fn choice<T: Copy>(values: &[String], choices: &[(&str, T)]) -> Result<T, Wrong> {
+    let text = last(values);
+    let found = choices
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(text));
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let all = words.join(", ");
+        Wrong::new(
+            format!("`{text}` is not one of {all}"),
+            match closest(text, words) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("write one of {all}"),
+            },
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> Vec<String> {
+        vec![text.to_owned()]
+    }
+
+    #[test]
+    fn durations_are_read_with_their_units() {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("3m", 180_000),
+            ("1h30m", 5_400_000),
+            ("1m0s5ms", 60_005),
+        ] {
+            assert_eq!(
+                duration(&one(text)),
+                Ok(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "s",
+            "3",
+            "3x",
+            "30s1m",
+            "1s1s",
+            "-3s",
+            "1.5s",
+            "99999999999999999999h",
+            "18446744073709551615h",
+            "é",
+        ] {
+            assert!(duration(&one(text)).is_err(), "{text}");
+        }
+        assert_eq!(
+            duration(&one("30")).unwrap_err().help,
+            "say the unit: `30s`, `30m`, `30ms`"
+        );
+    }
+
+    #[test]
+    fn sizes_are_read_in_mebibytes() {
+        assert_eq!(mebibytes(&one("4096")), Ok(4096));
+        assert_eq!(mebibytes(&one("512M")), Ok(512));
+        assert_eq!(mebibytes(&one("4 GiB")), Ok(4096));
+        for text in ["", "0", "4T", "G", "99999999999999999999"] {
+            assert!(mebibytes(&one(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_seed_may_be_hexadecimal() {
+        assert_eq!(seed(&one("42")), Ok(42));
+        assert_eq!(seed(&one("0xff")), Ok(255));
+        assert!(seed(&one("ff")).is_err());
+    }
+
+    #[test]
+    fn a_choice_that_is_none_is_answered_with_the_nearest() {
+        let choices = [("workers", 1), ("process", 2)];
+        assert_eq!(choice(&one("Process"), &choices), Ok(2));
+        assert_eq!(
+            choice(&one("proces"), &choices).unwrap_err().help,
+            "did you mean `process`?"
+        );
+    }
+}
