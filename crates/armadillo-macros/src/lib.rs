@@ -1,1 +1,58 @@
 //! The attributes of Armadillo: each expands to a registration, nothing more.
+//!
+//! They know no product: any word in the attribute that is not an option is a topology builder found by name, whatever
+//! crate it comes from, and rustc reports what is wrong with it at the place where it is written.
+
+mod fixture;
+mod parameters;
+mod test;
+
+use proc_macro::TokenStream;
+
+/// Registers a function as a test.
+///
+/// ```ignore
+/// #[armadillo::test(cluster(dbservers = 5), markers(slow, rta_suite("x")), timeout = "3m", retries = 1)]
+/// async fn survives(cluster: Exclusive<Cluster>, db: &Database) -> TestResult { .. }
+/// ```
+///
+/// The function may be `async` or not, and returns `()` or a `Result<(), E>`. Its arguments are fixtures, found by type:
+/// `T` for a clone of the handle, `&T` for a reference. Options, in any order:
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `markers(slow, rta_suite("auth"))` | its markers |
+/// | `timeout = "30s"` | the time limit of its body: `ms`, `s`, `m` or `h` |
+/// | `retries = 2` | how often it may be tried again |
+/// | `isolated` | it wants a process of its own |
+/// | `ignore`, `ignore = "reason"` | it runs only if asked for |
+/// | `should_panic`, `should_panic = "text"` | it passes if it panics (with that in the message) |
+/// | `cases(small(1), large(1000))` | one test for each, whose values are the arguments marked `#[case]` |
+/// | `types(a = A, b = B)` | one test for each, of a function generic over one type |
+/// | anything else: `cluster(dbservers = 5, minimal)` | its topology: `cluster().dbservers(5).minimal().topology()` |
+///
+/// `#[ignore]` and `#[should_panic]` written as attributes of the function mean the same.
+#[proc_macro_attribute]
+pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
+    test::expand(options.into(), item.into()).into()
+}
+
+/// Makes the type that a function returns a fixture.
+///
+/// ```ignore
+/// #[armadillo::fixture(per = "deployment", teardown = drop_users)]
+/// async fn users(cluster: &Cluster) -> Result<Users, Error> { .. }
+///
+/// async fn drop_users(users: &Users) -> Result<(), Error> { .. }
+/// ```
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `per = "test"` | one for each test; the default |
+/// | `per = "worker"` | one for each process that runs tests |
+/// | `per = "deployment"` | one for each deployment; the type must implement serde's `Serialize` and `Deserialize` |
+/// | `teardown = path` | an async function of `&T` that undoes it; returns `()` or a `Result<(), E>` |
+#[proc_macro_attribute]
+pub fn fixture(options: TokenStream, item: TokenStream) -> TokenStream {
+    fixture::expand(options.into(), item.into()).into()
+}

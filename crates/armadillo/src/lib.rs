@@ -1,1 +1,24 @@
 //! Write integration tests against real clusters as easily as unit tests.
+//!
+//! This is the one crate a test's author names. A harness target is `harness = false` in `Cargo.toml` and
+//!
+//! ```ignore
+//! fn main() -> std::process::ExitCode {
+//!     armadillo::main()
+//! }
+//! ```
+//!
+//! Tests are functions with [`macro@test`], fixtures are types that implement [`prelude::Fixture`] or functions with
+//! [`macro@fixture`]; [`prelude`] has what they need. `docs/writing-tests.md` has examples of each.
+
+pub mod prelude;
+
+#[doc(hidden)]
+pub mod __private;
+#[cfg(feature = "emulator")]
+mod emulator;
+
+pub use armadillo_harness::main;
+pub use armadillo_harness::{markers, skip};
+pub use armadillo_macros::{fixture, test};
+pub use {armadillo_harness as harness, armadillo_orchestrator as orchestrator};

@@ -1,0 +1,142 @@
+//! `#[armadillo::fixture]`: the type a function returns becomes a fixture.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
+use syn::{
+    Error, GenericArgument, Ident, ItemFn, LitStr, Path, PathArguments, ReturnType, Token, Type,
+};
+
+use crate::parameters::Parameters;
+
+pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut function: ItemFn = match syn::parse2(item) {
+        Ok(function) => function,
+        Err(error) => {
+            return Error::new(error.span(), "a fixture is a function").to_compile_error();
+        }
+    };
+    let implementation = implementation(options, &mut function);
+    let implementation = implementation.unwrap_or_else(|error| error.to_compile_error());
+    quote!(#function #implementation)
+}
+
+fn implementation(options: TokenStream, function: &mut ItemFn) -> syn::Result<TokenStream> {
+    let options: Options = syn::parse2(options)?;
+    let signature = &mut function.sig;
+    if !signature.generics.params.is_empty() {
+        let message =
+            "a fixture function cannot be generic: implement `Fixture` for the generic type";
+        return Err(Error::new_spanned(&signature.generics, message));
+    }
+    let parameters = Parameters::take(signature)?;
+    if let Some(span) = parameters.cases.first() {
+        return Err(Error::new(*span, "cases belong to tests, not to fixtures"));
+    }
+    let (fixture, fallible) = returned(signature)?;
+    let (name, inputs, pattern) = (&signature.ident, parameters.inputs(), parameters.pattern());
+    let arguments = parameters.arguments(&[]);
+    let mut made = quote_spanned!(fixture.span()=> #name(#arguments));
+    if signature.asyncness.is_some() {
+        made = quote_spanned!(fixture.span()=> #made.await);
+    }
+    if fallible {
+        made = quote_spanned!(fixture.span()=> #made.map_err(::core::convert::Into::into));
+    } else {
+        made = quote_spanned!(fixture.span()=> ::core::result::Result::Ok(#made));
+    }
+    let scope = options.scope.unwrap_or_else(|| quote!(test));
+    let teardown = options.teardown.map(|path| {
+        let done = quote_spanned!(path.span()=> ::armadillo::__private::IntoTornDown::into_torn_down(#path(self).await));
+        quote! {
+            async fn teardown(&self) -> ::core::result::Result<(), ::armadillo::__private::Failed> {
+                #done
+            }
+        }
+    });
+    let implemented = quote_spanned! {fixture.span()=>
+        impl ::armadillo::__private::Fixture for #fixture
+    };
+    let kept = quote_spanned!(fixture.span()=> ::armadillo::__private::Scope::#scope());
+    Ok(quote! {
+        #implemented {
+            type From = #inputs;
+            const SCOPE: ::armadillo::__private::Scope<Self> = #kept;
+            async fn setup(
+                _: &::armadillo::__private::TestContext,
+                #pattern: Self::From,
+            ) -> ::core::result::Result<Self, ::armadillo::__private::Failed> {
+                #made
+            }
+            #teardown
+        }
+    })
+}
+
+/// The fixture in the return type, and whether it comes in a `Result`.
+fn returned(signature: &syn::Signature) -> syn::Result<(Type, bool)> {
+    let ReturnType::Type(_, ty) = &signature.output else {
+        let message = "a fixture function returns the fixture, or a `Result` of it";
+        return Err(Error::new_spanned(&signature.ident, message));
+    };
+    if let Type::Path(path) = &**ty
+        && let Some(last) = path.path.segments.last()
+        && last.ident.to_string().ends_with("Result")
+        && let PathArguments::AngleBracketed(arguments) = &last.arguments
+        && let Some(GenericArgument::Type(fixture)) = arguments.args.first()
+    {
+        return Ok((fixture.clone(), true));
+    }
+    Ok(((**ty).clone(), false))
+}
+
+struct Options {
+    /// The name of the constructor of the scope.
+    scope: Option<TokenStream>,
+    teardown: Option<Path>,
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut options = Self {
+            scope: None,
+            teardown: None,
+        };
+        while !input.is_empty() {
+            let name = input.call(Ident::parse_any)?;
+            input.parse::<Token![=]>()?;
+            let twice = match name.to_string().as_str() {
+                "per" => options.scope.replace(scope(&input.parse()?)?).is_some(),
+                "teardown" => options.teardown.replace(input.parse()?).is_some(),
+                _ => {
+                    let message = format!(
+                        "unknown option `{name}`; there are `per = \"test\" | \"worker\" | \"deployment\"` and `teardown = path`"
+                    );
+                    return Err(Error::new(name.span(), message));
+                }
+            };
+            if twice {
+                return Err(Error::new(name.span(), format!("`{name}` is said twice")));
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn scope(per: &LitStr) -> syn::Result<TokenStream> {
+    let span = per.span();
+    match per.value().as_str() {
+        "test" => Ok(quote_spanned!(span=> test)),
+        "worker" => Ok(quote_spanned!(span=> worker)),
+        "deployment" => Ok(quote_spanned!(span=> deployment)),
+        _ => Err(Error::new(
+            span,
+            "a fixture is kept per \"test\", per \"worker\" or per \"deployment\"",
+        )),
+    }
+}

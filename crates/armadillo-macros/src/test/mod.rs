@@ -1,0 +1,213 @@
+//! `#[armadillo::test]`: a function becomes a registered test, one for each of its cases.
+
+mod cases;
+mod duration;
+mod markers;
+mod options;
+mod standard;
+mod topology;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Error, GenericParam, Ident, ItemFn, ReturnType};
+
+use crate::parameters::Parameters;
+use cases::Variant;
+use options::Options;
+
+pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut function: ItemFn = match syn::parse2(item) {
+        Ok(function) => function,
+        Err(error) => return Error::new(error.span(), "a test is a function").to_compile_error(),
+    };
+    let registrations = registrations(options, &mut function);
+    let registrations = registrations.unwrap_or_else(|error| error.to_compile_error());
+    // The author's function stays as it is: its name in snapshots and stack traces, and where an editor jumps to.
+    quote!(#function #registrations)
+}
+
+fn registrations(options: TokenStream, function: &mut ItemFn) -> syn::Result<TokenStream> {
+    // The marks of parameters come off even if something else is wrong, or rustc would complain about them, too.
+    let parameters = Parameters::take(&mut function.sig);
+    let standard = standard::take(&mut function.attrs);
+    let options = Options::parse(options)?.with(standard?)?;
+    let parameters = parameters?;
+    check_signature(function)?;
+    let type_parameter = type_parameter(function, &options)?;
+    let variants = cases::variants(&options, &parameters, &function.sig.ident)?;
+    let registrations = variants
+        .iter()
+        .map(|variant| registration(function, &options, &parameters, type_parameter, variant));
+    Ok(quote!(#(#registrations)*))
+}
+
+fn check_signature(function: &ItemFn) -> syn::Result<()> {
+    let signature = &function.sig;
+    let refuse = |tokens: &dyn quote::ToTokens, message: &str| {
+        Err(Error::new_spanned(tokens.to_token_stream(), message))
+    };
+    if let Some(abi) = &signature.abi {
+        return refuse(abi, "a test is an ordinary function: no `extern`");
+    }
+    if let Some(unsafety) = &signature.unsafety {
+        return refuse(unsafety, "a test is an ordinary function: no `unsafe`");
+    }
+    if let Some(variadic) = &signature.variadic {
+        return refuse(variadic, "a test is an ordinary function: no variadics");
+    }
+    Ok(())
+}
+
+/// The name of the type parameter of a generic test.
+fn type_parameter<'a>(function: &'a ItemFn, options: &Options) -> syn::Result<Option<&'a Ident>> {
+    let parameters = &function.sig.generics.params;
+    match (parameters.first(), &options.types) {
+        (None, None) => Ok(None),
+        (None, Some(types)) => {
+            let message = "`types(..)` is for a function that is generic over one type";
+            Err(Error::new(types.span, message))
+        }
+        (Some(GenericParam::Type(parameter)), Some(_)) if parameters.len() == 1 => {
+            Ok(Some(&parameter.ident))
+        }
+        (Some(_), Some(_)) => Err(Error::new_spanned(
+            parameters,
+            "a test can be generic over one type, nothing else",
+        )),
+        (Some(_), None) => Err(Error::new_spanned(
+            parameters,
+            "a generic test needs the types it runs on: `types(name = Type, ..)` in its attribute",
+        )),
+    }
+}
+
+fn registration(
+    function: &ItemFn,
+    options: &Options,
+    parameters: &Parameters,
+    type_parameter: Option<&Ident>,
+    variant: &Variant<'_>,
+) -> TokenStream {
+    let name = &function.sig.ident;
+    let text = name.to_string();
+    let text = text.strip_prefix("r#").unwrap_or(&text);
+    let line = u32::try_from(name.span().unwrap().line()).unwrap_or(0);
+    let case = optional(variant.name.as_ref().map(|name| quote!(#name)));
+    let alias = type_parameter
+        .zip(variant.ty)
+        .map(|(parameter, ty)| quote!(type #parameter = #ty;));
+    let markers = options.markers.iter().map(markers::Marker::tokens);
+    let needs = needs(options, parameters);
+    let timeout = optional(options.timeout.as_ref().map(|timeout| {
+        let millis = timeout.value;
+        quote!(::core::time::Duration::from_millis(#millis))
+    }));
+    let retries = optional(options.retries.as_ref().map(|retries| {
+        let retries = retries.value;
+        quote!(#retries)
+    }));
+    let isolated = options.isolated.is_some();
+    let ignore = optional(options.ignore.as_ref().map(|ignore| {
+        let reason = &ignore.value;
+        quote!(#reason)
+    }));
+    let should_panic = match options.should_panic.as_ref().map(|panic| &panic.value) {
+        None => quote!(No),
+        Some(None) => quote!(Yes),
+        Some(Some(text)) => quote!(With(#text)),
+    };
+    let run = run(function, parameters, type_parameter, variant);
+    quote! {
+        const _: () = {
+            #alias
+            ::armadillo::__private::inventory::submit! {
+                ::armadillo::__private::TestDef {
+                    package: ::core::env!("CARGO_PKG_NAME"),
+                    module: ::core::module_path!(),
+                    function: #text,
+                    case: #case,
+                    file: ::core::file!(),
+                    line: #line,
+                    markers: &[#(#markers),*],
+                    needs: #needs,
+                    timeout: #timeout,
+                    retries: #retries,
+                    isolated: #isolated,
+                    ignore: #ignore,
+                    should_panic: ::armadillo::__private::ShouldPanic::#should_panic,
+                    run: #run,
+                }
+            }
+        };
+    }
+}
+
+fn optional(tokens: Option<TokenStream>) -> TokenStream {
+    match tokens {
+        Some(tokens) => quote!(::core::option::Option::Some(#tokens)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+fn needs(options: &Options, parameters: &Parameters) -> TokenStream {
+    let needs = if parameters.no_fixtures() {
+        quote!(::armadillo::__private::Needs::NOTHING)
+    } else {
+        let inputs = parameters.inputs();
+        quote!(<#inputs as ::armadillo::__private::Inputs>::NEEDS)
+    };
+    match &options.topology {
+        None => needs,
+        Some(topology) => {
+            let builder = topology.builder();
+            quote_spanned!(topology.span()=> ::armadillo::__private::Needs::refine(#needs, #builder))
+        }
+    }
+}
+
+/// The closure that is the test: it fetches the fixtures and hands the boxed body over. Nothing of the runtime is
+/// instantiated here.
+fn run(
+    function: &ItemFn,
+    parameters: &Parameters,
+    type_parameter: Option<&Ident>,
+    variant: &Variant<'_>,
+) -> TokenStream {
+    let name = &function.sig.ident;
+    let turbofish = type_parameter.map(|parameter| quote!(::<#parameter>));
+    let arguments = parameters.arguments(variant.values);
+    let fixtures = (!parameters.no_fixtures()).then(|| {
+        let (inputs, pattern) = (parameters.inputs(), parameters.pattern());
+        quote! {
+            let #pattern = match run.fixtures::<#inputs>() {
+                ::core::result::Result::Ok(fixtures) => fixtures,
+                ::core::result::Result::Err(outcome) => return outcome,
+            };
+        }
+    });
+    let span = match &function.sig.output {
+        ReturnType::Default => Span::call_site(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
+    let outcome = |returned: TokenStream| {
+        // An error that has a chain of sources is shown by its chain: method resolution decides.
+        let way = quote_spanned!(span=> (&returned).way().outcome(returned));
+        quote! {
+            #[allow(unused_imports, clippy::let_unit_value)]
+            {
+                use ::armadillo::__private::returned::{HasChain as _, HasDebug as _};
+                let returned = #returned;
+                #way
+            }
+        }
+    };
+    let body = if function.sig.asyncness.is_some() {
+        let outcome = outcome(quote!(#name #turbofish(#arguments).await));
+        quote!(run.body_async(::std::boxed::Box::pin(async move { #outcome })))
+    } else {
+        let outcome = outcome(quote!(#name #turbofish(#arguments)));
+        quote!(run.body(move || { #outcome }))
+    };
+    quote!(|run| { #fixtures #body })
+}

@@ -1,0 +1,67 @@
+//! `cluster(dbservers = 5, minimal)`: a topology builder found by name.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Expr, Ident, Path, Token, parenthesized};
+
+/// A builder and what is set on it.
+pub(super) struct Topology {
+    builder: Path,
+    settings: Vec<Setting>,
+}
+
+/// `name`, `name = value` or `name(values)`.
+struct Setting {
+    name: Ident,
+    values: Vec<Expr>,
+}
+
+impl Topology {
+    /// Reads what follows the builder's name.
+    pub(super) fn parse(builder: Path, input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut settings = Vec::new();
+        if input.peek(syn::token::Paren) {
+            let content;
+            parenthesized!(content in input);
+            let all = Punctuated::<Setting, Token![,]>::parse_terminated(&content)?;
+            settings = all.into_iter().collect();
+        }
+        Ok(Self { builder, settings })
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.builder.span()
+    }
+
+    /// The calls that build it, each at the place of its word, so that rustc reports there what does not exist.
+    pub(super) fn builder(&self) -> TokenStream {
+        let builder = &self.builder;
+        let settings = self.settings.iter().map(|Setting { name, values }| {
+            let arguments = quote!(#(#values),*);
+            quote_spanned!(name.span()=> .#name(#arguments))
+        });
+        let start = quote_spanned!(self.span()=> #builder());
+        let end = quote_spanned!(self.span()=> .topology());
+        quote!(#start #(#settings)* #end)
+    }
+}
+
+impl Parse for Setting {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.call(Ident::parse_any)?;
+        let mut values = Vec::new();
+        if input.peek(syn::token::Paren) {
+            let content;
+            parenthesized!(content in input);
+            let all = Punctuated::<Expr, Token![,]>::parse_terminated(&content)?;
+            values = all.into_iter().collect();
+        } else if input.parse::<Option<Token![=]>>()?.is_some() {
+            values.push(input.parse()?);
+        }
+        Ok(Self { name, values })
+    }
+}

@@ -1,0 +1,36 @@
+//! What the attributes expand to. Not for people: nothing here is stable.
+
+pub use std::sync::Arc;
+
+pub use armadillo_harness::fixture::{Failed, Fixture, Inputs, Run, Scope, TestContext};
+pub use armadillo_harness::inventory;
+pub use armadillo_harness::needs::Needs;
+pub use armadillo_harness::outcome::{Outcome, returned};
+pub use armadillo_harness::test_def::{MarkerUse, ShouldPanic, TestDef};
+
+/// A fixture for an argument of type `T`, as opposed to `&T`: fixtures that are handles can be cloned.
+pub fn by_value<T: Clone>(fixture: &T) -> T {
+    fixture.clone()
+}
+
+/// What the teardown function of a fixture may return.
+#[diagnostic::on_unimplemented(
+    message = "a teardown returns `()` or a `Result<(), E>`, not `{Self}`",
+    label = "not what a teardown may return"
+)]
+pub trait IntoTornDown {
+    /// The same as a result with any error.
+    fn into_torn_down(self) -> Result<(), Failed>;
+}
+
+impl IntoTornDown for () {
+    fn into_torn_down(self) -> Result<(), Failed> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Failed>> IntoTornDown for Result<(), E> {
+    fn into_torn_down(self) -> Result<(), Failed> {
+        self.map_err(Into::into)
+    }
+}

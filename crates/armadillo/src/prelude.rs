@@ -1,0 +1,16 @@
+//! What a file of tests uses: `use armadillo::prelude::*;`.
+//!
+//! The attributes are not in it: `#[armadillo::test]` cannot be mistaken for another `#[test]`.
+
+pub use armadillo_harness::fixture::{
+    Condition, DeploymentHandle, Exclusive, Failed, Faults, Fixture, Fresh, Observe, Orchestrator,
+    Scope, ServerControl, ServerName, TestContext, healthy, when,
+};
+pub use armadillo_harness::outcome::TestResult;
+pub use armadillo_harness::skip;
+pub use armadillo_orchestrator::{Health, ServerKey};
+
+#[cfg(feature = "arangodb")]
+pub use armadillo_arangodb::prelude::*;
+#[cfg(feature = "etcd")]
+pub use armadillo_etcd::prelude::*;
