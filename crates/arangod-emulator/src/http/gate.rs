@@ -6,7 +6,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::{Method, Response};
+use hyper::header::HeaderValue;
+use hyper::{Method, Response, StatusCode};
 
 use super::router;
 use super::{Answer, Request};
@@ -26,20 +27,28 @@ pub(crate) async fn answer(
 ) -> Response<Full<Bytes>> {
     let head = *request.method() == Method::HEAD;
     let omit = request.headers().contains_key("x-omit-www-authenticate");
+    let close = request
+        .headers()
+        .get("connection")
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
     let answer = match handle(&server, request).await {
         Ok(answer) => answer,
         Err(error) => Answer::from(error),
     };
     server.answered.set(server.answered.get() + 1);
     let mut response = answer.into_response(omit);
-    if head {
-        // hyper sends no body for HEAD, and keeps the length it would have had.
-        let length = hyper::body::Body::size_hint(response.body()).exact();
-        if let Some(length) = length {
-            response
-                .headers_mut()
-                .insert("content-length", hyper::header::HeaderValue::from(length));
-        }
+    if close || server.stage() == Stage::Stopping {
+        response
+            .headers_mut()
+            .insert("connection", HeaderValue::from_static("Close"));
+    }
+    // hyper sends no body for these, and then no length either; arangod sends the length.
+    if (head || response.status() == StatusCode::NOT_MODIFIED)
+        && let Some(length) = hyper::body::Body::size_hint(response.body()).exact()
+    {
+        response
+            .headers_mut()
+            .insert("content-length", HeaderValue::from(length));
     }
     response
 }

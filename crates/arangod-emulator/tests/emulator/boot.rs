@@ -1,0 +1,240 @@
+//! Start-up: stages, files, and the exit codes of what can go wrong.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use crate::support::{Client, Place, command, wait_for};
+
+#[test]
+fn files_and_log_lines_of_a_first_start() {
+    let place = Place::new();
+    let mut server = place.start(&["--log.role", "true"]);
+    let data = place.data();
+    let text = |name: &str| std::fs::read_to_string(data.join(name)).unwrap();
+    assert_eq!(text("LOCK"), server.pid().to_string());
+    assert_eq!(text("ENGINE"), "rocksdb");
+    assert!(text("VERSION").contains("31210"));
+    // Only servers of a cluster have an id of that kind.
+    assert!(!data.join("UUID").exists());
+
+    let log = place.log();
+    let first = log.lines().next().unwrap();
+    assert!(first.contains("[e52b0] {general}") && first.contains("stand-in"));
+    let pid = server.pid();
+    assert!(
+        first.contains(&format!(" [{pid}-{pid}] S INFO ")),
+        "{first}"
+    );
+    for id in ["3bb7d", "144fe", "3844e", "8767f", "6ea38", "cf3f4"] {
+        assert!(log.contains(&format!("[{id}]")), "{id} is missing:\n{log}");
+    }
+    assert!(log.contains("{general} ArangoDB (version 3.12.10 [linux]) is ready for business."));
+
+    // The identity of the process can be proved.
+    let status = server.client().get("/_admin/status").json();
+    assert_eq!(status["pid"], json!(server.pid()));
+    assert_eq!(status["serverInfo"]["state"], "SERVING");
+
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(!data.join("LOCK").exists());
+}
+
+#[test]
+fn json_lines() {
+    let place = Place::new();
+    let _server = place.start(&["--log.use-json-format", "true", "--log.role", "true"]);
+    for line in place.log().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        for key in [
+            "time", "pid", "tid", "role", "level", "topic", "id", "message",
+        ] {
+            assert!(line.get(key).is_some(), "{key} is missing: {line}");
+        }
+    }
+}
+
+#[test]
+fn stages_without_early_connections() {
+    let place = Place::new();
+    let mut server = place.spawn(&["--pace", "realistic"]);
+    let client = server.client();
+    let first = wait_for("an open port", || client.try_get("/_api/version"));
+    assert_eq!(first.status, 503);
+    assert_eq!(
+        first.json(),
+        json!({
+            "error": true,
+            "code": 503,
+            "errorNum": 503,
+            "errorMessage": "service unavailable due to startup or maintenance mode",
+        })
+    );
+    // Maintenance comes before database and user.
+    let other = server.anonymous().try_get("/_db/unknown/_api/version");
+    assert_eq!(other.map(|answer| answer.status), Some(503));
+    server.wait_until_ready();
+    assert_eq!(client.get("/_api/version").status, 200);
+}
+
+#[test]
+fn stages_with_early_connections() {
+    let place = Place::new();
+    let mut server = place.spawn(&["--pace", "realistic", "--server.early-connections", "true"]);
+    let client = server.client();
+    let status = wait_for("an open port", || client.try_get("/_admin/status"));
+    assert_eq!(status.status, 200);
+    assert_eq!(status.json()["serverInfo"]["state"], "STARTUP");
+    assert_eq!(status.json()["pid"], json!(server.pid()));
+    let other = |client: &Client, path: &str| client.get(path).status;
+    assert_eq!(other(&client, "/_api/version"), 200);
+    assert_eq!(other(&client, "/_api/database"), 503);
+    assert_eq!(other(&client, "/_admin/server/availability"), 503);
+    assert_eq!(
+        other(&server.anonymous().basic("root", ""), "/_api/version"),
+        503
+    );
+    assert_eq!(other(&server.anonymous(), "/_api/version"), 401);
+    server.wait_until_ready();
+}
+
+#[test]
+fn a_directory_has_one_server() {
+    let place = Place::new();
+    let first = place.start(&[]);
+    let other = Place::new();
+    let secret = place.file("secret");
+    let second = command([
+        format!("--server.endpoint=tcp://{}", other.port.address),
+        format!("--server.jwt-secret-keyfile={}", secret.display()),
+        place.data().display().to_string(),
+    ])
+    .output()
+    .unwrap();
+    assert_eq!(second.status.code(), Some(22));
+    let said = String::from_utf8(second.stdout).unwrap();
+    assert!(
+        said.contains(&format!("locked by process {}", first.pid())),
+        "{said}"
+    );
+    // The first one has noticed nothing, and its death frees the directory.
+    assert_eq!(first.client().get("/_api/version").status, 200);
+    first.kill();
+    assert!(place.data().join("LOCK").exists());
+    place.start(&[]);
+}
+
+#[test]
+fn a_port_that_somebody_listens_on_is_taken() {
+    let place = Place::new();
+    let _other = std::net::TcpListener::bind(place.port.address).unwrap();
+    assert_eq!(place.run(&[]), 21);
+    assert!(place.log().contains("[c81f6]"));
+}
+
+#[test]
+fn versions_of_the_directory() {
+    let place = Place::new();
+    assert_eq!(place.run(&["--database.auto-upgrade", "true"]), 0);
+    let write = |name: &str, text: &str| std::fs::write(place.data().join(name), text).unwrap();
+    for name in ["VERSION", "VERSION-1"] {
+        write(name, r#"{"version":31100,"tasks":{}}"#);
+        assert_eq!(place.run(&[]), 11, "{name}");
+        assert_eq!(place.run(&["--database.check-version"]), 11);
+        assert_eq!(place.run(&["--database.auto-upgrade"]), 0);
+        write(name, r#"{"version":40000,"tasks":{}}"#);
+        assert_eq!(place.run(&[]), 12, "{name}");
+        assert_eq!(place.run(&["--database.auto-upgrade"]), 12);
+        write(name, "nonsense");
+        assert_eq!(place.run(&[]), 13, "{name}");
+        // Another patch level is no other version.
+        write(name, r#"{"version":31201,"tasks":{}}"#);
+    }
+    assert_eq!(place.run(&["--database.check-version"]), 0);
+    std::fs::write(place.data().join("ENGINE"), "mmfiles").unwrap();
+    assert_eq!(place.run(&[]), 25);
+}
+
+#[test]
+fn initialising_once() {
+    let place = Place::new();
+    let first = ["--database.init-database", "--database.password", "s3cret"];
+    assert_eq!(place.run(&first), 0);
+    assert_eq!(place.run(&first), 24);
+    let server = place.start(&[]);
+    let status = |password: &str| {
+        let client = server.anonymous().basic("root", password);
+        client.get("/_api/version").status
+    };
+    assert_eq!((status("s3cret"), status("")), (200, 401));
+}
+
+#[test]
+fn the_password_of_root_from_the_environment() {
+    let place = Place::new();
+    let mut args = place.args();
+    args.push(String::from("--database.init-database"));
+    let done = command(args)
+        .env("ARANGODB_DEFAULT_ROOT_PASSWORD", "from outside")
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(0));
+    let server = place.start(&[]);
+    let client = server.anonymous().basic("root", "from outside");
+    assert_eq!(client.get("/_api/version").status, 200);
+}
+
+#[test]
+fn too_few_descriptors() {
+    let place = Place::new();
+    assert_eq!(
+        place.run(&["--server.descriptors-minimum", "1000000000"]),
+        28
+    );
+    assert!(place.log().contains("[8c771]"));
+    assert_eq!(place.run(&["--server.descriptors-minimum", "5"]), 1);
+}
+
+#[test]
+fn directories_that_cannot_be_used() {
+    let place = Place::new();
+    std::fs::write(place.data(), "a file is in the way").unwrap();
+    assert_eq!(place.run(&[]), 1);
+    assert!(
+        place
+            .log()
+            .contains("cannot create or write database directory")
+    );
+    std::fs::remove_file(place.data()).unwrap();
+
+    std::fs::create_dir(place.data()).unwrap();
+    let forbid = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(place.data(), permissions).unwrap();
+    };
+    forbid(0o500);
+    // The administrator of the machine may write everywhere, and then there is nothing to see.
+    if std::fs::write(place.data().join("probe"), "").is_err() {
+        assert_eq!(place.run(&[]), 1);
+    }
+    forbid(0o700);
+    assert_eq!(
+        place.run(&["--database.required-directory-state", "non-existing"]),
+        1
+    );
+}
+
+#[test]
+fn a_pid_file_names_the_process() {
+    let place = Place::new();
+    let file = place.file("pid");
+    let argument = file.display().to_string();
+    let mut server = place.start(&["--pid-file", &argument]);
+    let pid = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(pid, server.pid().to_string());
+    assert_eq!(Place::new().run(&["--pid-file", &argument]), 20);
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(!file.exists());
+}

@@ -1,0 +1,384 @@
+//! Databases, collections and documents beyond the recorded exchanges.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Place};
+
+fn with_server(test: impl FnOnce(&Client)) {
+    let place = Place::new();
+    let server = place.start(&[]);
+    test(&server.client());
+}
+
+#[test]
+fn databases() {
+    with_server(|client| {
+        let create = |name: &str| client.post("/_api/database", &json!({ "name": name }));
+        assert_eq!(create("d").status, 201);
+        assert_eq!(create("d").error(), (409, 1207));
+        assert_eq!(create("a/b").error(), (400, 1229));
+        let inside = client.post("/_db/d/_api/database", &json!({ "name": "e" }));
+        assert_eq!(inside.error(), (403, 1230));
+        let current = client.get("/_db/d/_api/database/current").json();
+        assert_eq!(current["result"]["name"], "d");
+        assert_eq!(current["result"]["isSystem"], false);
+        assert_eq!(client.delete("/_api/database/_system").error(), (403, 11));
+        assert_eq!(client.delete("/_api/database/nope").error(), (404, 1228));
+        assert_eq!(client.delete("/_api/database/d").status, 200);
+        assert_eq!(
+            client.get("/_api/database").json()["result"],
+            json!(["_system"])
+        );
+    });
+}
+
+#[test]
+fn a_fresh_system_database() {
+    with_server(|client| {
+        let list = client.get("/_api/collection").json();
+        let names: Vec<&str> = list["result"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|found| found["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "_analyzers",
+                "_appbundles",
+                "_apps",
+                "_aqlfunctions",
+                "_frontend",
+                "_graphs",
+                "_jobs",
+                "_queues",
+                "_statistics",
+                "_statistics15",
+                "_statisticsRaw",
+                "_users"
+            ]
+        );
+        for path in ["view", "analyzer"] {
+            let answer = client.get(&format!("/_api/{path}")).json();
+            assert_eq!(answer["result"], json!([]));
+        }
+        assert_eq!(client.get("/_api/gharial").json()["graphs"], json!([]));
+        assert_eq!(
+            client.get("/_api/transaction").json(),
+            json!({ "transactions": [] })
+        );
+        let role = client.get("/_admin/server/role").json();
+        assert_eq!(
+            (&role["role"], &role["mode"]),
+            (&json!("SINGLE"), &json!("default"))
+        );
+        assert_eq!(client.get("/_admin/server/id").error(), (500, 500));
+    });
+}
+
+#[test]
+fn collections() {
+    with_server(|client| {
+        let create = |body: Value| client.post("/_api/collection", &body);
+        assert_eq!(create(json!({ "name": "c" })).status, 200);
+        assert_eq!(create(json!({ "name": "c" })).error(), (409, 1207));
+        assert_eq!(create(json!({ "name": "_c" })).error(), (400, 1208));
+        assert_eq!(create(json!({})).error(), (400, 1208));
+        let schema = create(json!({ "name": "s", "schema": { "rule": {} } }));
+        assert_eq!(schema.error(), (501, 501));
+        client.post("/_api/document/c", &json!([{}, {}, {}]));
+        assert_eq!(client.get("/_api/collection/c/count").json()["count"], 3);
+        let rename = client.put("/_api/collection/c/rename", &json!({ "name": "d" }));
+        assert_eq!(rename.json()["name"], "d");
+        assert_eq!(client.get("/_api/collection/c").error(), (404, 1203));
+        assert_eq!(client.get("/_api/collection/d/count").json()["count"], 3);
+        let properties = json!({ "waitForSync": true });
+        let changed = client
+            .put("/_api/collection/d/properties", &properties)
+            .json();
+        assert_eq!(changed["waitForSync"], true);
+        assert_eq!(client.post("/_api/document/d", &json!({})).status, 201);
+        let id = changed["id"].as_str().unwrap();
+        assert_eq!(
+            client.get(&format!("/_api/collection/{id}")).json()["name"],
+            "d"
+        );
+        client.put("/_api/collection/d/truncate", &json!({}));
+        assert_eq!(client.get("/_api/collection/d/count").json()["count"], 0);
+        assert_eq!(client.delete("/_api/collection/_jobs").error(), (403, 11));
+        assert_eq!(client.delete("/_api/collection/d").json()["id"], id);
+        assert_eq!(client.delete("/_api/collection/d").error(), (404, 1203));
+    });
+}
+
+#[test]
+fn conditional_requests() {
+    with_server(|client| {
+        client.post("/_api/collection", &json!({ "name": "c" }));
+        let made = client.post("/_api/document/c", &json!({ "_key": "k", "a": 1 }));
+        let etag = made.header("etag").unwrap().to_owned();
+        assert_eq!(
+            made.header("location"),
+            Some("/_db/_system/_api/document/c/k")
+        );
+        let path = "/_api/document/c/k";
+        let with = |name: &str, value: &str| client.header(name, value);
+        let fresh = with("if-none-match", &etag).get(path);
+        assert_eq!((fresh.status, fresh.text.as_str()), (304, ""));
+        assert_eq!(with("if-none-match", "\"x\"").get(path).status, 200);
+        assert_eq!(with("if-match", &etag).get(path).status, 200);
+        assert_eq!(with("if-match", "\"x\"").get(path).error(), (412, 1200));
+        let head = client.send("HEAD", path, "");
+        assert_eq!(
+            (head.status, head.header("etag")),
+            (200, Some(etag.as_str()))
+        );
+        assert_eq!(client.send("HEAD", "/_api/document/c/none", "").status, 404);
+
+        let patch = |client: &Client| client.send("PATCH", path, r#"{"b":2}"#);
+        assert_eq!(patch(&with("if-match", "\"x\"")).error(), (412, 1200));
+        assert_eq!(patch(&with("if-match", &etag)).status, 202);
+        let stale = json!({ "_rev": etag.trim_matches('"') });
+        let put = |query: &str| client.put(&format!("{path}{query}"), &stale);
+        assert_eq!(put("?ignoreRevs=false").error(), (412, 1200));
+        assert_eq!(put("").status, 202);
+    });
+}
+
+#[test]
+fn overwriting() {
+    with_server(|client| {
+        client.post("/_api/collection", &json!({ "name": "c" }));
+        let post = |query: &str, body: Value| {
+            client.post(
+                &format!("/_api/document/c?returnNew=true&returnOld=true&{query}"),
+                &body,
+            )
+        };
+        let document = json!({ "_key": "k", "a": { "x": 1 }, "b": 1 });
+        assert_eq!(post("", document.clone()).status, 202);
+        let refused = post("", document);
+        assert_eq!(refused.error(), (409, 1210));
+        assert!(refused.text.contains("conflicting key: k"));
+        let ignored = post("overwriteMode=ignore", json!({ "_key": "k", "z": 1 }));
+        assert_eq!((ignored.status, ignored.json().get("new")), (202, None));
+        let updated = post(
+            "overwriteMode=update",
+            json!({ "_key": "k", "a": { "y": 2 } }),
+        );
+        assert_eq!(updated.json()["new"]["a"], json!({ "x": 1, "y": 2 }));
+        assert_eq!(updated.json()["old"]["a"], json!({ "x": 1 }));
+        let replaced = post("overwriteMode=replace", json!({ "_key": "k", "c": 1 }));
+        assert_eq!(replaced.json()["new"].get("a"), None);
+        assert_eq!(replaced.json()["_oldRev"], updated.json()["_rev"]);
+        assert_eq!(post("overwriteMode=x", json!({})).error(), (400, 10));
+        assert_eq!(
+            client
+                .post("/_api/document/c?silent=true", &json!({}))
+                .json(),
+            json!({})
+        );
+        assert_eq!(post("versionAttribute=v", json!({})).error(), (501, 501));
+    });
+}
+
+#[test]
+fn batches_tell_about_each_element() {
+    with_server(|client| {
+        client.post("/_api/collection", &json!({ "name": "c" }));
+        let batch = json!([{ "_key": "a" }, { "_key": "a" }, { "_key": "ä" }, 5, { "_key": "b" }]);
+        let answer = client.post("/_api/document/c", &batch);
+        assert_eq!(answer.status, 202);
+        let codes: Value =
+            serde_json::from_str(answer.header("x-arango-error-codes").unwrap()).unwrap();
+        assert_eq!(codes, json!({ "1210": 1, "1221": 1, "1227": 1 }));
+        let silent = client.post(
+            "/_api/document/c?silent=true",
+            &json!([{ "_key": "a" }, {}]),
+        );
+        assert_eq!(silent.json().as_array().unwrap().len(), 1);
+        let patch = json!([{ "_key": "a", "n": 1 }, { "_key": "none" }, { "n": 1 }]);
+        let answer = client.send(
+            "PATCH",
+            "/_api/document/c?returnNew=true",
+            &patch.to_string(),
+        );
+        let results = answer.json();
+        assert_eq!(results[0]["new"]["n"], 1);
+        assert_eq!(
+            (&results[1]["errorNum"], &results[2]["errorNum"]),
+            (&json!(1202), &json!(1221))
+        );
+        let read = client.put(
+            "/_api/document/c?onlyget=true",
+            &json!(["a", "c/b", "none"]),
+        );
+        assert_eq!(read.json()[1]["_key"], "b");
+        assert_eq!(read.header("x-arango-error-codes"), Some("{\"1202\":1}"));
+    });
+}
+
+#[test]
+fn keys() {
+    with_server(|client| {
+        let create = |name: &str, options: Value| {
+            let body = json!({ "name": name, "keyOptions": options });
+            client.post("/_api/collection", &body)
+        };
+        let key = |name: &str| {
+            let made = client.post(&format!("/_api/document/{name}"), &json!({}));
+            made.json()["_key"].as_str().unwrap().to_owned()
+        };
+        create(
+            "auto",
+            json!({ "type": "autoincrement", "increment": 5, "offset": 3 }),
+        );
+        assert_eq!([key("auto"), key("auto")], ["8", "13"]);
+        create("uuid", json!({ "type": "uuid" }));
+        assert_eq!(key("uuid").len(), 36);
+        create("plain", json!({}));
+        client.post("/_api/document/plain", &json!({ "_key": "1000000" }));
+        assert!(key("plain").parse::<u64>().unwrap() > 1_000_000);
+        create("own", json!({ "allowUserKeys": false }));
+        let refused = client.post("/_api/document/own", &json!({ "_key": "k" }));
+        assert_eq!(refused.error(), (400, 1222));
+        assert_eq!(
+            create("bad", json!({ "type": "magic" })).error(),
+            (400, 1232)
+        );
+    });
+}
+
+#[test]
+fn imports() {
+    with_server(|client| {
+        client.post("/_api/collection", &json!({ "name": "c" }));
+        let import = |query: &str, body: &str| {
+            let path = format!("/_api/import?collection=c&details=true&{query}");
+            client.send("POST", &path, body)
+        };
+        let counts = |answer: &crate::support::Answer| {
+            let body = answer.json();
+            ["created", "updated", "ignored", "errors", "empty"]
+                .map(|name| body[name].as_u64().unwrap())
+        };
+        let table = import("", "[\"_key\",\"n\"]\n[\"a\",1]\n\n[\"b\",2]\n[\"c\"]\n");
+        assert_eq!(counts(&table), [2, 0, 0, 1, 1]);
+        let list = r#"[{"_key":"a","m":1},{"_key":"d"}]"#;
+        assert_eq!(
+            counts(&import("type=auto&onDuplicate=update", list)),
+            [1, 1, 0, 0, 0]
+        );
+        assert_eq!(client.get("/_api/document/c/a").json()["n"], 1);
+        assert_eq!(
+            counts(&import("type=list&onDuplicate=ignore", list)),
+            [0, 0, 2, 0, 0]
+        );
+        let all = r#"[{"_key":"new"},{"_key":"new"}]"#;
+        assert_eq!(
+            import("type=list&complete=true&overwrite=true", all).error(),
+            (409, 1210)
+        );
+        assert_eq!(client.get("/_api/collection/c/count").json()["count"], 3);
+        assert_eq!(
+            counts(&import("type=list&overwrite=true", all)),
+            [1, 0, 0, 1, 0]
+        );
+        assert_eq!(client.get("/_api/collection/c/count").json()["count"], 1);
+    });
+}
+
+#[test]
+fn read_only_mode() {
+    with_server(|client| {
+        client.post("/_api/collection", &json!({ "name": "c" }));
+        let mode = |mode: &str| client.put("/_admin/server/mode", &json!({ "mode": mode }));
+        assert_eq!(mode("readonly").json()["mode"], "readonly");
+        assert_eq!(
+            client.post("/_api/document/c", &json!({})).error(),
+            (403, 1004)
+        );
+        assert_eq!(client.delete("/_api/collection/c").error(), (403, 11));
+        assert_eq!(client.get("/_admin/server/availability").status, 503);
+        assert_eq!(client.get("/_api/collection/c/count").status, 200);
+        assert_eq!(mode("default").status, 200);
+        assert_eq!(client.post("/_api/document/c", &json!({})).status, 202);
+        assert_eq!(mode("other").error(), (400, 400));
+    });
+}
+
+#[test]
+fn what_is_not_there_says_so() {
+    with_server(|client| {
+        client.post("/_api/collection", &json!({ "name": "c" }));
+        let requests = [
+            ("POST", "/_api/cursor"),
+            ("POST", "/_api/transaction/begin"),
+            ("POST", "/_api/view"),
+            ("POST", "/_api/gharial"),
+            ("POST", "/_api/analyzer"),
+            ("POST", "/_api/tasks"),
+            ("POST", "/_api/index?collection=c"),
+            ("GET", "/_api/collection/c/figures"),
+            ("GET", "/_api/collection/c/checksum"),
+            ("GET", "/_admin/statistics"),
+            ("GET", "/_api/foxx"),
+            ("GET", "/_admin/debug/failat"),
+            ("GET", "/_admin/cluster/health"),
+        ];
+        for (method, path) in requests {
+            let answer = client.send(method, path, "{}");
+            assert_eq!(answer.error(), (501, 501), "{method} {path}");
+            let message = answer.json()["errorMessage"].as_str().unwrap().to_owned();
+            assert!(
+                message.starts_with("the emulator does not implement "),
+                "{message}"
+            );
+        }
+        let in_transaction = client.header("x-arango-trx-id", "1");
+        assert_eq!(
+            in_transaction.post("/_api/document/c", &json!({})).error(),
+            (501, 501)
+        );
+        let later = client.header("x-arango-async", "store");
+        assert_eq!(
+            later.post("/_api/document/c", &json!({})).error(),
+            (501, 501)
+        );
+        assert_eq!(client.get("/_api/collection/c/count").json()["count"], 0);
+    });
+}
+
+#[test]
+fn the_log_and_its_levels() {
+    with_server(|client| {
+        let found = client
+            .get("/_admin/log/entries?search=ready+for+business")
+            .json();
+        assert_eq!(found["total"], 1);
+        let message = found["messages"][0]["message"].as_str().unwrap();
+        assert!(message.starts_with("[cf3f4] {general} "));
+        let levels = client
+            .put("/_admin/log/level", &json!({ "startup": "trace" }))
+            .json();
+        assert_eq!(
+            (&levels["startup"], &levels["general"]),
+            (&json!("TRACE"), &json!("INFO"))
+        );
+        assert_eq!(
+            client
+                .put("/_admin/log/level", &json!({ "x": "trace" }))
+                .status,
+            400
+        );
+        assert_eq!(client.delete("/_admin/log/level").json()["startup"], "INFO");
+        let metrics = client.get("/_admin/metrics/v2");
+        assert_eq!(metrics.header("content-type"), Some("text/plain"));
+        assert!(
+            metrics
+                .text
+                .contains("arangodb_server_statistics_server_uptime_total{role=\"SINGLE\"}")
+        );
+    });
+}

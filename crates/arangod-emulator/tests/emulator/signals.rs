@@ -1,0 +1,102 @@
+//! How the process ends, and what it says about it.
+
+use std::os::unix::process::ExitStatusExt;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Place, wait_for};
+
+#[test]
+fn termination_is_graceful() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let place = Place::new();
+        let mut server = place.start(&[]);
+        server.signal(signal);
+        assert_eq!(server.wait().code(), Some(0));
+        assert!(place.log().contains("[b4133]"));
+        assert!(server.anonymous().try_get("/_api/version").is_none());
+    }
+}
+
+#[test]
+fn requests_during_shutdown() {
+    let place = Place::new();
+    let mut server = place.start(&["--pace", "realistic"]);
+    server.signal(Signal::TERM);
+    let client = server.client();
+    let answer = wait_for("the answer of a stopping server", || {
+        client
+            .try_get("/_api/version")
+            .filter(|answer| answer.status != 200)
+    });
+    assert_eq!(answer.error(), (503, 30));
+    assert_eq!(answer.json()["errorMessage"], "shutdown in progress");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_signal_before_the_server_is_up() {
+    let place = Place::new();
+    let mut server = place.spawn(&["--pace", "realistic"]);
+    wait_for("the first lines", || {
+        place.log().contains("[3844e]").then_some(())
+    });
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(!place.log().contains("[cf3f4]"));
+}
+
+#[test]
+fn shutdown_by_request() {
+    let place = Place::new();
+    let mut server = place.start(&[]);
+    let root = server.anonymous().basic("root", "");
+    let eve = json!({ "user": "eve", "passwd": "" });
+    assert_eq!(root.post("/_api/user", &eve).status, 201);
+    let grant = json!({ "grant": "ro" });
+    root.put("/_api/user/eve/database/_system", &grant);
+    let refused = server
+        .anonymous()
+        .basic("eve", "")
+        .delete("/_admin/shutdown");
+    assert_eq!(refused.error(), (403, 11));
+    assert_eq!(
+        refused.json()["errorMessage"],
+        "you need admin rights to trigger shutdown"
+    );
+    let answer = root.delete("/_admin/shutdown");
+    assert_eq!((answer.status, answer.json()), (200, json!("OK")));
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_hangup_opens_the_log_again() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    std::fs::rename(place.file("log"), place.file("log.1")).unwrap();
+    server.signal(Signal::HUP);
+    wait_for("a new log", || {
+        place.log().contains("reopened logfile").then_some(())
+    });
+    let old = std::fs::read_to_string(place.file("log.1")).unwrap();
+    assert!(old.contains("about to reopen logfile"));
+    assert_eq!(server.client().get("/_api/version").status, 200);
+}
+
+#[test]
+fn a_crash_is_logged_and_is_a_crash() {
+    for (signal, number) in [(Signal::ABORT, 6), (Signal::SEGV, 11), (Signal::FPE, 8)] {
+        let place = Place::new();
+        let mut server = place.start(&[]);
+        server.signal(signal);
+        assert_eq!(server.wait().signal(), Some(number));
+        let log = place.log();
+        let line = log.lines().find(|line| line.contains("[a7902] {crash}"));
+        let line = line.unwrap_or_else(|| panic!("no crash in\n{log}"));
+        assert!(line.contains(&format!("caught unexpected signal {number} (SIG")));
+        assert!(log.contains("[ded81] {crash}"));
+        // The lock file stays, as after every crash.
+        assert!(place.data().join("LOCK").exists());
+    }
+}
