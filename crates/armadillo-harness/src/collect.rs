@@ -31,7 +31,7 @@ impl Test {
         place(self.def)
     }
 
-    /// Its markers, written out: `slow`, `rta_suite("auth")`.
+    /// Its markers, written out: `slow`, `suite("auth")`.
     #[must_use]
     pub fn written_markers(&self) -> Vec<String> {
         self.markers.iter().map(ToString::to_string).collect()
@@ -85,6 +85,13 @@ pub fn collect(
     settings: &Settings,
 ) -> Result<Vec<Test>, CollectError> {
     from_definitions(inventory::iter::<TestDef>(), only, markers, settings)
+}
+
+/// How many tests are registered in this executable. Those that [`collect`] did not look at count as filtered out.
+#[must_use]
+pub fn registered() -> u32 {
+    let count = inventory::iter::<TestDef>().count();
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// [`collect`], from these definitions.
@@ -212,3 +219,6 @@ fn markers_of(wish: &Topology, settings: &Settings) -> Vec<MarkerUse> {
     let as_use = |name| MarkerUse { name, args: &[] };
     names.into_iter().map(as_use).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,20 +1,32 @@
 //! Collect, select, plan, run, report: the test harness; knows no product.
 
+mod client;
+pub mod clock;
 pub mod collect;
+mod daemon;
 pub mod event;
 pub mod exit_code;
 pub mod fixture;
 pub mod history;
 pub mod list;
+mod main_entry;
 pub mod markers;
 pub mod needs;
 pub mod options;
 pub mod outcome;
+mod plan;
+mod process_name;
 pub mod protocol;
+mod random;
 pub mod report;
+mod runner;
 pub mod select;
 pub mod settings;
 pub mod test_def;
+mod warden;
+mod worker;
+
+pub use main_entry::main;
 
 #[doc(hidden)]
 pub use inventory;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::collect::Test;
 use crate::event::{PlannedTest, ProgramInfo};
 use crate::markers::Markers;
+use crate::needs::LeaseMode;
 use crate::options::{Format, IgnoredTests, Selection};
 use crate::select::Selected;
 
@@ -12,56 +14,58 @@ use crate::select::Selected;
 /// they alone.
 #[must_use]
 pub fn list(selected: &Selected, selection: &Selection, format: Format) -> String {
-    let ignored = selected.ignored.iter().map(|(test, _)| test);
-    let mut tests: Vec<_> = selected.run.iter().chain(ignored).collect();
-    // `select` keeps the order within each list; together they are sorted again as they were collected.
-    if !selected.ignored.is_empty() && !selected.run.is_empty() {
-        tests.sort_by_key(|test| (test.def.module, test.def.line, test.def.case));
+    let only_ignored = selection.ignored == IgnoredTests::Only;
+    let run = selected.run.iter().map(|test| (test, only_ignored));
+    let ignored = selected.ignored.iter().map(|(test, _)| (test, true));
+    let mut tests: Vec<(&Test, bool)> = run.chain(ignored).collect();
+    // Each list is in the order of collection; together they are put into it again.
+    if !selected.ignored.is_empty() {
+        tests.sort_by_key(|(test, _)| (test.def.module, test.def.line, test.def.case));
     }
-    let names: usize = tests.iter().map(|test| test.name.len() + 8).sum();
+    let names: usize = tests.iter().map(|(test, _)| test.name.len() + 8).sum();
     let mut text = String::with_capacity(names + 64);
-    for test in &tests {
-        // Writing to a String cannot fail.
-        _ = match format {
-            Format::Pretty | Format::Terse => writeln!(text, "{}: test", test.name),
-            Format::Json => {
-                let name = serde_json::Value::from(test.name.as_str());
-                let path = serde_json::Value::from(test.def.file);
-                let is_ignored = selection.ignored == IgnoredTests::Only
-                    || selected
-                        .ignored
-                        .iter()
-                        .any(|(other, _)| other.name == test.name);
-                writeln!(
-                    text,
-                    "{{ \"type\": \"test\", \"event\": \"discovered\", \"name\": {name}, \"ignore\": {is_ignored}, \
-                     \"source_path\": {path}, \"start_line\": {} }}",
-                    test.def.line
-                )
+    for (test, ignored) in &tests {
+        match format {
+            Format::Pretty | Format::Terse => {
+                text.push_str(&test.name);
+                text.push_str(": test\n");
             }
-        };
-    }
-    match format {
-        Format::Terse => {}
-        Format::Pretty => {
-            let ending = if tests.len() == 1 { "" } else { "s" };
-            if !tests.is_empty() {
-                text.push('\n');
-            }
-            _ = writeln!(text, "{} test{ending}, 0 benchmarks", tests.len());
-        }
-        Format::Json => {
-            _ = writeln!(
-                text,
-                "{{ \"type\": \"suite\", \"event\": \"completed\", \"tests\": {}, \"benchmarks\": 0, \"total\": {}, \
-                 \"ignored\": {} }}",
-                tests.len(),
-                tests.len(),
-                selected.ignored.len()
-            );
+            Format::Json => json_line(&mut text, test, *ignored),
         }
     }
+    end(&mut text, &tests, format);
     text
+}
+
+/// An object as libtest's `--list --format json` writes it.
+fn json_line(text: &mut String, test: &Test, ignored: bool) {
+    let name = serde_json::Value::from(test.name.as_str());
+    let file = serde_json::Value::from(test.def.file);
+    let reason = test.def.ignore.filter(|_| ignored).unwrap_or_default();
+    let reason = serde_json::Value::from(reason);
+    // Writing to a String cannot fail.
+    _ = writeln!(
+        text,
+        "{{ \"type\": \"test\", \"event\": \"discovered\", \"name\": {name}, \"ignore\": {ignored}, \
+         \"ignore_message\": {reason}, \"source_path\": {file}, \"start_line\": {} }}",
+        test.def.line
+    );
+}
+
+fn end(text: &mut String, tests: &[(&Test, bool)], format: Format) {
+    let count = tests.len();
+    let ignored = tests.iter().filter(|(_, ignored)| *ignored).count();
+    let ending = if count == 1 { "" } else { "s" };
+    let blank = if count == 0 { "" } else { "\n" };
+    _ = match format {
+        Format::Terse => Ok(()),
+        Format::Pretty => writeln!(text, "{blank}{count} test{ending}, 0 benchmarks"),
+        Format::Json => writeln!(
+            text,
+            "{{ \"type\": \"suite\", \"event\": \"completed\", \"tests\": {count}, \"benchmarks\": 0, \
+             \"total\": {count}, \"ignored\": {ignored} }}"
+        ),
+    };
 }
 
 /// The declared markers with their meanings.
@@ -122,9 +126,8 @@ pub fn plan_text(
     text
 }
 
-/// `  [exclusive; slow, rta_suite("auth")]`.
+/// `  [exclusive; slow, suite("auth")]`.
 fn details(test: &PlannedTest) -> String {
-    use crate::needs::LeaseMode;
     let lease = match test.lease {
         Some(LeaseMode::Exclusive) => Some("exclusive".to_owned()),
         Some(LeaseMode::Fresh) => Some("fresh".to_owned()),

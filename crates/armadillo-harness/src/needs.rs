@@ -26,12 +26,18 @@ pub struct Needs {
 
 impl Needs {
     /// No deployment.
-    pub const NOTHING: Self = Self { topology: None, lease: LeaseMode::Shared };
+    pub const NOTHING: Self = Self {
+        topology: None,
+        lease: LeaseMode::Shared,
+    };
 
     /// A shared lease on this topology.
     #[must_use]
     pub const fn of(topology: StaticTopology) -> Self {
-        Self { topology: Some(topology), lease: LeaseMode::Shared }
+        Self {
+            topology: Some(topology),
+            lease: LeaseMode::Shared,
+        }
     }
 
     /// The same with another kind of lease.
@@ -64,7 +70,9 @@ impl Needs {
                 } else if b.is_any() || a.same_kind(&b) {
                     Some(a)
                 } else {
-                    panic!("a test has one deployment: its fixtures ask for two different topologies")
+                    panic!(
+                        "a test has one deployment: its fixtures ask for two different topologies"
+                    )
                 }
             }
         };
@@ -80,7 +88,8 @@ impl Needs {
         match self.topology {
             None => panic!("the test names a topology, but none of its fixtures uses a deployment"),
             Some(fixtures) => {
-                let same_system = armadillo_orchestrator::topology::str_eq(fixtures.system, topology.system);
+                let same_system =
+                    armadillo_orchestrator::topology::str_eq(fixtures.system, topology.system);
                 if !same_system || !(fixtures.is_any() || fixtures.same_kind(&topology)) {
                     panic!("the topology in the attribute is not the one its fixtures use")
                 }

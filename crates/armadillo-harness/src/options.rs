@@ -84,6 +84,14 @@ pub struct Selection {
     pub flaky: bool,
 }
 
+impl Selection {
+    /// The names of the only tests that can be selected, if that is all the selection says of names.
+    #[must_use]
+    pub fn only(&self) -> Option<&[String]> {
+        (self.exact && !self.filters.is_empty()).then_some(self.filters.as_slice())
+    }
+}
+
 /// What happens to ignored tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IgnoredTests {

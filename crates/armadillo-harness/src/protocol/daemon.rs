@@ -14,6 +14,8 @@
 //! | `POST /v1/workers` | [`StartWorker`] | [`WorkerStarted`] |
 //! | `POST /v1/workers/{pid}/end` | [`EndWorker`] | [`WorkerExit`] |
 //! | `POST /v1/events` | a list of [`crate::event::Event`] | `{}` |
+//! | `GET /v1/events/N` | | the daemon's own events from number N on, when there are some |
+//! | `GET /v1/events/N/now` | | the same without waiting |
 //! | `POST /v1/stop` | | `{}` when every deployment has stopped |
 //!
 //! Every request that concerns a lease carries its token as `Authorization: Bearer`; after the lease has ended the answer
@@ -22,10 +24,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use armadillo_orchestrator::{Health, Secret, ServerKey, Settings, Topology, View};
+use armadillo_orchestrator::{Health, Program, Secret, ServerKey, Settings, Topology, View};
 use serde::{Deserialize, Serialize};
 
-use crate::event::ProgramInfo;
 use crate::needs::LeaseMode;
 
 /// What the daemon has.
@@ -238,10 +239,14 @@ pub struct Start {
     pub directory: PathBuf,
     /// The run's id.
     pub run: String,
+    /// When the run began.
+    pub origin: crate::clock::Origin,
+    /// The working directory of the workers: the package's, under cargo.
+    pub working_directory: PathBuf,
     /// The settings systems see.
     pub settings: Settings,
     /// The program of each system, by name.
-    pub programs: BTreeMap<String, ProgramInfo>,
+    pub programs: BTreeMap<String, Program>,
     /// Memory that deployments may use together, in MiB.
     pub memory_mib: u64,
     /// The environment of the workers is the runner's; these variables are taken out of it.

@@ -66,6 +66,18 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// The same without stdout and log file: somebody else writes those.
+    #[must_use]
+    pub fn without_stdout(self) -> Self {
+        Self {
+            stdout: Box::new(io::sink()),
+            logfile: None,
+            ..self
+        }
+    }
+}
+
 fn terminal_size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),

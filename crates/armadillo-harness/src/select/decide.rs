@@ -94,11 +94,16 @@ fn why_ignored(test: &Test, selection: &Selection) -> Option<Cow<'static, str>> 
     if let Some(reason) = test.def.ignore {
         return Some(Cow::Borrowed(reason));
     }
-    let reserved = RESERVED.iter().find(|reserved| {
+    let mut held_back = RESERVED.iter().filter(|reserved| {
         !(reserved.asked_for)(selection) && test.markers.iter().any(|m| m.name == reserved.marker)
-    })?;
-    Some(Cow::Owned(format!(
-        "{}; {} runs it",
-        reserved.marker, reserved.flag
-    )))
+    });
+    let first = held_back.next()?;
+    let (mut markers, mut flags) = (first.marker.to_owned(), first.flag.to_owned());
+    let mut runs = "runs";
+    for other in held_back {
+        markers = format!("{markers}, {}", other.marker);
+        flags = format!("{flags} {}", other.flag);
+        runs = "run";
+    }
+    Some(Cow::Owned(format!("{markers}; {flags} {runs} it")))
 }

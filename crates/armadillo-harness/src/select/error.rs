@@ -20,6 +20,9 @@ impl ExpressionError {
     /// The expression with a caret under the place: two lines.
     #[must_use]
     pub fn picture(&self) -> String {
+        if self.text.trim().is_empty() {
+            return "    \"\"\n    ^^".to_owned();
+        }
         let blank_controls = |c: char| if c.is_control() { ' ' } else { c };
         let shown: String = self.text.chars().map(blank_controls).collect();
         let before = " ".repeat(chars_in(&self.text, 0..self.place.start));
@@ -48,10 +51,11 @@ pub(crate) fn closest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    let word = word.to_lowercase();
     let allowed = (word.chars().count() / 3).max(1) + 1;
     candidates
         .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
+        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| {
             *distance <= allowed && *distance < candidate.chars().count().max(2)
         })
@@ -88,7 +92,7 @@ mod tests {
         let declared = ["slow", "fast", "flaky", "performance"];
         assert_eq!(closest("slwo", declared), Some("slow"));
         assert_eq!(closest("preformance", declared), Some("performance"));
-        assert_eq!(closest("etcd", declared), None);
+        assert_eq!(closest("nightly", declared), None);
         assert_eq!(closest("", declared), None);
     }
 

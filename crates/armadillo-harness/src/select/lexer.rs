@@ -33,7 +33,7 @@ const FOREIGN: [(&str, &str); 7] = [
     ("|", "or"),
     ("!", "not"),
     ("~", "not"),
-    ("=", "rta_suite(\"auth\")"),
+    ("=", "suite(\"auth\")"),
 ];
 
 pub(super) fn is_word_char(c: char) -> bool {

@@ -6,6 +6,8 @@ mod error;
 mod expression;
 mod lexer;
 mod parser;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Selected, select};
 pub use error::ExpressionError;

@@ -167,7 +167,7 @@ impl Parser<'_> {
         Err(self.error(
             place,
             "an argument of the marker is expected here",
-            "write it in quotes, as in `rta_suite(\"auth\")`, or leave the parentheses out",
+            "write it in quotes, as in `suite(\"auth\")`, or leave the parentheses out",
         ))
     }
 
@@ -223,12 +223,21 @@ impl Parser<'_> {
                 "a comma separates arguments of a marker only",
                 "put `and` or `or` here",
             ),
-            _ => (
-                "`and` or `or` is expected before this",
-                "put `and` or `or` between two parts; a text with blanks goes in quotes",
-            ),
+            _ => ("`and` or `or` is expected before this", self.between(token)),
         };
         self.error(token.place.clone(), reason, suggestion)
+    }
+
+    /// What belongs between two parts.
+    fn between(&self, token: &Token) -> &'static str {
+        let word = self.text.get(token.place.clone()).unwrap_or_default();
+        match (word.to_lowercase().as_str(), self.language) {
+            ("and" | "or" | "not", _) => "write `and`, `or` and `not` in small letters",
+            (_, Language::Markers) => "put `and` or `or` between two parts",
+            (_, Language::Keywords) => {
+                "put `and` or `or` between two parts, or a text with blanks in quotes"
+            }
+        }
     }
 
     fn error(&self, place: Range<usize>, reason: &str, suggestion: &str) -> ExpressionError {

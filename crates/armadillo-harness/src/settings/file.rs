@@ -6,13 +6,13 @@
 //! [markers]                   # markers of this workspace, with their meanings
 //! nightly = "runs in the night only"
 //!
-//! [system.etcd]
+//! [system.tally]
 //! missing = "ignore"
 //!
 //! [profile.ci]                # wins over the keys above when it is chosen
 //! timeout = "5m"
 //!
-//! [profile.ci.system.etcd]
+//! [profile.ci.system.tally]
 //! missing = "fail"
 //! ```
 

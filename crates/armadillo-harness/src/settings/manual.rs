@@ -29,13 +29,13 @@ parallel = 4
 [markers]                 # markers of this workspace, with their meanings
 nightly = \"runs in the night only\"
 
-[system.etcd]
-missing = \"ignore\"        # also: --missing etcd=ignore, ARMADILLO_ETCD_MISSING=ignore
+[system.tally]
+missing = \"ignore\"        # tally is a system; also: --missing tally=ignore, ARMADILLO_TALLY_MISSING=ignore
 
 [profile.ci]
 timeout = \"5m\"
 
-[profile.ci.system.etcd]
+[profile.ci.system.tally]
 missing = \"fail\"
 ```
 ";

@@ -326,7 +326,7 @@ impl<'a> Sources<'a> {
     fn missing_pairs(&self, options: &mut Options, settled: &Settled) -> Result<(), UsageError> {
         for pair in &settled.values {
             let Some((system, what)) = pair.split_once('=') else {
-                let help = "write it as `etcd=ignore`";
+                let help = "write it as `SYSTEM=ignore`";
                 return Err(
                     Wrong::new(format!("`{pair}` names no system"), help).said_by(&settled.source)
                 );

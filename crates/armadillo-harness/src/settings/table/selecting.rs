@@ -13,7 +13,7 @@ pub(super) const TABLE: &[Setting] = &[
         "EXPR",
         WHICH,
         "Only tests whose markers make the expression true: `slow`, `not slow`, `replication and not (slow or flaky)`, \
-         `rta_suite(\"auth\")`. A marker that nobody declared is an error. `-m slow` alone does not run the slow tests, it \
+         `suite(\"auth\")`. A marker that nobody declared is an error. `-m slow` alone does not run the slow tests, it \
          shows them as ignored: add --runslow.",
     )
     .short('m')

@@ -1,0 +1,30 @@
+//! One clock for all processes of a run: microseconds since the run's start, on the machine's monotonic clock.
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// The start of a run. It crosses process boundaries: the monotonic clock is the machine's, not the process's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Origin(u64);
+
+impl Origin {
+    /// This moment.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(monotonic_us())
+    }
+
+    /// Microseconds since then.
+    #[must_use]
+    pub fn elapsed_us(self) -> u64 {
+        monotonic_us().saturating_sub(self.0)
+    }
+}
+
+fn monotonic_us() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or(0);
+    seconds * 1_000_000 + nanoseconds / 1000
+}

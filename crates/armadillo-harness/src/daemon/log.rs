@@ -1,0 +1,84 @@
+//! `events.jsonl`: this is the only place that writes it.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock::Origin;
+use crate::event::{Event, EventKind, VERSION};
+use crate::protocol::daemon::Start;
+
+/// The log's name in the run's directory.
+pub(crate) const FILE: &str = "events.jsonl";
+
+/// How long a follower waits for news before it is told that there are none.
+const FOLLOW: Duration = Duration::from_secs(20);
+
+/// The events of the run. Those that began in the daemon are also kept for the runner to follow.
+pub(super) struct EventLog {
+    origin: Origin,
+    file: RefCell<File>,
+    own: RefCell<Vec<Event>>,
+    more: Notify,
+}
+
+impl EventLog {
+    pub(super) fn create(orders: &Start) -> std::io::Result<Self> {
+        let file = File::create(orders.directory.join(FILE))?;
+        Ok(Self {
+            origin: orders.origin,
+            file: RefCell::new(file),
+            own: RefCell::default(),
+            more: Notify::new(),
+        })
+    }
+
+    /// Something happened here.
+    pub(super) fn emit(&self, kind: EventKind) {
+        let event = Event {
+            v: VERSION,
+            us: self.origin.elapsed_us(),
+            kind,
+        };
+        self.write(std::slice::from_ref(&event));
+        self.own.borrow_mut().push(event);
+        self.more.notify_waiters();
+    }
+
+    /// Writes events down. A full disk must not end the run; it is told in the daemon's own log.
+    pub(super) fn write(&self, events: &[Event]) {
+        let mut lines = Vec::new();
+        for event in events {
+            if let Err(error) = serde_json::to_writer(&mut lines, event) {
+                tracing::error!(%error, "an event cannot be written");
+                continue;
+            }
+            lines.push(b'\n');
+        }
+        if let Err(error) = self.file.borrow_mut().write_all(&lines) {
+            tracing::error!(%error, "{FILE} cannot be written");
+        }
+    }
+
+    /// The events that began here, from number `after` on; waits a while for one.
+    pub(super) async fn follow(&self, after: usize, wait: bool) -> Vec<Event> {
+        let news = || self.own.borrow().get(after..).unwrap_or_default().to_vec();
+        let mut changed = std::pin::pin!(self.more.notified());
+        changed.as_mut().enable();
+        let now = news();
+        if !now.is_empty() || !wait {
+            return now;
+        }
+        // Whether it came or not, the answer is what is there.
+        let _ = tokio::time::timeout(FOLLOW, changed).await;
+        news()
+    }
+}
+
+/// What the daemon's own log holds: `RUST_LOG`, or the ordinary.
+pub(super) fn filter() -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into())
+}

@@ -1,0 +1,201 @@
+//! The daemon: the process that owns deployments and hands out leases.
+//!
+//! It runs on one thread, because the parent-death signal of what it starts follows the thread that started it. It lives
+//! as long as the pipe to its runner: when that closes, however the runner ended, it ends every process below it and
+//! itself. It is the only writer of `events.jsonl`.
+
+mod api;
+mod fixtures;
+mod lease;
+mod lifeline;
+mod log;
+mod pool;
+mod pools;
+mod repair;
+mod workers;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use armadillo_orchestrator::process::{Ledger, Processes};
+use armadillo_orchestrator::run_dir::{self, RunDir};
+use tokio::net::UnixListener;
+
+use crate::exit_code::Exit;
+use crate::protocol::daemon::{Start, Started};
+use log::EventLog;
+pub(crate) use log::FILE as EVENTS_FILE;
+use pools::Pools;
+use workers::Workers;
+
+/// The applet's name.
+pub(crate) const APPLET: &str = "daemon";
+
+/// How long the end of all that is left may take.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why the daemon cannot do its part.
+#[derive(Debug, thiserror::Error)]
+enum DaemonError {
+    #[error("no orders came: {0}")]
+    Orders(String),
+    #[error("the runner speaks version {theirs} of the protocol, the daemon {ours}")]
+    Version { theirs: u32, ours: u32 },
+    #[error("cannot {action}: {source}")]
+    Os {
+        action: &'static str,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    RunDir(#[from] run_dir::RunDirError),
+    #[error(transparent)]
+    Install(#[from] armadillo_orchestrator::process::InstallError),
+}
+
+fn os(action: &'static str) -> impl Fn(std::io::Error) -> DaemonError {
+    move |source| DaemonError::Os { action, source }
+}
+
+/// The main function of the applet.
+pub(crate) fn main() -> ExitCode {
+    crate::process_name::set("arma:daemon");
+    abort_on_panic();
+    let _tracing = tracing::subscriber::set_default(
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .with_env_filter(log::filter())
+            .finish(),
+    );
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("armadillo daemon: {error}");
+            Exit::Harness.into()
+        }
+    }
+}
+
+/// A task that panics would leave the others waiting for it; the warden cleans up after the whole instead.
+fn abort_on_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        std::process::abort();
+    }));
+}
+
+fn run() -> Result<(), DaemonError> {
+    let orders = lifeline::read_orders()?;
+    if orders.version != crate::protocol::VERSION {
+        return Err(DaemonError::Version {
+            theirs: orders.version,
+            ours: crate::protocol::VERSION,
+        });
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(os("make a runtime"))?;
+    tokio::task::LocalSet::new().block_on(&runtime, serve(orders))
+}
+
+/// What the parts of the daemon share.
+pub(crate) struct Daemon {
+    orders: Start,
+    socket: std::path::PathBuf,
+    log: Rc<EventLog>,
+    workers: Workers,
+    pools: Pools,
+}
+
+async fn serve(orders: Start) -> Result<(), DaemonError> {
+    let swept = run_dir::sweep()?;
+    let run_dir = RunDir::create()?;
+    let ledger = Ledger::open(&run_dir.ledger()).map_err(os("open the ledger"))?;
+    let processes = Processes::install(run_dir.id(), ledger)?;
+    let socket = run_dir.path().join("daemon.sock");
+    let listener = UnixListener::bind(&socket).map_err(os("open the socket"))?;
+    let log = Rc::new(EventLog::create(&orders).map_err(os("create events.jsonl"))?);
+    let started = Started {
+        pid: std::process::id(),
+        socket: socket.clone(),
+        run_dir: run_dir.path().to_owned(),
+        protections: protections(),
+        swept: swept.iter().map(describe).collect(),
+    };
+    greet(&started).map_err(os("greet the runner"))?;
+    let daemon = Rc::new(Daemon {
+        pools: Pools::new(&orders, processes.clone(), log.clone(), run_dir.path()),
+        workers: Workers::new(processes, &orders),
+        orders,
+        socket,
+        log,
+    });
+    tokio::select! {
+        ended = lifeline::closed() => ended.map_err(os("watch the runner"))?,
+        error = api::serve(&daemon, listener) => return Err(DaemonError::Os { action: "accept connections", source: error }),
+    }
+    daemon.pools.abandon();
+    let killed = armadillo_orchestrator::process::tree::kill_descendants(
+        std::process::id(),
+        &[],
+        KILL_LIMIT,
+    );
+    tracing::info!(?killed, "the runner is gone");
+    run_dir.remove().map_err(os("remove the run directory"))
+}
+
+/// What was found of an earlier run, in words.
+fn describe(swept: &run_dir::Swept) -> String {
+    let killed: Vec<String> = swept
+        .killed
+        .iter()
+        .map(|(pid, name)| format!("{name} (pid {pid})"))
+        .collect();
+    let killed = if killed.is_empty() {
+        "no process".to_owned()
+    } else {
+        killed.join(", ")
+    };
+    let problem = swept
+        .problem
+        .as_ref()
+        .map(|problem| format!("; {problem}"))
+        .unwrap_or_default();
+    format!("run {}: {killed}{problem}", swept.id)
+}
+
+/// Tells the runner that the daemon is there, and lets go of the pipe's standard name, so that nothing printed by mistake
+/// follows. The runner sees the daemon's end by this pipe, so it stays open under another number.
+fn greet(started: &Started) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(started)?;
+    line.push(b'\n');
+    let mut stdout = std::io::stdout();
+    stdout.write_all(&line)?;
+    stdout.flush()?;
+    let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+    rustix::stdio::dup2_stdout(std::fs::File::options().write(true).open("/dev/null")?)?;
+    // Never closed: its end is this process's end.
+    std::mem::forget(kept);
+    Ok(())
+}
+
+/// The protections against orphans that hold here, for the header of the run.
+fn protections() -> Vec<String> {
+    let linux = cfg!(target_os = "linux");
+    let layers = [
+        (true, "lifeline pipe"),
+        (linux, "subreaper"),
+        (linux, "warden"),
+        (linux, "parent-death signal"),
+        (true, "ledger"),
+    ];
+    layers
+        .into_iter()
+        .filter(|(active, _)| *active)
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}

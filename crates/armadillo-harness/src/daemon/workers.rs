@@ -1,0 +1,105 @@
+//! Worker processes: children of the daemon, so that they end with it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use armadillo_orchestrator::process::{Environment, Output, Process, Processes, Spawn};
+
+use crate::protocol::daemon::{EndWorker, Start, StartWorker, WorkerExit, WorkerStarted};
+
+/// How long a killed worker and all that it started may take to be gone.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
+
+/// The workers of the run, living and dead.
+pub(super) struct Workers {
+    processes: Processes,
+    directory: PathBuf,
+    hidden: Vec<OsString>,
+    all: RefCell<HashMap<u32, Process>>,
+}
+
+impl Workers {
+    pub(super) fn new(processes: Processes, orders: &Start) -> Self {
+        Self {
+            processes,
+            directory: orders.working_directory.clone(),
+            hidden: orders.hidden_variables.iter().map(OsString::from).collect(),
+            all: RefCell::default(),
+        }
+    }
+
+    /// Starts one.
+    pub(super) fn start(&self, orders: &StartWorker) -> Result<WorkerStarted, String> {
+        let pipe = std::fs::File::options()
+            .write(true)
+            .open(&orders.output)
+            .map_err(|error| {
+                format!(
+                    "the pipe {} cannot be opened: {error}",
+                    orders.output.display()
+                )
+            })?;
+        let second = pipe
+            .try_clone()
+            .map_err(|error| format!("the pipe cannot be used twice: {error}"))?;
+        let argument = serde_json::to_string(orders).map_err(|error| error.to_string())?;
+        let process = self
+            .processes
+            .spawn(Spawn {
+                label: format!("worker {}", orders.worker),
+                program: "/proc/self/exe".into(),
+                args: vec![
+                    armadillo_orchestrator::APPLET_WORD.into(),
+                    crate::worker::APPLET.into(),
+                    argument.into(),
+                ],
+                directory: Some(self.directory.clone()),
+                environment: Environment::Inherit {
+                    remove: self.hidden.clone(),
+                    set: Default::default(),
+                },
+                stdout: Output::from(pipe),
+                stderr: Output::from(second),
+            })
+            .map_err(|error| error.to_string())?;
+        let pid = process.pid();
+        self.all.borrow_mut().insert(pid, process);
+        Ok(WorkerStarted { pid })
+    }
+
+    /// Waits for one to end and kills it, with everything below it, if it does not.
+    pub(super) async fn end(&self, pid: u32, request: &EndWorker) -> Result<WorkerExit, String> {
+        let process = self
+            .all
+            .borrow()
+            .get(&pid)
+            .cloned()
+            .ok_or_else(|| format!("no worker has the pid {pid}"))?;
+        let limit = Duration::from_millis(request.limit_ms);
+        let by_itself = match process.try_exit() {
+            Some(exit) => Some(exit),
+            None => tokio::time::timeout(limit, process.exited()).await.ok(),
+        };
+        let killed = by_itself.is_none();
+        // Also when it has ended: what it had started may live on for a moment.
+        if let Some(left) = process.kill_tree(KILL_LIMIT).await {
+            tracing::warn!(?left, "not everything of worker {pid} is gone");
+        }
+        let exit = match by_itself {
+            Some(exit) => exit,
+            None => tokio::time::timeout(KILL_LIMIT, process.exited())
+                .await
+                .map_err(|_| {
+                    format!("worker {pid} was killed and has not gone after {KILL_LIMIT:?}")
+                })?,
+        };
+        Ok(WorkerExit {
+            how: exit.to_string(),
+            clean: exit.code == Some(0),
+            killed,
+        })
+    }
+}

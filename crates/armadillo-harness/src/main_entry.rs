@@ -1,0 +1,59 @@
+//! The one entry: which role this process has.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use armadillo_orchestrator::APPLET_WORD;
+
+use crate::exit_code::Exit;
+use crate::{daemon, runner, warden, worker};
+
+/// How deep runs may be nested in each other: a test that runs cargo, whose tests run cargo again.
+const DEEPEST: u32 = 3;
+
+/// The variable that counts the nesting.
+pub(crate) const DEPTH: &str = "ARMADILLO_DEPTH";
+
+/// The main function of a harness target: `fn main() -> ExitCode { armadillo::main() }`.
+///
+/// The role comes from `argv[1]` alone, never from the environment, which nested runs and servers inherit.
+pub fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|word| word == APPLET_WORD) {
+        return applet(&args[2..]);
+    }
+    let depth = std::env::var(DEPTH)
+        .ok()
+        .and_then(|depth| depth.parse::<u32>().ok())
+        .unwrap_or(0);
+    if depth > DEEPEST {
+        eprintln!(
+            "armadillo: this run is nested {depth} deep in other runs ({DEPTH}={depth}). A test most likely starts its own \
+             test executable; start it with a filter, or unset {DEPTH} if this is on purpose."
+        );
+        return Exit::Harness.into();
+    }
+    runner::main(&args[1..], depth)
+}
+
+fn applet(args: &[OsString]) -> ExitCode {
+    let Some((name, rest)) = args.split_first() else {
+        eprintln!("armadillo: `{APPLET_WORD}` starts a part of the harness and wants its name");
+        return Exit::Usage.into();
+    };
+    match name.to_str() {
+        Some(warden::APPLET) => warden::main(),
+        Some(daemon::APPLET) => daemon::main(),
+        Some(worker::APPLET) => worker::main(rest),
+        Some(name) if let Some(applet) = armadillo_orchestrator::applet::applet(name) => {
+            (applet.main)(rest.to_vec())
+        }
+        _ => {
+            eprintln!(
+                "armadillo: this executable has no part named `{}`",
+                name.display()
+            );
+            Exit::Usage.into()
+        }
+    }
+}

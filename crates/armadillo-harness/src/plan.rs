@@ -1,0 +1,196 @@
+//! The plan: which test needs which complete topology, in which order groups and tests are run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use armadillo_orchestrator::{PlanError, Settings, Topology};
+
+use crate::collect::Test;
+use crate::event::PlannedTest;
+use crate::needs::LeaseMode;
+use crate::options::Running;
+use crate::test_def::TestDef;
+
+/// A test with everything the run needs to know of it.
+pub(crate) struct Planned {
+    /// The test.
+    pub(crate) test: Test,
+    /// Its name; repetitions after the first have `#2` and so on behind it.
+    pub(crate) name: String,
+    /// Its complete topology and its kind of lease.
+    pub(crate) needs: Option<(Topology, LeaseMode)>,
+    /// How long it took in earlier runs.
+    pub(crate) expected: Option<Duration>,
+    /// The time limit of its body.
+    pub(crate) limit: Duration,
+    /// How often it may be tried again.
+    pub(crate) retries: u32,
+}
+
+/// The tests of a run in the order in which they are asked for.
+pub(crate) struct Plan {
+    /// All tests: those without a deployment, then group by group; within a group those that may spoil it last.
+    pub(crate) tests: Vec<Planned>,
+    /// The topologies in the order in which they are started.
+    pub(crate) topologies: Vec<Topology>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanProblem {
+    /// A test is of a system that is not linked into the executable.
+    #[error(
+        "{test} needs the system `{system}`, which this executable does not have; it has {known}"
+    )]
+    UnknownSystem {
+        test: String,
+        system: String,
+        known: String,
+    },
+    /// A topology makes no sense.
+    #[error("{test}: {error}")]
+    Topology { test: String, error: PlanError },
+}
+
+/// The complete topology and the lease of a test.
+pub(crate) fn needs_of(
+    test: &Test,
+    settings: &Settings,
+) -> Result<Option<(Topology, LeaseMode)>, PlanProblem> {
+    let def = test.def;
+    let Some(wish) = def.needs.topology.map(|topology| topology.to_topology()) else {
+        return Ok(None);
+    };
+    let system = armadillo_orchestrator::system(&wish.system).ok_or_else(|| {
+        let known: Vec<&str> = armadillo_orchestrator::systems()
+            .iter()
+            .map(|system| system.name())
+            .collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        PlanProblem::UnknownSystem {
+            test: test.name.clone(),
+            system: wish.system.clone(),
+            known,
+        }
+    })?;
+    let topology = system
+        .complete(&wish, settings)
+        .map_err(|error| PlanProblem::Topology {
+            test: test.name.clone(),
+            error,
+        })?;
+    Ok(Some((topology, lease_of(def))))
+}
+
+/// Tests that crash servers, and measurements, want the deployment for themselves.
+fn lease_of(def: &TestDef) -> LeaseMode {
+    let alone = def
+        .markers
+        .iter()
+        .any(|marker| matches!(marker.name, "crash_test" | "performance"));
+    match def.needs.lease {
+        LeaseMode::Shared if alone => LeaseMode::Exclusive,
+        lease => lease,
+    }
+}
+
+/// Orders the tests. `expected` says how long a test took in earlier runs.
+pub(crate) fn plan(
+    kept: Vec<(Test, Option<(Topology, LeaseMode)>)>,
+    running: &Running,
+    seed: u64,
+    expected: &dyn Fn(&Test) -> Option<Duration>,
+) -> Plan {
+    let mut tests: Vec<Planned> = Vec::with_capacity(kept.len() * running.repeat as usize);
+    for (test, needs) in kept {
+        let def = test.def;
+        for repetition in 1..=running.repeat {
+            let name = if repetition == 1 {
+                test.name.clone()
+            } else {
+                format!("{}#{repetition}", test.name)
+            };
+            tests.push(Planned {
+                test: test.clone(),
+                name,
+                needs: needs.clone(),
+                expected: expected(&test),
+                limit: def
+                    .timeout
+                    .unwrap_or(running.timeout)
+                    .mul_f64(running.timeout_factor),
+                retries: def.retries.unwrap_or(running.retries),
+            });
+        }
+    }
+    let topologies = order_topologies(&tests);
+    let rank = |planned: &Planned| {
+        let needs = planned.needs.as_ref();
+        let group =
+            needs.and_then(|(topology, _)| topologies.iter().position(|known| known == topology));
+        // Shared leases first, then fresh ones, then those that have the deployment alone and may spoil it.
+        let lease = needs.map_or(0, |(_, lease)| match lease {
+            LeaseMode::Shared => 0,
+            LeaseMode::Fresh => 1,
+            LeaseMode::Exclusive => 2,
+        });
+        (group.map_or(0, |group| group + 1), lease)
+    };
+    if running.shuffle {
+        tests.sort_by_cached_key(|planned| {
+            let (group, lease) = rank(planned);
+            (group, lease, crate::random::seed_of(seed, &planned.name))
+        });
+    } else {
+        // Longest first; what was never seen goes before everything that was. The sort is stable, so equals stay in the
+        // order of their names.
+        tests.sort_by_key(|planned| {
+            (
+                rank(planned),
+                std::cmp::Reverse(planned.expected.unwrap_or(Duration::MAX)),
+            )
+        });
+    }
+    Plan { tests, topologies }
+}
+
+/// The most expensive topology first: it takes longest to start, and what is started first is ready first.
+fn order_topologies(tests: &[Planned]) -> Vec<Topology> {
+    let mut shared: BTreeMap<&Topology, u32> = BTreeMap::new();
+    for (topology, lease) in tests.iter().filter_map(|planned| planned.needs.as_ref()) {
+        let count = shared.entry(topology).or_default();
+        *count += u32::from(*lease != LeaseMode::Fresh);
+    }
+    let mut topologies: Vec<(u32, u32, &Topology)> = shared
+        .into_iter()
+        .map(|(topology, tests)| (servers_of(topology), tests, topology))
+        .collect();
+    topologies.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(b.2)));
+    topologies
+        .into_iter()
+        .map(|(_, _, topology)| topology.clone())
+        .collect()
+}
+
+fn servers_of(topology: &Topology) -> u32 {
+    let servers = armadillo_orchestrator::system(&topology.system)
+        .map_or(0, |system| system.plan(topology).len());
+    u32::try_from(servers).unwrap_or(u32::MAX)
+}
+
+impl Planned {
+    /// What the first event says of it.
+    pub(crate) fn to_event(&self) -> PlannedTest {
+        PlannedTest {
+            test: self.name.clone(),
+            place: self.test.place(),
+            markers: self.test.written_markers(),
+            topology: self.needs.as_ref().map(|(topology, _)| topology.clone()),
+            lease: self.needs.as_ref().map(|(_, lease)| *lease),
+        }
+    }
+}

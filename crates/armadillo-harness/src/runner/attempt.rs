@@ -1,0 +1,207 @@
+//! One attempt of a test in a worker: hand it over, keep the clocks, take what it printed, judge how it ended.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::clocks::Clocks;
+use super::evidence;
+use super::hall::Hall;
+use super::output::{LIMIT, Progress};
+use super::worker::Worker;
+use crate::event::Times;
+use crate::outcome::{FailureKind, Verdict};
+use crate::protocol::worker::{Assignment, FromWorker, Phase, Report, ToWorker};
+
+/// How long the mark behind a test's output may take after the test's report.
+const MARK_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a worker that closed its socket may take to be gone.
+const DYING: Duration = Duration::from_secs(5);
+
+/// What became of an attempt.
+pub(super) struct Attempted {
+    pub(super) verdict: Verdict,
+    pub(super) times: Times,
+    pub(super) output: Vec<u8>,
+    /// Whether the test's own process tore its fixtures down.
+    pub(super) torn_down: bool,
+    /// Whether the test did not come to an end of its own.
+    pub(super) suspect: Option<String>,
+    pub(super) keeps_fixtures: bool,
+    /// Why the worker cannot be used again.
+    pub(super) worker_ended: Option<String>,
+}
+
+/// Runs the attempt. `artifacts` is where evidence goes if it is needed.
+pub(super) async fn attempt(
+    hall: &Hall,
+    worker: &mut Worker,
+    assignment: Assignment,
+    mut clocks: Clocks,
+    artifacts: &Path,
+) -> Attempted {
+    let begun = Instant::now();
+    let sequence = assignment.sequence;
+    let lease = assignment.lease.clone();
+    // If it cannot be sent, the worker is gone, and that is read below.
+    let _ = worker.send(&ToWorker::Run(Box::new(assignment))).await;
+    let mut output: Option<Vec<u8>> = None;
+    let ending = loop {
+        let (mut incoming, pipe) = worker.split();
+        // Results are drained before deadlines are judged: after a suspension everything would else have timed out.
+        tokio::select! {
+            biased;
+            message = incoming.next() => match message {
+                Some(FromWorker::Done(report)) => break Ending::Done(report),
+                Some(FromWorker::Phase(phase)) => clocks.enter(phase),
+                Some(_) => {}
+                None => break Ending::Gone,
+            },
+            progress = pipe.progress(sequence), if output.is_none() => match progress {
+                Ok(Progress::Mark(text)) => output = Some(text),
+                Ok(Progress::More) => {}
+                Ok(Progress::TooMuch) => break Ending::TooMuch,
+                Err(error) => break Ending::Unreadable(error),
+            },
+            () = clocks.expired() => {
+                if clocks.cancelled().is_some() {
+                    break Ending::Stuck;
+                }
+                evidence::collect(hall, worker.pid, lease.as_ref(), artifacts).await;
+                let _ = worker.send(&ToWorker::Cancel).await;
+                clocks.cancel();
+            }
+        }
+    };
+    let timed_out = clocks.cancelled().map(|phase| clocks.complaint(phase));
+    match ending {
+        Ending::Done(report) => done(worker, *report, output, timed_out).await,
+        ending => ended(hall, worker, ending, &clocks, begun).await,
+    }
+}
+
+enum Ending {
+    Done(Box<Report>),
+    /// The worker closed its socket.
+    Gone,
+    /// The test did not drop its body when told to.
+    Stuck,
+    TooMuch,
+    Unreadable(std::io::Error),
+}
+
+/// The test ended and its process lives.
+async fn done(
+    worker: &mut Worker,
+    report: Report,
+    output: Option<Vec<u8>>,
+    timed_out: Option<String>,
+) -> Attempted {
+    let mut worker_ended = report.changed.clone();
+    let output = match output {
+        Some(output) => output,
+        None => {
+            match tokio::time::timeout(MARK_LIMIT, rest_of_output(worker, report.sequence)).await {
+                Ok(output) => output,
+                Err(_) => {
+                    worker_ended.get_or_insert("it closed its standard output".into());
+                    worker.output.drain()
+                }
+            }
+        }
+    };
+    let verdict = match &timed_out {
+        None => report.verdict,
+        Some(complaint) => Verdict::Failed {
+            kind: FailureKind::TimedOut,
+            message: complaint.clone(),
+        },
+    };
+    Attempted {
+        verdict,
+        times: report.times,
+        output,
+        torn_down: true,
+        suspect: timed_out.map(|complaint| format!("a test was ended: {complaint}")),
+        keeps_fixtures: report.keeps_fixtures,
+        worker_ended,
+    }
+}
+
+async fn rest_of_output(worker: &mut Worker, sequence: u64) -> Vec<u8> {
+    loop {
+        match worker.output.progress(sequence).await {
+            Ok(Progress::Mark(text)) => return text,
+            Ok(Progress::More) => {}
+            Ok(Progress::TooMuch) | Err(_) => return worker.output.drain(),
+        }
+    }
+}
+
+/// The test's process did not live to report, or must be killed.
+async fn ended(
+    hall: &Hall,
+    worker: &mut Worker,
+    ending: Ending,
+    clocks: &Clocks,
+    begun: Instant,
+) -> Attempted {
+    // A worker that closed its socket is dying: it is given a moment to show how.
+    let moment = if matches!(ending, Ending::Gone) {
+        DYING
+    } else {
+        Duration::ZERO
+    };
+    let exit = worker.end(&hall.daemon, moment).await;
+    let how = exit.map_or_else(
+        |error| format!("nobody can say how it ended: {error}"),
+        |exit| exit.how,
+    );
+    let output = worker.output.drain();
+    let (kind, message, why) = match ending {
+        Ending::Done(_) | Ending::Gone => (
+            FailureKind::Crashed,
+            format!("the process that ran it ended: {how}"),
+            format!("it ended: {how}"),
+        ),
+        Ending::Stuck => {
+            let phase = clocks.cancelled().unwrap_or(Phase::Body);
+            let message = format!(
+                "{}; it was killed with all it had started",
+                clocks.complaint(phase)
+            );
+            (
+                FailureKind::TimedOut,
+                message,
+                "killed: time limit".to_owned(),
+            )
+        }
+        Ending::TooMuch => {
+            let message = format!("it printed more than {} MiB; it was killed", LIMIT >> 20);
+            (
+                FailureKind::TooMuchOutput,
+                message,
+                "killed: too much output".to_owned(),
+            )
+        }
+        Ending::Unreadable(error) => (
+            FailureKind::Error,
+            format!("its output cannot be read: {error}"),
+            "killed: output unreadable".to_owned(),
+        ),
+    };
+    let total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Attempted {
+        suspect: Some(format!("a test on it did not end by itself: {message}")),
+        verdict: Verdict::Failed { kind, message },
+        times: Times {
+            body: total,
+            total,
+            ..Times::default()
+        },
+        output,
+        torn_down: false,
+        keeps_fixtures: false,
+        worker_ended: Some(why),
+    }
+}

@@ -1,0 +1,135 @@
+//! Starting the daemon, and the pipe that ties it to this process.
+
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use armadillo_orchestrator::{APPLET_WORD, Deadline};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::protocol::daemon::{Start, Started};
+
+/// How long the daemon may take to say that it is there, sweeping what earlier runs left included.
+const GREETING: Duration = Duration::from_secs(30);
+
+/// How many bytes of the daemon's log an error shows.
+const TAIL: u64 = 4096;
+
+/// The daemon and its warden. Dropping it closes the pipe: the daemon then ends every process and itself.
+pub(crate) struct DaemonProcess {
+    /// What the daemon said when it was there.
+    pub(crate) started: Started,
+    warden: Child,
+    /// Held for its other end: however this process ends, the daemon reads its end of file.
+    lifeline: Option<ChildStdin>,
+    greeting: ChildStdout,
+}
+
+/// Why there is no daemon.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DaemonError {
+    #[error("cannot start the daemon: {0}")]
+    Spawn(#[source] std::io::Error),
+    #[error("cannot give the daemon its orders: {0}")]
+    Orders(#[source] std::io::Error),
+    #[error("the daemon did not come up: {why}{log}")]
+    Greeting { why: String, log: String },
+}
+
+impl DaemonProcess {
+    /// Starts it; `log` is where its own messages go.
+    pub(crate) fn start(orders: &Start, log: &Path, depth: u32) -> Result<Self, DaemonError> {
+        let log_file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(DaemonError::Spawn)?;
+        let mut warden = Command::new("/proc/self/exe")
+            .arg0("armadillo")
+            .args([APPLET_WORD, crate::warden::APPLET])
+            .env(crate::main_entry::DEPTH, (depth + 1).to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log_file)
+            .spawn()
+            .map_err(DaemonError::Spawn)?;
+        let (Some(mut lifeline), Some(mut greeting)) = (warden.stdin.take(), warden.stdout.take())
+        else {
+            return Err(DaemonError::Spawn(std::io::Error::other("no pipes")));
+        };
+        let mut line =
+            serde_json::to_vec(orders).map_err(|error| DaemonError::Orders(error.into()))?;
+        line.push(b'\n');
+        lifeline.write_all(&line).map_err(DaemonError::Orders)?;
+        let started = read_greeting(&mut greeting).map_err(|why| DaemonError::Greeting {
+            why,
+            log: log_tail(log),
+        })?;
+        Ok(Self {
+            started,
+            warden,
+            lifeline: Some(lifeline),
+            greeting,
+        })
+    }
+
+    /// A descriptor that reports a hang-up when the daemon is gone.
+    pub(crate) fn life_sign(&self) -> std::io::Result<std::os::fd::OwnedFd> {
+        std::os::fd::AsFd::as_fd(&self.greeting).try_clone_to_owned()
+    }
+
+    /// Closes the pipe and waits until daemon and warden have ended, with everything below them.
+    pub(crate) fn end(mut self) {
+        self.lifeline = None;
+        // The warden gives the daemon a limited time, so this ends.
+        let _ = self.warden.wait();
+    }
+
+    /// Closes the pipe and does not wait: the daemon finishes alone.
+    pub(crate) fn hand_over(mut self) {
+        self.lifeline = None;
+    }
+}
+
+fn read_greeting(from: &mut ChildStdout) -> Result<Started, String> {
+    let deadline = Deadline::after(GREETING);
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        let limit = Timespec::try_from(deadline.left()).unwrap_or_default();
+        let readable = poll(&mut [PollFd::new(&*from, PollFlags::IN)], Some(&limit));
+        match readable {
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.to_string()),
+            Ok(0) => return Err(format!("it said nothing for {} s", GREETING.as_secs())),
+            Ok(_) => {}
+        }
+        let mut chunk = [0; 4096];
+        match from.read(&mut chunk) {
+            Ok(0) => return Err("it ended".to_owned()),
+            Ok(count) => line.extend_from_slice(&chunk[..count]),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    serde_json::from_slice(&line).map_err(|error| format!("its greeting makes no sense: {error}"))
+}
+
+/// The last lines of the daemon's log, for an error message.
+pub(crate) fn log_tail(log: &Path) -> String {
+    use std::io::{Seek, SeekFrom};
+    let read = || -> std::io::Result<String> {
+        let mut file = std::fs::File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    };
+    match read() {
+        Ok(text) if !text.trim().is_empty() => {
+            format!("\nthe end of {}:\n{}", log.display(), text.trim_end())
+        }
+        _ => String::new(),
+    }
+}

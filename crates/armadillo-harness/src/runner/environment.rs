@@ -1,0 +1,61 @@
+//! What surrounds the runner: cargo, nextest, a debugger, and the variables that are its own.
+
+use crate::options::{Isolation, Options};
+
+/// Variables that select or size a run: a worker must not see them, or a run nested in a test would take them for its own.
+/// `ARMADILLO_RUN` and `ARMADILLO_DEPTH` stay.
+pub(super) fn hidden_variables() -> Vec<String> {
+    std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| {
+            name.starts_with("ARMADILLO_")
+                && name != "ARMADILLO_RUN"
+                && name != crate::main_entry::DEPTH
+        })
+        .collect()
+}
+
+/// If cargo is killed, nobody waits for this process any more: it ends as if it were terminated. Under nextest the
+/// spawning thread may end before its process, and nextest ends its tests itself.
+pub(super) fn end_with_cargo() {
+    let nextest = std::env::var_os("NEXTEST").is_some();
+    if std::env::var_os("CARGO").is_some() && !nextest {
+        // Refused only where there is no such thing.
+        let _ =
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
+    }
+}
+
+/// Whether a debugger or `strace` is attached: then nothing is limited in time.
+pub(super) fn is_traced() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let tracer = status
+        .lines()
+        .find_map(|line| line.strip_prefix("TracerPid:"));
+    tracer.is_some_and(|pid| pid.trim() != "0")
+}
+
+/// Where bodies run, and why, if that needs saying.
+pub(super) fn isolation(options: &Options, tests: usize) -> (Isolation, Option<&'static str>) {
+    match options.running.isolation {
+        Isolation::Auto if cfg!(miri) => (Isolation::None, Some("miri knows no processes")),
+        Isolation::Auto if is_traced() => (
+            Isolation::None,
+            Some("a debugger is attached; time limits are off"),
+        ),
+        Isolation::Auto if std::env::var_os("NEXTEST").is_some() => (Isolation::None, None),
+        Isolation::Auto if tests == 1 && options.showing.no_capture => (Isolation::None, None),
+        Isolation::Auto => (Isolation::Workers, None),
+        isolation => (isolation, None),
+    }
+}
+
+/// The isolation as `results.json` and the header say it.
+pub(super) fn isolation_word(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Auto => "auto",
+        Isolation::Workers => "workers",
+        Isolation::Process => "process",
+        Isolation::None => "none",
+    }
+}

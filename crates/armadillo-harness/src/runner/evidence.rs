@@ -1,0 +1,94 @@
+//! What is collected about a test whose time is up, before anything is ended.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use super::hall::Hall;
+use crate::protocol::daemon::{Collect, Collected, Grant};
+
+/// How long collecting may take together.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Writes what can be had into `directory`; what cannot is named in `evidence.txt`.
+pub(super) async fn collect(hall: &Hall, worker: u32, lease: Option<&Grant>, directory: &Path) {
+    let mut notes = String::new();
+    if let Err(error) = std::fs::create_dir_all(directory) {
+        // The directory of the run cannot be written to; the report that follows will say so.
+        tracing::warn!(%error, "no place for evidence");
+        return;
+    }
+    if let Err(error) = std::fs::write(directory.join("worker-threads.txt"), threads(worker)) {
+        let _ = writeln!(notes, "worker-threads.txt: {error}");
+    }
+    if let Some(lease) = lease {
+        let limit_ms = u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX);
+        let request = Collect {
+            directory: directory.to_owned(),
+            limit_ms,
+        };
+        let path = format!("/v1/leases/{}/evidence", lease.lease);
+        match hall
+            .daemon
+            .post::<Collected>(&path, &request, Some(&lease.token), LIMIT * 2)
+            .await
+        {
+            Ok(collected) => {
+                for missing in collected.missing {
+                    let _ = writeln!(notes, "{missing}");
+                }
+            }
+            Err(error) => {
+                let _ = writeln!(notes, "the servers: {error}");
+            }
+        }
+    }
+    if !notes.is_empty() {
+        // What could not be had is itself the least of the evidence.
+        let _ = std::fs::write(directory.join("evidence.txt"), notes);
+    }
+}
+
+/// Every thread of the worker and of what it started: name, state, what the kernel waits for.
+fn threads(worker: u32) -> String {
+    let mut text = String::new();
+    let mut processes = vec![worker];
+    processes.extend(
+        armadillo_orchestrator::process::tree::descendants(worker)
+            .iter()
+            .map(|stat| stat.pid),
+    );
+    for pid in processes {
+        let command = read(&format!("/proc/{pid}/cmdline")).replace('\0', " ");
+        let _ = writeln!(text, "process {pid}: {}", command.trim());
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+            continue;
+        };
+        for task in tasks.flatten() {
+            let at = task.path();
+            let part = |name: &str| read(&at.join(name).to_string_lossy());
+            let state = part("stat")
+                .rsplit(')')
+                .next()
+                .unwrap_or("")
+                .trim_start()
+                .chars()
+                .next()
+                .unwrap_or('?');
+            let _ = writeln!(
+                text,
+                "  thread {:16} state {state} in {}",
+                part("comm").trim(),
+                part("wchan").trim()
+            );
+            for line in part("stack").lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+    }
+    text
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}

@@ -1,0 +1,97 @@
+//! Where workers report: the runner's socket, and what all workers are started with.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
+
+use crate::client::DaemonClient;
+use crate::protocol::worker::FromWorker;
+
+/// How long a process that connects may take to say who it is.
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
+
+/// A worker's connection, with the version it speaks.
+pub(super) type Arrived = (u32, BufReader<OwnedReadHalf>, OwnedWriteHalf);
+
+/// What all workers of a run share.
+pub(super) struct Hall {
+    pub(super) daemon: DaemonClient,
+    /// The run directory for sockets and pipes.
+    pub(super) directory: PathBuf,
+    pub(super) socket: PathBuf,
+    pub(super) nonce: String,
+    pub(super) thread_per_test: bool,
+    pub(super) relay_output: bool,
+    numbers: Cell<u32>,
+    expected: RefCell<HashMap<u32, oneshot::Sender<Arrived>>>,
+}
+
+impl Hall {
+    /// Opens the socket in `directory`.
+    pub(super) fn open(
+        daemon: DaemonClient,
+        directory: PathBuf,
+        thread_per_test: bool,
+        relay_output: bool,
+    ) -> std::io::Result<(Self, UnixListener)> {
+        let socket = directory.join("runner.sock");
+        let listener = UnixListener::bind(&socket)?;
+        let hall = Self {
+            daemon,
+            directory,
+            socket,
+            nonce: crate::random::hex::<8>(),
+            thread_per_test,
+            relay_output,
+            numbers: Cell::new(0),
+            expected: RefCell::default(),
+        };
+        Ok((hall, listener))
+    }
+
+    pub(super) fn next_number(&self) -> u32 {
+        self.numbers.set(self.numbers.get() + 1);
+        self.numbers.get()
+    }
+
+    /// The connection of the worker with this number, when it comes.
+    pub(super) fn expect(&self, number: u32) -> oneshot::Receiver<Arrived> {
+        let (sender, receiver) = oneshot::channel();
+        self.expected.borrow_mut().insert(number, sender);
+        receiver
+    }
+
+    /// Lets workers in for as long as it is polled.
+    pub(super) async fn let_in(&self, listener: UnixListener) -> std::io::Error {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.greet(stream).await,
+                Err(error) => return error,
+            }
+        }
+    }
+
+    async fn greet(&self, stream: UnixStream) {
+        let (read, write) = stream.into_split();
+        let mut reader = BufReader::new(read);
+        let mut line = Vec::new();
+        let hello = tokio::time::timeout(HELLO_LIMIT, reader.read_until(b'\n', &mut line)).await;
+        if !matches!(hello, Ok(Ok(_))) {
+            return;
+        }
+        if let Ok(FromWorker::Hello {
+            version, worker, ..
+        }) = serde_json::from_slice(&line)
+            && let Some(waiting) = self.expected.borrow_mut().remove(&worker)
+        {
+            // Nobody waits any more if the run is being ended.
+            let _ = waiting.send((version, reader, write));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Where the runner's events go: to the printing thread at once, to the daemon's log in batches.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::client::DaemonClient;
+use crate::clock::Origin;
+use crate::event::{Event, EventKind, VERSION};
+
+/// How long events are gathered before they are sent to the daemon.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// How long the daemon may take to write a batch.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Takes events from every part of the runner.
+pub(crate) struct Journal {
+    origin: Origin,
+    printer: Sender<Event>,
+    unsent: Mutex<Vec<Event>>,
+    more: Notify,
+}
+
+impl Journal {
+    pub(crate) fn new(origin: Origin, printer: Sender<Event>) -> Self {
+        Self {
+            origin,
+            printer,
+            unsent: Mutex::default(),
+            more: Notify::new(),
+        }
+    }
+
+    /// Something happened.
+    pub(crate) fn emit(&self, kind: EventKind) {
+        let event = Event {
+            v: VERSION,
+            us: self.origin.elapsed_us(),
+            kind,
+        };
+        self.relay(event.clone());
+        self.unsent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(event);
+        self.more.notify_one();
+    }
+
+    /// An event of the daemon, for the reports; the daemon has written it already.
+    pub(crate) fn relay(&self, event: Event) {
+        // The printing thread ends only after this one has dropped its sender.
+        let _ = self.printer.send(event);
+    }
+
+    /// Something a person should know.
+    pub(crate) fn warn(&self, text: impl Into<String>) {
+        self.emit(EventKind::Warning { text: text.into() });
+    }
+
+    /// Sends what is there to the daemon's log.
+    pub(crate) async fn flush(&self, daemon: &DaemonClient) -> Result<(), crate::client::AskError> {
+        let batch =
+            std::mem::take(&mut *self.unsent.lock().unwrap_or_else(PoisonError::into_inner));
+        if batch.is_empty() {
+            return Ok(());
+        }
+        daemon
+            .post::<serde_json::Value>("/v1/events", &batch, None, WRITE_LIMIT)
+            .await
+            .map(drop)
+    }
+
+    /// Sends batches for as long as it is polled.
+    pub(crate) async fn keep_sending(&self, daemon: &DaemonClient) -> crate::client::AskError {
+        loop {
+            self.more.notified().await;
+            tokio::time::sleep(GATHER).await;
+            if let Err(error) = self.flush(daemon).await {
+                return error;
+            }
+        }
+    }
+
+    /// All events not sent yet, for a run without a daemon, whose log the runner writes itself.
+    pub(crate) fn take_unsent(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.unsent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

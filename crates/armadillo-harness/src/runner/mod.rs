@@ -1,0 +1,148 @@
+//! The runner: the process a person or cargo started. It selects, plans, schedules and reports.
+
+mod attempt;
+mod clocks;
+mod daemon_process;
+mod end;
+mod environment;
+mod evidence;
+mod files;
+mod hall;
+mod in_process;
+mod in_workers;
+mod journal;
+mod output;
+mod prepare;
+mod printer;
+mod programs;
+mod schedule;
+mod slot;
+mod worker;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::collect::{self, CollectError};
+use crate::exit_code::Exit;
+use crate::list;
+use crate::markers::Markers;
+use crate::options::{Action, Options};
+use crate::select::{self, Selected};
+use crate::settings::{self, Resolved, UsageError};
+
+/// Why a run ends before it has begun.
+#[derive(Debug, thiserror::Error)]
+enum RunnerError {
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error(transparent)]
+    Expression(#[from] select::ExpressionError),
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    #[error(transparent)]
+    Plan(#[from] crate::plan::PlanProblem),
+    #[error(transparent)]
+    Program(#[from] armadillo_orchestrator::ProgramError),
+    #[error(transparent)]
+    Files(#[from] files::FilesError),
+    #[error(transparent)]
+    Daemon(#[from] daemon_process::DaemonError),
+    #[error("cannot {action}: {source}")]
+    Os {
+        action: &'static str,
+        source: std::io::Error,
+    },
+}
+
+impl RunnerError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) | Self::Expression(_) | Self::Collect(_) | Self::Plan(_) => Exit::Usage,
+            Self::Program(_) | Self::Files(_) | Self::Daemon(_) | Self::Os { .. } => Exit::Harness,
+        }
+    }
+}
+
+/// The runner's main function.
+pub(crate) fn main(args: &[OsString], depth: u32) -> ExitCode {
+    environment::end_with_cargo();
+    match start(args, depth) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit().into()
+        }
+    }
+}
+
+fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
+    let input = settings::Input {
+        args: args.to_vec(),
+        ..settings::Input::of_process()
+    };
+    let (options, warnings) = match settings::resolve(&input)? {
+        Resolved::Text(text) => {
+            end::print(&text);
+            return Ok(Exit::Passed);
+        }
+        Resolved::Options { options, warnings } => (*options, warnings),
+    };
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
+    let markers = Markers::declared(&options.markers);
+    if options.action == Action::ListMarkers {
+        end::print(&list::list_markers(&markers));
+        return Ok(Exit::Passed);
+    }
+    if let Some(expression) = &options.selection.markers {
+        expression.check_declared(&markers.names())?;
+    }
+    let only = options
+        .selection
+        .exact
+        .then_some(options.selection.filters.as_slice())
+        .filter(|names| !names.is_empty());
+    let tests = collect::collect(only, &markers, &options.settings)?;
+    let selected = select::select(tests, &options.selection);
+    match options.action {
+        Action::List => {
+            end::print(&list::list(
+                &selected,
+                &options.selection,
+                options.showing.format,
+            ));
+            Ok(Exit::Passed)
+        }
+        _ if selected.is_empty() => Ok(nothing_selected(&options, &selected)),
+        _ => prepare::run(options, selected, depth),
+    }
+}
+
+/// An empty selection: `--no-tests` says what it is.
+fn nothing_selected(options: &Options, selected: &Selected) -> Exit {
+    use crate::options::NoTests;
+    let under_nextest = std::env::var_os("NEXTEST").is_some();
+    let rule = match options.running.no_tests {
+        // Under cargo, other targets may have matched; nextest has listed this very test before.
+        NoTests::Auto if options.selection.exact && under_nextest => NoTests::Fail,
+        NoTests::Auto => NoTests::Warn,
+        rule => rule,
+    };
+    end::print_empty_run(options, selected.filtered_out);
+    let text = format!(
+        "no test was selected; {} were filtered out (--no-tests says what that is)",
+        selected.filtered_out
+    );
+    match rule {
+        NoTests::Fail => {
+            eprintln!("error: {text}");
+            Exit::NothingSelected
+        }
+        NoTests::Warn => {
+            eprintln!("warning: {text}");
+            Exit::Passed
+        }
+        NoTests::Pass | NoTests::Auto => Exit::Passed,
+    }
+}

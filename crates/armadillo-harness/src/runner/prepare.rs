@@ -1,0 +1,327 @@
+//! From the selected tests to a run: programs, plan, directories, daemon, header; afterwards the files of the run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::clock::Origin;
+use crate::collect::Test;
+use crate::event::{Captured, EventKind, RunStarted, TestFinished, Times};
+use crate::exit_code::Exit;
+use crate::history::History;
+use crate::list;
+use crate::options::{Action, Isolation, Options};
+use crate::outcome::{FailureKind, Verdict};
+use crate::plan::{self, Plan};
+use crate::protocol::daemon::Start;
+use crate::report::{self, Model, Reporter, Screen};
+use crate::select::Selected;
+
+use super::daemon_process::DaemonProcess;
+use super::journal::Journal;
+use super::printer::Printer;
+use super::programs::{self, Needing, Programs};
+use super::{RunnerError, end, environment, files, in_process, in_workers};
+
+/// Everything a run needs once it is prepared.
+pub(super) struct Run {
+    pub(super) options: Options,
+    pub(super) plan: Rc<Plan>,
+    pub(super) isolation: Isolation,
+    /// How many tests run at once.
+    pub(super) slots: usize,
+    pub(super) seed: u64,
+    /// Whether time limits hold.
+    pub(super) limits: bool,
+    pub(super) directory: PathBuf,
+    pub(super) daemon: Option<DaemonProcess>,
+    pub(super) journal: Arc<Journal>,
+}
+
+/// Runs what was selected, or says what would be run.
+pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Exit, RunnerError> {
+    let Selected {
+        run,
+        ignored,
+        filtered_out,
+    } = selected;
+    let mut tests: Vec<Needing> = Vec::with_capacity(run.len());
+    for test in run {
+        let needs = plan::needs_of(&test, &options.settings)?;
+        tests.push((test, needs));
+    }
+    let found = programs::find(&mut tests, &options)?;
+    let (isolation, why) = environment::isolation(&options, tests.len());
+    if let Some(why) = why {
+        eprintln!("armadillo: tests run in this process: {why}");
+    }
+    let parent = files::parent(options.running.output_directory.as_deref());
+    let history_file = options
+        .running
+        .history
+        .clone()
+        .unwrap_or_else(|| parent.join("history.json"));
+    let (history, history_problem) = History::read(&history_file);
+    let seed = options
+        .running
+        .seed
+        .unwrap_or_else(|| u64::from_ne_bytes(crate::random::bytes()));
+    let plan = plan::plan(tests, &options.running, seed, &|test| {
+        history.test(&test.def.id())
+    });
+    let preview = preview(&options, &plan, &found, isolation, seed, filtered_out);
+    if options.action == Action::Plan {
+        let ignored: Vec<(String, String)> = ignored
+            .iter()
+            .chain(&found.ignored)
+            .map(|(test, reason)| (test.name.clone(), reason.clone()))
+            .collect();
+        end::print(&list::plan_text(
+            &preview.tests,
+            &ignored,
+            &preview.programs,
+        ));
+        return Ok(Exit::Passed);
+    }
+    let origin = Origin::now();
+    let directory = files::make(&parent, &preview.run)?;
+    let daemon = start_daemon(
+        &options, &plan, &found, isolation, &preview, &directory, origin, depth,
+    )?;
+    let started = RunStarted {
+        protections: daemon
+            .as_ref()
+            .map(|daemon| daemon.started.protections.clone())
+            .unwrap_or_default(),
+        directory: Some(directory.display().to_string()),
+        ..preview
+    };
+    let screen = Screen::of_process(&options.showing).map_err(|source| RunnerError::Os {
+        action: "write the log file",
+        source,
+    })?;
+    // With no isolation libtest-mimic prints; our reporter then writes only what it does not.
+    let reporter = Reporter::new(
+        &options,
+        if isolation == Isolation::None {
+            screen.without_stdout()
+        } else {
+            screen
+        },
+    );
+    let (events, printer) = Printer::start(reporter, origin).map_err(|source| RunnerError::Os {
+        action: "start a thread",
+        source,
+    })?;
+    let journal = Arc::new(Journal::new(origin, events));
+    announce(
+        &journal,
+        started,
+        &ignored,
+        &found,
+        history_problem.as_deref(),
+    );
+    if let Some(daemon) = &daemon {
+        for swept in &daemon.started.swept {
+            journal.warn(format!("an earlier run had left something behind: {swept}"));
+        }
+    }
+    let slots = slots(&options, plan.tests.len());
+    let run = Run {
+        limits: !environment::is_traced(),
+        plan: Rc::new(plan),
+        isolation,
+        slots,
+        seed,
+        directory: directory.clone(),
+        daemon,
+        journal: journal.clone(),
+        options,
+    };
+    let ended = if isolation == Isolation::None {
+        in_process::run(run, ignored, found.ignored)?
+    } else {
+        in_workers::run(run)?
+    };
+    drop(journal);
+    let model = printer.finish();
+    finish(&model, &directory, history, &history_file);
+    Ok(ended)
+}
+
+/// How many tests run at once: as said, or as many as there are cores.
+fn slots(options: &Options, tests: usize) -> usize {
+    let said = options
+        .running
+        .parallel
+        .or_else(|| std::thread::available_parallelism().ok());
+    said.map_or(1, std::num::NonZeroUsize::get)
+        .min(tests.max(1))
+}
+
+/// The first event, as far as it is known before anything is started.
+fn preview(
+    options: &Options,
+    plan: &Plan,
+    found: &Programs,
+    isolation: Isolation,
+    seed: u64,
+    filtered_out: u32,
+) -> RunStarted {
+    let first = plan.tests.first().map(|planned| planned.test.def);
+    let programs = found
+        .found
+        .iter()
+        .map(|(name, program)| (name.clone(), programs::info(program)));
+    RunStarted {
+        run: crate::random::hex::<4>(),
+        unix_time: SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs()),
+        binary: first.map_or("", |def| def.binary()).to_owned(),
+        package: first.map_or("", |def| def.package).to_owned(),
+        args: std::env::args().skip(1).collect(),
+        seed,
+        workers: u32::try_from(slots(options, plan.tests.len())).unwrap_or(u32::MAX),
+        isolation: environment::isolation_word(isolation).to_owned(),
+        tests: plan.tests.iter().map(plan::Planned::to_event).collect(),
+        programs: programs.collect(),
+        ..nothing_started(filtered_out)
+    }
+}
+
+/// The first event of a run without tests.
+pub(super) fn nothing_started(filtered_out: u32) -> RunStarted {
+    RunStarted {
+        run: String::new(),
+        unix_time: 0,
+        armadillo: env!("CARGO_PKG_VERSION").to_owned(),
+        binary: String::new(),
+        package: String::new(),
+        args: Vec::new(),
+        seed: 0,
+        workers: 0,
+        isolation: String::new(),
+        tests: Vec::new(),
+        filtered_out,
+        programs: BTreeMap::new(),
+        protections: Vec::new(),
+        directory: None,
+    }
+}
+
+/// Starts the daemon, if the run needs one: for its workers, or for a deployment.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one part of the daemon's orders"
+)]
+fn start_daemon(
+    options: &Options,
+    plan: &Plan,
+    found: &Programs,
+    isolation: Isolation,
+    started: &RunStarted,
+    directory: &std::path::Path,
+    origin: Origin,
+    depth: u32,
+) -> Result<Option<DaemonProcess>, RunnerError> {
+    if plan.tests.is_empty() || (isolation == Isolation::None && plan.topologies.is_empty()) {
+        return Ok(None);
+    }
+    let working_directory = std::env::current_dir().map_err(|source| RunnerError::Os {
+        action: "tell the working directory",
+        source,
+    })?;
+    let orders = Start {
+        version: crate::protocol::VERSION,
+        directory: directory.to_owned(),
+        run: started.run.clone(),
+        origin,
+        working_directory,
+        settings: options.settings.clone(),
+        programs: found.found.clone(),
+        memory_mib: options
+            .running
+            .memory_mib
+            .unwrap_or_else(memory_for_deployments),
+        hidden_variables: environment::hidden_variables(),
+        keep_on_failure: options.running.keep_on_failure,
+        timeout_factor: options.running.timeout_factor,
+    };
+    Ok(Some(DaemonProcess::start(
+        &orders,
+        &directory.join("daemon.log"),
+        depth,
+    )?))
+}
+
+/// Three quarters of the memory that is free now, in MiB.
+fn memory_for_deployments() -> u64 {
+    // Where it cannot be told, one small cluster at a time is what is surely possible.
+    const UNKNOWN: u64 = 2048;
+    sysinfo::System::new().map_or(UNKNOWN, |mut system| {
+        system.refresh_memory();
+        (system.available_memory() >> 20) * 3 / 4
+    })
+}
+
+/// The first events: what is about to happen, and what will not.
+fn announce(
+    journal: &Journal,
+    started: RunStarted,
+    ignored: &[(Test, String)],
+    found: &Programs,
+    warning: Option<&str>,
+) {
+    journal.emit(EventKind::RunStarted(started));
+    if let Some(warning) = warning {
+        journal.warn(warning);
+    }
+    for (test, reason) in ignored.iter().chain(&found.ignored) {
+        journal.emit(EventKind::TestIgnored {
+            test: test.name.clone(),
+            reason: reason.clone(),
+        });
+    }
+    for (test, reason) in &found.failed {
+        journal.emit(EventKind::TestFinished(never_begun(&test.name, reason)));
+    }
+}
+
+/// A test that failed before it could begin.
+fn never_begun(test: &str, reason: &str) -> TestFinished {
+    TestFinished {
+        test: test.to_owned(),
+        attempt: 1,
+        retried: false,
+        verdict: Verdict::Failed {
+            kind: FailureKind::Error,
+            message: reason.to_owned(),
+        },
+        times: Times::default(),
+        output: Captured::default(),
+        worker: None,
+        deployment: None,
+        co_tenants: Vec::new(),
+        server_logs: BTreeMap::new(),
+        artifacts: None,
+    }
+}
+
+/// Writes what is written at the end. A run is not made to fail by it, but it is said.
+fn finish(
+    model: &Model,
+    directory: &std::path::Path,
+    mut history: History,
+    history_file: &std::path::Path,
+) {
+    if let Err(error) = report::write_files(directory, model) {
+        eprintln!("warning: the reports of the run cannot be written: {error}");
+    }
+    history.add(model);
+    if let Err(error) = history.write(history_file) {
+        eprintln!("warning: the durations of this run cannot be kept: {error}");
+    }
+}

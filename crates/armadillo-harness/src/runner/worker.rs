@@ -1,0 +1,182 @@
+//! The runner's end of one worker.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::hall::Hall;
+use super::output::OutputPipe;
+use crate::client::{AskError, DaemonClient};
+use crate::protocol::daemon::{EndWorker, StartWorker, WorkerExit, WorkerStarted};
+use crate::protocol::worker::{FromWorker, ToWorker};
+
+/// How long a worker may take to come up.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a worker may take to return from `main`, coverage data and destructors included.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// A worker process and the two ways to it.
+pub(super) struct Worker {
+    /// Its number, unique in the run.
+    pub(super) number: u32,
+    /// Its process id.
+    pub(super) pid: u32,
+    /// What it and its children print.
+    pub(super) output: OutputPipe,
+    /// The number of its last assignment.
+    pub(super) sequence: u64,
+    /// The deployments it keeps fixtures for.
+    pub(super) keeps: BTreeSet<String>,
+    reader: BufReader<OwnedReadHalf>,
+    line: Vec<u8>,
+    writer: OwnedWriteHalf,
+    pipe: PathBuf,
+}
+
+/// Why there is no worker.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WorkerError {
+    #[error("cannot make the pipe for a worker's output at {path}: {source}")]
+    Pipe {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot start a worker: {0}")]
+    Start(#[from] AskError),
+    #[error("the worker (pid {pid}) did not report within {limit:?}")]
+    Silent { pid: u32, limit: Duration },
+    #[error("the worker speaks version {theirs} of the protocol, the runner {ours}")]
+    Version { theirs: u32, ours: u32 },
+}
+
+impl Worker {
+    /// Starts the next worker.
+    pub(super) async fn start(hall: &Hall) -> Result<Self, WorkerError> {
+        let number = hall.next_number();
+        let pipe = hall.directory.join(format!("worker-{number}"));
+        let output =
+            OutputPipe::create(&pipe, &hall.nonce, hall.relay_output).map_err(|source| {
+                WorkerError::Pipe {
+                    path: pipe.clone(),
+                    source,
+                }
+            })?;
+        let arrival = hall.expect(number);
+        let orders = StartWorker {
+            worker: number,
+            output: pipe.clone(),
+            socket: hall.socket.clone(),
+            nonce: hall.nonce.clone(),
+            thread_per_test: hall.thread_per_test,
+        };
+        let WorkerStarted { pid } = hall
+            .daemon
+            .post("/v1/workers", &orders, None, START_LIMIT)
+            .await?;
+        let (version, reader, writer) = match tokio::time::timeout(START_LIMIT, arrival).await {
+            Ok(Ok(arrived)) => arrived,
+            _ => {
+                end(&hall.daemon, pid, Duration::ZERO).await.ok();
+                return Err(WorkerError::Silent {
+                    pid,
+                    limit: START_LIMIT,
+                });
+            }
+        };
+        if version != crate::protocol::VERSION {
+            return Err(WorkerError::Version {
+                theirs: version,
+                ours: crate::protocol::VERSION,
+            });
+        }
+        Ok(Self {
+            number,
+            pid,
+            output,
+            sequence: 0,
+            keeps: BTreeSet::new(),
+            reader,
+            line: Vec::new(),
+            writer,
+            pipe,
+        })
+    }
+
+    /// Sends a message; an error means that the worker is gone, which reading shows too.
+    pub(super) async fn send(&mut self, message: &ToWorker) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        self.writer.write_all(&line).await
+    }
+
+    /// The next message and the output pipe at once, for a caller that waits on both; the message is `None` when the
+    /// worker is gone. Cancel-safe: a line half read stays.
+    pub(super) fn split(&mut self) -> (Incoming<'_>, &mut OutputPipe) {
+        (
+            Incoming {
+                reader: &mut self.reader,
+                line: &mut self.line,
+            },
+            &mut self.output,
+        )
+    }
+
+    /// The next message; `None` when the worker is gone.
+    pub(super) async fn receive(&mut self) -> Option<FromWorker> {
+        self.split().0.next().await
+    }
+
+    /// Lets it return from `main` and waits for that.
+    pub(super) async fn retire(self, daemon: &DaemonClient) -> Result<WorkerExit, AskError> {
+        drop(self.writer);
+        drop(self.reader);
+        let exit = end(daemon, self.pid, END_LIMIT).await;
+        // Only the file's name goes; it lies in a directory that goes as well.
+        let _ = std::fs::remove_file(&self.pipe);
+        exit
+    }
+
+    /// Ends it with everything below it after `limit`, or learns how it ended.
+    pub(super) async fn end(
+        &self,
+        daemon: &DaemonClient,
+        limit: Duration,
+    ) -> Result<WorkerExit, AskError> {
+        end(daemon, self.pid, limit).await
+    }
+}
+
+/// The reading end of a worker's socket.
+pub(super) struct Incoming<'a> {
+    reader: &'a mut BufReader<OwnedReadHalf>,
+    line: &'a mut Vec<u8>,
+}
+
+impl Incoming<'_> {
+    pub(super) async fn next(&mut self) -> Option<FromWorker> {
+        match self.reader.read_until(b'\n', self.line).await {
+            Ok(_) if self.line.ends_with(b"\n") => {
+                let message = serde_json::from_slice(self.line).ok();
+                self.line.clear();
+                message
+            }
+            _ => None,
+        }
+    }
+}
+
+async fn end(daemon: &DaemonClient, pid: u32, limit: Duration) -> Result<WorkerExit, AskError> {
+    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    daemon
+        .post(
+            &format!("/v1/workers/{pid}/end"),
+            &EndWorker { limit_ms },
+            None,
+            limit + START_LIMIT,
+        )
+        .await
+}
