@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::health::Health;
-use crate::server::{Launch, ServerKey, ServerPlan, Stage, Verb};
+use crate::server::{Launch, ServerKey, ServerPlan, Stage, Stop, Verb};
 use crate::settings::{Flag, Settings};
 use crate::topology::Topology;
 use crate::view::View;
@@ -61,6 +61,12 @@ pub trait System: Send + Sync + 'static {
 
     /// How to start `server`. Pure; called again at each restart.
     fn launch(&self, view: &View, server: &ServerKey) -> Launch;
+
+    /// How each server is stopped when the whole deployment ends; `None`: as its launch says. By then nobody will read
+    /// what a server would still save, and some products take long to part from peers that part at the same time.
+    fn last_stop(&self) -> Option<Stop> {
+        None
+    }
 
     /// ONE look at a server that was started.
     fn probe<'a>(&'a self, view: &'a View, server: &'a ServerKey) -> Fut<'a, Probe>;

@@ -246,7 +246,8 @@ impl Deployment {
     }
 
     async fn stop_politely(&self, step: &Step<'_>) -> Result<Option<String>, OperationError> {
-        let outcome = self.stop_one(step.server, step.deadline).await;
+        let stop = step.server.stop();
+        let outcome = self.stop_one(step.server, stop, step.deadline).await;
         if step.server.phase().is_alive() {
             return Err(step.no_effect("it still runs, even after it was killed"));
         }

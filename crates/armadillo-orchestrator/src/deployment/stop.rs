@@ -11,7 +11,7 @@ use super::status::{Phase, Server};
 use crate::deadline::Deadline;
 use crate::join::join_all;
 use crate::process::Exit;
-use crate::server::{ServerKey, Verb};
+use crate::server::{ServerKey, Stop, Verb};
 use crate::system::ExitMeaning;
 
 /// How long a killed process may take to be gone.
@@ -68,7 +68,8 @@ impl Deployment {
             if !server.phase().is_alive() {
                 return None;
             }
-            let outcome = self.stop_one(server, deadline).await;
+            let stop = self.system.last_stop().unwrap_or_else(|| server.stop());
+            let outcome = self.stop_one(server, stop, deadline).await;
             Some((server.plan.key.clone(), outcome))
         });
         let servers = join_all(all).await.into_iter().flatten().collect();
@@ -94,15 +95,19 @@ impl Deployment {
         self.site.remove_secrets();
     }
 
-    /// Stops one server as its last launch said, and by force at the end.
-    pub(super) async fn stop_one(&self, server: &Server, deadline: Deadline) -> StopOutcome {
+    /// Stops one server as said, and by force at the end.
+    pub(super) async fn stop_one(
+        &self,
+        server: &Server,
+        stop: Stop,
+        deadline: Deadline,
+    ) -> StopOutcome {
         let begun = Instant::now();
         let Some(running) = server.running() else {
             return StopOutcome::default();
         };
         let was_paused = server.phase() == Phase::Paused;
         server.expect_exit(true);
-        let stop = server.stop();
         let mut steps = vec![(stop.polite, stop.grace)];
         steps.extend(stop.then);
         let mut tried = Vec::new();
@@ -124,7 +129,9 @@ impl Deployment {
                 asked.elapsed()
             ));
         }
-        tried.push("it was killed".to_owned());
+        if stop.polite != Verb::Kill {
+            tried.push("it was killed".to_owned());
+        }
         let limit = Deadline::after(KILL_LIMIT);
         let _ = running.deliver(Verb::Kill, limit).await;
         let _ = limit.bound(server.gone()).await;
