@@ -18,11 +18,25 @@ const HEARTBEATS_PER_ELECTION: u32 = 10;
 /// The longest election time etcd takes, in milliseconds.
 const LONGEST_ELECTION_MS: u32 = 50_000;
 
+/// How long a member may take to end: a leader tries for five seconds and two election times to hand over.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// The setting that stretches every time limit of a run on a slow machine.
 const TIMEOUT_FACTOR: &str = "timeout-factor";
 
 /// The least memory a member is told to live with, in MiB: below, the Go runtime only collects garbage.
 const LEAST_MEMORY_MIB: u32 = 64;
+
+/// The end of a whole cluster: all at once. A leader that is asked to end hands over first, and one whose successor
+/// has just ended, or is about to, waits for it for more than five seconds (`TransferLeadership` in
+/// `etcdserver/server.go`).
+pub(crate) fn last_stop() -> Stop {
+    Stop {
+        polite: Verb::Kill,
+        grace: GRACE,
+        then: Vec::new(),
+    }
+}
 
 /// The launch of one member.
 pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
@@ -61,7 +75,7 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
         files: Vec::new(),
         stop: Stop {
             polite: Verb::Terminate,
-            grace: Duration::from_secs(5),
+            grace: GRACE,
             then: Vec::new(),
         },
     }

@@ -31,8 +31,8 @@ fn zap(line: &str) -> Option<LogRecord> {
         .iter()
         .filter(|(name, _)| !ENVELOPE.contains(&name.as_str()))
         .map(|(name, value)| match value {
-            Value::String(value) => format!("{name}: {value}"),
-            value => format!("{name}: {value}"),
+            Value::String(text) => format!("{name}: {text}"),
+            other => format!("{name}: {other}"),
         })
         .collect();
     if !details.is_empty() {

@@ -167,22 +167,18 @@ mod tests {
     #[test]
     fn each_member_waits_for_the_one_before_it() {
         let topology = complete(&etcd().topology().to_topology(), &Settings::default()).unwrap();
-        let gates: Vec<(String, Vec<String>)> = plan(&topology)
+        let gates: Vec<_> = plan(&topology)
             .into_iter()
-            .map(|server| {
-                let after = server.after.into_iter().map(|(key, stage)| {
-                    assert_eq!(stage, Stage::Answering);
-                    key.0
-                });
-                (server.key.0, after.collect())
-            })
+            .map(|server| (server.key, server.after))
             .collect();
+        let member = |number| ServerKey::numbered(ROLE, number);
+        let answering = |number| (member(number), Stage::Answering);
         assert_eq!(
             gates,
             [
-                ("member-1".to_owned(), vec![]),
-                ("member-2".to_owned(), vec!["member-1".to_owned()]),
-                ("member-3".to_owned(), vec!["member-2".to_owned()]),
+                (member(1), vec![]),
+                (member(2), vec![answering(1)]),
+                (member(3), vec![answering(2)]),
             ]
         );
     }

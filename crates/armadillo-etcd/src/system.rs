@@ -2,7 +2,7 @@
 
 use armadillo_orchestrator::{
     Candidate, Checker, Evidence, ExitMeaning, Flag, Fut, Health, Launch, LogRecord, PlanError,
-    Probe, ServerKey, ServerPlan, Settings, System, Topology, View,
+    Probe, ServerKey, ServerPlan, Settings, Stop, System, Topology, View,
 };
 
 use crate::options::{FLAGS, PROGRAM_FLAG};
@@ -66,6 +66,10 @@ impl System for Etcd {
 
     fn launch(&self, view: &View, server: &ServerKey) -> Launch {
         launch::launch(view, server)
+    }
+
+    fn last_stop(&self) -> Option<Stop> {
+        Some(launch::last_stop())
     }
 
     fn probe<'a>(&'a self, view: &'a View, server: &'a ServerKey) -> Fut<'a, Probe> {

@@ -6,6 +6,8 @@ mod error;
 mod inspect;
 mod keys;
 mod members;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;
 
 use std::fmt;
