@@ -76,14 +76,23 @@ impl Deployment {
     /// One look at the whole: what the system sees, overlaid with what is known of the processes. A planned server whose
     /// process is gone or paused is failed, and leads nothing.
     pub async fn health(&self, deadline: impl Into<Deadline> + Send) -> Health {
-        let look = deadline
-            .into()
-            .within(LOOK_LIMIT)
-            .bound(self.system.health(&self.view));
-        let mut health = look.await.unwrap_or_else(|| Health {
-            complaints: vec!["a look at the whole got no answer in time".into()],
-            ..Health::default()
-        });
+        match self.look(deadline.into()).await {
+            Some(health) => health,
+            None => self.overlay(unanswered()),
+        }
+    }
+
+    /// One look; `None` if the deadline came before it was over.
+    async fn look(&self, deadline: Deadline) -> Option<Health> {
+        let look = Deadline::after(LOOK_LIMIT).bound(self.system.health(&self.view));
+        let seen = deadline.bound(look).await?;
+        let health = self.overlay(seen.unwrap_or_else(unanswered));
+        self.board.publish(&health);
+        Some(health)
+    }
+
+    /// Adds what is known of the processes.
+    fn overlay(&self, mut health: Health) -> Health {
         for (key, server) in &self.servers {
             let state = health
                 .servers
@@ -98,7 +107,6 @@ impl Deployment {
                 }
             }
         }
-        self.board.publish(&health);
         health
     }
 
@@ -116,7 +124,7 @@ impl Deployment {
             changes.mark_unchanged();
             match self.board.turn() {
                 Turn::Look(_looking) => {
-                    self.health(deadline).await;
+                    self.look(deadline).await;
                 }
                 Turn::Wait(mut look) => {
                     // An error says that the look has ended, which is what was waited for.
@@ -143,12 +151,16 @@ impl Deployment {
         let begun = Instant::now();
         let mut poll = Poll::new(Duration::from_millis(5), Duration::from_millis(200));
         let mut changes = self.changes();
+        let mut last = None;
         loop {
             changes.mark_unchanged();
-            let health = self.health(deadline).await;
-            if health.is_good() {
-                return Ok(health);
-            }
+            // A look that the deadline cut short says less than the one before.
+            last = self.look(deadline).await.or(last);
+            let health = match &last {
+                Some(health) if health.is_good() => return Ok(health.clone()),
+                Some(health) => health.clone(),
+                None => self.overlay(unanswered()),
+            };
             if deadline.passed() {
                 return Err(NotGood {
                     waited: begun.elapsed(),
@@ -161,6 +173,14 @@ impl Deployment {
                 _ = changes.changed() => poll.reset(),
             }
         }
+    }
+}
+
+/// A look that nobody answered.
+fn unanswered() -> Health {
+    Health {
+        complaints: vec!["a look at the whole got no answer in time".into()],
+        ..Health::default()
     }
 }
 

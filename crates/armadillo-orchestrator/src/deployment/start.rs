@@ -365,11 +365,14 @@ impl Deployment {
         let begun = Instant::now();
         let mut poll = Poll::new(Duration::from_millis(2), Duration::from_millis(50));
         let mut stage = Stage::Started;
+        let mut missing = "it has not answered yet".to_owned();
         loop {
             let look = deadline
                 .within(LOOK_LIMIT)
                 .bound(self.system.probe(&self.view, key));
-            let missing = match look.await {
+            missing = match look.await {
+                // Cut short by the deadline, a look says less than the one before.
+                None if deadline.passed() => missing,
                 None => "a look at it got no answer".to_owned(),
                 Some(Probe::NotYet(reason)) => reason,
                 Some(Probe::Hopeless(reason)) => return Err(Problem::Hopeless(reason)),
