@@ -108,17 +108,20 @@ fn argument(setting: &Setting) -> Arg {
         } else {
             ArgAction::Set
         };
-        arg.num_args(1).action(action).value_name(setting.value)
+        arg.num_args(1)
+            .allow_negative_numbers(true)
+            .action(action)
+            .value_name(setting.value)
     }
 }
 
-/// clap's message without its prefix and without its pointer to `--help`, which follows anyway.
+/// clap's message without its prefix, its usage line and its pointer to `--help`, which follows anyway.
 fn shortened(message: &str) -> String {
     let message = message.trim();
     let message = message.strip_prefix("error: ").unwrap_or(message);
-    let message = message
-        .split("\n\nFor more information")
-        .next()
-        .unwrap_or(message);
+    let end = message
+        .find("\n\nUsage:")
+        .or_else(|| message.find("\n\nFor more"));
+    let message = end.and_then(|end| message.get(..end)).unwrap_or(message);
     message.trim_end().to_owned()
 }

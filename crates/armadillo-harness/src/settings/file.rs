@@ -108,7 +108,7 @@ impl Reader<'_> {
                 "markers" if value.get_ref().is_table() => {
                     file.markers = self.markers(self.table_at(name, value)?)?;
                 }
-                "profile" if value.get_ref().is_table() => {
+                "profile" => {
                     for (profile, value) in self.table_at(name, value)? {
                         let profile = profile.get_ref().as_ref();
                         let path = format!("profile.{profile}.");
@@ -138,7 +138,7 @@ impl Reader<'_> {
         if name == "system" {
             for (system, value) in self.table_at("system", value)? {
                 let name = system.get_ref().as_ref();
-                self.system(section, path, name, system.span(), value)?;
+                self.system(section, path, name, value)?;
             }
             return Ok(());
         }
@@ -157,7 +157,7 @@ impl Reader<'_> {
                 place,
                 &key,
                 "this cannot be said in the file".to_owned(),
-                &format!("say `--{name}` on the command line"),
+                &format!("say it with `--{name}`, or in the environment"),
             )),
             None => Err(self.unknown(place, &key, name)),
         }
@@ -169,7 +169,6 @@ impl Reader<'_> {
         section: &mut Section,
         path: &str,
         name: &str,
-        place: Range<usize>,
         value: &Value<'_>,
     ) -> Result<(), UsageError> {
         let path = format!("{path}system.{name}");
@@ -189,7 +188,7 @@ impl Reader<'_> {
             if known {
                 let settled = Settled {
                     values: vec![text.to_owned()],
-                    source: self.source(place.clone(), &full),
+                    source: self.source(key.span(), &full),
                 };
                 section.missing.insert(name.to_owned(), settled);
             }
@@ -235,7 +234,10 @@ impl Reader<'_> {
             } else {
                 "write a text, a number, `true` or `false`"
             };
-            let reason = format!("a {} means nothing here", value.get_ref().type_str());
+            let reason = format!(
+                "a value of type {} means nothing here",
+                value.get_ref().type_str()
+            );
             self.wrong(value.span(), key, reason, help)
         })
     }

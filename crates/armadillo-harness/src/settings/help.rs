@@ -16,9 +16,9 @@ Usage: cargo test -- [OPTIONS] [FILTER]...
   A FILTER selects the tests whose names contain it; several select the tests of any of them.
 
 Examples:
-  cargo test -- -m \"not slow\" -n 4            everything but the slow tests, four at a time
+  cargo test -- -m \"not slow\" -n 4             everything but the slow tests, four at a time
   cargo test -- leader --nocapture             tests with `leader` in their names, output as it comes
-  cargo test -- -m 'suite(\"auth\")' --plan  what would run where; starts nothing
+  cargo test -- -m 'suite(\"auth\")' --plan      what would run where; starts nothing
   cargo test -- --exact net::reconnects --repeat 50 -x
                                                one test, until it fails
 ";

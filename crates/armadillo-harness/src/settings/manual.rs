@@ -6,7 +6,7 @@ const TOP: &str = "\
 # Settings
 
 <!-- Written from the table in crates/armadillo-harness/src/settings/table; a test compares, and
-ARMADILLO_WRITE_DOCS=1 cargo test -p armadillo-harness settings_manual writes it again. -->
+ARMADILLO_WRITE_DOCS=1 cargo test -p armadillo-harness settings writes it again. -->
 
 Every setting has one name in three places. The first of these that says it counts:
 
@@ -20,6 +20,9 @@ Every setting has one name in three places. The first of these that says it coun
 
 A switch of the file or the environment is taken back by `--NAME=false`. Values of a stronger place replace those of a
 weaker one; only `missing` adds up, system by system.
+
+The section `[markers]` declares markers, so a file that has one can say the expression `markers = \"not slow\"` in a
+profile only.
 
 Each system adds settings of its own, in the same three places; `--help` of a test binary shows those it knows.
 

@@ -13,6 +13,8 @@ mod manual;
 mod resolve;
 mod setting;
 mod table;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use again::again;

@@ -40,7 +40,7 @@ pub type Apply = fn(&mut Options, &[String]) -> Result<(), Wrong>;
 pub enum Said {
     /// On the command line, in the environment and in the file.
     Everywhere,
-    /// Not in the file: it says which file.
+    /// Not in the file: it says what is read of which file.
     NotInFile,
     /// On the command line only: accepted because libtest does, without effect.
     OnCommandLine,

@@ -106,7 +106,8 @@ pub(super) const TABLE: &[Setting] = &[
         Group::Settings,
         "Use the section `[profile.NAME]` of armadillo.toml before its other keys.",
     )
-    .again(),
+    .again()
+    .said(Said::NotInFile),
     Setting::valued(
         "config",
         "FILE",
