@@ -55,6 +55,26 @@ pub fn user_password(view: &View, user: &str) -> Secret {
     derive(view, &format!("password of {user}"))
 }
 
+/// A token with any claims, signed with the deployment's key: for tests of what a server accepts.
+///
+/// # Errors
+/// When the claims cannot be written as JSON.
+pub fn sign(view: &View, claims: &impl Serialize) -> Result<Secret, SignError> {
+    let key = EncodingKey::from_secret(jwt_key(view).reveal().as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
+        .map(Secret::new)
+        .map_err(|error| SignError {
+            reason: error.to_string(),
+        })
+}
+
+/// Claims that cannot be signed.
+#[derive(Debug, thiserror::Error)]
+#[error("the claims cannot be written as JSON: {reason}")]
+pub struct SignError {
+    reason: String,
+}
+
 #[derive(Serialize)]
 struct SuperuserClaims {
     iss: &'static str,
@@ -85,10 +105,7 @@ fn derive(view: &View, purpose: &str) -> Secret {
     reason = "the claims are two strings, which are always JSON, and HMAC-SHA-256 cannot fail"
 )]
 fn token(view: &View, claims: &impl Serialize) -> Secret {
-    let key = EncodingKey::from_secret(jwt_key(view).reveal().as_bytes());
-    let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
-        .expect("two strings can be signed");
-    Secret::new(token)
+    sign(view, claims).expect("two strings can be signed")
 }
 
 #[cfg(test)]

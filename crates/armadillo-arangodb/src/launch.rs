@@ -94,7 +94,7 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
         env: environment(view, place),
         files: vec![
             (PathBuf::from(KEY_FILE), 0o600, auth::jwt_key(view)),
-            (PathBuf::from(TEMPORARY_MARK), 0o600, Secret::default()),
+            (PathBuf::from(TEMPORARY_MARK), 0o644, Secret::default()),
         ],
         stop: Stop {
             polite: Verb::Terminate,

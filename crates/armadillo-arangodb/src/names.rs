@@ -1,42 +1,34 @@
-//! Names of what tests create: they carry the id of the test's lease, so that it can be found when the test is gone.
+//! Names of what tests create. They carry an id, so that it is known whose they are when their maker is gone: the lease's
+//! id, or, for what a fixture kept per deployment creates, that of the deployment
+//! (`armadillo_harness::fixture::TestContext::unique_name`).
 
-/// The most characters a database's name may have (documentation, "Naming restrictions" of databases, the traditional
-/// convention: letters, digits, `-` and `_`, a letter first).
-const LONGEST: usize = 64;
-
-/// `t_<lease>_<hint>`, with whatever is not allowed in a database's name replaced, and cut to its length.
-pub(crate) fn of_lease(lease: &str, hint: &str) -> String {
-    let mut name = format!("t_{lease}_{hint}");
-    name = name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '-' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .take(LONGEST)
-        .collect();
-    name
-}
+use armadillo_orchestrator::View;
 
 /// Whether `name` carries the lease's id.
 pub(crate) fn carries(name: &str, lease: &str) -> bool {
     !lease.is_empty() && name.contains(lease)
 }
 
+/// Whether what has that name belongs to the deployment as a whole.
+pub(crate) fn is_kept(name: &str, view: &View) -> bool {
+    view.deployment
+        .rsplit('-')
+        .next()
+        .is_some_and(|id| carries(name, id))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::tests::view;
 
     #[test]
-    fn any_hint_makes_a_name_that_is_allowed_and_carries_the_lease() {
-        let name = of_lease("1f3a9c20", "mod::a test \u{e4}");
-        assert_eq!(name, "t_1f3a9c20_mod__a_test__");
-        assert!(carries(&name, "1f3a9c20"));
-        assert!(!carries(&name, "00000000"));
-        assert!(!carries(&name, ""));
-        assert_eq!(of_lease("1f3a9c20", &"x".repeat(100)).len(), 64);
+    fn a_name_says_whose_it_is() {
+        assert!(carries("t_1f3a9c20_1", "1f3a9c20"));
+        assert!(!carries("t_1f3a9c20_1", "00000000"));
+        assert!(!carries("t_1f3a9c20_1", ""));
+        let view = view();
+        assert!(is_kept("products_00c0ffee_1", &view));
+        assert!(!is_kept("t_1f3a9c20_1", &view));
     }
 }

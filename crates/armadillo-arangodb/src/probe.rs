@@ -14,7 +14,7 @@ use crate::client::{ArangoClient, ArangoError, Version};
 use crate::role::Role;
 
 /// How long one request of a look may take. A server that is slower than that is not there yet.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// What one look showed.
 #[derive(Debug, PartialEq, Eq)]

@@ -215,7 +215,7 @@ pub(crate) mod tests {
             },
         };
         View {
-            deployment: "arangodb-single-00000000".to_owned(),
+            deployment: "arangodb-single-00c0ffee".to_owned(),
             topology: single().topology().to_topology(),
             places: BTreeMap::from([("single-1".into(), place)]),
             secret: Secret::new("a secret made for this deployment"),

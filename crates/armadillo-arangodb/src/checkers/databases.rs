@@ -2,9 +2,9 @@
 
 use armadillo_orchestrator::{Checker, Fut, Scope, View};
 
-use super::{KEPT, verdict};
+use super::verdict;
 use crate::client::{ArangoClient, SYSTEM_DATABASE};
-use crate::names::carries;
+use crate::names::{carries, is_kept};
 
 /// Databases whose name carries the lease.
 pub(super) struct OfLease;
@@ -46,7 +46,7 @@ impl Checker for Unexpected {
         Box::pin(async move {
             let found = ArangoClient::superuser(view).databases().await.map(|all| {
                 all.into_iter()
-                    .filter(|name| name != SYSTEM_DATABASE && !name.starts_with(KEPT))
+                    .filter(|name| name != SYSTEM_DATABASE && !is_kept(name, view))
                     .collect()
             });
             verdict("databases that no lease holds", found)
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::scripted::{answer, run};
 
-    const LIST: &str = r#"{"result":["_system","kept_products","t_1f3a9c20_a","stray"]}"#;
+    const LIST: &str = r#"{"result":["_system","products_00c0ffee_1","t_1f3a9c20_a","stray"]}"#;
 
     fn checked(checker: impl Checker, body: &str, status: u16) -> Result<(), String> {
         run(vec![answer(status, body)], async |view| {
@@ -78,7 +78,7 @@ mod tests {
             checked(Unexpected, LIST, 200),
             Err("databases that no lease holds: t_1f3a9c20_a, stray".into())
         );
-        let clean = r#"{"result":["_system","kept_products"]}"#;
+        let clean = r#"{"result":["_system","products_00c0ffee_1"]}"#;
         assert_eq!(checked(OfLease, clean, 200), Ok(()));
         assert_eq!(checked(Unexpected, clean, 200), Ok(()));
     }

@@ -1,7 +1,7 @@
 //! Invariants looked at after tests: what ArangoDB's own test utilities look at, as far as a test here can leave it.
 //!
 //! Of scope *lease*: things that carry the lease's id in their name. Of scope *idle*: everything that a fresh deployment
-//! does not have, when nobody holds a lease.
+//! does not have, when nobody holds a lease, except what a fixture kept per deployment has made for all its tests.
 
 mod collections;
 mod databases;
@@ -11,10 +11,6 @@ mod users;
 use armadillo_orchestrator::Checker;
 
 use crate::client::ArangoError;
-
-/// What a database's name begins with that belongs to the deployment and not to a test: data loaded once for all tests, by
-/// a fixture kept per deployment. It ends with the deployment.
-pub const KEPT: &str = "kept_";
 
 /// All checkers.
 pub(crate) fn all() -> Vec<Box<dyn Checker>> {

@@ -2,9 +2,9 @@
 
 use armadillo_orchestrator::{Checker, Fut, Scope, View};
 
-use super::{KEPT, verdict};
+use super::verdict;
 use crate::client::ArangoClient;
-use crate::names::carries;
+use crate::names::{carries, is_kept};
 
 /// Users whose name carries the lease.
 pub(super) struct OfLease;
@@ -42,7 +42,7 @@ impl Checker for Unexpected {
 
     fn check<'a>(&'a self, view: &'a View, _lease: &'a str) -> Fut<'a, Result<(), String>> {
         Box::pin(async move {
-            let strange = |name: &str| name != "root" && !name.starts_with(KEPT);
+            let strange = |name: &str| name != "root" && !is_kept(name, view);
             verdict("users that no lease holds", named(view, strange).await)
         })
     }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::scripted::{answer, run};
 
-    const LIST: &str = r#"{"result":[{"user":"root","active":true},{"user":"kept_reader","active":true},
+    const LIST: &str = r#"{"result":[{"user":"root","active":true},{"user":"reader_00c0ffee_1","active":true},
         {"user":"t_1f3a9c20_u","active":true},{"user":"stray","active":false}]}"#;
 
     fn checked(checker: impl Checker) -> Result<(), String> {

@@ -73,14 +73,12 @@ impl ArangoClient {
     }
 
     fn superuser_of(view: &View, addresses: Vec<String>) -> Self {
-        let token = auth::superuser_token(view);
         let credentials = Credentials {
             user: "root".to_owned(),
             password: auth::root_password(view),
-            token: token.clone(),
+            token: auth::superuser_token(view),
         };
-        let authorization = Secret::new(format!("bearer {}", token.reveal()));
-        Self::new(addresses, credentials, authorization)
+        Self::with_token(addresses, credentials)
     }
 
     /// A client with the rights of `user`, who shows name and password.
@@ -94,6 +92,22 @@ impl ArangoClient {
             token: auth::user_token(view, user),
         };
         Self::new(for_clients(view), credentials, authorization)
+    }
+
+    /// A client that shows this token, whatever it is. Its [`Self::connection`] has no user and no password.
+    #[must_use]
+    pub fn bearer(view: &View, token: &Secret) -> Self {
+        let credentials = Credentials {
+            user: String::new(),
+            password: Secret::default(),
+            token: token.clone(),
+        };
+        Self::with_token(for_clients(view), credentials)
+    }
+
+    fn with_token(addresses: Vec<String>, credentials: Credentials) -> Self {
+        let authorization = Secret::new(format!("bearer {}", credentials.token.reveal()));
+        Self::new(addresses, credentials, authorization)
     }
 
     fn new(addresses: Vec<String>, credentials: Credentials, authorization: Secret) -> Self {
@@ -130,7 +144,7 @@ impl ArangoClient {
             .collect()
     }
 
-    /// The name of the user whose rights this client has; `root` for a superuser's.
+    /// The name of the user whose rights this client has; `root` for a superuser's, nothing for a token's.
     #[must_use]
     pub fn user_name(&self) -> &str {
         &self.inner.credentials.user
