@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
+use tokio::time::timeout;
 
 use crate::auth::users::{Grants, User, save};
 use crate::auth::{Right, Secrets};
@@ -20,6 +21,10 @@ use crate::settings::{Settings, Step};
 use crate::signals::Signals;
 use crate::store::Store;
 use crate::version::VERSION;
+
+/// How long requests that are under way at the end may take to end too. An estimate, nobody
+/// measured how patient arangod is.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What the process is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,9 +73,13 @@ pub(crate) fn live(
     };
     let local = LocalSet::new();
     let exit = local.block_on(&runtime, life.run());
-    // Tasks hold the server; with them go the sockets.
+    // Tasks hold the server; with them go the sockets. A recovery that was interrupted by a signal
+    // ends here too, before anybody else may lock the directory.
     drop(local);
     drop(runtime);
+    if exit == Exit::Success {
+        life.directory.unlock();
+    }
     log.info(
         "4bcb9",
         "general",
@@ -95,7 +104,7 @@ struct Life {
 }
 
 impl Life {
-    async fn run(self) -> Exit {
+    async fn run(&self) -> Exit {
         let server = &self.server;
         match Signals::catch() {
             Ok(signals) => drop(spawn_local(signals.serve(Rc::clone(server)))),
@@ -119,8 +128,11 @@ impl Life {
         }
         // The receivers may be gone already, if no port was opened.
         let _ = stop.send(true);
-        if let Some(serving) = serving {
-            drop(serving.await);
+        if let Some(serving) = serving
+            && timeout(GRACE, serving).await.is_err()
+        {
+            let message = "some connections did not end in time, closing them";
+            server.log.warning("", "communication", message);
         }
         if let Some(mut store) = server.detach()
             && let Err(error) = store.close()
@@ -129,10 +141,7 @@ impl Life {
             return Exit::Failed;
         }
         match result {
-            Ok(()) => {
-                self.directory.unlock();
-                Exit::Success
-            }
+            Ok(()) => Exit::Success,
             Err(exit) => exit,
         }
     }

@@ -106,7 +106,7 @@ impl Directory {
                 Err(failed("cd6d8", Exit::UnsupportedStorageEngine, message))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                std::fs::write(&name, ENGINE).map_err(|error| self.unwritable(&error))
+                write_whole(&name, ENGINE).map_err(|error| self.unwritable(&error))
             }
             Err(error) => Err(self.unwritable(&error)),
         }
@@ -152,7 +152,7 @@ impl Directory {
     pub(crate) fn write_version(&self) -> Result<(), DirectoryError> {
         let text = json!({ "version": VERSION_NUMBER, "tasks": {} }).to_string();
         for name in VERSION_FILES {
-            std::fs::write(self.path.join(name), &text).map_err(|error| self.unwritable(&error))?;
+            write_whole(&self.path.join(name), &text).map_err(|error| self.unwritable(&error))?;
         }
         Ok(())
     }
@@ -171,7 +171,7 @@ impl Directory {
             let mut bytes = [0; 8];
             bytes[2..].copy_from_slice(&crate::system::random::<6>()?);
             let id = u64::from_be_bytes(bytes);
-            std::fs::write(&name, json!({ "serverId": id.to_string() }).to_string())?;
+            write_whole(&name, &json!({ "serverId": id.to_string() }).to_string())?;
             Ok(id)
         };
         made().map_err(|error| self.unwritable(&error))
@@ -214,6 +214,13 @@ fn locked(name: &Path, mut file: File) -> DirectoryError {
         ),
     };
     failed("1f4eb", Exit::CouldNotLock, message)
+}
+
+/// Writes a small file so that a process killed in the middle leaves the old one, or none.
+fn write_whole(name: &Path, text: &str) -> std::io::Result<()> {
+    let fresh = name.with_extension("new");
+    std::fs::write(&fresh, text)?;
+    std::fs::rename(&fresh, name)
 }
 
 fn write_pid(mut file: &File) -> std::io::Result<()> {

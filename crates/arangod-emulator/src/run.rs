@@ -190,7 +190,9 @@ fn claim_pid_file(name: &str, log: &Logger) -> Result<(), Exit> {
     }
     let owner = std::fs::read_to_string(name)
         .ok()
-        .and_then(|text| rustix::process::Pid::from_raw(text.trim().parse().ok()?));
+        .and_then(|text| text.trim().parse::<i32>().ok())
+        .filter(|pid| *pid > 0)
+        .and_then(rustix::process::Pid::from_raw);
     if let Some(owner) = owner
         && rustix::process::test_kill_process(owner).is_ok()
     {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
-use hyper::{Method, Response, StatusCode};
+use hyper::{Method, Response};
 
 use super::router;
 use super::{Answer, Request};
@@ -42,10 +42,8 @@ pub(crate) async fn answer(
             .headers_mut()
             .insert("connection", HeaderValue::from_static("Close"));
     }
-    // hyper sends no body for these, and then no length either; arangod sends the length.
-    if (head || response.status() == StatusCode::NOT_MODIFIED)
-        && let Some(length) = hyper::body::Body::size_hint(response.body()).exact()
-    {
+    // hyper sends no body for HEAD, and then no length either; arangod sends the length.
+    if head && let Some(length) = hyper::body::Body::size_hint(response.body()).exact() {
         response
             .headers_mut()
             .insert("content-length", HeaderValue::from(length));

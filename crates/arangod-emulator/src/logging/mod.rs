@@ -236,6 +236,13 @@ impl Logger {
     }
 }
 
+#[cfg(target_os = "linux")]
 fn thread_id() -> u32 {
     u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap_or(0)
+}
+
+/// Elsewhere threads have no small numbers; the one that matters has the number of the process.
+#[cfg(not(target_os = "linux"))]
+fn thread_id() -> u32 {
+    std::process::id()
 }

@@ -76,6 +76,8 @@ impl Store {
         self.check()?;
         self.pending.clear();
         self.sync = false;
+        // Should the change panic, memory holds what the journal does not: nobody may see that.
+        self.broken = Some(String::from("a change was interrupted"));
         let result = change(self);
         if !self.pending.is_empty() {
             let sync = self.sync || self.always_sync;
@@ -89,6 +91,7 @@ impl Store {
             self.pending.clear();
             self.pending.shrink_to(1 << 16);
         }
+        self.broken = None;
         result
     }
 

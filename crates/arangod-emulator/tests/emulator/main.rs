@@ -1,5 +1,10 @@
 //! The emulator as a process: started, asked, killed.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, not the helpers beside them"
+)]
+
 mod auth;
 mod boot;
 mod command_line;

@@ -36,6 +36,22 @@ fn requests_during_shutdown() {
 }
 
 #[test]
+fn clients_that_linger_do_not_hold_the_server_up() {
+    use std::io::{Read, Write};
+    let place = Place::new();
+    let mut server = place.start(&[]);
+    let _silent = std::net::TcpStream::connect(server.address).unwrap();
+    let mut half = std::net::TcpStream::connect(server.address).unwrap();
+    half.write_all(b"POST /_api/version HTTP/1.1\r\ncontent-length: 100\r\n\r\nhalf")
+        .unwrap();
+    // The server has accepted both once it answers a third.
+    assert_eq!(server.client().get("/_api/version").status, 200);
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    drop(half.read_to_end(&mut Vec::new()));
+}
+
+#[test]
 fn a_signal_before_the_server_is_up() {
     let place = Place::new();
     let mut server = place.spawn(&["--pace", "realistic"]);

@@ -326,6 +326,10 @@ fn parse(text: &str, head: bool) -> Option<Answer> {
         headers,
         text: String::from(body),
     };
+    // An answer that cannot have a body needs no length.
+    if answer.status == 304 {
+        return Some(answer);
+    }
     let length: usize = answer.header("content-length")?.parse().ok()?;
     (head || length == body.len()).then_some(answer)
 }
