@@ -156,7 +156,8 @@ impl Life {
         let serve =
             |listeners: Listeners| spawn_local(listeners.serve(Rc::clone(server), stopped.clone()));
         self.announce();
-        let early = self.task == Task::Serve && server.settings.early_connections;
+        let listens = self.task == Task::Serve && server.settings.rest_server;
+        let early = listens && server.settings.early_connections;
         if early {
             *serving = Some(serve(self.open_ports()?));
         }
@@ -175,7 +176,7 @@ impl Life {
             }
         }
         server.enter(Stage::Maintenance);
-        if !early {
+        if listens && !early {
             *serving = Some(serve(self.open_ports()?));
         }
         server.settings.pace.spend(Step::Bootstrap).await;

@@ -88,9 +88,9 @@ fn serve(options: &Options, role: Role, started: Instant) -> Exit {
     }
     let log = match Logger::open(options, role) {
         Ok(log) => Arc::new(log),
-        Err(reason) => {
-            complain(&reason);
-            return Exit::InvalidOptionValue;
+        Err(error) => {
+            complain(&error.to_string());
+            return error.exit();
         }
     };
     crash::install();

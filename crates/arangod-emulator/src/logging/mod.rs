@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::exit::Exit;
 use crate::options::Options;
 use crate::role::Role;
 use crate::{crash, system};
@@ -24,6 +25,27 @@ use output::Output;
 
 /// How many lines the log API can show.
 const KEPT: usize = 2048;
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    /// No such format of the time.
+    #[error("invalid value '{0}' for --log.time-format")]
+    TimeFormat(String),
+    /// An output that cannot be opened, or that the emulator does not have.
+    #[error("{0}")]
+    Output(String),
+}
+
+impl LogError {
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::TimeFormat(_) => Exit::InvalidOptionValue,
+            Self::Output(_) => Exit::Failed,
+        }
+    }
+}
 
 /// The log of the process.
 #[derive(Debug)]
@@ -73,20 +95,21 @@ impl Entry {
 
 impl Logger {
     /// Opens the outputs that the options name; without any, lines go to standard output.
-    pub(crate) fn open(options: &Options, role: Role) -> Result<Self, String> {
+    pub(crate) fn open(options: &Options, role: Role) -> Result<Self, LogError> {
         let mut levels = Levels::default();
+        let mut strange = Vec::new();
         for text in options
             .list("--log")
             .iter()
             .chain(options.list("--log.level"))
         {
-            levels.apply(text)?;
+            strange.extend(levels.apply(text).err());
         }
         let time = options.text("--log.time-format");
         let style = Style {
             json: options.flag("--log.use-json-format"),
             time: TimeFormat::parse(time)
-                .ok_or_else(|| format!("invalid value '{time}' for --log.time-format"))?,
+                .ok_or_else(|| LogError::TimeFormat(String::from(time)))?,
             role: options.flag("--log.role").then(|| role.letter()),
             ids: options.flag("--log.ids"),
             process: options.flag("--log.process"),
@@ -104,7 +127,8 @@ impl Logger {
             .into_iter()
             .chain(options.list("--log.output").iter().map(String::as_str))
             .map(Output::open)
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(LogError::Output)?;
         let on_terminal = outputs
             .iter()
             .any(|output| matches!(output, Output::Stdout | Output::Stderr));
@@ -125,6 +149,10 @@ impl Logger {
             }),
         };
         logger.tell_crash_handler();
+        // arangod complains about strange levels and topics, and goes on.
+        for reason in strange {
+            logger.error("", "general", reason);
+        }
         Ok(logger)
     }
 

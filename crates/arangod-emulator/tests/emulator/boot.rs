@@ -56,6 +56,19 @@ fn json_lines() {
 }
 
 #[test]
+fn strange_log_levels_are_no_obstacle() {
+    let place = Place::new();
+    let strange = ["--log.level", "tea=info", "--log.level", "startup=loud"];
+    let _server = place.start(&strange);
+    let log = place.log();
+    assert!(
+        log.contains("ERROR {general} unknown log topic 'tea'"),
+        "{log}"
+    );
+    assert!(log.contains("ERROR {general} invalid log level 'loud'"));
+}
+
+#[test]
 fn stages_without_early_connections() {
     let place = Place::new();
     let mut server = place.spawn(&["--pace", "realistic"]);

@@ -57,6 +57,8 @@ fn wrong_names_and_values() {
     assert_eq!(run(&["--cluster.my-role", "KING"]).0, 4);
     assert_eq!(run(&["--pace", "leisurely"]).0, 4);
     assert_eq!(run(&["--server.endpoint", "nonsense"]).0, 4);
+    assert_eq!(run(&["--log.time-format", "tea-time"]).0, 4);
+    assert_eq!(run(&["--log.file", "/does/not/exist/log"]).0, 1);
     assert_eq!(run(&["-c", "/does/not/exist.conf"]).0, 6);
 }
 
