@@ -2,14 +2,19 @@
 
 mod evidence;
 mod exits;
+#[cfg(test)]
+mod fake;
 mod gates;
 mod logs;
 mod look;
 mod operate;
 mod prove;
+mod request;
 mod start;
 mod status;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod tidy;
 
 use std::collections::BTreeMap;
@@ -31,7 +36,7 @@ pub use gates::{BadPlan, check_plan};
 pub use logs::LogMarks;
 pub use look::NotGood;
 pub use operate::{Done, Operation, OperationError};
-pub use start::{Failure, Problem, StartError, StartRequest};
+pub use request::{Failure, Problem, StartError, StartRequest};
 pub use status::{Phase, ServerStatus};
 pub use stop::{StopOutcome, StopReport};
 

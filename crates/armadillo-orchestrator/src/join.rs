@@ -1,12 +1,13 @@
 //! Several futures at once, in one task: dropping the whole drops each, and nothing needs to outlive anything.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::Poll;
+
+use crate::system::Fut;
 
 /// A future, and later what it gave.
 enum Slot<'a, T, E> {
-    Open(Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>),
+    Open(Fut<'a, Result<T, E>>),
     Done(T),
 }
 
@@ -20,24 +21,26 @@ impl<T, E> Slot<'_, T, E> {
 }
 
 /// Waits for all; the answers are in the order of the futures.
-pub(crate) async fn join_all<'a, T>(
+pub(crate) fn join_all<'a, T: Send + 'a>(
     futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'a>,
-) -> Vec<T> {
-    let all = futures
-        .into_iter()
-        .map(|future| async move { Ok::<T, ()>(future.await) });
-    try_join_all(all).await.unwrap_or_default()
+) -> Fut<'a, Vec<T>> {
+    let all = try_join_all(
+        futures
+            .into_iter()
+            .map(|future| async move { Ok::<T, ()>(future.await) }),
+    );
+    Box::pin(async move { all.await.unwrap_or_default() })
 }
 
 /// Waits for all, or for the first that fails; the others are dropped then.
-pub(crate) async fn try_join_all<'a, T, E>(
+pub(crate) fn try_join_all<'a, T: Send + 'a, E: Send + 'a>(
     futures: impl IntoIterator<Item = impl Future<Output = Result<T, E>> + Send + 'a>,
-) -> Result<Vec<T>, E> {
+) -> Fut<'a, Result<Vec<T>, E>> {
     let mut open: Vec<Slot<'a, T, E>> = futures
         .into_iter()
         .map(|future| Slot::Open(Box::pin(future)))
         .collect();
-    poll_fn(|context| {
+    Box::pin(poll_fn(move |context| {
         let mut waiting = false;
         for slot in &mut open {
             if let Slot::Open(future) = slot {
@@ -53,8 +56,7 @@ pub(crate) async fn try_join_all<'a, T, E>(
         }
         let answers = std::mem::take(&mut open).into_iter();
         Poll::Ready(Ok(answers.filter_map(Slot::answer).collect()))
-    })
-    .await
+    }))
 }
 
 #[cfg(test)]

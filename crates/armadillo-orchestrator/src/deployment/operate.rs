@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Deployment;
 use super::exits::LAST_LINES;
-use super::start::Failure;
+use super::request::Failure;
 use super::status::{Phase, Server};
 use crate::backend::{BackEndError, Running};
 use crate::deadline::Deadline;

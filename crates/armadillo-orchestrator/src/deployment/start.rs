@@ -1,8 +1,7 @@
 //! Starting: a whole deployment behind its gates, and one server until it is proven ready.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,10 @@ use tokio::sync::watch;
 
 use super::Deployment;
 use super::exits::LAST_LINES;
-use super::gates::{self, BadPlan};
-use super::look::{Board, NotGood};
+use super::gates;
+use super::look::Board;
 use super::prove::{Proof, prove};
+use super::request::{Failure, Problem, StartError, StartRequest};
 use super::status::Server;
 use crate::backend::{BackEnd, BackEndError, PlaceRequest, Running};
 use crate::deadline::Deadline;
@@ -21,14 +21,11 @@ use crate::join::try_join_all;
 use crate::notice::{Notice, Notices};
 use crate::poll::Poll;
 use crate::process::Exit;
-use crate::program::Program;
 use crate::random;
 use crate::secret::Secret;
 use crate::server::{ServerKey, Stage};
-use crate::settings::Settings;
-use crate::system::{ExitMeaning, Probe, System};
-use crate::topology::Topology;
-use crate::view::{Share, View};
+use crate::system::{ExitMeaning, Probe};
+use crate::view::View;
 
 /// How often a server is started when it ends for a reason that may pass.
 const ATTEMPTS: u32 = 3;
@@ -38,120 +35,6 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long it may take to end what was started of a deployment that failed to start.
 const CLEAN_UP_LIMIT: Duration = Duration::from_secs(10);
-
-/// What is to be started.
-pub struct StartRequest {
-    /// The deployment's id, unique among all runs; the name of a directory.
-    pub id: String,
-    /// The system.
-    pub system: &'static dyn System,
-    /// The complete topology.
-    pub topology: Topology,
-    /// The settings of the run.
-    pub settings: Settings,
-    /// The system's program.
-    pub program: Program,
-    /// The directory in which each server gets one of its own. It is kept.
-    pub directory: PathBuf,
-    /// A directory that only its owner can enter, for files with secrets; `None` leaves them in the servers' own.
-    pub secrets: Option<PathBuf>,
-    /// Each server's share of the machine; `None` gives it what it costs.
-    pub share: Option<Share>,
-    /// When it must be good.
-    pub deadline: Deadline,
-}
-
-/// Why a deployment did not start. Nothing of it runs any more.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Its plan makes no sense: a mistake in the system.
-    #[error("the plan for {topology} cannot be carried out: {source}")]
-    Plan {
-        /// What was to be planned.
-        topology: String,
-        /// What is wrong with the plan.
-        source: BadPlan,
-    },
-    /// There is no place for its servers.
-    #[error("no place for {deployment}: {source}")]
-    Place {
-        /// The deployment's id.
-        deployment: String,
-        /// What the back end said.
-        source: BackEndError,
-    },
-    /// The operating system gave no random numbers for its secret.
-    #[error("no secret for {deployment}: {source}")]
-    Secret {
-        /// The deployment's id.
-        deployment: String,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// A server did not get ready.
-    #[error(transparent)]
-    Server(#[from] Failure),
-    /// Every server is ready, and yet the whole is not good.
-    #[error("{deployment}: {source}")]
-    NotGood {
-        /// The deployment's id.
-        deployment: String,
-        /// What is missing.
-        source: NotGood,
-    },
-}
-
-/// Why one server did not get ready.
-#[derive(Debug, thiserror::Error)]
-#[error("{server} {problem}{}", tail(log))]
-pub struct Failure {
-    /// The server.
-    pub server: ServerKey,
-    /// What happened.
-    pub problem: Problem,
-    /// The last lines it logged.
-    pub log: Vec<String>,
-}
-
-/// What keeps a server from being ready.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// The back end could not start it.
-    #[error("cannot be started: {0}")]
-    BackEnd(#[from] BackEndError),
-    /// It ended.
-    #[error("ended while it started: {text}")]
-    Exited {
-        /// How.
-        exit: Exit,
-        /// How, in words.
-        text: String,
-        /// Whether starting again may help.
-        may_pass: bool,
-    },
-    /// The system says that it will never be ready.
-    #[error("will not get ready: {0}")]
-    Hopeless(String),
-    /// Somebody else answers in its place.
-    #[error("is not who answers: {0}")]
-    Foreign(String),
-    /// The deadline came first.
-    #[error("is not ready after {waited:.1?}: {missing}")]
-    Late {
-        /// How long it was waited.
-        waited: Duration,
-        /// What was missing at the last look.
-        missing: String,
-    },
-}
-
-fn tail(log: &[String]) -> String {
-    if log.is_empty() {
-        return String::new();
-    }
-    format!("\nits last log lines:\n  {}", log.join("\n  "))
-}
 
 impl Deployment {
     /// Starts every server when its gates open, waits until each is ready and proven to be ours, and until the whole
@@ -300,6 +183,7 @@ impl Deployment {
     ) -> Result<(), Failure> {
         let key = &server.plan.key;
         let mut attempt = 1;
+        let mut pauses = Poll::new(Duration::from_millis(20), Duration::from_millis(500));
         loop {
             let log_from = self.site.log_size(key);
             let problem = match self.start_once(server, log_from, deadline).await {
@@ -310,6 +194,7 @@ impl Deployment {
                 && *may_pass
                 && attempt < ATTEMPTS
                 && !deadline.passed()
+                && !self.ended.load(Ordering::SeqCst)
             {
                 attempt += 1;
                 let released = if self.site.release_ports(key) {
@@ -320,6 +205,7 @@ impl Deployment {
                 self.notices.warn(format!(
                     "{key} ended while it started ({text}); starting it again{released} (attempt {attempt} of {ATTEMPTS})"
                 ));
+                pauses.pause(deadline).await;
                 continue;
             }
             let failure = self.failure(server, problem, log_from);
@@ -337,6 +223,9 @@ impl Deployment {
         deadline: Deadline,
     ) -> Result<(), Problem> {
         let key = &server.plan.key;
+        if self.ended.load(Ordering::SeqCst) {
+            return Err(Problem::Ended);
+        }
         let launch = self.system.launch(&self.view, key);
         let running: Arc<dyn Running> =
             Arc::from(self.site.start(key, &self.program, &launch).await?);

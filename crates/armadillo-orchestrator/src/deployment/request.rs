@@ -1,0 +1,133 @@
+//! What a start is asked for, and what keeps it from being done.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::gates::BadPlan;
+use super::look::NotGood;
+use crate::backend::BackEndError;
+use crate::deadline::Deadline;
+use crate::process::Exit;
+use crate::program::Program;
+use crate::server::ServerKey;
+use crate::settings::Settings;
+use crate::system::System;
+use crate::topology::Topology;
+use crate::view::Share;
+
+/// What is to be started.
+pub struct StartRequest {
+    /// The deployment's id, unique among all runs; the name of a directory.
+    pub id: String,
+    /// The system.
+    pub system: &'static dyn System,
+    /// The complete topology.
+    pub topology: Topology,
+    /// The settings of the run.
+    pub settings: Settings,
+    /// The system's program.
+    pub program: Program,
+    /// The directory in which each server gets one of its own. It is kept.
+    pub directory: PathBuf,
+    /// A directory that only its owner can enter, for files with secrets; `None` leaves them in the servers' own.
+    pub secrets: Option<PathBuf>,
+    /// Each server's share of the machine; `None` gives it what it costs.
+    pub share: Option<Share>,
+    /// When it must be good.
+    pub deadline: Deadline,
+}
+
+/// Why a deployment did not start. Nothing of it runs any more.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its plan makes no sense: a mistake in the system.
+    #[error("the plan for {topology} cannot be carried out: {source}")]
+    Plan {
+        /// What was to be planned.
+        topology: String,
+        /// What is wrong with the plan.
+        source: BadPlan,
+    },
+    /// There is no place for its servers.
+    #[error("no place for {deployment}: {source}")]
+    Place {
+        /// The deployment's id.
+        deployment: String,
+        /// What the back end said.
+        source: BackEndError,
+    },
+    /// The operating system gave no random numbers for its secret.
+    #[error("no secret for {deployment}: {source}")]
+    Secret {
+        /// The deployment's id.
+        deployment: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A server did not get ready.
+    #[error(transparent)]
+    Server(#[from] Failure),
+    /// Every server is ready, and yet the whole is not good.
+    #[error("{deployment}: {source}")]
+    NotGood {
+        /// The deployment's id.
+        deployment: String,
+        /// What is missing.
+        source: NotGood,
+    },
+}
+
+/// Why one server did not get ready.
+#[derive(Debug, thiserror::Error)]
+#[error("{server} {problem}{}", tail(log))]
+pub struct Failure {
+    /// The server.
+    pub server: ServerKey,
+    /// What happened.
+    pub problem: Problem,
+    /// The last lines it logged.
+    pub log: Vec<String>,
+}
+
+/// What keeps a server from being ready.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The back end could not start it.
+    #[error("cannot be started: {0}")]
+    BackEnd(#[from] BackEndError),
+    /// The deployment is being stopped.
+    #[error("is not started any more: the deployment is being stopped")]
+    Ended,
+    /// It ended.
+    #[error("ended while it started: {text}")]
+    Exited {
+        /// How.
+        exit: Exit,
+        /// How, in words.
+        text: String,
+        /// Whether starting again may help.
+        may_pass: bool,
+    },
+    /// The system says that it will never be ready.
+    #[error("will not get ready: {0}")]
+    Hopeless(String),
+    /// Somebody else answers in its place.
+    #[error("is not who answers: {0}")]
+    Foreign(String),
+    /// The deadline came first.
+    #[error("is not ready after {waited:.1?}: {missing}")]
+    Late {
+        /// How long it was waited.
+        waited: Duration,
+        /// What was missing at the last look.
+        missing: String,
+    },
+}
+
+fn tail(log: &[String]) -> String {
+    if log.is_empty() {
+        return String::new();
+    }
+    format!("\nits last log lines:\n  {}", log.join("\n  "))
+}

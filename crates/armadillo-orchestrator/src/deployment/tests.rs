@@ -1,0 +1,158 @@
+//! The order of starts and stops, for plans of every shape.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::Instant;
+
+use super::fake::{Act, Did, Theatre, key};
+use super::*;
+use crate::deadline::Deadline;
+use crate::server::Stage;
+use crate::topology::Topology;
+
+/// More virtual time than any of these plans takes.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// The longest pause between two looks at a server.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+async fn start(theatre: &Theatre) -> Arc<Deployment> {
+    let request = StartRequest {
+        id: "fake-1".into(),
+        system: Box::leak(Box::new(theatre.clone())),
+        topology: Topology {
+            system: "fake".into(),
+            shape: "row".into(),
+            params: BTreeMap::new(),
+            options: Vec::new(),
+        },
+        settings: Default::default(),
+        program: Program {
+            path: "/".into(),
+            leading_args: Vec::new(),
+            version: None,
+            title: "fake".into(),
+            stand_in: false,
+        },
+        directory: "/".into(),
+        secrets: None,
+        share: None,
+        deadline: Deadline::after(LIMIT),
+    };
+    let (notices, _) = unbounded_channel();
+    Deployment::start(Arc::new(theatre.clone()), request, notices)
+        .await
+        .unwrap()
+}
+
+/// Server `number` waits for some of those before it, and stops after some of those behind it.
+fn act(number: usize, count: usize) -> impl Strategy<Value = Act> {
+    let stages = select(vec![Stage::Started, Stage::Answering, Stage::Ready]);
+    let gates = prop::collection::vec((any::<bool>(), stages), number);
+    let stops = prop::collection::vec(any::<bool>(), count - number - 1);
+    (gates, stops, 0..300_u64, 0..300_u64, 0..300_u64).prop_map(
+        move |(gates, stops, answers, more, ends)| Act {
+            after: gates
+                .into_iter()
+                .enumerate()
+                .filter_map(|(on, (is_gate, stage))| is_gate.then_some((on, stage)))
+                .collect(),
+            stop_after: stops
+                .into_iter()
+                .enumerate()
+                .filter_map(|(behind, is_gate)| is_gate.then_some(number + 1 + behind))
+                .collect(),
+            answers: Duration::from_millis(answers),
+            ready: Duration::from_millis(answers + more),
+            ends: Duration::from_millis(ends),
+        },
+    )
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    (1..8_usize).prop_flat_map(|count| {
+        (0..count)
+            .map(|number| act(number, count))
+            .collect::<Vec<_>>()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_starts_and_stops_in_the_very_moment_it_may(acts in acts()) {
+        let theatre = Theatre::new(acts);
+        block_on(async {
+            let begun = Instant::now();
+            let deployment = start(&theatre).await;
+            for (number, act) in theatre.acts.iter().enumerate() {
+                let opened = act
+                    .after
+                    .iter()
+                    .map(|(on, stage)| theatre.shown(*on, *stage).unwrap())
+                    .max()
+                    .unwrap_or(begun);
+                let started = theatre.when(number, Did::Start).unwrap();
+                prop_assert_eq!(started, opened, "start of {}", number);
+                let ready = theatre.shown(number, Stage::Ready).unwrap();
+                let late = ready - (started + act.ready);
+                prop_assert!(late <= 2 * LONGEST_PAUSE, "{} was seen {:?} late", number, late);
+            }
+            let asked = Instant::now();
+            let report = deployment.stop(Deadline::after(LIMIT)).await;
+            prop_assert_eq!(report.complaints(), Vec::<String>::new());
+            prop_assert_eq!(report.servers.len(), theatre.acts.len());
+            for (number, act) in theatre.acts.iter().enumerate() {
+                let free = act
+                    .stop_after
+                    .iter()
+                    .map(|on| theatre.when(*on, Did::End).unwrap())
+                    .max()
+                    .unwrap_or(asked);
+                prop_assert_eq!(theatre.when(number, Did::Ask).unwrap(), free, "stop of {}", number);
+            }
+            Ok(())
+        })?;
+    }
+}
+
+#[test]
+fn what_the_daemon_awaits_can_move_between_threads() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let theatre = Theatre::new(vec![Act {
+        after: Vec::new(),
+        stop_after: Vec::new(),
+        answers: Duration::ZERO,
+        ready: Duration::ZERO,
+        ends: Duration::ZERO,
+    }]);
+    block_on(is_send(async {
+        let deployment = is_send(start(&theatre)).await;
+        assert!(is_send(deployment.health(LIMIT)).await.is_good());
+        is_send(deployment.wait_for_health(0, LIMIT)).await;
+        is_send(deployment.wait_good(LIMIT)).await.unwrap();
+        let first = key(0);
+        is_send(deployment.operate(&first, Operation::Restart, LIMIT))
+            .await
+            .unwrap();
+        is_send(deployment.purge("x", LIMIT)).await.unwrap();
+        is_send(deployment.check(crate::system::Scope::Idle, "x", LIMIT)).await;
+        is_send(deployment.stop(LIMIT)).await;
+    }));
+}
