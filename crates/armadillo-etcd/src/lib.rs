@@ -8,6 +8,7 @@ mod checker;
 mod client;
 mod evidence;
 mod exit;
+pub mod fixture;
 mod health;
 mod launch;
 mod leader;
@@ -15,6 +16,7 @@ mod log;
 mod names;
 mod options;
 mod plan;
+pub mod prelude;
 mod probe;
 mod purge;
 mod system;
@@ -23,6 +25,7 @@ mod topology;
 pub use client::{
     Code, EtcdClient, EtcdConnection, EtcdError, Expected, KeyValue, Member, MemberStatus, Swapped,
 };
+pub use fixture::Etcd;
 pub use health::GROUP;
 pub use system::Etcd as EtcdSystem;
 pub use topology::{EtcdTopology, etcd};

@@ -1,13 +1,12 @@
 #![allow(
+    dead_code,
     unreachable_pub,
     clippy::unwrap_used,
     reason = "shared by several binaries that are tests as a whole"
 )]
 //! Real etcd clusters for the tests of this crate, one at a time: a process has one process table.
 
-use std::future::Future;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,21 +37,18 @@ pub struct Cluster {
     pub start_took: Duration,
 }
 
-/// Runs `test` on a cluster of its own, and stops that. Without etcd it says so and returns.
+/// Runs `test` on a cluster of its own, and stops that. Without etcd it says so and returns nothing.
 ///
 /// # Panics
 /// When the cluster does not start or does not stop as it should, when a member crashes, or when etcd is missing
 /// although it is required.
-pub fn with_cluster(
-    topology: EtcdTopology,
-    test: impl for<'a> FnOnce(&'a Cluster) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
-) {
+pub fn with_cluster<T>(topology: EtcdTopology, test: impl AsyncFnOnce(&Cluster) -> T) -> Option<T> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let program = match Program::find(&EtcdSystem, &settings()) {
         Ok(program) => program,
         Err(missing) if std::env::var_os(REQUIRE).is_none() => {
             eprintln!("skipped: {missing}");
-            return;
+            return None;
         }
         Err(missing) => panic!("{REQUIRE} is set, and there is {missing}"),
     };
@@ -63,13 +59,13 @@ pub fn with_cluster(
         .unwrap();
     runtime.block_on(async {
         let cluster = start(topology, program, directory.path()).await;
-        test(&cluster).await;
+        let outcome = test(&cluster).await;
         let crashes = cluster.deployment.crashes();
         assert!(crashes.is_empty(), "{crashes:?}");
         let report = cluster.deployment.stop(LIMIT).await;
-        println!("stopped in {:.0?}", report.took);
         assert_eq!(report.complaints(), Vec::<String>::new());
-    });
+        Some(outcome)
+    })
 }
 
 fn settings() -> Settings {
@@ -111,10 +107,6 @@ async fn start(topology: EtcdTopology, program: Program, directory: &Path) -> Cl
     }
 }
 
-#[allow(
-    dead_code,
-    reason = "each of the binaries that share this uses its part"
-)]
 impl Cluster {
     pub fn view(&self) -> &View {
         self.deployment.view()
@@ -165,16 +157,8 @@ impl Cluster {
 }
 
 /// Pseudo-random numbers from a seed (SplitMix64).
-#[allow(
-    dead_code,
-    reason = "each of the binaries that share this uses its part"
-)]
 pub struct Random(pub u64);
 
-#[allow(
-    dead_code,
-    reason = "each of the binaries that share this uses its part"
-)]
 impl Random {
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -191,10 +175,6 @@ impl Random {
 }
 
 /// A number from the environment.
-#[allow(
-    dead_code,
-    reason = "each of the binaries that share this uses its part"
-)]
 pub fn number_from_env(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text

@@ -1,0 +1,7 @@
+//! What a test of etcd names.
+
+pub use crate::client::{
+    Code, EtcdClient, EtcdConnection, EtcdError, Expected, KeyValue, Member, MemberStatus, Swapped,
+};
+pub use crate::fixture::Etcd;
+pub use crate::topology::{EtcdTopology, etcd};
