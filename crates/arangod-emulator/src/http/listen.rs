@@ -72,7 +72,11 @@ async fn accept(listener: TcpListener, server: Rc<Server>, mut stop: watch::Rece
                     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    server.log.error("", "communication", format!("a connection failed: {error}"));
+                }
+            }
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
