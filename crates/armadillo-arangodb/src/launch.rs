@@ -137,7 +137,7 @@ fn single(options: &mut Options) {
 fn environment(view: &View, place: &Place) -> BTreeMap<String, String> {
     let memory = u64::from(place.share.memory_mib) << 20;
     BTreeMap::from([
-        // Each server plans for its share, not for the whole machine (documentation, "Environment variables").
+        // Each server plans for its share, not for the whole machine (documentation, "ArangoDB Server environment variables").
         (
             "ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY".to_owned(),
             memory.to_string(),

@@ -23,7 +23,7 @@ pub(crate) fn candidates(settings: &Settings) -> Vec<Candidate> {
 }
 
 pub(crate) const HOW_TO_GET: &str = "\
-install ArangoDB 3.12, so that `arangod` is in PATH (https://docs.arangodb.com/stable/operations/installation/)
+install ArangoDB 3.12, so that `arangod` is in PATH (https://docs.arangodb.com)
 or name a program: --arangod PATH, ARMADILLO_ARANGOD=PATH, or `arangod = \"PATH\"` in armadillo.toml
 or run on the stand-in, which is not ArangoDB: --arangod emulator";
 

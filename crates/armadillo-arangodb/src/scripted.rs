@@ -1,9 +1,13 @@
 //! For tests: a server that gives prepared answers, one a request, and remembers what it was asked.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
 use armadillo_orchestrator::View;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 use crate::system::tests::view;
 
@@ -25,42 +29,85 @@ pub(crate) fn answer(status: u16, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Runs `test` against a server with these answers. Without any answer nobody listens. Every answer must be asked for.
+/// A server on a thread of its own.
+pub(crate) struct Server {
+    thread: JoinHandle<Vec<Seen>>,
+    address: SocketAddr,
+    over: Arc<AtomicBool>,
+    answers: usize,
+}
+
+impl Server {
+    /// Starts it. Without any answer nobody listens. The view is of a deployment that consists of it.
+    pub(crate) fn start(answers: Vec<Vec<u8>>) -> (Self, View) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut view = view();
+        for place in view.places.values_mut() {
+            place.reach.insert("http".into(), address.to_string());
+        }
+        let over = Arc::new(AtomicBool::new(false));
+        let count = answers.len();
+        let thread = if answers.is_empty() {
+            drop(listener);
+            std::thread::spawn(Vec::new)
+        } else {
+            let over = Arc::clone(&over);
+            std::thread::spawn(move || serve(&listener, answers, &over))
+        };
+        let server = Self {
+            thread,
+            address,
+            over,
+            answers: count,
+        };
+        (server, view)
+    }
+
+    /// What it was asked. Every answer must have been asked for.
+    pub(crate) fn seen(self) -> Vec<Seen> {
+        self.over.store(true, Ordering::SeqCst);
+        // Wakes it if it still waits for a request.
+        let _ = TcpStream::connect(self.address);
+        let seen = self.thread.join().unwrap();
+        assert_eq!(
+            seen.len(),
+            self.answers,
+            "not every answer was asked for: {seen:#?}"
+        );
+        seen
+    }
+}
+
+fn serve(listener: &TcpListener, answers: Vec<Vec<u8>>, over: &AtomicBool) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for answer in answers {
+        let (mut stream, _) = listener.accept().unwrap();
+        if over.load(Ordering::SeqCst) {
+            break;
+        }
+        seen.push(read(&mut stream));
+        stream.write_all(&answer).unwrap();
+    }
+    seen
+}
+
+/// Runs `test` against a server with these answers.
 pub(crate) fn run<T>(answers: Vec<Vec<u8>>, test: impl AsyncFnOnce(View) -> T) -> (T, Vec<Seen>) {
+    let (server, view) = Server::start(answers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let mut view = view();
-        for place in view.places.values_mut() {
-            place.reach.insert("http".into(), address.clone());
-        }
-        let server = async {
-            if answers.is_empty() {
-                drop(listener);
-                return Vec::new();
-            }
-            let mut seen = Vec::new();
-            for answer in answers {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                seen.push(read(&mut stream).await);
-                stream.write_all(&answer).await.unwrap();
-            }
-            seen
-        };
-        let (seen, value) = tokio::join!(server, test(view));
-        (value, seen)
-    })
+    let value = runtime.block_on(test(view));
+    (value, server.seen())
 }
 
-async fn read(stream: &mut tokio::net::TcpStream) -> Seen {
+fn read(stream: &mut TcpStream) -> Seen {
     let mut bytes = Vec::new();
     loop {
         let mut buffer = [0; 4096];
-        let count = stream.read(&mut buffer).await.unwrap();
+        let count = stream.read(&mut buffer).unwrap();
         assert_ne!(count, 0, "the request is not whole");
         bytes.extend_from_slice(&buffer[..count]);
         let text = String::from_utf8(bytes.clone()).unwrap();
