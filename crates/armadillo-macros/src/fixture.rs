@@ -47,7 +47,7 @@ fn implementation(options: TokenStream, function: &mut ItemFn) -> syn::Result<To
     } else {
         made = quote_spanned!(fixture.span()=> ::core::result::Result::Ok(#made));
     }
-    let scope = options.scope.unwrap_or_else(|| quote!(test));
+    let scope = Ident::new(options.scope.unwrap_or("test"), fixture.span());
     let teardown = options.teardown.map(|path| {
         let done = quote_spanned!(path.span()=> ::armadillo::__private::IntoTornDown::into_torn_down(#path(self).await));
         quote! {
@@ -94,7 +94,7 @@ fn returned(signature: &syn::Signature) -> syn::Result<(Type, bool)> {
 
 struct Options {
     /// The name of the constructor of the scope.
-    scope: Option<TokenStream>,
+    scope: Option<&'static str>,
     teardown: Option<Path>,
 }
 
@@ -128,14 +128,14 @@ impl Parse for Options {
     }
 }
 
-fn scope(per: &LitStr) -> syn::Result<TokenStream> {
-    let span = per.span();
+/// The name of the constructor of the scope.
+fn scope(per: &LitStr) -> syn::Result<&'static str> {
     match per.value().as_str() {
-        "test" => Ok(quote_spanned!(span=> test)),
-        "worker" => Ok(quote_spanned!(span=> worker)),
-        "deployment" => Ok(quote_spanned!(span=> deployment)),
+        "test" => Ok("test"),
+        "worker" => Ok("worker"),
+        "deployment" => Ok("deployment"),
         _ => Err(Error::new(
-            span,
+            per.span(),
             "a fixture is kept per \"test\", per \"worker\" or per \"deployment\"",
         )),
     }

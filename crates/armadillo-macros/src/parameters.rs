@@ -59,7 +59,8 @@ impl Parameters {
 
     fn push_fixture(&mut self, ty: &Type) -> syn::Result<()> {
         let span = ty.span();
-        let name = format_ident!("fixture_{}", self.fixtures.len(), span = Span::mixed_site());
+        // With the span of the type: rustc reports there what is wrong with it.
+        let name = format_ident!("__fixture_{}", self.fixtures.len(), span = span);
         let (ty, argument) = match ty {
             Type::Reference(reference) if reference.mutability.is_some() => {
                 let message = "fixtures are shared: take `&T` or `T`, not `&mut T`";
@@ -90,7 +91,20 @@ impl Parameters {
             .fixtures
             .iter()
             .map(|(_, ty)| quote_spanned!(ty.span()=> ::armadillo::__private::Arc<#ty>));
-        quote!((#(#types,)*))
+        let first = self.fixtures.first();
+        let span = first.map_or_else(Span::call_site, |(_, ty)| ty.span());
+        quote_spanned!(span=> (#(#types,)*))
+    }
+
+    /// What the fixtures need together, each asked at the place of its type.
+    pub(crate) fn needs(&self) -> TokenStream {
+        let nothing = quote!(::armadillo::__private::Needs::NOTHING);
+        self.fixtures.iter().fold(nothing, |needs, (_, ty)| {
+            let span = ty.span();
+            quote_spanned! {span=>
+                ::armadillo::__private::Needs::and(#needs, ::armadillo::__private::needs_of::<#ty>())
+            }
+        })
     }
 
     /// The tuple pattern that binds them.

@@ -151,12 +151,7 @@ fn optional(tokens: Option<TokenStream>) -> TokenStream {
 }
 
 fn needs(options: &Options, parameters: &Parameters) -> TokenStream {
-    let needs = if parameters.no_fixtures() {
-        quote!(::armadillo::__private::Needs::NOTHING)
-    } else {
-        let inputs = parameters.inputs();
-        quote!(<#inputs as ::armadillo::__private::Inputs>::NEEDS)
-    };
+    let needs = parameters.needs();
     match &options.topology {
         None => needs,
         Some(topology) => {

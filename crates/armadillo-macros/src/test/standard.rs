@@ -30,7 +30,7 @@ pub(super) fn take(attributes: &mut Vec<Attribute>) -> syn::Result<Standard> {
 
 fn take_one(attribute: &Attribute, standard: &mut Standard) -> syn::Result<bool> {
     use syn::spanned::Spanned;
-    let (path, span) = (attribute.path(), attribute.span());
+    let (path, span) = (attribute.path(), attribute.path().span());
     if path.is_ident("ignore") {
         let value = match &attribute.meta {
             Meta::NameValue(pair) => text(&pair.value)?,
