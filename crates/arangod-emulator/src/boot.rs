@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::task::{LocalSet, spawn_blocking, spawn_local};
+use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::timeout;
 
 use crate::auth::users::{Grants, User, save};
@@ -123,6 +123,23 @@ impl Life {
             () = server.stop_requested() => Ok(()),
         };
         server.enter(Stage::Stopping);
+        let down = tokio::select! {
+            down = self.fall(serving, stop) => down,
+            () = server.abandoned() => Err(Exit::Failed),
+        };
+        match result.and(down) {
+            Ok(()) => Exit::Success,
+            Err(exit) => exit,
+        }
+    }
+
+    /// Ends service, and brings everything to the disk.
+    async fn fall(
+        &self,
+        serving: Option<JoinHandle<()>>,
+        stop: watch::Sender<bool>,
+    ) -> Result<(), Exit> {
+        let server = &self.server;
         if serving.is_some() {
             server.settings.pace.spend(Step::Shutdown).await;
         }
@@ -134,22 +151,18 @@ impl Life {
             let message = "some connections did not end in time, closing them";
             server.log.warning("", "communication", message);
         }
-        if let Some(mut store) = server.detach()
-            && let Err(error) = store.close()
-        {
-            server.log.error("", "engines", error.to_string());
-            return Exit::Failed;
-        }
-        match result {
-            Ok(()) => Exit::Success,
-            Err(exit) => exit,
+        match server.detach() {
+            Some(mut store) => store
+                .close()
+                .map_err(|error| self.die("", "engines", &error.to_string(), Exit::Failed)),
+            None => Ok(()),
         }
     }
 
     /// Goes through the stages, and serves until the server is asked to stop.
     async fn rise(
         &self,
-        serving: &mut Option<tokio::task::JoinHandle<()>>,
+        serving: &mut Option<JoinHandle<()>>,
         stopped: watch::Receiver<bool>,
     ) -> Result<(), Exit> {
         let server = &self.server;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::exit::Exit;
 use crate::version::{ENGINE, VERSION_NUMBER};
 
-/// The names of the version file. The documentation of `--database.auto-upgrade` says `VERSION`, a
-/// log in arangodb/arangodb issue 8977 shows `VERSION-1` (1 is the id of `_system`): both are
+/// The names of the version file. The documentation of `--database.auto-upgrade` says `VERSION`,
+/// `RocksDBEngine.cpp` of arangodb/arangodb `VERSION-<id>`, and `_system` has id 1: both are
 /// written, and both are checked.
 const VERSION_FILES: [&str; 2] = ["VERSION", "VERSION-1"];
 /// The folder that arangod keeps its data in. Here the journal lies in it.
@@ -98,12 +98,13 @@ impl Directory {
             Ok(text) if text.trim() == ENGINE => Ok(()),
             Ok(text) => {
                 let message = format!(
-                    "content of 'ENGINE' file '{}' and command-line/configuration option value do \
-                     not match: '{}' != '{ENGINE}'. please validate this setting.",
+                    "'ENGINE' file '{}' indicates storage engine '{}', but currently only \
+                     '{ENGINE}' is supported.",
                     name.display(),
                     text.trim()
                 );
-                Err(failed("cd6d8", Exit::UnsupportedStorageEngine, message))
+                // `EngineSelectorFeature.cpp` ends with the general code, though there is one for this.
+                Err(failed("cd6d8", Exit::Failed, message))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 write_whole(&name, ENGINE).map_err(|error| self.unwritable(&error))
@@ -133,7 +134,7 @@ impl Directory {
                 .and_then(|value| value.get("version")?.as_u64())
                 .ok_or_else(|| {
                     let message = format!("cannot read VERSION file '{}'", path.display());
-                    failed("3dd26", Exit::VersionCheckFailed, message)
+                    failed("52f16", Exit::VersionCheckFailed, message)
                 })?;
             let ours = u64::from(VERSION_NUMBER) / 100;
             let now = match (number / 100).cmp(&ours) {
@@ -184,9 +185,9 @@ impl Directory {
         Ok(folder.join("emulator.journal"))
     }
 
-    /// Whether data are there.
-    pub(crate) fn has_data(&self) -> bool {
-        self.path.join(DATA).exists()
+    /// Whether a server has been here before.
+    pub(crate) fn is_initialised(&self) -> bool {
+        self.path.join("SERVER").exists()
     }
 
     /// Removes the lock file, at a clean end.

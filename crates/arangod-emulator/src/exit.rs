@@ -32,8 +32,6 @@ pub(crate) enum Exit {
     Recovery = 23,
     /// The database directory is not empty, but should be initialised.
     DbNotEmpty = 24,
-    /// The database directory was written by another storage engine.
-    UnsupportedStorageEngine = 25,
     /// A resource limit, as that of open files, is too low.
     ResourcesTooLow = 28,
 }

@@ -117,6 +117,11 @@ fn serve(options: &Options, role: Role, started: Instant) -> Exit {
             return Exit::Failed;
         }
     };
+    let sources = ["", "-keyfile", "-folder"].map(|kind| format!("--server.jwt-secret{kind}"));
+    if sources.iter().all(|name| options.text(name).is_empty()) {
+        let message = "Jwt secret not specified, generating...";
+        log.info("43396", "authentication", message);
+    }
     let pid_file = options.text("--pid-file");
     if let Err(exit) = claim_pid_file(pid_file, &log) {
         return exit;
@@ -225,14 +230,14 @@ fn prepare(
     if path.as_os_str().is_empty() {
         let message = "no database path has been supplied, giving up, please use the \
                        '--database.directory' option";
-        return refuse("1b8e3", Exit::Failed, String::from(message));
+        return refuse("9aba1", Exit::Failed, String::from(message));
     }
     check_state(options.text("--database.required-directory-state"), path)?;
     let directory = Directory::lock(path)?;
     let init = options.flag("--database.init-database");
-    if init && directory.has_data() {
-        let message = "database is already initialized, cannot initialize it again";
-        return refuse("dc5a7", Exit::DbNotEmpty, String::from(message));
+    if init && directory.is_initialised() {
+        let message = "database already initialized, refusing to initialize it again";
+        return refuse("a38e6", Exit::DbNotEmpty, String::from(message));
     }
     directory.check_engine()?;
     log.info(

@@ -46,6 +46,7 @@ pub(crate) struct Server {
     stage: Cell<Stage>,
     store: RefCell<Option<Store>>,
     stop: Notify,
+    abandon: Notify,
 }
 
 impl Server {
@@ -67,6 +68,7 @@ impl Server {
             stage: Cell::new(Stage::Early),
             store: RefCell::new(None),
             stop: Notify::new(),
+            abandon: Notify::new(),
         }
     }
 
@@ -134,6 +136,16 @@ impl Server {
     /// Returns when somebody has asked the server to stop.
     pub(crate) async fn stop_requested(&self) {
         self.stop.notified().await;
+    }
+
+    /// Asks the server to end without more ado.
+    pub(crate) fn abandon(&self) {
+        self.abandon.notify_one();
+    }
+
+    /// Returns when somebody has lost patience.
+    pub(crate) async fn abandoned(&self) {
+        self.abandon.notified().await;
     }
 
     /// The unique id of a collection across servers; system collections are called by name.

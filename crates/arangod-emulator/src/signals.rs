@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT stop the server, SIGHUP opens the log files again.
+//! SIGTERM, SIGINT and SIGQUIT stop the server, a second one at once; SIGHUP opens the log files
+//! again (`SchedulerFeature.cpp` of arangodb/arangodb).
 
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use crate::server::Server;
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
     hangup: Signal,
 }
 
@@ -20,29 +22,37 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
         })
     }
 
     /// Serves signals for ever.
     pub(crate) async fn serve(mut self, server: Rc<Server>) {
+        let log = &server.log;
+        let mut stopping = false;
         loop {
             let name = tokio::select! {
                 _ = self.terminate.recv() => "SIGTERM",
-                _ = self.interrupt.recv() => "control-c",
+                _ = self.interrupt.recv() => "SIGINT",
+                _ = self.quit.recv() => "SIGQUIT",
                 _ = self.hangup.recv() => {
-                    server.log.info("33eae", "general", "hangup received, about to reopen logfile");
-                    server.log.reopen();
-                    server.log.info("23db2", "general", "hangup received, reopened logfile");
+                    log.info("33eae", "general", "hangup received, about to reopen logfile");
+                    log.reopen();
+                    log.info("23db2", "general", "hangup received, reopened logfile");
                     continue;
                 }
             };
-            server.log.info(
-                "b4133",
-                "general",
-                format!("{name} received, beginning shut down sequence"),
-            );
-            server.request_stop();
+            if stopping {
+                let text = format!("{name} received during shutdown sequence, terminating!");
+                log.fatal("11ca3", "general", text);
+                server.abandon();
+            } else {
+                let text = format!("{name} received, beginning shut down sequence");
+                log.info("b4133", "general", text);
+                server.request_stop();
+                stopping = true;
+            }
         }
     }
 }

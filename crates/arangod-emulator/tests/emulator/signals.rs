@@ -9,7 +9,7 @@ use crate::support::{Place, wait_for};
 
 #[test]
 fn termination_is_graceful() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let place = Place::new();
         let mut server = place.start(&[]);
         server.signal(signal);
@@ -49,6 +49,19 @@ fn clients_that_linger_do_not_hold_the_server_up() {
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     drop(half.read_to_end(&mut Vec::new()));
+}
+
+#[test]
+fn a_second_signal_is_not_graceful() {
+    let place = Place::new();
+    let mut server = place.start(&["--pace", "realistic"]);
+    server.signal(Signal::TERM);
+    wait_for("the start of the shutdown", || {
+        place.log().contains("[b4133]").then_some(())
+    });
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(1));
+    assert!(place.log().contains("FATAL [11ca3]"));
 }
 
 #[test]
