@@ -152,3 +152,90 @@ fn forget(entries: &mut BTreeMap<String, Entry>) {
         entries.remove(&key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::run;
+
+    fn model() -> Model {
+        let mut model = Model::default();
+        for event in run() {
+            model.on(&event);
+        }
+        model
+    }
+
+    #[test]
+    fn durations_of_passed_tests_and_of_starts_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("deep/history.json");
+        let (mut history, warning) = History::read(&file);
+        assert_eq!(warning, None);
+        history.add(&model());
+        history.write(&file).unwrap();
+
+        let (history, warning) = History::read(&file);
+        assert_eq!(warning, None);
+        let test = |name: &str| history.test(&format!("shop::suite${name}"));
+        assert_eq!(test("net::reads"), Some(Duration::from_micros(90_000)));
+        assert_eq!(test("net::writes"), Some(Duration::from_micros(60_000)));
+        assert_eq!(
+            test("net::hangs"),
+            None,
+            "a failure says little about a duration"
+        );
+        assert_eq!(test("net::skips"), None);
+        let start = history.start("tally cluster(members = 3)");
+        assert_eq!(start, Some(Duration::from_micros(209_000)));
+        let files = std::fs::read_dir(directory.path().join("deep"))
+            .unwrap()
+            .count();
+        assert_eq!(files, 1, "nothing half written is left");
+    }
+
+    #[test]
+    fn a_new_duration_counts_for_three_tenths() {
+        let mut entries = BTreeMap::new();
+        learn(&mut entries, "t".to_owned(), 1_000_000, 1);
+        learn(&mut entries, "t".to_owned(), 2_000_000, 2);
+        let entry = entries.get("t").unwrap();
+        assert_eq!(
+            (entry.duration(), entry.seen),
+            (Duration::from_millis(1300), 2)
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_started_anew_with_a_warning() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("history.json");
+        for damaged in [
+            "",
+            "{",
+            "[]",
+            r#"{"version":9,"runs":1,"tests":{},"starts":{}}"#,
+        ] {
+            std::fs::write(&file, damaged).unwrap();
+            let (mut history, warning) = History::read(&file);
+            assert!(warning.unwrap().contains("is started anew"), "{damaged}");
+            history.add(&model());
+            history.write(&file).unwrap();
+            assert_eq!(History::read(&file).1, None);
+        }
+    }
+
+    #[test]
+    fn what_was_not_seen_for_the_longest_time_is_forgotten() {
+        let mut entries = BTreeMap::new();
+        for number in 0..CAPACITY {
+            learn(&mut entries, format!("old {number}"), 1, 1);
+        }
+        for number in 0..10 {
+            learn(&mut entries, format!("new {number}"), 1, 2);
+        }
+        forget(&mut entries);
+        assert_eq!(entries.len(), CAPACITY);
+        assert!((0..10).all(|number| entries.contains_key(&format!("new {number}"))));
+    }
+}

@@ -7,23 +7,28 @@ use crate::collect::Test;
 use crate::event::{PlannedTest, ProgramInfo};
 use crate::markers::Markers;
 use crate::needs::LeaseMode;
-use crate::options::{Format, IgnoredTests, Selection};
+use crate::options::Format;
 use crate::select::Selected;
 
-/// The list of selected tests in libtest's format. Ignored tests are in it, as they are in libtest's; with `--ignored`,
-/// they alone.
+/// A test and the reason it is ignored for, if it is.
+type Listed<'t> = (&'t Test, Option<&'t str>);
+
+/// The list of selected tests in libtest's format. Ignored tests are in it, as they are in libtest's.
 #[must_use]
-pub fn list(selected: &Selected, selection: &Selection, format: Format) -> String {
-    let only_ignored = selection.ignored == IgnoredTests::Only;
-    let run = selected.run.iter().map(|test| (test, only_ignored));
-    let ignored = selected.ignored.iter().map(|(test, _)| (test, true));
-    let mut tests: Vec<(&Test, bool)> = run.chain(ignored).collect();
+pub fn list(selected: &Selected, format: Format) -> String {
+    let run = selected.run.iter().map(|test| (test, None));
+    let ignored = selected.ignored.iter();
+    let ignored = ignored.map(|(test, reason)| (test, Some(reason.as_str())));
+    let mut tests: Vec<Listed<'_>> = run.chain(ignored).collect();
     // Each list is in the order of collection; together they are put into it again.
     if !selected.ignored.is_empty() {
         tests.sort_by_key(|(test, _)| (test.def.module, test.def.line, test.def.case));
     }
     let names: usize = tests.iter().map(|(test, _)| test.name.len() + 8).sum();
     let mut text = String::with_capacity(names + 64);
+    if format == Format::Json {
+        text.push_str("{ \"type\": \"suite\", \"event\": \"discovery\" }\n");
+    }
     for (test, ignored) in &tests {
         match format {
             Format::Pretty | Format::Terse => {
@@ -38,11 +43,11 @@ pub fn list(selected: &Selected, selection: &Selection, format: Format) -> Strin
 }
 
 /// An object as libtest's `--list --format json` writes it.
-fn json_line(text: &mut String, test: &Test, ignored: bool) {
+fn json_line(text: &mut String, test: &Test, ignored: Option<&str>) {
     let name = serde_json::Value::from(test.name.as_str());
     let file = serde_json::Value::from(test.def.file);
-    let reason = test.def.ignore.filter(|_| ignored).unwrap_or_default();
-    let reason = serde_json::Value::from(reason);
+    let reason = serde_json::Value::from(ignored.or(test.def.ignore).unwrap_or_default());
+    let ignored = ignored.is_some();
     // Writing to a String cannot fail.
     _ = writeln!(
         text,
@@ -52,9 +57,12 @@ fn json_line(text: &mut String, test: &Test, ignored: bool) {
     );
 }
 
-fn end(text: &mut String, tests: &[(&Test, bool)], format: Format) {
+fn end(text: &mut String, tests: &[Listed<'_>], format: Format) {
     let count = tests.len();
-    let ignored = tests.iter().filter(|(_, ignored)| *ignored).count();
+    let ignored = tests
+        .iter()
+        .filter(|(_, ignored)| ignored.is_some())
+        .count();
     let ending = if count == 1 { "" } else { "s" };
     let blank = if count == 0 { "" } else { "\n" };
     _ = match format {
@@ -120,7 +128,8 @@ pub fn plan_text(
     if !ignored.is_empty() {
         _ = writeln!(text, "\nignored: {}", ignored.len());
         for (test, reason) in ignored {
-            _ = writeln!(text, "  {test}: {reason}");
+            let colon = if reason.is_empty() { "" } else { ": " };
+            _ = writeln!(text, "  {test}{colon}{reason}");
         }
     }
     text
@@ -139,5 +148,62 @@ fn details(test: &PlannedTest) -> String {
         String::new()
     } else {
         format!("  [{}]", parts.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::collect::tests::{definition, marked};
+    use crate::options::Selection;
+    use crate::report::Model;
+    use crate::report::sample::run;
+    use crate::select::select;
+
+    fn test(module: &'static str, name: &'static str, ignore: Option<&'static str>) -> Test {
+        let def = marked(definition(module, name, 1), &[], ignore);
+        Test {
+            def,
+            name: def.name(),
+            markers: Cow::Borrowed(&[]),
+        }
+    }
+
+    #[test]
+    fn ignored_tests_stand_in_their_turn() {
+        let tests = vec![
+            test("suite::a", "one", None),
+            test("suite::b", "two", Some("broken")),
+            test("suite::c", "three", None),
+        ];
+        let selected = select(tests, &Selection::default());
+        assert_eq!(
+            list(&selected, Format::Terse),
+            "a::one: test\nb::two: test\nc::three: test\n"
+        );
+        assert_eq!(list(&Selected::default(), Format::Terse), "");
+        assert_eq!(
+            list(&Selected::default(), Format::Pretty),
+            "0 tests, 0 benchmarks\n"
+        );
+    }
+
+    #[test]
+    fn markers_are_listed_with_their_meanings() {
+        let in_file = BTreeMap::from([("nightly".to_owned(), "at night only".to_owned())]);
+        insta::assert_snapshot!("markers", list_markers(&Markers::declared(&in_file)));
+    }
+
+    #[test]
+    fn a_plan_says_what_would_run_where() {
+        let mut model = Model::default();
+        for event in run() {
+            model.on(&event);
+        }
+        let started = model.started.unwrap();
+        let text = plan_text(&started.tests, &model.ignored, &started.programs);
+        insta::assert_snapshot!("plan", text);
     }
 }

@@ -6,9 +6,13 @@ use super::paint::{Paint, many};
 use crate::event::{PlannedTest, RunStarted};
 use crate::needs::LeaseMode;
 
-/// Programs, topologies with their tests, workers, seed, isolation, protections, files. Goes to stderr.
+/// Programs, topologies with their tests, workers, seed, isolation, protections, files; nothing if no test
+/// will run. Goes to stderr.
 #[must_use]
 pub fn header(started: &RunStarted, color: bool) -> String {
+    if started.tests.is_empty() {
+        return String::new();
+    }
     let paint = Paint(color);
     let mut text = format!(
         "{} {}, run {}: {} of {}::{}, {} at once, isolation {}, seed {}\n",

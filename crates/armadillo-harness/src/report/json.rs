@@ -21,6 +21,8 @@ impl Printer for Json {
     }
 
     fn ignored(&mut self, out: &mut String, name: &str, reason: &str) {
+        // libtest starts an ignored test, too.
+        self.started(out, name);
         let message = (!reason.is_empty()).then_some(reason);
         event(out, name, "ignored", None, None, message);
     }

@@ -5,6 +5,8 @@
 //! `results.json` are written, during a run or later from `events.jsonl` alone.
 
 mod block;
+#[cfg(test)]
+mod differential;
 mod files;
 mod header;
 mod json;
@@ -17,9 +19,13 @@ mod pretty;
 mod rebuild;
 mod reporter;
 mod results;
+#[cfg(test)]
+pub(crate) mod sample;
 mod screen;
 mod summary;
 mod terse;
+#[cfg(test)]
+mod tests;
 
 pub use files::write_files;
 pub(crate) use files::write_whole;

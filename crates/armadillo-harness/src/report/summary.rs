@@ -9,6 +9,9 @@ use crate::outcome::Verdict;
 
 /// Counts by kind, flaky tests, deployments that were recycled, stand-ins, the slowest tests, where the files are.
 pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> String {
+    if model.selected() == 0 {
+        return String::new();
+    }
     let mut text = counts(model, paint);
     for test in model.tests.iter().filter(|test| test.is_flaky()) {
         let attempts = many(test.attempts.len(), "attempt");

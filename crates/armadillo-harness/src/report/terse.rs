@@ -28,14 +28,14 @@ impl Terse {
     fn character(&mut self, out: &mut String, character: &str) {
         out.push_str(character);
         self.column += 1;
+        self.done += 1;
         if self.column % COLUMNS == COLUMNS - 1 {
             self.progress(out);
         }
-        self.done += 1;
     }
 
     fn progress(&mut self, out: &mut String) {
-        out.push_str(&format!(" {}/{}\n", self.done + 1, self.total));
+        out.push_str(&format!(" {}/{}\n", self.done, self.total));
         self.column = 0;
     }
 }
@@ -72,7 +72,6 @@ impl Printer for Terse {
     }
 
     fn end(&mut self, out: &mut String, model: &Model, show_output: bool) {
-        out.push('\n');
         libtest::end(out, model, show_output, self.paint);
     }
 }

@@ -107,11 +107,7 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
     let selected = select::select(tests, &options.selection);
     match options.action {
         Action::List => {
-            end::print(&list::list(
-                &selected,
-                &options.selection,
-                options.showing.format,
-            ));
+            end::print(&list::list(&selected, options.showing.format));
             Ok(Exit::Passed)
         }
         _ if selected.is_empty() => Ok(nothing_selected(&options, &selected)),

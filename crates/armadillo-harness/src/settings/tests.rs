@@ -545,18 +545,16 @@ fn every_setting_has_its_three_names_and_is_in_the_help() {
             format!("--{}={value}", setting.name)
         };
         let variable = setting.variable();
-        let said: [(&[&str], &[(&str, &str)]); 3] =
-            [(&[&flag], &[]), (&[], &[(&variable, &value)]), (&[], &[])];
-        let places = if setting.said == Said::NotInFile {
-            2
-        } else {
-            3
-        };
-        for (args, variables) in &said[..places] {
+        let wanted = wanted.map_or_else(|| "true".to_owned(), |_| value.clone());
+        let got = |args: &[&str], variables: &[(&str, &str)]| {
             let options = scene.options(args, variables);
-            let got = options.settings.get(setting.name).map(str::to_owned);
-            let wanted = wanted.map_or_else(|| "true".to_owned(), |_| value.clone());
-            assert_eq!(got, Some(wanted), "{} {args:?} {variables:?}", setting.name);
+            options.settings.get(setting.name).map(str::to_owned)
+        };
+        assert_eq!(got(&[&flag], &[]), Some(wanted.clone()), "{flag}");
+        let variables = [(variable.as_str(), value.as_str())];
+        assert_eq!(got(&[], &variables), Some(wanted.clone()), "{variable}");
+        if setting.said == Said::Everywhere {
+            assert_eq!(got(&[], &[]), Some(wanted), "{} in the file", setting.name);
         }
     }
 }

@@ -209,7 +209,7 @@ pub(super) const TABLE: &[Setting] = &[
         "memory",
         "SIZE",
         Group::Deployments,
-        "The memory that deployments may use together: `4096` (MiB), `512M`, `4G`. Without it, half of what the machine \
+        "The memory that deployments may use together: `4096` (MiB), `512M`, `4G`. Without it, three quarters of what the machine \
          has available.",
     )
     .again()

@@ -1,0 +1,309 @@
+//! A run with every kind of verdict, as its events: what the snapshots of all formats are made of.
+
+use std::collections::BTreeMap;
+
+use armadillo_orchestrator::{ServerKey, Topology};
+
+use crate::event::{
+    Captured, Event, EventKind, PlannedTest, ProgramInfo, RunStarted, StartReason, TestFinished,
+    Times, VERSION,
+};
+use crate::needs::LeaseMode;
+use crate::outcome::{FailureKind, Verdict};
+
+const CLUSTER: &str = "tally-cluster-members3-1f3a9c20";
+
+pub(crate) fn event(us: u64, kind: EventKind) -> Event {
+    Event {
+        v: VERSION,
+        us,
+        kind,
+    }
+}
+
+fn cluster() -> Topology {
+    Topology {
+        system: "tally".to_owned(),
+        shape: "cluster".to_owned(),
+        params: BTreeMap::from([("members".to_owned(), 3)]),
+        options: Vec::new(),
+    }
+}
+
+fn planned(test: &str, markers: &[&str], lease: Option<LeaseMode>) -> PlannedTest {
+    PlannedTest {
+        test: test.to_owned(),
+        place: format!("tests/suite/main.rs:{}", test.len()),
+        markers: markers.iter().map(|marker| (*marker).to_owned()).collect(),
+        topology: lease.map(|_| cluster()),
+        lease,
+    }
+}
+
+pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted {
+    RunStarted {
+        run: "1f3a9c20".to_owned(),
+        unix_time: 1_763_816_700,
+        armadillo: "0.1.0".to_owned(),
+        binary: "suite".to_owned(),
+        package: "shop".to_owned(),
+        args: ["-m", "not nightly", "--timeout", "5s", "-n", "4"]
+            .map(str::to_owned)
+            .to_vec(),
+        seed: 42,
+        workers: 4,
+        isolation: "workers".to_owned(),
+        tests,
+        filtered_out,
+        programs: BTreeMap::from([(
+            "tally".to_owned(),
+            ProgramInfo {
+                program: "tally-stub".to_owned(),
+                version: "1.2.0".to_owned(),
+                stand_in: Some("tally-stub, a stand-in, not tally".to_owned()),
+            },
+        )]),
+        protections: ["subreaper", "parent-death signal"]
+            .map(str::to_owned)
+            .to_vec(),
+        directory: Some("target/armadillo/1f3a9c20".to_owned()),
+    }
+}
+
+pub(crate) fn begins(us: u64, test: &str, attempt: u32) -> Event {
+    event(
+        us,
+        EventKind::TestStarted {
+            test: test.to_owned(),
+            attempt,
+            worker: Some(1),
+            lease: None,
+            deployment: None,
+        },
+    )
+}
+
+pub(crate) fn ends(us: u64, test: &str, verdict: Verdict, output: &str) -> TestFinished {
+    TestFinished {
+        test: test.to_owned(),
+        attempt: 1,
+        retried: false,
+        verdict,
+        times: Times {
+            set_up: us / 10,
+            body: us / 2,
+            tear_down: us / 20,
+            total: us,
+        },
+        output: Captured {
+            bytes: output.len() as u64,
+            text: output.to_owned(),
+            omitted: 0,
+        },
+        worker: Some(1),
+        deployment: None,
+        co_tenants: Vec::new(),
+        server_logs: BTreeMap::new(),
+        artifacts: None,
+    }
+}
+
+pub(crate) fn failed(kind: FailureKind, message: &str) -> Verdict {
+    Verdict::Failed {
+        kind,
+        message: message.to_owned(),
+    }
+}
+
+fn on_cluster(mut finished: TestFinished) -> TestFinished {
+    finished.deployment = Some(CLUSTER.to_owned());
+    finished.co_tenants = vec!["net::reads".to_owned(), "net::writes".to_owned()];
+    finished.artifacts = Some(format!("target/armadillo/1f3a9c20/tests/{}", finished.test));
+    finished.server_logs = BTreeMap::from([
+        (
+            ServerKey::from("member-1"),
+            "12:00:01 leader\n12:00:02 bye".to_owned(),
+        ),
+        (
+            ServerKey::from("member-2"),
+            "12:00:02 I am leader now\n".to_owned(),
+        ),
+    ]);
+    finished
+}
+
+fn cluster_comes_up(events: &mut Vec<Event>) {
+    let deployment = || CLUSTER.to_owned();
+    events.push(event(
+        1_000,
+        EventKind::DeploymentStarting {
+            deployment: deployment(),
+            topology: cluster(),
+            reason: StartReason::First,
+        },
+    ));
+    events.push(event(
+        100_000,
+        EventKind::Deployment {
+            deployment: deployment(),
+            notice: serde_json::json!({"reached": {"server": "member-1", "stage": "answering"}}),
+        },
+    ));
+    events.push(event(
+        210_000,
+        EventKind::DeploymentReady {
+            deployment: deployment(),
+            took_us: 209_000,
+        },
+    ));
+}
+
+/// The events of the run.
+pub(crate) fn run() -> Vec<Event> {
+    let names = [
+        "adds",
+        "subtracts",
+        "net::reads",
+        "net::writes",
+        "net::hangs",
+        "net::survives",
+        "net::skips",
+        "net::dies",
+        "net::leaks",
+        "net::waits",
+        "never",
+    ];
+    let planned_tests = names.map(|name| match name {
+        "net::survives" => planned(
+            name,
+            &["crash_test", "suite(\"raft\")"],
+            Some(LeaseMode::Exclusive),
+        ),
+        "net::hangs" => planned(name, &["slow"], Some(LeaseMode::Shared)),
+        _ if name.starts_with("net") => planned(name, &[], Some(LeaseMode::Shared)),
+        _ => planned(name, &[], None),
+    });
+    let mut events = vec![
+        event(0, EventKind::RunStarted(started(planned_tests.to_vec(), 2))),
+        event(
+            10,
+            EventKind::TestIgnored {
+                test: "net::lasts".to_owned(),
+                reason: "slow; --runslow runs it".to_owned(),
+            },
+        ),
+        event(
+            11,
+            EventKind::TestIgnored {
+                test: "broken".to_owned(),
+                reason: String::new(),
+            },
+        ),
+    ];
+    cluster_comes_up(&mut events);
+    let mut us = 300_000;
+    let mut finish = |finished: TestFinished| {
+        events.push(begins(us, &finished.test, finished.attempt));
+        us += 100_000;
+        events.push(event(us, EventKind::TestFinished(finished)));
+    };
+    finish(ends(7, "adds", Verdict::Passed, ""));
+    finish(ends(
+        1_200,
+        "subtracts",
+        failed(
+            FailureKind::Failed,
+            "panicked at tests/suite/main.rs:9:5:\nassertion `left == right` failed\n  left: 1\n right: 2",
+        ),
+        "counting <down>\n\u{1b}[31mred\u{1b}[0m and \u{0} and & \"quotes\"",
+    ));
+    finish(on_cluster(ends(90_000, "net::reads", Verdict::Passed, "")));
+    let mut first = on_cluster(ends(
+        50_000,
+        "net::writes",
+        failed(FailureKind::Failed, "refused\nby the leader"),
+        "try\n",
+    ));
+    first.retried = true;
+    finish(first);
+    let mut second = on_cluster(ends(60_000, "net::writes", Verdict::Passed, ""));
+    second.attempt = 2;
+    finish(second);
+    finish(on_cluster(ends(
+        5_000_000,
+        "net::hangs",
+        failed(FailureKind::TimedOut, "the body did not end within 5s"),
+        "",
+    )));
+    let mut first = on_cluster(ends(
+        70_000,
+        "net::survives",
+        failed(
+            FailureKind::ServerCrashed,
+            "member-1 ended by itself: signal 6 (SIGABRT)",
+        ),
+        "",
+    ));
+    first.retried = true;
+    finish(first);
+    let mut second = on_cluster(ends(
+        80_000,
+        "net::survives",
+        failed(FailureKind::Crashed, "signal 6 (SIGABRT)"),
+        "thread overflowed\n",
+    ));
+    second.attempt = 2;
+    second.output.bytes = 9_000_000;
+    second.output.omitted = 8_000_000;
+    finish(second);
+    let skipped = Verdict::Skipped {
+        reason: "needs a GPU,\nthis machine has none".to_owned(),
+    };
+    finish(ends(900, "net::skips", skipped, ""));
+    finish(on_cluster(ends(
+        100,
+        "net::dies",
+        failed(FailureKind::SetUp, "Database: refused"),
+        "",
+    )));
+    finish(on_cluster(ends(
+        200,
+        "net::leaks",
+        failed(FailureKind::Leaked, "databases: it left `orders`"),
+        "",
+    )));
+    finish(ends(
+        0,
+        "net::waits",
+        failed(
+            FailureKind::Error,
+            "the deployment could not be started: no space",
+        ),
+        "",
+    ));
+    for kind in [
+        EventKind::DeploymentRecycled {
+            deployment: CLUSTER.to_owned(),
+            reason: "net::survives crashed".to_owned(),
+        },
+        EventKind::DeploymentStopped {
+            deployment: CLUSTER.to_owned(),
+            complaints: vec!["member-3 had to be killed".to_owned()],
+        },
+        EventKind::DeploymentFailed {
+            deployment: "tally-cluster-members3-77777777".to_owned(),
+            error: "no space".to_owned(),
+        },
+        EventKind::Warning {
+            text: "the machine is slow".to_owned(),
+        },
+        EventKind::RunFinished {
+            exit_code: 3,
+            ended_early: Some("5 tests failed".to_owned()),
+        },
+    ] {
+        us += 1;
+        events.push(event(us, kind));
+    }
+    events
+}
