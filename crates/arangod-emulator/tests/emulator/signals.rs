@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Place, wait_for};
+use crate::support::{Place, catch, wait_for};
 
 #[test]
 fn termination_is_graceful() {
@@ -21,18 +21,22 @@ fn termination_is_graceful() {
 
 #[test]
 fn requests_during_shutdown() {
-    let place = Place::new();
-    let mut server = place.start(&["--pace", "realistic"]);
-    server.signal(Signal::TERM);
-    let client = server.client();
-    let answer = wait_for("the answer of a stopping server", || {
-        client
-            .try_get("/_api/version")
-            .filter(|answer| answer.status != 200)
+    catch("the shutdown", || {
+        let place = Place::new();
+        let mut server = place.start(&["--pace", "realistic"]);
+        let client = server.client();
+        server.signal(Signal::TERM);
+        // Answers as before, then refusals, then nobody.
+        let refusal = wait_for("the shutdown", || match client.try_get("/_api/version") {
+            Some(answer) if answer.status == 200 => None,
+            other => Some(other),
+        });
+        assert_eq!(server.wait().code(), Some(0));
+        let refusal = refusal?;
+        assert_eq!(refusal.error(), (503, 30));
+        assert_eq!(refusal.json()["errorMessage"], "shutdown in progress");
+        Some(())
     });
-    assert_eq!(answer.error(), (503, 30));
-    assert_eq!(answer.json()["errorMessage"], "shutdown in progress");
-    assert_eq!(server.wait().code(), Some(0));
 }
 
 #[test]
@@ -53,27 +57,35 @@ fn clients_that_linger_do_not_hold_the_server_up() {
 
 #[test]
 fn a_second_signal_is_not_graceful() {
-    let place = Place::new();
-    let mut server = place.start(&["--pace", "realistic"]);
-    server.signal(Signal::TERM);
-    wait_for("the start of the shutdown", || {
-        place.log().contains("[b4133]").then_some(())
+    catch("the shutdown", || {
+        let place = Place::new();
+        let mut server = place.start(&["--pace", "realistic"]);
+        server.signal(Signal::TERM);
+        wait_for("the start of the shutdown", || {
+            place.log().contains("[b4133]").then_some(())
+        });
+        server.signal(Signal::TERM);
+        let code = server.wait().code();
+        if !place.log().contains("[11ca3]") {
+            return None;
+        }
+        assert_eq!(code, Some(1));
+        Some(())
     });
-    server.signal(Signal::TERM);
-    assert_eq!(server.wait().code(), Some(1));
-    assert!(place.log().contains("FATAL [11ca3]"));
 }
 
 #[test]
 fn a_signal_before_the_server_is_up() {
-    let place = Place::new();
-    let mut server = place.spawn(&["--pace", "realistic"]);
-    wait_for("the first lines", || {
-        place.log().contains("[3844e]").then_some(())
+    catch("a server on its way up", || {
+        let place = Place::new();
+        let mut server = place.spawn(&["--pace", "realistic"]);
+        wait_for("the first lines", || {
+            place.log().contains("[3844e]").then_some(())
+        });
+        server.signal(Signal::TERM);
+        assert_eq!(server.wait().code(), Some(0));
+        (!place.log().contains("[cf3f4]")).then_some(())
     });
-    server.signal(Signal::TERM);
-    assert_eq!(server.wait().code(), Some(0));
-    assert!(!place.log().contains("[cf3f4]"));
 }
 
 #[test]

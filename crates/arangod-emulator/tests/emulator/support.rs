@@ -34,6 +34,16 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
+/// Tries to see a stage that a server passes through by itself. On a busy machine the test may come
+/// too late, which is nobody's fault: then another server is started. What is seen is checked.
+pub(crate) fn catch<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    std::iter::repeat_with(attempt)
+        .take(10)
+        .flatten()
+        .next()
+        .unwrap_or_else(|| panic!("{what}: not seen in ten attempts"))
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the pause of a poll with a deadline, in the one place that polls"
@@ -120,6 +130,10 @@ impl Place {
     pub(crate) fn spawn(&self, more: &[&str]) -> Server {
         let mut args = self.args();
         args.extend(more.iter().map(|arg| String::from(*arg)));
+        self.spawn_with(&args)
+    }
+
+    fn spawn_with(&self, args: &[String]) -> Server {
         let child = command(args)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -129,6 +143,15 @@ impl Place {
             child,
             address: self.port.address,
         }
+    }
+
+    /// Starts a server with the port and the log of this place and the data of another; it ends by
+    /// itself.
+    pub(crate) fn run_in(&self, data: &Path) -> i32 {
+        let mut args = self.args();
+        args.pop();
+        args.push(data.display().to_string());
+        self.spawn_with(&args).wait().code().unwrap()
     }
 
     /// Starts a server here and waits until it serves.
