@@ -93,11 +93,7 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
         .headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    let token = Secret::new(
-        bearer
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .unwrap_or_default(),
-    );
+    let token = Secret::new(bearer.and_then(bearer_token).unwrap_or_default());
     let body = Limited::new(body, BODY_LIMIT)
         .collect()
         .await
@@ -159,6 +155,12 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
             format!("there is no {method} {} in version 1", parts.uri.path()),
         )),
     }
+}
+
+/// The token of an `Authorization` header; the scheme's case does not matter (RFC 9110, section 11.1).
+fn bearer_token(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 async fn lease(daemon: &Rc<Daemon>, ask: Ask) -> Answer {
