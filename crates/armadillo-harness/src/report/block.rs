@@ -4,7 +4,6 @@ use super::model::{Attempt, Model, TestRecord};
 use super::paint::one_line;
 use crate::event::Captured;
 use crate::outcome::{FailureKind, Verdict};
-use crate::settings::{SystemFlags, again};
 
 /// Output, verdict, deployment, co-tenants, files, the command line that runs it again, the servers' logs. Ends with a
 /// line break.
@@ -122,8 +121,7 @@ fn command_line(model: &Model, name: &str) -> Option<String> {
     {
         words.push("--include-ignored".to_owned());
     }
-    let kept = again(&started.args, &SystemFlags::registered());
-    words.extend(kept.iter().map(|word| in_shell(word)));
+    words.extend(model.again().iter().map(|word| in_shell(word)));
     Some(words.join(" "))
 }
 

@@ -1,9 +1,11 @@
 //! What is known of a run: the fold that all reports share.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use crate::event::{Event, EventKind, PlannedTest, RunStarted, StartReason, TestFinished};
 use crate::outcome::Verdict;
+use crate::settings::{SystemFlags, again};
 
 /// A run, as far as its events tell.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,7 @@ pub struct Model {
     /// Attempts of tests that are tried again, by the test's name.
     pending: HashMap<String, Vec<Attempt>>,
     planned: HashMap<String, usize>,
+    again: OnceLock<Vec<String>>,
     /// Microseconds from the run's start to the newest event.
     pub now_us: u64,
 }
@@ -209,6 +212,14 @@ impl Model {
     pub fn planned(&self, test: &str) -> Option<&PlannedTest> {
         let at = self.planned.get(test)?;
         self.started.as_ref()?.tests.get(*at)
+    }
+
+    /// The flags of the run that a test needs to run again as it ran.
+    pub(super) fn again(&self) -> &[String] {
+        self.again.get_or_init(|| {
+            let args = self.started.as_ref().map_or(&[][..], |run| &run.args);
+            again(args, &SystemFlags::registered())
+        })
     }
 
     /// How many tests the run shows: those that run and those that are ignored.

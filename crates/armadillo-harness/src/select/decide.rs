@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::collect::Test;
+use crate::collect::{Test, registered};
 use crate::options::{IgnoredTests, Selection};
 
 /// The tests after selection, each list in the order they were given in.
@@ -56,6 +56,11 @@ const RESERVED: [Reserved; 3] = [
 #[must_use]
 pub fn select(tests: Vec<Test>, selection: &Selection) -> Selected {
     let mut selected = Selected::default();
+    if selection.only().is_some() {
+        // The others were never collected.
+        let looked_at = u32::try_from(tests.len()).unwrap_or(u32::MAX);
+        selected.filtered_out = registered().saturating_sub(looked_at);
+    }
     for test in tests {
         if !is_wanted(&test, selection) {
             selected.filtered_out += 1;

@@ -1,93 +1,21 @@
 //! Command line, environment, file and defaults, merged and checked.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::command::{self, CommandLine};
 use super::error::{Source, UsageError, Wrong};
 use super::file::{self, File};
 use super::help;
-use super::setting::{Said, Setting, Settled, SystemFlags};
+use super::input::Input;
+use super::missing::missing_variable;
+use super::pairs::{Rank, settle_pairs};
+use super::setting::{Said, Setting, Settled};
 use super::table::all;
-use super::value::{choice, last};
+use super::value::last;
 use crate::markers::Markers;
-use crate::options::{Missing, Options};
+use crate::options::Options;
 use crate::select::closest;
-
-/// Everything the settings are made from, so that resolving them touches nothing but the file.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// The arguments, without the program's name.
-    pub args: Vec<OsString>,
-    /// The environment.
-    pub environment: Environment,
-    /// Where the search for `armadillo.toml` begins: the package's directory.
-    pub directory: PathBuf,
-    /// The flags of the systems in this executable.
-    pub systems: Vec<SystemFlags>,
-}
-
-impl Input {
-    /// That of this process.
-    #[must_use]
-    pub fn of_process() -> Self {
-        let environment = Environment::of_process();
-        let directory = match environment.get("CARGO_MANIFEST_DIR") {
-            Some(directory) => PathBuf::from(directory),
-            None => std::env::current_dir().unwrap_or_default(),
-        };
-        Self {
-            args: std::env::args_os().skip(1).collect(),
-            environment,
-            directory,
-            systems: SystemFlags::registered(),
-        }
-    }
-}
-
-/// Environment variables.
-#[derive(Clone, Debug, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
-
-impl Environment {
-    /// Those of this process.
-    #[must_use]
-    pub fn of_process() -> Self {
-        Self(std::env::vars_os().collect())
-    }
-
-    /// These.
-    #[must_use]
-    pub fn of(variables: &[(&str, &str)]) -> Self {
-        let owned = |&(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
-        Self(variables.iter().map(owned).collect())
-    }
-
-    /// The value of a variable. An empty one counts as not set, which is how CI systems leave it out.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&OsStr> {
-        let value = self.0.get(OsStr::new(name))?;
-        (!value.is_empty()).then_some(value.as_os_str())
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>, UsageError> {
-        let Some(value) = self.get(name) else {
-            return Ok(None);
-        };
-        match value.to_str() {
-            Some(text) => Ok(Some(text.to_owned())),
-            None => Err(
-                Wrong::new("the value is not valid UTF-8", "set another one")
-                    .said_by(&Source::Variable(name.to_owned())),
-            ),
-        }
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().filter_map(|name| name.to_str())
-    }
-}
 
 /// What the settings come to.
 #[derive(Clone, Debug)]
@@ -134,20 +62,13 @@ pub fn resolve(input: &Input) -> Result<Resolved, UsageError> {
     })
 }
 
-/// How strongly a value counts: the command line the most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    CommandLine,
-    Environment,
-    File,
-    Libtest,
-}
-
-struct Sources<'a> {
-    input: &'a Input,
-    line: CommandLine,
-    file: File,
-    profile: Option<String>,
+/// Everything that was said, place by place.
+pub(super) struct Sources<'a> {
+    pub(super) input: &'a Input,
+    pub(super) line: CommandLine,
+    pub(super) file: File,
+    /// The chosen profile; the file has it.
+    pub(super) profile: Option<String>,
 }
 
 impl<'a> Sources<'a> {
@@ -281,77 +202,6 @@ impl<'a> Sources<'a> {
         Ok(options)
     }
 
-    /// What is done about missing programs: said of one system each, so sources add up instead of replacing each other.
-    fn missing(&self, options: &mut Options) -> Result<(), UsageError> {
-        let profile = self
-            .profile
-            .as_ref()
-            .and_then(|name| self.file.profiles.get(name));
-        for section in [&self.file.base].into_iter().chain(profile) {
-            for (system, settled) in &section.missing {
-                set_missing(options, system, settled)?;
-            }
-            if let Some(settled) = section.values.get("missing") {
-                self.missing_pairs(options, settled)?;
-            }
-        }
-        if let Some(text) = self.input.environment.text("ARMADILLO_MISSING")? {
-            let settled = Settled {
-                values: text.split(SEPARATOR).map(str::to_owned).collect(),
-                source: Source::Variable("ARMADILLO_MISSING".to_owned()),
-            };
-            self.missing_pairs(options, &settled)?;
-        }
-        for system in &self.input.systems {
-            let variable = missing_variable(system.system);
-            if let Some(text) = self.input.environment.text(&variable)? {
-                let settled = Settled {
-                    values: vec![text],
-                    source: Source::Variable(variable),
-                };
-                set_missing(options, system.system, &settled)?;
-            }
-        }
-        if let Some(values) = self.line.given.get("missing") {
-            let settled = Settled {
-                values: values.clone(),
-                source: Source::CommandLine("--missing".to_owned()),
-            };
-            self.missing_pairs(options, &settled)?;
-        }
-        Ok(())
-    }
-
-    /// `SYSTEM=WHAT`, each.
-    fn missing_pairs(&self, options: &mut Options, settled: &Settled) -> Result<(), UsageError> {
-        for pair in &settled.values {
-            let Some((system, what)) = pair.split_once('=') else {
-                let help = "write it as `SYSTEM=ignore`";
-                return Err(
-                    Wrong::new(format!("`{pair}` names no system"), help).said_by(&settled.source)
-                );
-            };
-            let names = || self.input.systems.iter().map(|system| system.system);
-            if !names().any(|name| name == system) {
-                let help = match closest(system, names()) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!(
-                        "this executable knows: {}",
-                        names().collect::<Vec<_>>().join(", ")
-                    ),
-                };
-                let wrong = Wrong::new(format!("there is no system `{system}`"), help);
-                return Err(wrong.said_by(&settled.source));
-            }
-            let one = Settled {
-                values: vec![what.to_owned()],
-                source: settled.source.clone(),
-            };
-            set_missing(options, system, &one)?;
-        }
-        Ok(())
-    }
-
     /// Variables that look like settings and are none: slips of the fingers that would change nothing, silently.
     fn unknown_variables(&self, table: &[Setting]) -> Vec<String> {
         let known: Vec<String> = table
@@ -395,93 +245,6 @@ fn flag(setting: &Setting) -> String {
         Some(short) if setting.said == Said::OnCommandLine => format!("-{short}"),
         Some(short) => format!("-{short}/--{}", setting.name),
         None => format!("--{}", setting.name),
-    }
-}
-
-fn missing_variable(system: &str) -> String {
-    format!(
-        "ARMADILLO_{}_MISSING",
-        system.replace('-', "_").to_uppercase()
-    )
-}
-
-fn set_missing(options: &mut Options, system: &str, settled: &Settled) -> Result<(), UsageError> {
-    let choices = [
-        ("error", Missing::Error),
-        ("ignore", Missing::Ignore),
-        ("fail", Missing::Fail),
-    ];
-    let what = choice(&settled.values, &choices).map_err(|wrong| wrong.said_by(&settled.source))?;
-    options.missing.insert(system.to_owned(), what);
-    Ok(())
-}
-
-/// Pairs of settings for one thing. The one said more strongly counts; said equally strongly, they must agree.
-fn settle_pairs(found: &mut BTreeMap<&'static str, (Rank, Settled)>) -> Result<(), UsageError> {
-    for (one, other, reason, help) in [
-        (
-            "parallel",
-            "test-threads",
-            "they are two names for the number of tests that run at once",
-            "give one of them",
-        ),
-        (
-            "seed",
-            "shuffle-seed",
-            "a run has one seed",
-            "give one of them; `--shuffle --seed N` is the same as `--shuffle-seed N`",
-        ),
-        (
-            "format",
-            "quiet",
-            "`--quiet` is `--format terse`",
-            "give one of them",
-        ),
-        (
-            "ignored",
-            "include-ignored",
-            "one runs the ignored tests only, the other runs them among the others",
-            "give one of them",
-        ),
-    ] {
-        let (Some((rank, a)), Some((other_rank, b))) = (found.get(one), found.get(other)) else {
-            continue;
-        };
-        match rank.cmp(other_rank) {
-            std::cmp::Ordering::Less => _ = found.remove(other),
-            std::cmp::Ordering::Greater => _ = found.remove(one),
-            std::cmp::Ordering::Equal if agree(one, &a.values, &b.values) => {}
-            std::cmp::Ordering::Equal => {
-                return Err(UsageError::Contradiction {
-                    one: said(one, a),
-                    other: said(other, b),
-                    reason: reason.to_owned(),
-                    help: help.to_owned(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn agree(one: &str, a: &[String], b: &[String]) -> bool {
-    let off = |values: &[String]| matches!(last(values), "false" | "0" | "no" | "off");
-    match one {
-        "format" => last(a) == "terse" || off(b),
-        "ignored" => off(a) || off(b),
-        _ => last(a) == last(b),
-    }
-}
-
-/// `--test-threads 3`, or the place in the file.
-fn said(name: &str, settled: &Settled) -> String {
-    match &settled.source {
-        Source::CommandLine(flag) if matches!(name, "quiet" | "ignored" | "include-ignored") => {
-            format!("`{flag}`")
-        }
-        Source::CommandLine(flag) => format!("`{flag} {}`", last(&settled.values)),
-        Source::Variable(variable) => format!("`{variable}={}`", last(&settled.values)),
-        Source::File { .. } => format!("{} = {}", settled.source, last(&settled.values)),
     }
 }
 

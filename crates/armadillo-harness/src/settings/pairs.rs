@@ -1,0 +1,87 @@
+//! Pairs of settings for one thing.
+
+use std::collections::BTreeMap;
+
+use super::error::{Source, UsageError};
+use super::setting::Settled;
+use super::value::last;
+
+/// How strongly a value counts: the command line the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    CommandLine,
+    Environment,
+    File,
+    Libtest,
+}
+
+/// Leaves one setting of each pair. The one said more strongly counts; said equally strongly, they must agree.
+pub(super) fn settle_pairs(
+    found: &mut BTreeMap<&'static str, (Rank, Settled)>,
+) -> Result<(), UsageError> {
+    for (one, other, reason, help) in [
+        (
+            "parallel",
+            "test-threads",
+            "they are two names for the number of tests that run at once",
+            "give one of them",
+        ),
+        (
+            "seed",
+            "shuffle-seed",
+            "a run has one seed",
+            "give one of them; `--shuffle --seed N` is the same as `--shuffle-seed N`",
+        ),
+        (
+            "format",
+            "quiet",
+            "`--quiet` is `--format terse`",
+            "give one of them",
+        ),
+        (
+            "ignored",
+            "include-ignored",
+            "one runs the ignored tests only, the other runs them among the others",
+            "give one of them",
+        ),
+    ] {
+        let (Some((rank, a)), Some((other_rank, b))) = (found.get(one), found.get(other)) else {
+            continue;
+        };
+        match rank.cmp(other_rank) {
+            std::cmp::Ordering::Less => _ = found.remove(other),
+            std::cmp::Ordering::Greater => _ = found.remove(one),
+            std::cmp::Ordering::Equal if agree(one, &a.values, &b.values) => {}
+            std::cmp::Ordering::Equal => {
+                return Err(UsageError::Contradiction {
+                    one: said(one, a),
+                    other: said(other, b),
+                    reason: reason.to_owned(),
+                    help: help.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn agree(one: &str, a: &[String], b: &[String]) -> bool {
+    let off = |values: &[String]| matches!(last(values), "false" | "0" | "no" | "off");
+    match one {
+        "format" => last(a) == "terse" || off(b),
+        "ignored" => off(a) || off(b),
+        _ => last(a) == last(b),
+    }
+}
+
+/// `--test-threads 3`, or the place in the file.
+fn said(name: &str, settled: &Settled) -> String {
+    match &settled.source {
+        Source::CommandLine(flag) if matches!(name, "quiet" | "ignored" | "include-ignored") => {
+            format!("`{flag}`")
+        }
+        Source::CommandLine(flag) => format!("`{flag} {}`", last(&settled.values)),
+        Source::Variable(variable) => format!("`{variable}={}`", last(&settled.values)),
+        Source::File { .. } => format!("{} = {}", settled.source, last(&settled.values)),
+    }
+}

@@ -1,0 +1,97 @@
+mod names;
+mod precedence;
+mod refusals;
+mod understood;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use armadillo_orchestrator::Flag;
+
+use super::setting::SystemFlags;
+use super::{Environment, Input, Resolved, UsageError, resolve};
+use crate::options::Options;
+
+const FLAGS: &[Flag] = &[
+    Flag {
+        name: "tally",
+        value: "PATH",
+        repeats: false,
+        help: "The tally server.",
+    },
+    Flag {
+        name: "tally-option",
+        value: "NAME=VALUE",
+        repeats: true,
+        help: "An option of every tally server.",
+    },
+    Flag {
+        name: "tally-verbose",
+        value: "",
+        repeats: false,
+        help: "Let it talk.",
+    },
+];
+
+/// The system of this executable.
+fn systems() -> Vec<SystemFlags> {
+    vec![SystemFlags {
+        system: "tally",
+        flags: FLAGS,
+    }]
+}
+
+/// A place with a file, and what is said elsewhere.
+struct Scene {
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn with_file(text: &str) -> Self {
+        let scene = Self::without_file();
+        std::fs::write(scene.directory.path().join("armadillo.toml"), text).unwrap();
+        scene
+    }
+
+    /// The root of a workspace, so that nothing above it is looked at.
+    fn without_file() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("Cargo.lock"), "").unwrap();
+        Self { directory }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn resolve(
+        &self,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<(Options, Vec<String>), UsageError> {
+        let resolved = resolve(&Input {
+            args: args.iter().map(OsString::from).collect(),
+            environment: Environment::of(variables),
+            directory: self.path().to_owned(),
+            systems: systems(),
+        })?;
+        match resolved {
+            Resolved::Options { options, warnings } => Ok((*options, warnings)),
+            Resolved::Text(text) => panic!("a text instead of options: {text}"),
+        }
+    }
+
+    fn options(&self, args: &[&str], variables: &[(&str, &str)]) -> Options {
+        self.resolve(args, variables).unwrap().0
+    }
+
+    /// The message, with the place of the file taken out.
+    fn refusal(&self, args: &[&str], variables: &[(&str, &str)]) -> String {
+        let message = self.resolve(args, variables).unwrap_err().to_string();
+        message.replace(&self.path().display().to_string(), "ROOT")
+    }
+}
+
+fn line(args: &[&str]) -> Options {
+    Scene::without_file().options(args, &[])
+}
