@@ -208,6 +208,16 @@ mod tests {
                 why: "it is in the state STARTUP in prepare RocksDBEngine".into()
             }
         );
+        assert_eq!(
+            looked(vec![
+                answer(200, VERSION),
+                answer(200, &status("SINGLE", "SERVING", true))
+            ]),
+            Look::Waiting {
+                identity: pid.clone(),
+                why: "it is in maintenance mode".into()
+            }
+        );
         let serving = status("SINGLE", "SERVING", false);
         assert_eq!(
             looked(vec![

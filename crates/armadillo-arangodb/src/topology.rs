@@ -15,7 +15,7 @@ pub(crate) const CLUSTER: &str = "cluster";
 /// Any deployment of ArangoDB: what a fixture asks for that works on each of them.
 pub const ANY: StaticTopology = StaticTopology::new(SYSTEM, ANY_SHAPE);
 
-/// A single server: `#[armadillo::test(single())]`, or `single().option("log.level", "debug")`.
+/// A single server. In a test's attribute: `single`, or `single(option("log.level", "debug"))`.
 #[must_use]
 pub const fn single() -> Single {
     Single(StaticTopology::new(SYSTEM, SINGLE))
