@@ -6,7 +6,8 @@
 //! [markers]                   # markers of this workspace, with their meanings
 //! nightly = "runs in the night only"
 //!
-//! [system.tally]
+//! [system.tally]              # of a system this executable does not have, it is skipped
+//! tally = "/opt/tally"        # its flags may stand here or above
 //! missing = "ignore"
 //!
 //! [profile.ci]                # wins over the keys above when it is chosen
@@ -16,7 +17,7 @@
 //! missing = "fail"
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,8 @@ pub(super) struct File {
     pub(super) profiles: BTreeMap<String, Section>,
     /// The markers it declares.
     pub(super) markers: BTreeMap<String, String>,
+    /// The systems it speaks of, whether this executable knows them or not.
+    pub(super) systems: BTreeSet<String>,
 }
 
 /// The keys of the file or of one profile.
@@ -102,6 +105,16 @@ impl Reader<'_> {
             )
         })?;
         let mut file = File::default();
+        if let Some(systems) = parsed
+            .get_ref()
+            .get("system")
+            .and_then(|v| v.get_ref().as_table())
+        {
+            file.systems = systems
+                .keys()
+                .map(|name| name.get_ref().to_string())
+                .collect();
+        }
         for (key, value) in parsed.get_ref() {
             let name = key.get_ref().as_ref();
             match name {
@@ -172,25 +185,34 @@ impl Reader<'_> {
         value: &Value<'_>,
     ) -> Result<(), UsageError> {
         let path = format!("{path}system.{name}");
-        let known = self.systems.iter().any(|system| system.system == name);
-        for (key, value) in self.table_at(&path, value)? {
+        let table = self.table_at(&path, value)?;
+        // One file serves several test binaries, and not every one of them knows every system.
+        let Some(system) = self.systems.iter().find(|system| system.system == name) else {
+            return Ok(());
+        };
+        for (key, value) in table {
             let key_name = key.get_ref().as_ref();
             let full = format!("{path}.{key_name}");
-            if key_name != "missing" {
-                let help = "`missing` is the only key of a system here; its flags are keys of the file itself";
-                return Err(self.wrong(key.span(), &full, "there is no such key".to_owned(), help));
-            }
-            let Some(text) = value.get_ref().as_str() else {
-                let help = "write \"error\", \"ignore\" or \"fail\"";
-                return Err(self.wrong(value.span(), &full, "a text is expected".to_owned(), help));
-            };
-            // One file serves several test binaries, and not every one of them knows every system.
-            if known {
+            if key_name == "missing" {
+                let Some(text) = value.get_ref().as_str() else {
+                    let help = "write \"error\", \"ignore\" or \"fail\"";
+                    let reason = "a text is expected".to_owned();
+                    return Err(self.wrong(value.span(), &full, reason, help));
+                };
                 let settled = Settled {
                     values: vec![text.to_owned()],
                     source: self.source(key.span(), &full),
                 };
                 section.missing.insert(name.to_owned(), settled);
+            } else if system.flags.iter().any(|flag| flag.name == key_name) {
+                let path = format!("{path}.");
+                self.entry(section, &path, key_name, key.span(), value)?;
+            } else {
+                let flags = system.flags.iter().map(|flag| flag.name);
+                let keys: Vec<&str> = ["missing"].into_iter().chain(flags).collect();
+                let help = format!("the keys of this section are {}", keys.join(", "));
+                let reason = "there is no such key".to_owned();
+                return Err(self.wrong(key.span(), &full, reason, &help));
             }
         }
         Ok(())

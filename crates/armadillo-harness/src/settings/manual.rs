@@ -24,7 +24,9 @@ weaker one; only `missing` adds up, system by system.
 The section `[markers]` declares markers, so a file that has one can say the expression `markers = \"not slow\"` in a
 profile only.
 
-Each system adds settings of its own, in the same three places; `--help` of a test binary shows those it knows.
+Each system adds settings of its own, in the same three places; `--help` of a test binary shows those it knows. In the
+file they may stand in the section of their system, which a test binary without that system skips: so one file can serve
+several binaries.
 
 ```toml
 parallel = 4
@@ -33,6 +35,7 @@ parallel = 4
 nightly = \"runs in the night only\"
 
 [system.tally]
+tally = \"/opt/tally\"     # a setting of the system
 missing = \"ignore\"        # tally is a system; also: --missing tally=ignore, ARMADILLO_TALLY_MISSING=ignore
 
 [profile.ci]

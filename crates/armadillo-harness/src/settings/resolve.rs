@@ -58,7 +58,7 @@ pub fn resolve(input: &Input) -> Result<Resolved, UsageError> {
     let options = sources.options(&table)?;
     Ok(Resolved::Options {
         options: Box::new(options),
-        warnings: sources.unknown_variables(&table),
+        warnings: sources.warnings(&table),
     })
 }
 
@@ -202,30 +202,38 @@ impl<'a> Sources<'a> {
         Ok(options)
     }
 
-    /// Variables that look like settings and are none: slips of the fingers that would change nothing, silently.
-    fn unknown_variables(&self, table: &[Setting]) -> Vec<String> {
-        let known: Vec<String> = table
+    /// What looks like a setting and is none: slips of the fingers that would change nothing, silently.
+    fn warnings(&self, table: &[Setting]) -> Vec<String> {
+        let systems: Vec<&str> = self
+            .input
+            .systems
             .iter()
-            .filter(|setting| setting.said != Said::OnCommandLine)
-            .map(Setting::variable)
-            .chain(
-                self.input
-                    .systems
-                    .iter()
-                    .map(|system| missing_variable(system.system)),
-            )
+            .map(|system| system.system)
             .collect();
-        let names = self.input.environment.names();
-        names
-            .filter(|name| name.starts_with("ARMADILLO_"))
-            .filter(|name| !known.iter().any(|variable| variable == name))
-            .filter_map(|name| {
-                let meant = closest(name, known.iter().map(String::as_str))?;
-                Some(format!(
-                    "the variable {name} means nothing here; did you mean {meant}?"
-                ))
-            })
-            .collect()
+        let settings = table
+            .iter()
+            .filter(|setting| setting.said != Said::OnCommandLine);
+        let variables: Vec<String> = settings
+            .map(Setting::variable)
+            .chain(systems.iter().map(|system| missing_variable(system)))
+            .collect();
+        let said = self.input.environment.names();
+        let strange = said.filter(|name| name.starts_with("ARMADILLO_"));
+        let strange = strange.filter(|name| !variables.iter().any(|known| known == name));
+        let variables = strange.filter_map(|name| {
+            let meant = closest(name, variables.iter().map(String::as_str))?;
+            let nothing = format!("the variable {name} means nothing here");
+            Some(format!("{nothing}; did you mean {meant}?"))
+        });
+        let sections = self.file.systems.iter().filter_map(|name| {
+            if systems.contains(&name.as_str()) {
+                return None;
+            }
+            let meant = closest(name, systems.iter().copied())?;
+            let nothing = format!("the section [system.{name}] of armadillo.toml is skipped");
+            Some(format!("{nothing}; did you mean [system.{meant}]?"))
+        });
+        variables.chain(sections).collect()
     }
 }
 

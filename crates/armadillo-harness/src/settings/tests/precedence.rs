@@ -132,3 +132,19 @@ fn the_file_is_looked_for_upwards_to_the_root_of_the_workspace() {
         "beyond the root of a workspace nothing is looked for"
     );
 }
+
+#[test]
+fn the_section_of_a_system_holds_its_flags_and_is_skipped_where_nobody_knows_it() {
+    let scene = Scene::with_file(
+        "[system.tally]\ntally = \"/opt/tally\"\ntally-verbose = true\n[system.unheard]\npath = 3\n",
+    );
+    let (options, warnings) = scene.resolve(&[], &[]).unwrap();
+    assert_eq!(options.settings.get("tally"), Some("/opt/tally"));
+    assert!(options.settings.is_on("tally-verbose"));
+    assert!(warnings.is_empty());
+    let scene = Scene::with_file("[system.taly]\nmissing = \"ignore\"\n");
+    assert_eq!(
+        scene.resolve(&[], &[]).unwrap().1,
+        ["the section [system.taly] of armadillo.toml is skipped; did you mean [system.tally]?"]
+    );
+}
