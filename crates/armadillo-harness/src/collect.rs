@@ -102,19 +102,19 @@ fn from_definitions(
     settings: &Settings,
 ) -> Result<Vec<Test>, CollectError> {
     let mut topology_markers = TopologyMarkers::new(settings);
-    let mut tests: Vec<Test> = definitions
+    let mut definitions: Vec<&'static TestDef> = definitions
         .into_iter()
         .filter(|def| only.is_none_or(|names| names.iter().any(|name| is_named(def, name))))
+        .collect();
+    definitions.sort_unstable_by_key(|def| (def.module, def.line, def.case, def.function));
+    let tests: Vec<Test> = definitions
+        .into_iter()
         .map(|def| Test {
             def,
             name: def.name(),
             markers: topology_markers.with_own(def),
         })
         .collect();
-    tests.sort_unstable_by(|a, b| {
-        let key = |test: &Test| (test.def.module, test.def.line, test.def.case);
-        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
-    });
     check_markers(&tests, markers)?;
     check_names(&tests)?;
     Ok(tests)
