@@ -1,8 +1,8 @@
 //! `docs/assumptions.md` has a source for every line, and names tests that exist.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::{fs, io};
 
 const LEDGER: &str = include_str!("../../../docs/assumptions.md");
 
@@ -22,22 +22,17 @@ fn rows() -> Vec<[&'static str; 4]> {
         .collect()
 }
 
-/// Every Rust file below a directory.
-fn sources(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap_or_else(|error| {
-        panic!("{}: {error}", directory.display());
-    });
-    entries
-        .map(|entry| entry.unwrap().path())
-        .flat_map(|path| {
-            if path.is_dir() {
-                sources(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
-        .collect()
+/// The text of every Rust file below a directory.
+fn code_below(directory: &Path, code: &mut String) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            code_below(&path, code)?;
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            code.push_str(&fs::read_to_string(path)?);
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -45,9 +40,7 @@ fn every_assumption_has_a_source_and_a_test_that_exists() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut code = String::new();
     for name in ["armadillo-arangodb", "arangod-emulator"] {
-        for file in sources(&crates.join(name)) {
-            code.push_str(&fs::read_to_string(file).unwrap());
-        }
+        code_below(&crates.join(name), &mut code).unwrap();
     }
     let rows = rows();
     let mut ids = HashSet::new();
