@@ -12,7 +12,7 @@ use proc_macro::TokenStream;
 /// Registers a function as a test.
 ///
 /// ```ignore
-/// #[armadillo::test(cluster(dbservers = 5), markers(slow, rta_suite("x")), timeout = "3m", retries = 1)]
+/// #[armadillo::test(cluster(servers = 5), markers(slow, rta_suite("x")), timeout = "3m", retries = 1)]
 /// async fn survives(cluster: Exclusive<Cluster>, db: &Database) -> TestResult { .. }
 /// ```
 ///
@@ -29,7 +29,7 @@ use proc_macro::TokenStream;
 /// | `should_panic`, `should_panic = "text"` | it passes if it panics (with that in the message) |
 /// | `cases(small(1), large(1000))` | one test for each, whose values are the arguments marked `#[case]` |
 /// | `types(a = A, b = B)` | one test for each, of a function generic over one type |
-/// | anything else: `cluster(dbservers = 5, minimal)` | its topology: `cluster().dbservers(5).minimal().topology()` |
+/// | anything else: `cluster(servers = 5, minimal)` | its topology: `cluster().servers(5).minimal().topology()` |
 ///
 /// `#[ignore]` and `#[should_panic]` written as attributes of the function mean the same.
 #[proc_macro_attribute]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// `armadillo.toml` follow from its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Flag {
-    /// The long name without dashes: `etcd`, `server-option`.
+    /// The long name without dashes: `mydb`, `server-option`.
     pub name: &'static str,
     /// What the value is called in `--help`: `PATH`, `N`. Empty for a switch.
     pub value: &'static str,

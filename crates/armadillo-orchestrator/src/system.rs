@@ -18,7 +18,7 @@ pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a product implements to be run by Armadillo.
 pub trait System: Send + Sync + 'static {
-    /// The short name, used in topologies, paths and settings: `etcd`.
+    /// The short name, used in topologies, paths and settings: `mydb`.
     fn name(&self) -> &'static str;
 
     /// The flags it adds; the harness parses and documents them and mirrors them as `ARMADILLO_*`.
@@ -31,7 +31,7 @@ pub trait System: Send + Sync + 'static {
         &[]
     }
 
-    /// The markers a test on this topology gets without saying so: `arango_single`.
+    /// The markers a test on this topology gets without saying so: `mydb_single`.
     fn topology_markers(&self, _topology: &Topology) -> Vec<&'static str> {
         Vec::new()
     }
@@ -109,7 +109,7 @@ pub enum Candidate {
     StandIn {
         /// The applet's name, as registered with [`crate::Applet`].
         applet: &'static str,
-        /// `arangod-emulator, a stand-in, not ArangoDB`.
+        /// `mydb-emulator, a stand-in, not MyDb`.
         title: &'static str,
     },
     /// An applet of this executable that *is* the product: a server built into the test executable.
@@ -251,7 +251,7 @@ pub enum Scope {
     Idle,
 }
 
-/// A system's entry in the registry: `armadillo_orchestrator::register_system!(Etcd)`.
+/// A system's entry in the registry: `armadillo_orchestrator::register_system!(MyDb)`.
 pub struct SystemEntry(pub &'static dyn System);
 
 inventory::collect!(SystemEntry);
@@ -274,7 +274,7 @@ pub fn system(name: &str) -> Option<&'static dyn System> {
     systems().into_iter().find(|system| system.name() == name)
 }
 
-/// Registers a system: `register_system!(Etcd)`, where `Etcd` is a constant expression.
+/// Registers a system: `register_system!(MyDb)`, where `MyDb` is a constant expression.
 #[macro_export]
 macro_rules! register_system {
     ($system:expr) => {

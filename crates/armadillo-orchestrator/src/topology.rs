@@ -148,7 +148,7 @@ impl Topology {
         self.params.get(name).copied()
     }
 
-    /// One word for logs, paths and events: `etcd-cluster-members3`. Letters, digits and `-` only; server options
+    /// One word for logs, paths and events: `mydb-cluster-members3`. Letters, digits and `-` only; server options
     /// are not in it, so it is a label, not a key.
     #[must_use]
     pub fn label(&self) -> String {

@@ -13,7 +13,7 @@ use crate::topology::Topology;
 /// A deployment as data. It crosses the daemon's socket and is never written to a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct View {
-    /// The deployment's id, unique among all runs: `etcd-cluster-members3-1f3a9c20`.
+    /// The deployment's id, unique among all runs: `mydb-cluster-members3-1f3a9c20`.
     pub deployment: String,
     /// The complete topology.
     pub topology: Topology,

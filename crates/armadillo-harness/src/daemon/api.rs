@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::Daemon;
 use super::pools::{self, LeaseProblem};
+use super::{lifecycle, release};
 use crate::event::Event;
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{
@@ -118,7 +119,7 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
         }
         (&Method::POST, ["v1", "leases"]) => lease(daemon, parse(&body)?).await,
         (&Method::POST, ["v1", "leases", lease, "release"]) => {
-            json(&pools::release(daemon, lease, &token, parse::<Release>(&body)?).await?)
+            json(&release::release(daemon, lease, &token, parse::<Release>(&body)?).await?)
         }
         (&Method::POST, ["v1", "leases", lease, "operate"]) => {
             operate(daemon, lease, &token, parse(&body)?).await
@@ -147,7 +148,7 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
             json(&exit.map_err(refuse(StatusCode::NOT_FOUND))?)
         }
         (&Method::POST, ["v1", "stop"]) => {
-            pools::stop_all(daemon).await;
+            lifecycle::stop_all(daemon).await;
             nothing()
         }
         (method, _) => Err(Refusal(

@@ -32,7 +32,8 @@ impl Drop for Granted {
 }
 
 async fn give_back(daemon: Rc<Daemon>, grant: Grant, release: Release) {
-    if let Err(error) = super::pools::release(&daemon, &grant.lease, &grant.token, release).await {
+    if let Err(error) = super::release::release(&daemon, &grant.lease, &grant.token, release).await
+    {
         tracing::warn!(lease = grant.lease, %error, "a lease that nobody took cannot be given back");
     }
 }

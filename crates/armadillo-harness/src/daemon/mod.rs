@@ -7,10 +7,12 @@
 mod api;
 mod fixtures;
 mod lease;
+mod lifecycle;
 mod lifeline;
 mod log;
 mod pool;
 mod pools;
+mod release;
 mod repair;
 mod workers;
 
@@ -113,7 +115,7 @@ pub(crate) struct Daemon {
 
 async fn serve(orders: Start) -> Result<(), DaemonError> {
     let swept = run_dir::sweep()?;
-    let run_dir = RunDir::create()?;
+    let run_dir = RunDir::create_for(&orders.run)?;
     let ledger = Ledger::open(&run_dir.ledger()).map_err(os("open the ledger"))?;
     let processes = Processes::install(run_dir.id(), ledger)?;
     let socket = run_dir.path().join("daemon.sock");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::deployment::{Phase, ServerStatus};
 use armadillo_orchestrator::process::Processes;
-use armadillo_orchestrator::{Deployment, Local, Notice, Scope, Secret, StartRequest, Topology};
+use armadillo_orchestrator::{Deployment, Local, Notice, Secret, Topology};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -17,34 +17,25 @@ use super::Daemon;
 use super::lease::Granted;
 use super::log::EventLog;
 use super::pool::{Held, Pool, PoolId, State, Waiting};
-use super::repair;
+use super::{lifecycle, repair};
 use crate::event::{EventKind, StartReason};
 use crate::needs::LeaseMode;
-use crate::protocol::daemon::{Ask, Grant, Release, Released, Start, Want};
-
-/// How long a deployment may take to be ready, before the factor.
-const START_LIMIT: Duration = Duration::from_secs(120);
-
-/// How long a deployment may take to stop, before the factor.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
-
-/// How long the checks after a test may take together, before the factor.
-const CHECK_LIMIT: Duration = Duration::from_secs(30);
+use crate::protocol::daemon::{Ask, Grant, Start, Want};
 
 /// The pools of a run.
 pub(super) struct Pools {
     all: RefCell<BTreeMap<PoolId, Pool>>,
     /// Memory in MiB, handed out first come, first served.
-    budget: Arc<Semaphore>,
-    budget_mib: u32,
-    host: Arc<Local>,
-    notices: mpsc::UnboundedSender<(String, Notice)>,
+    pub(super) budget: Arc<Semaphore>,
+    pub(super) budget_mib: u32,
+    pub(super) host: Arc<Local>,
+    pub(super) notices: mpsc::UnboundedSender<(String, Notice)>,
     /// Tasks that start, repair and stop deployments; they end with the daemon.
     tasks: RefCell<JoinSet<()>>,
     /// Where the servers' directories go.
-    servers: PathBuf,
+    pub(super) servers: PathBuf,
     /// Where secrets go: never among the files of a run, which CI may upload.
-    secrets: PathBuf,
+    pub(super) secrets: PathBuf,
 }
 
 /// Why a request on a lease is refused.
@@ -221,13 +212,21 @@ pub(super) fn settle(daemon: &Rc<Daemon>, id: PoolId) {
         }
     });
     match next {
-        Some(Next::Start(reason)) => daemon.pools.spawn(start(daemon.clone(), id, reason)),
+        Some(Next::Start(reason)) => {
+            daemon
+                .pools
+                .spawn(lifecycle::start(daemon.clone(), id, reason))
+        }
         Some(Next::Repair(deployment)) => {
             daemon
                 .pools
                 .spawn(repair::repair(daemon.clone(), id, deployment))
         }
-        Some(Next::Stop(deployment)) => daemon.pools.spawn(stop(daemon.clone(), id, deployment)),
+        Some(Next::Stop(deployment)) => {
+            daemon
+                .pools
+                .spawn(lifecycle::stop(daemon.clone(), id, deployment))
+        }
         Some(Next::Nothing) | None => {}
     }
 }
@@ -286,255 +285,6 @@ fn notice_crashes(daemon: &Rc<Daemon>, id: PoolId) {
     });
 }
 
-/// A lease ends: what the test left is looked for, then others may come.
-pub(super) async fn release(
-    daemon: &Rc<Daemon>,
-    lease: &str,
-    token: &Secret,
-    release: Release,
-) -> Result<Released, LeaseProblem> {
-    let (id, deployment) = daemon.pools.find(lease, token)?;
-    let before = daemon.pools.with(id, |pool| {
-        let held = pool.leases.get_mut(lease)?;
-        held.ending = true;
-        pool.fixtures.lease_ended(lease);
-        Some((held.crashes, held.marks.clone()))
-    });
-    let (crashes_before, marks) = before
-        .flatten()
-        .ok_or_else(|| LeaseProblem::Gone(lease.to_owned()))?;
-    let mut suspect = release.suspect.clone();
-    let leaks = look_for_leaks(daemon, &deployment, lease, &release, &mut suspect).await;
-    let crashes: Vec<String> = deployment
-        .crashes()
-        .iter()
-        .skip(crashes_before)
-        .map(|crash| format!("{}: {}", crash.server, crash.text))
-        .collect();
-    if let Some(crash) = crashes.first() {
-        suspect.get_or_insert_with(|| crash.clone());
-    }
-    let failed = release.failed || !leaks.is_empty() || !crashes.is_empty();
-    let server_logs = if failed {
-        deployment.logs_since(&marks)
-    } else {
-        BTreeMap::new()
-    };
-    let co_tenants = daemon.pools.with(id, |pool| {
-        pool.failed_somebody |= failed;
-        let held = pool.leases.remove(lease)?;
-        if held.mode == LeaseMode::Exclusive {
-            suspect.get_or_insert_with(|| "a test had it alone".to_owned());
-        }
-        pool.suspect = pool.suspect.take().or(suspect);
-        Some(held.tenants.into_iter().collect::<Vec<_>>())
-    });
-    daemon.log.emit(EventKind::LeaseReleased {
-        lease: lease.to_owned(),
-        deployment: deployment.view().deployment.clone(),
-    });
-    settle(daemon, id);
-    Ok(Released {
-        leaks,
-        crashes,
-        co_tenants: co_tenants.flatten().unwrap_or_default(),
-        server_logs,
-    })
-}
-
-/// Purges what a test left that could not clean up itself, and asks the checkers whether something is still there.
-async fn look_for_leaks(
-    daemon: &Daemon,
-    deployment: &Deployment,
-    lease: &str,
-    release: &Release,
-    suspect: &mut Option<String>,
-) -> Vec<String> {
-    let limit = daemon.limit(CHECK_LIMIT);
-    if !release.torn_down
-        && let Err(error) = deployment.purge(lease, limit).await {
-            *suspect = Some(format!("what a dead test left cannot be removed: {error}"));
-        }
-    let found = deployment.check(Scope::Lease, lease, limit).await;
-    if found.is_empty() {
-        return Vec::new();
-    }
-    if let Err(error) = deployment.purge(lease, limit).await {
-        suspect.get_or_insert_with(|| format!("what a test left cannot be removed: {error}"));
-    }
-    // After a failure, what is left is a consequence of it, and the failure is what matters.
-    if release.failed {
-        Vec::new()
-    } else {
-        found
-            .into_iter()
-            .map(|(checker, what)| format!("{checker}: {what}"))
-            .collect()
-    }
-}
-
-/// Starts the pool's deployment, when the budget allows.
-pub(super) async fn start(daemon: Rc<Daemon>, id: PoolId, reason: StartReason) {
-    let started = start_deployment(&daemon, id, reason).await;
-    daemon.pools.with(id, |pool| match started {
-        Ok(deployment) => pool.state = State::Ready(deployment),
-        Err(error) => {
-            pool.budget = None;
-            pool.state = State::Failed(error);
-        }
-    });
-    settle(&daemon, id);
-}
-
-async fn start_deployment(
-    daemon: &Rc<Daemon>,
-    id: PoolId,
-    reason: StartReason,
-) -> Result<Arc<Deployment>, String> {
-    let pools = &daemon.pools;
-    let (topology, number) = pools
-        .with(id, |pool| {
-            pool.starts += 1;
-            pool.fixtures.clear();
-            (pool.topology.clone(), pool.starts)
-        })
-        .ok_or("the pool is gone")?;
-    let system = armadillo_orchestrator::system(&topology.system)
-        .ok_or_else(|| format!("this executable has no system named `{}`", topology.system))?;
-    take_budget(
-        daemon,
-        id,
-        system
-            .plan(&topology)
-            .iter()
-            .map(|server| server.cost.memory_mib)
-            .sum(),
-    )
-    .await?;
-    let deployment = format!("{}-{}-{id}.{number}", topology.label(), daemon.orders.run);
-    daemon.log.emit(EventKind::DeploymentStarting {
-        deployment: deployment.clone(),
-        topology: topology.clone(),
-        reason,
-    });
-    let program = daemon
-        .orders
-        .programs
-        .get(&topology.system)
-        .ok_or_else(|| format!("the run has no program for `{}`", topology.system))?;
-    let begun = Instant::now();
-    let request = StartRequest {
-        id: deployment.clone(),
-        system,
-        topology,
-        settings: daemon.orders.settings.clone(),
-        program: program.clone(),
-        directory: pools.servers.join(&deployment),
-        secrets: Some(pools.secrets.join(&deployment)),
-        share: None,
-        deadline: daemon.limit(START_LIMIT).into(),
-    };
-    match Deployment::start(pools.host.clone(), request, pools.notices.clone()).await {
-        Ok(ready) => {
-            let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-            daemon.log.emit(EventKind::DeploymentReady {
-                deployment,
-                took_us,
-            });
-            Ok(ready)
-        }
-        Err(error) => {
-            let error = error.to_string();
-            daemon.log.emit(EventKind::DeploymentFailed {
-                deployment,
-                error: error.clone(),
-            });
-            Err(error)
-        }
-    }
-}
-
-/// Takes the pool's part of the memory, once; a recycled deployment keeps it.
-async fn take_budget(daemon: &Daemon, id: PoolId, mib: u32) -> Result<(), String> {
-    let pools = &daemon.pools;
-    if pools
-        .with(id, |pool| pool.budget.is_some())
-        .unwrap_or(false)
-    {
-        return Ok(());
-    }
-    if mib > pools.budget_mib {
-        return Err(format!(
-            "it needs {mib} MiB of memory, and deployments may use {} MiB together; --memory raises that",
-            pools.budget_mib
-        ));
-    }
-    let permit = pools
-        .budget
-        .clone()
-        .acquire_many_owned(mib)
-        .await
-        .map_err(|error| error.to_string())?;
-    pools.with(id, |pool| pool.budget = Some(permit));
-    Ok(())
-}
-
-/// Stops a deployment that nobody needs any more.
-async fn stop(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deployment>) {
-    let complaints = end_deployment(&daemon, id, &deployment).await;
-    daemon.log.emit(EventKind::DeploymentStopped {
-        deployment: deployment.view().deployment.clone(),
-        complaints,
-    });
-    daemon.pools.with(id, |pool| {
-        pool.state = State::Absent;
-        pool.budget = None;
-    });
-    settle(&daemon, id);
-}
-
-/// Stops the servers, removes the data unless somebody failed on it, and says what was not as it should be.
-pub(super) async fn end_deployment(
-    daemon: &Daemon,
-    id: PoolId,
-    deployment: &Deployment,
-) -> Vec<String> {
-    let mut complaints = deployment.stop(daemon.limit(STOP_LIMIT)).await.complaints();
-    let keep = daemon
-        .pools
-        .with(id, |pool| pool.failed_somebody)
-        .unwrap_or(false);
-    if !keep && let Err(error) = deployment.remove_data() {
-        complaints.push(format!("its data cannot be removed: {error}"));
-    }
-    complaints
-}
-
-/// Stops everything, for the end of a run; returns when every deployment is gone.
-pub(super) async fn stop_all(daemon: &Rc<Daemon>) {
-    let mut ids = Vec::new();
-    daemon.pools.each(|id, _| ids.push(id));
-    for id in ids {
-        daemon.pools.with(id, |pool| {
-            pool.wanted = false;
-            pool.refuse_all("the run is over");
-            pool.leases.clear();
-            // Whatever it was suspected of, it is not needed any more.
-            pool.suspect = None;
-        });
-        settle(daemon, id);
-    }
-    while let Some(()) = daemon.next_task_done().await {
-        let mut busy = false;
-        daemon
-            .pools
-            .each(|_, pool| busy |= !matches!(pool.state, State::Absent | State::Failed(_)));
-        if !busy {
-            return;
-        }
-    }
-}
-
 impl Daemon {
     /// A time limit with the run's factor.
     pub(super) fn limit(&self, limit: Duration) -> Duration {
@@ -542,7 +292,7 @@ impl Daemon {
     }
 
     /// Waits for one of the pools' tasks to end; `None` if nothing but the writer of notices is left.
-    async fn next_task_done(&self) -> Option<()> {
+    pub(super) async fn next_task_done(&self) -> Option<()> {
         std::future::poll_fn(|context| {
             let mut tasks = self.pools.tasks.borrow_mut();
             if tasks.len() <= 1 {

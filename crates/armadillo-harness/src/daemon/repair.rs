@@ -9,7 +9,7 @@ use armadillo_orchestrator::{Deployment, Operation, Scope};
 
 use super::Daemon;
 use super::pool::{PoolId, State};
-use super::pools;
+use super::{lifecycle, pools};
 use crate::event::{EventKind, StartReason};
 
 /// How long a server may take to come back, and the whole to be healthy, before the factor.
@@ -45,7 +45,7 @@ pub(super) async fn repair(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deplo
                 deployment: name.clone(),
                 reason,
             });
-            let complaints = pools::end_deployment(&daemon, id, &deployment).await;
+            let complaints = lifecycle::end_deployment(&daemon, id, &deployment).await;
             daemon.log.emit(EventKind::DeploymentStopped {
                 deployment: name,
                 complaints,
@@ -64,7 +64,7 @@ pub(super) async fn repair(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deplo
                 needed
             });
             if needed == Some(true) {
-                return pools::start(daemon, id, StartReason::Recycle).await;
+                return lifecycle::start(daemon, id, StartReason::Recycle).await;
             }
         }
     }

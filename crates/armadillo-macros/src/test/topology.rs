@@ -1,4 +1,4 @@
-//! `cluster(dbservers = 5, minimal)`: a topology builder found by name.
+//! `cluster(servers = 5, minimal)`: a topology builder found by name.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};

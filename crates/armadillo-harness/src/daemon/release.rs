@@ -1,0 +1,104 @@
+//! The end of a lease: what the test left is looked for, and what befell its servers is charged to it.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use armadillo_orchestrator::{Deployment, Scope, Secret};
+
+use super::Daemon;
+use super::pools::{LeaseProblem, settle};
+use crate::event::EventKind;
+use crate::needs::LeaseMode;
+use crate::protocol::daemon::{Release, Released};
+
+/// How long the checks after a test may take together, before the factor.
+const CHECK_LIMIT: Duration = Duration::from_secs(30);
+
+/// A lease ends: what the test left is looked for, then others may come.
+pub(super) async fn release(
+    daemon: &Rc<Daemon>,
+    lease: &str,
+    token: &Secret,
+    release: Release,
+) -> Result<Released, LeaseProblem> {
+    let (id, deployment) = daemon.pools.find(lease, token)?;
+    let before = daemon.pools.with(id, |pool| {
+        let held = pool.leases.get_mut(lease)?;
+        held.ending = true;
+        pool.fixtures.lease_ended(lease);
+        Some((held.crashes, held.marks.clone()))
+    });
+    let (crashes_before, marks) = before
+        .flatten()
+        .ok_or_else(|| LeaseProblem::Gone(lease.to_owned()))?;
+    let mut suspect = release.suspect.clone();
+    let leaks = look_for_leaks(daemon, &deployment, lease, &release, &mut suspect).await;
+    let crashes: Vec<String> = deployment
+        .crashes()
+        .iter()
+        .skip(crashes_before)
+        .map(|crash| format!("{}: {}", crash.server, crash.text))
+        .collect();
+    if let Some(crash) = crashes.first() {
+        suspect.get_or_insert_with(|| crash.clone());
+    }
+    let failed = release.failed || !leaks.is_empty() || !crashes.is_empty();
+    let server_logs = if failed {
+        deployment.logs_since(&marks)
+    } else {
+        BTreeMap::new()
+    };
+    let co_tenants = daemon.pools.with(id, |pool| {
+        pool.failed_somebody |= failed;
+        let held = pool.leases.remove(lease)?;
+        if held.mode == LeaseMode::Exclusive {
+            suspect.get_or_insert_with(|| "a test had it alone".to_owned());
+        }
+        pool.suspect = pool.suspect.take().or(suspect);
+        Some(held.tenants.into_iter().collect::<Vec<_>>())
+    });
+    daemon.log.emit(EventKind::LeaseReleased {
+        lease: lease.to_owned(),
+        deployment: deployment.view().deployment.clone(),
+    });
+    settle(daemon, id);
+    Ok(Released {
+        leaks,
+        crashes,
+        co_tenants: co_tenants.flatten().unwrap_or_default(),
+        server_logs,
+    })
+}
+
+/// Purges what a test left that could not clean up itself, and asks the checkers whether something is still there.
+async fn look_for_leaks(
+    daemon: &Daemon,
+    deployment: &Deployment,
+    lease: &str,
+    release: &Release,
+    suspect: &mut Option<String>,
+) -> Vec<String> {
+    let limit = daemon.limit(CHECK_LIMIT);
+    if !release.torn_down
+        && let Err(error) = deployment.purge(lease, limit).await
+    {
+        *suspect = Some(format!("what a dead test left cannot be removed: {error}"));
+    }
+    let found = deployment.check(Scope::Lease, lease, limit).await;
+    if found.is_empty() {
+        return Vec::new();
+    }
+    if let Err(error) = deployment.purge(lease, limit).await {
+        suspect.get_or_insert_with(|| format!("what a test left cannot be removed: {error}"));
+    }
+    // After a failure, what is left is a consequence of it, and the failure is what matters.
+    if release.failed {
+        Vec::new()
+    } else {
+        found
+            .into_iter()
+            .map(|(checker, what)| format!("{checker}: {what}"))
+            .collect()
+    }
+}

@@ -1,0 +1,141 @@
+//! What `docs/ARCHITECTURE.md` says must always hold of the source itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// No file of a crate's `src` is longer: it would be more than one idea.
+const LONGEST: usize = 500;
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// Every Rust file below `directory` of the workspace, with its text.
+fn sources(directory: &str) -> Vec<(String, String)> {
+    let root = workspace();
+    let mut found = Vec::new();
+    let mut open = vec![root.join(directory)];
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(&at).unwrap_or_else(|error| panic!("{}: {error}", at.display())) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).unwrap().display().to_string();
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no source below {directory}");
+    found.sort();
+    found
+}
+
+/// The lines of all files that `is_wrong` finds something in.
+fn wrong_lines(directories: &[&str], is_wrong: impl Fn(&str, &str) -> bool) -> Vec<String> {
+    let files = directories.iter().flat_map(|directory| sources(directory));
+    files
+        .flat_map(|(name, text)| {
+            let lines = text
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| is_wrong(&name, line));
+            lines
+                .map(|(number, line)| format!("{name}:{}: {}", number + 1, line.trim()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+const GENERAL: [&str; 3] = [
+    "crates/armadillo-macros/src",
+    "crates/armadillo-harness/src",
+    "crates/armadillo-orchestrator/src",
+];
+
+#[test]
+fn general_crates_know_no_product() {
+    let products = ["arango", "etcd", "coordinator", "dbserver"];
+    let found = wrong_lines(&GENERAL, |_, line| {
+        let line = line.to_lowercase();
+        products.iter().any(|product| line.contains(product))
+    });
+    assert!(
+        found.is_empty(),
+        "a product's name in a crate that knows none:\n{}",
+        found.join("\n")
+    );
+}
+
+#[test]
+fn the_emulator_shares_no_code_with_the_system_it_stands_in_for() {
+    let manifest =
+        fs::read_to_string(workspace().join("crates/arangod-emulator/Cargo.toml")).unwrap();
+    assert!(
+        !manifest.contains("armadillo-"),
+        "the emulator depends on a crate of the harness"
+    );
+    let manifest =
+        fs::read_to_string(workspace().join("crates/armadillo-arangodb/Cargo.toml")).unwrap();
+    assert!(
+        !manifest.contains("arangod-emulator"),
+        "the system depends on the emulator"
+    );
+}
+
+#[test]
+fn a_file_is_one_idea() {
+    let crates = ["crates", "examples"];
+    let long: Vec<String> = crates
+        .iter()
+        .flat_map(|directory| sources(directory))
+        .filter(|(name, _)| name.contains("/src/"))
+        .filter(|(_, text)| text.lines().count() > LONGEST)
+        .map(|(name, text)| format!("{name}: {} lines", text.lines().count()))
+        .collect();
+    assert!(
+        long.is_empty(),
+        "longer than {LONGEST} lines:\n{}",
+        long.join("\n")
+    );
+}
+
+/// The only places that start a process, each with its reason.
+const STARTS_PROCESSES: [&str; 6] = [
+    "crates/armadillo-harness/src/runner/daemon_process.rs",
+    "crates/armadillo-harness/src/warden.rs",
+    "crates/armadillo-orchestrator/src/process/",
+    "crates/armadillo-orchestrator/src/program.rs",
+    "crates/armadillo-harness/src/report/differential.rs",
+    // Not a process: the command-line parser has a type of this name.
+    "crates/armadillo-harness/src/settings/command.rs",
+];
+
+#[test]
+fn processes_are_started_in_few_places() {
+    let found = wrong_lines(&GENERAL, |name, line| {
+        line.contains("Command::new(")
+            && !STARTS_PROCESSES.iter().any(|place| name.starts_with(place))
+    });
+    assert!(
+        found.is_empty(),
+        "a process is started elsewhere:\n{}",
+        found.join("\n")
+    );
+}
+
+#[test]
+fn only_reports_print() {
+    let found = wrong_lines(&GENERAL, |_, line| {
+        let line = line.trim_start();
+        line.starts_with("println!") || line.starts_with("print!(") || line.starts_with("dbg!")
+    });
+    assert!(
+        found.is_empty(),
+        "stdout belongs to libtest's format:\n{}",
+        found.join("\n")
+    );
+}
