@@ -65,18 +65,31 @@ pub enum RunDirError {
 }
 
 impl RunDir {
-    /// Makes a new directory and locks it.
+    /// Makes a new directory with a random id and locks it.
     ///
     /// # Errors
     /// When the common parent is unsafe, or the operating system refuses.
     pub fn create() -> Result<Self, RunDirError> {
-        Self::create_in(&base())
+        let base = base();
+        let id = random::hex(4).map_err(failed("read random numbers for", &base))?;
+        Self::create_in(&base, &id)
     }
 
-    fn create_in(base: &Path) -> Result<Self, RunDirError> {
-        let _parent = lock_base(base)?;
-        let id = random::hex(4).map_err(failed("read random numbers for", base))?;
+    /// Makes a new directory for the run with this id, eight hexadecimal digits, and locks it.
+    ///
+    /// # Errors
+    /// When the common parent is unsafe, the id is taken or none, or the operating system refuses.
+    pub fn create_for(id: &str) -> Result<Self, RunDirError> {
+        Self::create_in(&base(), id)
+    }
+
+    fn create_in(base: &Path, id: &str) -> Result<Self, RunDirError> {
         let path = base.join(id);
+        if !is_run_id(id) {
+            let problem = io::Error::new(io::ErrorKind::InvalidInput, "not the id of a run");
+            return Err(failed("make", &path)(problem));
+        }
+        let _parent = lock_base(base)?;
         DirBuilder::new()
             .mode(0o700)
             .create(&path)
@@ -298,12 +311,15 @@ fn nap() {
 /// Whether a path is named like a run's directory, and is a directory.
 fn is_run(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
-    name.is_some_and(|name| {
-        name.len() == 8
-            && name
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    }) && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+    name.is_some_and(is_run_id)
+        && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+fn is_run_id(name: &str) -> bool {
+    name.len() == 8
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// What tells this boot of the machine from every other; empty where it is not known.
@@ -335,8 +351,8 @@ mod tests {
     #[test]
     fn a_live_run_is_left_alone_and_a_dead_one_removed() {
         let base = private();
-        let live = RunDir::create_in(base.path()).unwrap();
-        let dead = RunDir::create_in(base.path()).unwrap();
+        let live = RunDir::create_in(base.path(), "00000001").unwrap();
+        let dead = RunDir::create_in(base.path(), "00000002").unwrap();
         let (dead_id, dead_path) = (dead.id().to_owned(), dead.path().to_owned());
         let shared = RunDir::attach(dead.path()).unwrap();
         drop(dead);
@@ -368,11 +384,19 @@ mod tests {
         let open = base.path().join("open");
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
-        let error = RunDir::create_in(&open).unwrap_err().to_string();
+        let error = RunDir::create_in(&open, "00000003")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("its mode is 755"), "{error}");
         let link = base.path().join("link");
         symlink(base.path(), &link).unwrap();
-        let error = RunDir::create_in(&link).unwrap_err().to_string();
+        let error = RunDir::create_in(&link, "00000003")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("it is a link"), "{error}");
+        let error = RunDir::create_in(base.path(), "../escape")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("not the id of a run"), "{error}");
     }
 }

@@ -1,7 +1,8 @@
 //! Faults: injected, seen, healed; and the crashes that nobody asked for.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
 use armadillo_orchestrator::deployment::Phase;
@@ -14,7 +15,7 @@ use armadillo_orchestrator::{
 use rustix::net::{AddressFamily, SocketType};
 
 use crate::support::{
-    Ground, LIMIT, Scenario, block_on, directory_of, is_alive, key, pid_of, row, until,
+    Ground, LIMIT, Scenario, block_on, directory_of, is_alive, key, nap, pid_of, row, until,
 };
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -22,6 +23,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("faults::a_pause_is_seen_in_every_thread", pause),
     ("faults::a_crash_is_remembered_with_its_last_words", crash),
     ("faults::an_operation_without_effect_is_an_error", no_effect),
+    (
+        "faults::a_kill_that_came_too_late_is_an_error_and_the_end_a_crash",
+        too_late,
+    ),
     ("faults::an_operation_out_of_place_is_refused", out_of_place),
     ("faults::a_restart_gives_another_process", restart),
     (
@@ -191,6 +196,32 @@ fn no_effect() {
             .await
             .unwrap();
         assert!(deployment.crashes().is_empty());
+    });
+}
+
+fn too_late() {
+    block_on(async {
+        let ground = Ground::new();
+        let deployment = ground.start(&row("by-pid", 1, &[])).await.unwrap();
+        let pid = pid_of(&deployment, &key(1));
+        let address = deployment.view().reach(&key(1), "http").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /leave HTTP/1.1\r\n\r\n").unwrap();
+        // This blocks the thread: the exit cannot be noticed before the kill is asked for.
+        while is_alive(pid) {
+            nap();
+        }
+        let error = deployment
+            .operate(&key(1), Operation::Kill, LIMIT)
+            .await
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("it had ended by itself: exit code 3"),
+            "{error}"
+        );
+        assert_eq!(deployment.crashes().len(), 1);
     });
 }
 

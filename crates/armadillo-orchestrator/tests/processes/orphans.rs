@@ -154,11 +154,14 @@ fn both_died() {
             .any(|swept| swept.id == run)
     );
     assert!(path.exists() && is_alive(server) && is_alive(sleeper));
+    // Keeps the sweeps of other runs on this machine away.
+    let attached = RunDir::attach(&path).unwrap();
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     // The server dies of its parent's death; what it had daemonised does not.
     block_on(until("the server is dead", || !is_alive(server)));
     assert!(is_alive(sleeper));
+    drop(attached);
     let swept = run_dir::sweep().unwrap();
     // Another run on this machine may have swept it a moment earlier.
     if let Some(swept) = swept.iter().find(|swept| swept.id == run) {
@@ -174,22 +177,35 @@ fn both_died() {
 }
 
 fn ledger_evidence() {
-    let mut children = [0, 1].map(|_| Command::new("/bin/sleep").arg("1000").spawn().unwrap());
+    let mut children = [0, 1].map(|_| {
+        Command::new("/bin/sh")
+            .args(["-c", "sleep 1000 & wait"])
+            .spawn()
+            .unwrap()
+    });
+    let pids = [0, 1].map(|index: usize| children[index].id());
+    let below = |pid| tree::descendants(pid).iter().map(|stat| stat.pid).next();
+    block_on(until("all there", || {
+        pids.iter().all(|pid| below(*pid).is_some())
+    }));
+    let grandchildren = pids.map(|pid| below(pid).unwrap());
     let run = RunDir::create().unwrap();
     let ledger = Ledger::open(&run.ledger()).unwrap();
-    let start = |index: usize| proc_fs::start_time(children[index].id()).unwrap();
-    ledger.record(children[0].id(), start(0), "right").unwrap();
-    ledger
-        .record(children[1].id(), start(1) + 1, "wrong")
-        .unwrap();
+    let start = |index: usize| proc_fs::start_time(pids[index]).unwrap();
+    ledger.record(pids[0], start(0), "right").unwrap();
+    ledger.record(pids[1], start(1) + 1, "wrong").unwrap();
     let path = run.path().to_owned();
     drop(run);
+    // Another run on this machine may sweep it a moment earlier.
     let _ = run_dir::sweep().unwrap();
-    block_on(until("swept", || !path.exists()));
-    block_on(until("killed", || !is_alive(children[0].id())));
-    assert!(is_alive(children[1].id()));
+    block_on(until("swept", || {
+        !path.exists() && !is_alive(pids[0]) && !is_alive(grandchildren[0])
+    }));
+    assert!(is_alive(pids[1]) && is_alive(grandchildren[1]));
+    assert!(tree::kill_descendants(pids[1], &[], LIMIT).left.is_empty());
     for child in &mut children {
-        child.kill().unwrap();
+        // The one that was spared may have ended with what it waited for.
+        let _ = child.kill();
         child.wait().unwrap();
     }
 }

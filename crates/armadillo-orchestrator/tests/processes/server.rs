@@ -61,6 +61,13 @@ pub(crate) fn main(options: &[String]) -> ExitCode {
     } else {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap()
     };
+    if let Some(limit) = options.get("leaves-after") {
+        let limit = Duration::from_millis(limit.parse().unwrap());
+        std::thread::spawn(move || {
+            std::thread::park_timeout(limit);
+            end_with(5);
+        });
+    }
     for stream in listener.incoming() {
         let stage = if begun.elapsed() < options.millis("ready-after") {
             "answering"

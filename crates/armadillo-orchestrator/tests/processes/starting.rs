@@ -27,6 +27,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         port_refused,
     ),
     (
+        "starting::a_server_that_crashes_after_it_was_ready_fails_the_start",
+        crash_behind,
+    ),
+    (
         "starting::what_never_gets_ready_fails_at_the_deadline",
         late,
     ),
@@ -147,6 +151,23 @@ fn port_refused() {
         );
         assert!(deployment.crashes().is_empty());
         deployment.stop(LIMIT).await;
+    });
+}
+
+fn crash_behind() {
+    block_on(async {
+        let ground = Ground::new();
+        let options = [
+            ("node-1", "leaves-after=300"),
+            ("node-2", "ready-after=100000000"),
+        ];
+        let error = ground.start(&row("by-pid", 2, &options)).await.unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("node-1 ended while it started: exit code 5"),
+            "{text}"
+        );
+        assert!(ground.processes.running().is_empty());
     });
 }
 

@@ -56,7 +56,9 @@ impl Ground {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&directory.path().join("ledger")).unwrap();
-        let processes = Processes::install("0badcafe", ledger).unwrap();
+        // A run of its own: other scenarios run at the same time, and look for what carries their marker.
+        let run_id = armadillo_orchestrator::random::hex(4).unwrap();
+        let processes = Processes::install(&run_id, ledger).unwrap();
         let (notices, heard) = unbounded_channel();
         Self {
             directory,

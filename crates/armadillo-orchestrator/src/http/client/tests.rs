@@ -126,24 +126,57 @@ fn a_connection_lost_after_the_request_may_have_been_sent() {
     });
 }
 
+/// Accepts a connection, without a runtime, and answers one request on it.
+fn answer_one(listener: &std::net::TcpListener, body: &str) -> std::net::TcpStream {
+    use std::io::{BufRead, BufReader, Write};
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    while !lines.next().unwrap().unwrap().is_empty() {}
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    stream
+}
+
 #[test]
-fn a_client_outlives_the_runtime_it_was_first_used_on() {
+fn a_connection_closed_behind_the_back_of_the_runtime_is_replaced() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let client = Client::tcp(listener.local_addr().unwrap().to_string());
-    listener.set_nonblocking(true).unwrap();
-    let mut kept = Vec::new();
-    for turn in ["1", "2"] {
-        kept.push(block_on(async {
-            let listener = TcpListener::from_std(listener.try_clone().unwrap()).unwrap();
-            let server = async {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                read_request(&mut stream).await;
-                answer(&mut stream, turn).await;
-                stream.into_std().unwrap()
-            };
-            let (stream, response) = tokio::join!(server, client.send(Request::get("/"), SOON));
-            assert_eq!(response.unwrap().text(), turn);
-            stream
-        }));
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        drop(answer_one(&listener, "1"));
+        closed.send(()).unwrap();
+        answer_one(&listener, "2")
+    });
+    block_on(async {
+        let first = client.send(Request::post("/"), SOON).await.unwrap();
+        assert_eq!(first.text(), "1");
+        // The runtime sees nothing meanwhile: this blocks its thread.
+        is_closed.recv().unwrap();
+        let second = client.send(Request::post("/"), SOON).await.unwrap();
+        assert_eq!(second.text(), "2");
+    });
+    server.join().unwrap();
+}
+
+#[test]
+fn a_connection_is_not_used_on_another_runtime() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = Client::tcp(listener.local_addr().unwrap().to_string());
+    let server = std::thread::spawn(move || ["1", "2"].map(|body| answer_one(&listener, body)));
+    let runtimes = [0, 1].map(|_| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    });
+    // Both runtimes live; while the second runs, the first does nothing for its connection.
+    for (runtime, body) in runtimes.iter().zip(["1", "2"]) {
+        let answer = runtime.block_on(client.send(Request::get("/"), SOON));
+        assert_eq!(answer.unwrap().text(), body);
     }
+    server.join().unwrap();
 }
