@@ -1,5 +1,7 @@
 //! The invariants looked at after tests: a test leaves nothing behind.
 
+use std::time::Duration;
+
 use armadillo_orchestrator::{Checker, Fut, Scope, View};
 
 use crate::client::wire::ranges_outside;
@@ -15,7 +17,11 @@ pub(crate) fn all() -> Vec<Box<dyn Checker>> {
     vec![Box::new(Keys), Box::new(Store)]
 }
 
-/// After a test: no key carries its lease any more.
+/// How long a cluster may take to say what is left in it.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// After a test: no key carries its lease any more. A cluster without a leader cannot be asked, which is no finding: a
+/// test may leave its own like that, and [`Store`] looks when it has been repaired.
 struct Keys;
 
 impl Checker for Keys {
@@ -29,7 +35,10 @@ impl Checker for Keys {
 
     fn check<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<(), String>> {
         Box::pin(async move {
-            let client = EtcdClient::for_lease(view, lease);
+            let client = EtcdClient::for_lease(view, lease).with_limit(LIMIT);
+            if client.leader().await.is_err() {
+                return Ok(());
+            }
             verdict(leftovers(&client).await)
         })
     }

@@ -87,10 +87,11 @@ impl Fixture for Etcd {
             return Ok(());
         }
         let client = self.client().with_limit(TEARDOWN_LIMIT);
-        match client.delete_prefix("").await {
-            Err(error) if self.mode == LeaseMode::Shared => Err(error.into()),
-            _ => Ok(()),
+        if self.mode == LeaseMode::Exclusive && client.leader().await.is_err() {
+            return Ok(());
         }
+        client.delete_prefix("").await?;
+        Ok(())
     }
 }
 

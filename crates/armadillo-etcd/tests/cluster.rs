@@ -104,6 +104,16 @@ fn without_a_majority_there_is_no_leader_and_writes_fail() {
         assert!(error.is_unknown(), "{error}");
         let error = hasty.leader().await.unwrap_err();
         assert!(error.to_string().contains("there is no leader"), "{error}");
+        let found = cluster
+            .deployment
+            .check(Scope::Lease, "0a0b0c0d", LIMIT)
+            .await;
+        assert_eq!(found, [], "what cannot be asked has left nothing");
+        let found = cluster.deployment.check(Scope::Idle, "", LIMIT).await;
+        assert!(
+            found[0].1.starts_with("could not be looked at"),
+            "{found:?}"
+        );
         // Neither is ready without the other: they must start at the same time.
         tokio::join!(
             cluster.operate(&members[0], Operation::Start),
