@@ -1,6 +1,7 @@
 //! What a test needs, as a constant: its topology and its kind of lease.
 
 use armadillo_orchestrator::StaticTopology;
+use armadillo_orchestrator::topology::str_eq;
 use serde::{Deserialize, Serialize};
 
 /// The three kinds of lease: a test's right to use a deployment for a while.
@@ -49,53 +50,58 @@ impl Needs {
 
     /// Both at once: a test has one deployment, so the topologies must agree.
     ///
-    /// # Panics
-    /// At compile time, when the two cannot be had together.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    /// # Errors
+    /// When the two cannot be had together; why.
+    pub const fn and(self, other: Self) -> Result<Self, &'static str> {
         let lease = match (self.lease, other.lease) {
             (LeaseMode::Fresh, LeaseMode::Exclusive) | (LeaseMode::Exclusive, LeaseMode::Fresh) => {
-                panic!("a test has one deployment: it cannot be both Exclusive<_> and Fresh<_>")
+                return Err(
+                    "a test has one deployment: it cannot be both Exclusive<_> and Fresh<_>",
+                );
             }
             (LeaseMode::Shared, lease) | (lease, _) => lease,
         };
         let topology = match (self.topology, other.topology) {
             (None, topology) | (topology, None) => topology,
             (Some(a), Some(b)) => {
-                if !armadillo_orchestrator::topology::str_eq(a.system, b.system) {
-                    panic!("a test has one deployment: its fixtures ask for two different systems")
+                if !str_eq(a.system, b.system) {
+                    return Err(
+                        "a test has one deployment: its fixtures ask for two different systems",
+                    );
                 }
                 if a.is_any() {
                     Some(b)
                 } else if b.is_any() || a.same_kind(&b) {
                     Some(a)
                 } else {
-                    panic!(
-                        "a test has one deployment: its fixtures ask for two different topologies"
-                    )
+                    return Err(
+                        "a test has one deployment: its fixtures ask for two different topologies",
+                    );
                 }
             }
         };
-        Self { topology, lease }
+        Ok(Self { topology, lease })
     }
 
     /// The fixtures' needs with the topology named in the test's attribute.
     ///
-    /// # Panics
-    /// At compile time, when no fixture uses a deployment or when it is not that topology.
-    #[must_use]
-    pub const fn refine(mut self, topology: StaticTopology) -> Self {
+    /// # Errors
+    /// When no fixture uses a deployment, or when it is not that topology; why.
+    pub const fn refine(mut self, topology: StaticTopology) -> Result<Self, &'static str> {
         match self.topology {
-            None => panic!("the test names a topology, but none of its fixtures uses a deployment"),
+            None => {
+                return Err(
+                    "the test names a topology, but none of its fixtures uses a deployment",
+                );
+            }
             Some(fixtures) => {
-                let same_system =
-                    armadillo_orchestrator::topology::str_eq(fixtures.system, topology.system);
+                let same_system = str_eq(fixtures.system, topology.system);
                 if !same_system || !(fixtures.is_any() || fixtures.same_kind(&topology)) {
-                    panic!("the topology in the attribute is not the one its fixtures use")
+                    return Err("the topology in the attribute is not the one its fixtures use");
                 }
             }
         }
         self.topology = Some(topology);
-        self
+        Ok(self)
     }
 }

@@ -55,7 +55,8 @@ async fn start_deployment(
             .sum(),
     )
     .await?;
-    let deployment = format!("{}-{}-{id}.{number}", topology.label(), daemon.orders.run);
+    // Letters and digits behind the last dash: what fixtures kept for a deployment name their things with.
+    let deployment = format!("{}-{}d{id}s{number}", topology.label(), daemon.orders.run);
     daemon.log.emit(EventKind::DeploymentStarting {
         deployment: deployment.clone(),
         topology: topology.clone(),

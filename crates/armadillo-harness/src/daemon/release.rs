@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use armadillo_orchestrator::deployment::Phase;
 use armadillo_orchestrator::{Deployment, Scope, Secret};
 
 use super::Daemon;
@@ -27,13 +28,17 @@ pub(super) async fn release(
         let held = pool.leases.get_mut(lease)?;
         held.ending = true;
         pool.fixtures.lease_ended(lease);
-        Some((held.crashes, held.marks.clone()))
+        Some((held.mode, held.crashes, held.marks.clone()))
     });
-    let (crashes_before, marks) = before
+    let (mode, crashes_before, marks) = before
         .flatten()
         .ok_or_else(|| LeaseProblem::Gone(lease.to_owned()))?;
     let mut suspect = release.suspect.clone();
-    let leaks = look_for_leaks(daemon, &deployment, lease, &release, &mut suspect).await;
+    let leaks = if can_be_looked_at(mode, &deployment) {
+        look_for_leaks(daemon, &deployment, lease, &release, &mut suspect).await
+    } else {
+        Vec::new()
+    };
     let crashes: Vec<String> = deployment
         .crashes()
         .iter()
@@ -69,6 +74,16 @@ pub(super) async fn release(
         co_tenants: co_tenants.flatten().unwrap_or_default(),
         server_logs,
     })
+}
+
+/// Whether checkers have something to ask. A fresh deployment ends with its test; one whose servers a test has stopped is
+/// repaired first and then looked at as a whole.
+fn can_be_looked_at(mode: LeaseMode, deployment: &Deployment) -> bool {
+    let running = deployment
+        .servers()
+        .values()
+        .all(|status| status.phase == Phase::Running);
+    mode != LeaseMode::Fresh && running
 }
 
 /// Purges what a test left that could not clean up itself, and asks the checkers whether something is still there.

@@ -79,7 +79,8 @@ pub(super) fn run(mut run: Run) -> Result<Exit, RunnerError> {
     });
     if !gone {
         // The log's last line; if the daemon does not take it any more, the reports have it all the same.
-        let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, journal.flush(&client)).await });
+        let _ = runtime
+            .block_on(async { tokio::time::timeout(LAST_WORDS, journal.flush(&client)).await });
     }
     // What is left of slots and asks ends here, before the daemon does.
     drop(local);

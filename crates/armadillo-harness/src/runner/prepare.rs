@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::clock::Origin;
 use crate::collect::Test;
-use crate::event::{Captured, EventKind, RunStarted, TestFinished, Times};
+use crate::event::{Captured, EventKind, PlannedTest, RunStarted, TestFinished, Times};
 use crate::exit_code::Exit;
 use crate::history::History;
 use crate::list;
@@ -186,7 +186,9 @@ fn preview(
         seed,
         workers: u32::try_from(slots(options, plan.tests.len())).unwrap_or(u32::MAX),
         isolation: environment::isolation_word(isolation).to_owned(),
-        tests: plan.tests.iter().map(plan::Planned::to_event).collect(),
+        tests: (plan.tests.iter().map(plan::Planned::to_event))
+            .chain(found.failed.iter().map(|(test, _)| never_to_begin(test)))
+            .collect(),
         programs: programs.collect(),
         ..nothing_started(filtered_out)
     }
@@ -287,6 +289,17 @@ fn announce(
     }
     for (test, reason) in &found.failed {
         journal.emit(EventKind::TestFinished(never_begun(&test.name, reason)));
+    }
+}
+
+/// A test that lacks its program, as planned.
+fn never_to_begin(test: &Test) -> PlannedTest {
+    PlannedTest {
+        test: test.name.clone(),
+        place: test.place(),
+        markers: test.written_markers(),
+        topology: None,
+        lease: None,
     }
 }
 
