@@ -145,9 +145,12 @@ fn answer_one(listener: &std::net::TcpListener, body: &str) -> std::net::TcpStre
 fn a_connection_closed_behind_the_back_of_the_runtime_is_replaced() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let client = Client::tcp(listener.local_addr().unwrap().to_string());
+    let (rest, rests) = std::sync::mpsc::channel();
     let (closed, is_closed) = std::sync::mpsc::channel();
     let server = std::thread::spawn(move || {
-        drop(answer_one(&listener, "1"));
+        let stream = answer_one(&listener, "1");
+        rests.recv().unwrap();
+        drop(stream);
         closed.send(()).unwrap();
         answer_one(&listener, "2")
     });
@@ -155,6 +158,7 @@ fn a_connection_closed_behind_the_back_of_the_runtime_is_replaced() {
         let first = client.send(Request::post("/"), SOON).await.unwrap();
         assert_eq!(first.text(), "1");
         // The runtime sees nothing meanwhile: this blocks its thread.
+        rest.send(()).unwrap();
         is_closed.recv().unwrap();
         let second = client.send(Request::post("/"), SOON).await.unwrap();
         assert_eq!(second.text(), "2");
