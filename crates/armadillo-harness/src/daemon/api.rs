@@ -263,6 +263,14 @@ fn status(daemon: &Daemon) -> Status {
             |deployment| deployment.view().deployment.clone(),
         );
         let leases = pool.leases.values().map(|held| held.test.clone()).collect();
+        let places = pool
+            .deployment()
+            .map(|deployment| deployment.view().places.clone())
+            .unwrap_or_default();
+        let servers = places
+            .into_iter()
+            .map(|(server, place)| (server, place.reach))
+            .collect();
         let state = pool.state_word().to_owned();
         status.deployments.insert(
             name,
@@ -270,6 +278,8 @@ fn status(daemon: &Daemon) -> Status {
                 topology: pool.topology.to_string(),
                 state,
                 leases,
+                failed_somebody: pool.failed_somebody,
+                servers,
             },
         );
     });

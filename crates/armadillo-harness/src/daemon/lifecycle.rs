@@ -157,6 +157,7 @@ pub(super) async fn end_deployment(
 
 /// Stops everything, for the end of a run; returns when every deployment is gone.
 pub(super) async fn stop_all(daemon: &Rc<Daemon>) {
+    daemon.pools.ending.set(true);
     let mut ids = Vec::new();
     daemon.pools.each(|id, _| ids.push(id));
     for id in ids {

@@ -1,6 +1,6 @@
 //! All pools: the lease queue, the budget and the life of deployments. Nothing outside the daemon decides any of this.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -30,6 +30,8 @@ pub(super) struct Pools {
     pub(super) budget_mib: u32,
     pub(super) host: Arc<Local>,
     pub(super) notices: mpsc::UnboundedSender<(String, Notice)>,
+    /// Everything is being stopped.
+    pub(super) ending: Cell<bool>,
     /// Tasks that start, repair and stop deployments; they end with the daemon.
     tasks: RefCell<JoinSet<()>>,
     /// Where the servers' directories go.
@@ -66,6 +68,7 @@ impl Pools {
             budget_mib,
             host: Arc::new(Local::new(processes)),
             notices,
+            ending: Cell::new(false),
             tasks: RefCell::new(tasks),
             servers: orders.directory.join("servers"),
             secrets: run_dir.join("secrets"),
@@ -180,6 +183,7 @@ pub(super) fn settle(daemon: &Rc<Daemon>, id: PoolId) {
         Repair(Arc<Deployment>),
         Stop(Arc<Deployment>),
     }
+    let keep_failed = daemon.orders.keep_on_failure && !daemon.pools.ending.get();
     let next = daemon.pools.with(id, |pool| {
         let needed = pool.wanted || !pool.queue.is_empty();
         match &pool.state {
@@ -199,6 +203,9 @@ pub(super) fn settle(daemon: &Rc<Daemon>, id: PoolId) {
             State::Ready(deployment) if pool.leases.is_empty() => {
                 let deployment = deployment.clone();
                 if pool.fresh && pool.queue.is_empty() || !needed {
+                    if keep_failed && pool.failed_somebody {
+                        return Next::Nothing;
+                    }
                     pool.state = State::Stopping;
                     Next::Stop(deployment)
                 } else if pool.suspect.is_some() {

@@ -53,6 +53,10 @@ pub struct DeploymentStatus {
     pub state: String,
     /// Who holds leases on it.
     pub leases: Vec<String>,
+    /// Whether a test on it did not pass.
+    pub failed_somebody: bool,
+    /// Where clients reach its servers, by server and port name.
+    pub servers: BTreeMap<ServerKey, BTreeMap<String, String>>,
 }
 
 /// The runner's announcement of how many leases on a topology it will ask for; zero releases the deployment.

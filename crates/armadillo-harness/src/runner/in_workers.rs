@@ -14,6 +14,7 @@ use super::RunnerError;
 use super::daemon_process::{DaemonProcess, log_tail};
 use super::hall::Hall;
 use super::journal::Journal;
+use super::keep;
 use super::prepare::Run;
 use super::schedule::Schedule;
 use super::slot::{self, Ground, Tally};
@@ -71,6 +72,7 @@ pub(super) fn run(mut run: Run) -> Result<Exit, RunnerError> {
         ));
     }
     if !gone && !interrupted {
+        runtime.block_on(keep::until_told(&run.options, &client));
         runtime.block_on(stop(&run, &follower));
     }
     journal.emit(EventKind::RunFinished {

@@ -11,6 +11,7 @@ mod hall;
 mod in_process;
 mod in_workers;
 mod journal;
+mod keep;
 mod output;
 mod prepare;
 mod printer;
