@@ -85,8 +85,12 @@ impl Workers {
         };
         let killed = by_itself.is_none();
         // Also when it has ended: what it had started may live on for a moment.
-        if let Some(left) = process.kill_tree(KILL_LIMIT).await {
-            tracing::warn!(?left, "not everything of worker {pid} is gone");
+        match process.kill_tree(KILL_LIMIT).await {
+            None => tracing::warn!("not everything below worker {pid} is gone"),
+            Some(killed) if !killed.is_empty() => {
+                tracing::info!(?killed, "what worker {pid} had started was killed");
+            }
+            Some(_) => {}
         }
         let exit = match by_itself {
             Some(exit) => exit,

@@ -19,6 +19,7 @@ use crate::protocol::daemon::StartWorker;
 use crate::protocol::worker::{Assignment, FromWorker, Report, ToWorker};
 use crate::test_def::TestDef;
 use link::{Incoming, Link};
+use mark::Marker;
 use process_state::ProcessState;
 use test_thread::{Finished, TestThread};
 
@@ -57,8 +58,8 @@ enum WorkerError {
 }
 
 struct Worker {
-    orders: StartWorker,
     link: Link,
+    marker: Marker,
     tests: HashMap<String, &'static TestDef>,
     fixtures: ProcessFixtures,
     thread: TestThread,
@@ -75,6 +76,7 @@ fn start(args: &[OsString]) -> Result<Worker, WorkerError> {
     // Both are best effort: a worker that is no subreaper still works, the daemon then adopts what its tests leave.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     crate::process_name::set(&format!("arma:worker {}", orders.worker));
+    let marker = Marker::new(&orders.nonce)?;
     let stream = UnixStream::connect(&orders.socket).map_err(|source| WorkerError::Connect {
         path: orders.socket.display().to_string(),
         source,
@@ -91,8 +93,8 @@ fn start(args: &[OsString]) -> Result<Worker, WorkerError> {
         .collect();
     let thread = TestThread::new(orders.thread_per_test, link.sender())?;
     Ok(Worker {
-        orders,
         link,
+        marker,
         tests,
         fixtures: ProcessFixtures::default(),
         thread,
@@ -147,7 +149,7 @@ impl Worker {
         };
         let mut report = report.unwrap_or_else(|| Report::harness_failure(sequence, lost));
         report.changed = before.change_since(&self.fixtures);
-        mark::end_of_output(&self.orders.nonce, sequence)?;
+        self.marker.end_of_output(sequence)?;
         Ok(self
             .link
             .sender()

@@ -2,14 +2,16 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use crate::fixture::ProcessFixtures;
 
-/// Working directory, environment and number of threads, looked at before and after each test (about 2 µs).
+/// Working directory, environment, standard streams and number of threads, looked at before and after each test (about 2 µs).
 pub(super) struct ProcessState {
     directory: Option<PathBuf>,
     environment: u64,
+    streams: [Option<(u64, u64)>; 2],
     threads: Option<u64>,
 }
 
@@ -18,6 +20,10 @@ impl ProcessState {
         Self {
             directory: std::env::current_dir().ok(),
             environment: environment(),
+            streams: [
+                identity(rustix::stdio::stdout()),
+                identity(rustix::stdio::stderr()),
+            ],
             threads: threads(),
         }
     }
@@ -31,6 +37,8 @@ impl ProcessState {
             Some("it changed the working directory".into())
         } else if now.environment != self.environment {
             Some("it changed the environment".into())
+        } else if now.streams != self.streams {
+            Some("it closed or redirected its standard output or error".into())
         } else if now.threads > self.threads && fixtures.is_empty() {
             Some("it left threads running".into())
         } else {
@@ -45,6 +53,12 @@ fn environment() -> u64 {
         pair.hash(&mut hasher);
     }
     hasher.finish()
+}
+
+/// What an open file is; `None` if it is closed.
+fn identity(file: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    let stat = rustix::fs::fstat(file).ok()?;
+    Some((stat.st_dev, stat.st_ino))
 }
 
 /// The number of threads: a directory's link count is its subdirectories and two.
