@@ -1,0 +1,120 @@
+//! Failures, with the load of [`Load`] going on: what was acknowledged is found, whoever dies.
+//!
+//! These tests have their cluster for themselves ([`Exclusive`]) or start one ([`Fresh`]). Nothing here sleeps: an operation
+//! returns when it was seen to take effect, and everything else waits for a condition until the test's time is over.
+
+use std::time::Duration;
+
+use armadillo::prelude::*;
+
+use crate::load::Load;
+
+/// The group that has a leader in every etcd cluster.
+const RAFT: &str = "raft";
+
+#[armadillo::test(markers(crash_test, failover, rta_suite("failover")))]
+async fn no_acknowledged_write_is_lost_when_the_leader_dies(
+    cluster: Exclusive<Etcd>,
+    client: &EtcdClient,
+    cx: &TestContext,
+) -> TestResult {
+    let old = cluster.leader().await?;
+    let term = cluster.health().await?.terms[RAFT];
+    let load = Load::start(client, 6);
+    load.acknowledges(100).await;
+
+    cluster.server(&old).kill().await?;
+    let at_its_death = load.ledger();
+    assert!(!at_its_death.in_flight.is_empty(), "nobody was writing");
+    let health = cluster.wait_until(healthy().except(&old)).await?;
+    assert_ne!(health.leader(RAFT), Some(&old));
+    assert!(health.terms[RAFT] > term, "still term {term}\n{health}");
+
+    load.acknowledges(100).await;
+    let ledger = load.stop().await?;
+    cx.attach("ledger.txt", ledger.summary())?;
+    ledger.is_kept_by(client).await?;
+
+    cluster.server(&old).start().await?;
+    cluster.wait_until(healthy()).await?;
+    ledger.is_kept_by(&client.at(&old)?).await
+}
+
+/// A frozen follower is missed by nobody, and catches up when it goes on.
+#[armadillo::test(markers(crash_test, failover))]
+async fn a_frozen_follower_catches_up(cluster: Exclusive<Etcd>, client: &EtcdClient) -> TestResult {
+    let leader = cluster.leader().await?;
+    let mut followers = cluster.members();
+    followers.retain(|member| *member != leader);
+    let frozen = cluster.server(&followers[0]);
+
+    let load = Load::start(&client.at(&leader)?, 2);
+    frozen.pause().await?;
+    cluster.wait_until(healthy().except(&frozen)).await?;
+    load.acknowledges(50).await;
+    let ledger = load.stop().await?;
+    frozen.resume().await?;
+    cluster.wait_until(healthy()).await?;
+    ledger.is_kept_by(&client.at(frozen.key())?).await
+}
+
+/// A member that stops and starts is the same member, with the same data.
+#[armadillo::test(markers(crash_test))]
+async fn a_restarted_member_is_the_same_member(
+    cluster: Exclusive<Etcd>,
+    client: &EtcdClient,
+) -> TestResult {
+    let member = cluster.members().remove(0);
+    client.put("apples", "3").await?;
+    let before = client.status(&member).await?;
+    cluster.server(&member).restart().await?;
+    let after = client.status(&member).await?;
+    assert_eq!(before.id, after.id);
+    let found = client.at(&member)?.get("apples").await?;
+    assert_eq!(found.ok_or("nothing there")?.text(), "3");
+    Ok(())
+}
+
+/// One after the other, with writes going on. It takes its time, and so runs only with `--runslow`.
+#[armadillo::test(markers(slow, crash_test), timeout = "3m")]
+async fn a_rolling_restart_is_not_noticed(
+    cluster: Exclusive<Etcd>,
+    client: &EtcdClient,
+    cx: &TestContext,
+) -> TestResult {
+    let load = Load::start(client, 3);
+    for _ in 0..2 {
+        for member in cluster.members() {
+            load.acknowledges(20).await;
+            cluster.server(&member).restart().await?;
+            cluster.wait_until(healthy()).await?;
+        }
+    }
+    let ledger = load.stop().await?;
+    cx.attach("ledger.txt", ledger.summary())?;
+    ledger.is_kept_by(client).await
+}
+
+/// Without a majority nobody leads, and no write is acknowledged. The cluster is left broken: it ends with the test.
+#[armadillo::test(markers(crash_test, failover))]
+async fn without_a_majority_nothing_is_acknowledged(cluster: Fresh<Etcd>) -> TestResult {
+    let client = cluster.client();
+    client.put("before", "1").await?;
+    let members = cluster.members();
+    for member in &members[..2] {
+        cluster.server(member).kill().await?;
+    }
+    let leaderless = when("nobody leads", |health: &Health| {
+        health.leader(RAFT).is_none()
+    });
+    cluster.wait_until(leaderless).await?;
+    let hasty = client.with_limit(Duration::from_millis(300));
+    let error = hasty.put("after", "2").await.err();
+    let error = error.ok_or("it was acknowledged")?;
+    assert!(error.is_unknown(), "{error}");
+
+    let last = client.at(&members[2])?;
+    let found = last.get_serializable("before").await?;
+    assert_eq!(found.ok_or("nothing there")?.text(), "1");
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Writers that never pause, and a ledger of what they were told: the other half of every test of a failure.
+//!
+//! A write is acknowledged, or it is not known what became of it, or it was surely not done. Only the first kind must be
+//! found afterwards; only the first two kinds may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use armadillo::prelude::*;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// How long a writer waits for one answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Writers at work.
+pub(crate) struct Load {
+    shared: Arc<Shared>,
+    writers: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    ledger: Mutex<Ledger>,
+    acknowledged: Notify,
+}
+
+/// What became of each key. Each is written once, with its own name as its value.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) in_flight: BTreeSet<String>,
+    pub(crate) acknowledged: BTreeMap<String, u64>,
+    pub(crate) unknown: BTreeSet<String>,
+    pub(crate) refused: BTreeSet<String>,
+}
+
+impl Load {
+    /// Starts so many writers, by turns at each member.
+    pub(crate) fn start(client: &EtcdClient, writers: usize) -> Self {
+        let shared = Arc::<Shared>::default();
+        let mut load = Self {
+            shared: shared.clone(),
+            writers: JoinSet::new(),
+        };
+        let members = client.servers();
+        for (number, member) in (0..writers).zip(members.iter().cycle()) {
+            let first = client.at(member).unwrap_or_else(|_| client.clone());
+            let others = client.with_limit(PATIENCE);
+            let first = first.with_limit(PATIENCE);
+            load.writers
+                .spawn(write(shared.clone(), number, first, others));
+        }
+        load
+    }
+
+    /// Waits until so many more writes have been acknowledged.
+    pub(crate) async fn acknowledges(&self, more: usize) {
+        let goal = self.ledger().acknowledged.len() + more;
+        loop {
+            let news = self.shared.acknowledged.notified();
+            if self.ledger().acknowledged.len() >= goal {
+                return;
+            }
+            news.await;
+        }
+    }
+
+    /// What is known right now.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.shared.ledger().clone()
+    }
+
+    /// Lets every writer end its last write.
+    pub(crate) async fn stop(mut self) -> TestResult<Ledger> {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.writers.join_next().await {
+            ended?;
+        }
+        Ok(self.ledger())
+    }
+}
+
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One writer. It begins at a member of its own, and goes to whichever answers when that one fails.
+async fn write(shared: Arc<Shared>, writer: usize, first: EtcdClient, others: EtcdClient) {
+    let mut client = first;
+    for number in 0.. {
+        if shared.stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let key = format!("writer-{writer}/{number}");
+        shared.ledger().in_flight.insert(key.clone());
+        let outcome = client.put(&key, &key).await;
+        let mut ledger = shared.ledger();
+        ledger.in_flight.remove(&key);
+        match outcome {
+            Ok(revision) => {
+                ledger.acknowledged.insert(key, revision);
+                shared.acknowledged.notify_waiters();
+            }
+            Err(error) => {
+                client = others.clone();
+                if error.is_unknown() {
+                    ledger.unknown.insert(key);
+                } else {
+                    ledger.refused.insert(key);
+                }
+            }
+        }
+    }
+}
+
+impl Ledger {
+    /// Looks for every acknowledged key, one by one, and for keys that should not be there.
+    pub(crate) async fn is_kept_by(&self, client: &EtcdClient) -> TestResult {
+        for key in self.acknowledged.keys() {
+            let found = client.get(key).await?;
+            let found = found.ok_or_else(|| format!("{key} was acknowledged, and is lost"))?;
+            assert_eq!(found.text(), *key);
+            assert_eq!(found.version, 1, "{key} was written more than once");
+        }
+        for found in client.list("writer-").await? {
+            assert!(
+                !self.refused.contains(&found.key),
+                "{} was refused, and is there",
+                found.key
+            );
+        }
+        Ok(())
+    }
+
+    /// For a report.
+    pub(crate) fn summary(&self) -> String {
+        format!(
+            "{} acknowledged, {} unknown, {} refused\n",
+            self.acknowledged.len(),
+            self.unknown.len(),
+            self.refused.len()
+        )
+    }
+}

@@ -1,0 +1,24 @@
+//! A harness target: `harness = false` in Cargo.toml, this `main`, and modules of tests.
+//!
+//! In the order of reading: [`orders`] needs no deployment, [`stores`] and [`shop`] are fixtures of our own, and the other
+//! modules use them on an ArangoDB single server and on etcd clusters.
+
+mod documents;
+mod failover;
+mod inventory;
+mod keys;
+mod load;
+mod loaded_once;
+mod orders;
+mod other_clients;
+mod process;
+mod rights;
+mod shop;
+mod single_server;
+mod stores;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    armadillo::main()
+}

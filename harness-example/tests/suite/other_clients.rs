@@ -1,0 +1,89 @@
+//! Tests with somebody else's client: your driver, a command line tool, a service that you start. Fixtures hand out what
+//! such a client needs: [`Database::connection`] has endpoints, database, user, password and token, and the same as
+//! environment variables for a child process.
+
+use std::process::Command;
+
+use armadillo::orchestrator::Request;
+use armadillo::prelude::*;
+use serde_json::{Value, json};
+
+/// A blocking client, in a test that is not `async`.
+#[armadillo::test]
+fn another_http_client_writes_and_reads(articles: &Collection, cx: &TestContext) -> TestResult {
+    let connection = articles.database().connection();
+    let endpoint = connection.endpoints.first().ok_or("no endpoint")?;
+    let url = format!(
+        "{endpoint}/_db/{}/_api/document/{}",
+        connection.database,
+        articles.name()
+    );
+    let authorization = format!("bearer {}", connection.token.reveal());
+    let answer = ureq::post(&url)
+        .header("authorization", &authorization)
+        .send(json!({ "_key": "apples", "cents": 35 }).to_string())?;
+    assert!(matches!(answer.status().as_u16(), 201 | 202));
+    let body = ureq::get(format!("{url}/apples"))
+        .header("authorization", &authorization)
+        .call()?
+        .body_mut()
+        .read_to_string()?;
+    assert_eq!(serde_json::from_str::<Value>(&body)?["cents"], 35);
+    assert_eq!(cx.block_on(articles.count())?, 1);
+    Ok(())
+}
+
+#[armadillo::test(markers(auth_required))]
+fn nobody_gets_in_without_a_token(db: &Database) -> TestResult {
+    let connection = db.connection();
+    let endpoint = connection.endpoints.first().ok_or("no endpoint")?;
+    let url = format!("{endpoint}/_db/{}/_api/version", connection.database);
+    match ureq::get(url).call() {
+        Err(ureq::Error::StatusCode(401)) => Ok(()),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+/// A program of another language finds its way through the environment. This one needs `etcdctl`, and says so where there
+/// is none: `skip!` ends a test as ignored, from any depth.
+#[armadillo::test(etcd(members = 1))]
+fn etcdctl_reads_what_a_test_wrote(cluster: Etcd, cx: &TestContext) -> TestResult {
+    if Command::new("etcdctl").arg("version").output().is_err() {
+        skip!("etcdctl is not installed");
+    }
+    cx.block_on(cluster.client().put("greeting", "hello"))?;
+    let connection = cluster.connection();
+    let output = Command::new("etcdctl")
+        .args(["get", "--print-value-only"])
+        .arg(format!("{}greeting", connection.prefix))
+        .envs(connection.env())
+        .output()?;
+    assert_eq!(String::from_utf8(output.stdout)?, "hello\n");
+    Ok(())
+}
+
+/// For requests that the client has no method for. The stand-in does not compute: this test is for ArangoDB.
+#[armadillo::test]
+async fn the_server_can_add(db: &Database, server: &SingleServer) -> TestResult {
+    if server.view().stand_in {
+        skip!("the stand-in for arangod has no AQL");
+    }
+    let query = Request::post(db.path("/_api/cursor")).json(&json!({ "query": "RETURN 1 + 1" }));
+    let answer = db.client().request(query).await?;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    assert_eq!(answer.json::<Value>()?["result"], json!([2]));
+    Ok(())
+}
+
+/// And the other way round: what the stand-in cannot do, it says. It makes no success up.
+#[armadillo::test]
+async fn the_stand_in_admits_what_it_cannot_do(db: &Database, server: &SingleServer) -> TestResult {
+    if !server.view().stand_in {
+        skip!("this is ArangoDB");
+    }
+    let query = Request::post(db.path("/_api/cursor")).json(&json!({ "query": "RETURN 1 + 1" }));
+    let answer = db.client().request(query).await?;
+    assert_eq!(answer.status, 501, "{}", answer.text());
+    assert!(answer.text().contains("emulator"), "{}", answer.text());
+    Ok(())
+}

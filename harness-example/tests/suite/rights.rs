@@ -1,0 +1,69 @@
+//! Who may do what. Authentication is on in every deployment, as it is where it counts; [`Auth`] makes users and tokens, and
+//! removes the users after the test.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use armadillo::prelude::*;
+use serde_json::{Value, json};
+
+/// Whether a request was refused for want of rights: 401 for who may not even look, 403 for who may not do this.
+fn is_refused<T>(result: &Result<T, ArangoError>) -> bool {
+    result
+        .as_ref()
+        .is_err_and(|error| matches!(error.status(), Some(401 | 403)))
+}
+
+#[armadillo::test(markers(auth_required, smoke_test))]
+async fn a_new_user_may_do_nothing(auth: Auth, articles: &Collection) -> TestResult {
+    let user = auth.create_user().await?;
+    let theirs = user.client().database(articles.database().name());
+    let counted = theirs.collection(articles.name()).count().await;
+    assert!(is_refused(&counted), "{counted:?}");
+    Ok(())
+}
+
+#[armadillo::test(markers(auth_required))]
+async fn a_reader_may_read_and_not_write(auth: &Auth, articles: &Collection) -> TestResult {
+    articles.insert(&json!({ "_key": "apples" })).await?;
+    let user = auth.create_user().await?;
+    let database = articles.database().name();
+    auth.grant(&user, database, Grant::ReadOnly).await?;
+
+    let theirs = user.client().database(database).collection(articles.name());
+    assert!(theirs.get::<Value>("apples").await?.is_some());
+    let written = theirs.insert(&json!({ "_key": "pears" })).await;
+    assert!(is_refused(&written), "{written:?}");
+    assert_eq!(articles.count().await?, 1);
+    Ok(())
+}
+
+#[armadillo::test(markers(auth_required))]
+async fn a_token_is_as_good_as_a_password(auth: &Auth, articles: &Collection) -> TestResult {
+    let user = auth.create_user().await?;
+    let database = articles.database().name();
+    auth.grant(&user, database, Grant::ReadWrite).await?;
+    for client in [user.client(), auth.with_token(&user.token())] {
+        let theirs = client.database(database).collection(articles.name());
+        theirs.insert(&json!({})).await?;
+    }
+    assert_eq!(articles.count().await?, 2);
+    Ok(())
+}
+
+/// Tokens with any claims, signed with the deployment's key.
+#[armadillo::test(markers(auth_required))]
+async fn an_expired_token_is_refused(auth: &Auth) -> TestResult {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let token = |expires: Duration| {
+        auth.sign(&json!({
+            "iss": "arangodb", "preferred_username": "root", "exp": expires.as_secs(),
+        }))
+    };
+    let hour = Duration::from_secs(3600);
+    let valid = auth.with_token(&token(now + hour)?);
+    assert!(valid.databases().await?.contains(&"_system".to_owned()));
+    let expired = auth.with_token(&token(now - hour)?);
+    let listed = expired.databases().await;
+    assert!(is_refused(&listed), "{listed:?}");
+    Ok(())
+}
