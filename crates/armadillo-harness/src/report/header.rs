@@ -56,12 +56,11 @@ pub fn header(started: &RunStarted, color: bool) -> String {
             many(tests.len(), "test")
         ));
     }
-    let protections = if started.protections.is_empty() {
-        paint.yellow("none")
-    } else {
-        started.protections.join(", ")
-    };
-    text.push_str(&format!("  protection against orphans: {protections}\n"));
+    // A run in one process starts nothing that could be left behind.
+    if !started.protections.is_empty() {
+        let protections = started.protections.join(", ");
+        text.push_str(&format!("  protection against orphans: {protections}\n"));
+    }
     if let Some(directory) = &started.directory {
         text.push_str(&format!("  files: {directory}\n"));
     }
