@@ -18,7 +18,8 @@ const CLIENT_GRACE: Duration = Duration::from_millis(10);
 /// What a member says to a client.
 struct Served {
     has_leader: bool,
-    ours: bool,
+    /// Whether it says that it is who it should be; `None` where it does not say who it is.
+    ours: Option<bool>,
 }
 
 /// A member is answering when it serves its peers, which is all the next member needs of it. It is ready when it serves
@@ -51,7 +52,7 @@ pub(crate) async fn probe(view: &View, server: &ServerKey) -> Probe {
             } else {
                 Stage::Answering
             },
-            identity: Some(Identity::Ours(served.ours)),
+            identity: served.ours.map(Identity::Ours),
         },
         Err(why) => match ask_peer(peer).await {
             Ok(()) => answering_stage(None),
@@ -85,15 +86,14 @@ async fn ask_client(view: &View, server: &ServerKey, address: &str) -> Result<Se
     let client = Client::tcp(address);
     let status: StatusAnswer = post(&client, "/v3/maintenance/status").await?;
     let list: MembersAnswer = post(&client, "/v3/cluster/member/list").await?;
+    let own = list
+        .members
+        .iter()
+        .find(|member| member.id == status.header.member_id && !member.name.is_empty());
     let name = member_name(&view.deployment, server);
-    let ours = list.header.member_id == status.header.member_id
-        && list
-            .members
-            .iter()
-            .any(|member| member.id == status.header.member_id && member.name == name);
     Ok(Served {
         has_leader: status.leader != 0,
-        ours,
+        ours: own.map(|member| member.name == name),
     })
 }
 
