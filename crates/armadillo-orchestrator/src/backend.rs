@@ -95,6 +95,11 @@ pub trait Running: Send + Sync {
     /// How it ended, if it has.
     fn try_exit(&self) -> Option<Exit>;
 
+    /// Whether it is on its way out although nobody was told yet. Back ends that cannot tell say no.
+    fn is_ending(&self) -> bool {
+        false
+    }
+
     /// Whether it is frozen as a whole: `Some(false)` if as a whole it is not. `None` if it is neither, or nobody can
     /// tell.
     fn is_paused(&self) -> Option<bool>;

@@ -3,6 +3,8 @@
 mod client;
 mod error;
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,8 +13,8 @@ use crate::secret::Secret;
 pub use client::Client;
 pub use error::HttpError;
 
-/// A request, independent of where it goes.
-#[derive(Clone, Debug)]
+/// A request, independent of where it goes. `Debug` shows neither the values of headers nor the body.
+#[derive(Clone)]
 pub struct Request {
     /// `GET`, `POST`, ...
     pub method: &'static str,
@@ -96,8 +98,8 @@ impl Request {
     }
 }
 
-/// The answer to a request, read whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The answer to a request, read whole. `Debug` does not show the body, which may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -138,15 +140,42 @@ impl Response {
     }
 }
 
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.as_ref().map(Vec::len))
+            .finish()
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_request_does_not_show_its_secrets() {
-        let request = Request::post("/path").bearer(&Secret::new("hunter2"));
+        let request = Request::post("/path")
+            .bearer(&Secret::new("hunter2"))
+            .json(&["hunter2"]);
         assert_eq!(request.headers[0].1.reveal(), "bearer hunter2");
-        assert!(!format!("{request:?}").contains("hunter2"));
+        let shown = format!("{request:?}");
+        assert!(
+            !shown.contains("hunter2") && shown.contains("body_bytes: Some(11)"),
+            "{shown}"
+        );
     }
 
     #[test]

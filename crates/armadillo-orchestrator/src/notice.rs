@@ -82,3 +82,37 @@ impl Notices {
         self.send(Notice::Warning { text: text.into() });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_the_same_after_json() {
+        let notices = [
+            Notice::ServerReached {
+                server: "member-1".into(),
+                stage: Stage::Ready,
+                after: Duration::from_millis(17),
+            },
+            Notice::Operation {
+                server: "member-1".into(),
+                operation: Operation::Kill,
+                took: Duration::from_millis(9),
+                result: Err("it had no effect".into()),
+            },
+            Notice::Operation {
+                server: "member-1".into(),
+                operation: Operation::Pause,
+                took: Duration::ZERO,
+                result: Ok(()),
+            },
+            Notice::Warning {
+                text: "careful".into(),
+            },
+        ];
+        let json = serde_json::to_string(&notices).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Notice>>(&json).unwrap(), notices);
+        assert!(json.starts_with(r#"[{"notice":"server_reached""#), "{json}");
+    }
+}

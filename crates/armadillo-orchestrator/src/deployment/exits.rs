@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Deployment;
 use super::status::{Phase, Server};
 use crate::backend::Running;
+use crate::deadline::Deadline;
 use crate::notice::Notice;
 use crate::process::Exit;
 use crate::server::ServerKey;
@@ -42,6 +43,20 @@ impl Deployment {
             }
         });
         server.watched_by(watcher.abort_handle());
+    }
+
+    /// Waits until the exits that are under way are noted. A server's connections break a moment before its exit is
+    /// told: whoever has seen the one must find the other.
+    pub async fn note_exits(&self, deadline: impl Into<Deadline> + Send) {
+        let deadline = deadline.into();
+        let mut changes = self.changes();
+        let ending = |server: &Server| server.running().is_some_and(|running| running.is_ending());
+        while self.servers.values().any(ending) {
+            // It ends only with the deployment, which is borrowed here.
+            if !matches!(deadline.bound(changes.changed()).await, Some(Ok(()))) {
+                return;
+            }
+        }
     }
 
     fn note_exit(&self, key: &ServerKey, pid: Option<u32>, exit: Exit) {

@@ -36,6 +36,16 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 /// How long it may take to end what was started of a deployment that failed to start.
 const CLEAN_UP_LIMIT: Duration = Duration::from_secs(10);
 
+/// An attempt to start a server. However it ends, also when it is given up: a process that still runs is no longer
+/// starting, and its end is a crash.
+struct Attempt<'a>(&'a Server);
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.0.attempt_is_over();
+    }
+}
+
 impl Deployment {
     /// Starts every server when its gates open, waits until each is ready and proven to be ours, and until the whole
     /// was good once.
@@ -236,6 +246,7 @@ impl Deployment {
         });
         self.watch(server, Arc::clone(&running));
         self.changed();
+        let _attempt = Attempt(server);
         tokio::select! {
             biased;
             () = server.gone() => Err(self.ended_early(server, log_from)),

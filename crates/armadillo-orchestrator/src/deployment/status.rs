@@ -17,7 +17,7 @@ use crate::server::{ServerPlan, Stage, Stop};
 pub enum Phase {
     /// It has not been started yet.
     Planned,
-    /// It runs and is not ready yet.
+    /// It runs, and somebody waits for it to be ready.
     Starting,
     /// It runs.
     Running,
@@ -171,6 +171,17 @@ impl Server {
             let changes = status.phase.is_alive() && status.phase != phase;
             if changes {
                 status.phase = phase;
+            }
+            changes
+        });
+    }
+
+    /// From now on nobody waits for it to get ready.
+    pub(super) fn attempt_is_over(&self) {
+        self.status.send_if_modified(|status| {
+            let changes = status.phase == Phase::Starting;
+            if changes {
+                status.phase = Phase::Running;
             }
             changes
         });

@@ -60,6 +60,10 @@ impl Running for LocalRunning {
         self.process.try_exit()
     }
 
+    fn is_ending(&self) -> bool {
+        self.process.try_exit().is_some() || proc_fs::is_ending(self.process.pid())
+    }
+
     fn is_paused(&self) -> Option<bool> {
         if self.process.is_stopped() {
             Some(true)

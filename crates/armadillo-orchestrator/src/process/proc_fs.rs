@@ -3,6 +3,9 @@
 use std::fs;
 use std::io;
 
+/// Set in a process's flags as soon as it begins to end, before its files are closed; the same in every Linux.
+const PF_EXITING: u32 = 0x4;
+
 /// A process as `/proc/<pid>/stat` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -34,6 +37,18 @@ impl Stat {
 #[must_use]
 pub fn stat(pid: u32) -> Option<Stat> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Whether the process of that id is on its way out, or gone: its connections break before its parent is told.
+#[must_use]
+pub fn is_ending(pid: u32) -> bool {
+    let line = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let line = String::from_utf8_lossy(&line);
+    let rest = line.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next().unwrap_or("Z");
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u32>().ok());
+    matches!(state, "Z" | "X") || flags.is_some_and(|flags| flags & PF_EXITING != 0)
 }
 
 /// When the process of that id started; `None` if there is none.
@@ -164,6 +179,7 @@ mod tests {
             (7, 123_456, 56)
         );
         assert!(parse(b"42 (cut").is_none());
+        assert!(is_ending(u32::MAX) && !is_ending(std::process::id()));
     }
 
     #[test]

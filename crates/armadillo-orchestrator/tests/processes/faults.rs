@@ -24,6 +24,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("faults::a_crash_is_remembered_with_its_last_words", crash),
     ("faults::an_operation_without_effect_is_an_error", no_effect),
     (
+        "faults::a_crash_after_a_start_was_given_up_is_remembered",
+        given_up,
+    ),
+    (
         "faults::a_kill_that_came_too_late_is_an_error_and_the_end_a_crash",
         too_late,
     ),
@@ -196,6 +200,40 @@ fn no_effect() {
             .await
             .unwrap();
         assert!(deployment.crashes().is_empty());
+    });
+}
+
+fn given_up() {
+    block_on(async {
+        let ground = Ground::new();
+        let deployment = ground.start(&row("by-pid", 1, &[])).await.unwrap();
+        let first = key(1);
+        deployment
+            .operate(&first, Operation::Kill, LIMIT)
+            .await
+            .unwrap();
+        {
+            let start = deployment.operate(&first, Operation::Start, LIMIT);
+            let mut changes = deployment.changes();
+            let started = async {
+                while deployment.servers()[&first].pid.is_none() {
+                    changes.changed().await.unwrap();
+                }
+            };
+            tokio::select! {
+                biased;
+                () = started => {}
+                _ = start => panic!("it cannot be ready before it was seen to start"),
+            }
+        }
+        let pid = pid_of(&deployment, &first);
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(),
+            rustix::process::Signal::SEGV,
+        )
+        .unwrap();
+        until("remembered", || deployment.crashes().len() == 1).await;
+        assert_eq!(deployment.servers()[&first].phase, Phase::Crashed);
     });
 }
 
