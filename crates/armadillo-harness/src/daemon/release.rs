@@ -16,6 +16,9 @@ use crate::protocol::daemon::{Release, Released};
 /// How long the checks after a test may take together, before the factor.
 const CHECK_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long a server that is ending may take to be gone.
+const EXIT_LIMIT: Duration = Duration::from_secs(5);
+
 /// A lease ends: what the test left is looked for, then others may come.
 pub(super) async fn release(
     daemon: &Rc<Daemon>,
@@ -33,6 +36,7 @@ pub(super) async fn release(
     let (mode, crashes_before, marks) = before
         .flatten()
         .ok_or_else(|| LeaseProblem::Gone(lease.to_owned()))?;
+    deployment.note_exits(daemon.limit(EXIT_LIMIT)).await;
     let mut suspect = release.suspect.clone();
     let leaks = if can_be_looked_at(mode, &deployment) {
         look_for_leaks(daemon, &deployment, lease, &release, &mut suspect).await

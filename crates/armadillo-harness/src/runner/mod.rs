@@ -16,6 +16,7 @@ mod output;
 mod prepare;
 mod printer;
 mod programs;
+mod run_directory;
 mod schedule;
 mod slot;
 mod worker;
@@ -45,7 +46,7 @@ enum RunnerError {
     #[error(transparent)]
     Program(#[from] armadillo_orchestrator::ProgramError),
     #[error(transparent)]
-    Files(#[from] files::FilesError),
+    Directory(#[from] run_directory::RunDirectoryError),
     #[error(transparent)]
     Daemon(#[from] daemon_process::DaemonError),
     #[error("cannot {action}: {source}")]
@@ -59,7 +60,9 @@ impl RunnerError {
     fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Expression(_) | Self::Collect(_) | Self::Plan(_) => Exit::Usage,
-            Self::Program(_) | Self::Files(_) | Self::Daemon(_) | Self::Os { .. } => Exit::Harness,
+            Self::Program(_) | Self::Directory(_) | Self::Daemon(_) | Self::Os { .. } => {
+                Exit::Harness
+            }
         }
     }
 }

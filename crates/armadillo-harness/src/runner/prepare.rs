@@ -23,7 +23,7 @@ use super::daemon_process::DaemonProcess;
 use super::journal::Journal;
 use super::printer::Printer;
 use super::programs::{self, Needing, Programs};
-use super::{RunnerError, end, environment, files, in_process, in_workers};
+use super::{RunnerError, end, environment, in_process, in_workers, run_directory};
 
 /// Everything a run needs once it is prepared.
 pub(super) struct Run {
@@ -57,7 +57,7 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
     if let Some(why) = why {
         eprintln!("armadillo: tests run in this process: {why}");
     }
-    let parent = files::parent(options.running.output_directory.as_deref());
+    let parent = run_directory::parent(options.running.output_directory.as_deref());
     let history_file = options
         .running
         .history
@@ -86,7 +86,8 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
         return Ok(Exit::Passed);
     }
     let origin = Origin::now();
-    let directory = files::make(&parent, &preview.run)?;
+    let run_directory = run_directory::make(&parent, &preview.run)?;
+    let directory = run_directory.path.clone();
     let daemon = start_daemon(
         &options, &plan, &found, isolation, &preview, &directory, origin, depth,
     )?;

@@ -114,18 +114,12 @@ async fn run(
     let number = seat.as_ref().map(|worker| worker.number);
     let keeps = note_kept(seat, &attempted, grant.as_ref());
     if let Some(why) = attempted.worker_ended.clone() {
+        // A test whose process died, or was killed, has a verdict that says so.
         if attempted.torn_down {
             let test = &planned.name;
             let text =
                 format!("{test}: {why}; its worker is retired, so that no other test meets that");
             ground.journal.warn(text);
-        }
-        // A test whose process died, or was killed, has a verdict that says so.
-        if attempted.torn_down && job.attempt == 1 {
-            let name = &planned.name;
-            ground
-                .journal
-                .warn(format!("{name}: {why}; its worker was retired"));
         }
         retire(ground, slot, seat, &why).await;
     } else if planned.test.def.isolated || ground.isolation == Isolation::Process {
