@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 
-/// Pauses that double from a shortest to a longest.
+/// Pauses that grow from a shortest to a longest, each a quarter longer than the one before: what is waited for is seen
+/// at the latest when a quarter more than its own time has passed.
 #[derive(Clone, Debug)]
 pub struct Poll {
     shortest: Duration,
@@ -26,7 +27,7 @@ impl Poll {
     /// Lets the next pause pass, or what is left until the deadline.
     pub async fn pause(&mut self, deadline: Deadline) {
         let pause = self.next;
-        self.next = (pause * 2).min(self.longest);
+        self.next = (pause + pause / 4).min(self.longest);
         tokio::time::sleep(pause.min(deadline.left())).await;
     }
 

@@ -4,17 +4,21 @@
 //! a run's directory holds a shared lock on its `lock` file; a directory whose file can be locked exclusively is dead.
 //! Making and examining directories happens under a lock of the common parent, so none is ever seen half made.
 
+mod sweep;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::deadline::Deadline;
-use crate::process::{Ledger, tree};
 use crate::random;
 
-/// How long it may take to get the lock of the common parent, and to kill what a dead run left.
+use sweep::is_run_id;
+pub use sweep::{Swept, sweep};
+
+/// How long it may take to get the lock of the common parent.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// A run's directory, known to be alive while this value exists. Dropping it leaves the directory to the next sweep.
@@ -22,17 +26,6 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub struct RunDir {
     path: PathBuf,
     _lock: File,
-}
-
-/// What was done about one dead run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Swept {
-    /// The run's id.
-    pub id: String,
-    /// The processes that it had left behind, by id and label or name.
-    pub killed: Vec<(u32, String)>,
-    /// Why its directory is still there, if it is.
-    pub problem: Option<String>,
 }
 
 /// Why there is no directory for a run.
@@ -160,94 +153,6 @@ impl RunDir {
     }
 }
 
-/// Ends what dead runs of this user left: kills the processes they wrote down (if pid and start time still name the same
-/// process) and those that carry their marker, and removes their directories. It blocks.
-///
-/// # Errors
-/// When the common parent is unsafe or cannot be read. What goes wrong with one run is said in its [`Swept`].
-pub fn sweep() -> Result<Vec<Swept>, RunDirError> {
-    sweep_in(&base())
-}
-
-fn sweep_in(base: &Path) -> Result<Vec<Swept>, RunDirError> {
-    let parent = lock_base(base)?;
-    let entries = fs::read_dir(base).map_err(failed("read", base))?;
-    let dead: Vec<(PathBuf, Option<File>)> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| is_run(path))
-        .filter_map(|path| {
-            // The lock is kept: another sweep leaves the directory to this one.
-            let lock = match File::open(path.join("lock")) {
-                Ok(lock) => lock.try_lock().is_ok().then_some(Some(lock)),
-                // Nobody is making it, or the parent would be locked.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Some(None),
-                Err(_) => None,
-            };
-            Some((path, lock?))
-        })
-        .collect();
-    drop(parent);
-    Ok(dead
-        .into_iter()
-        .map(|(path, lock)| end(&path, lock))
-        .collect())
-}
-
-/// Ends one dead run.
-fn end(path: &Path, lock: Option<File>) -> Swept {
-    let id = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let deadline = Deadline::after(LIMIT);
-    let mut killed = Vec::new();
-    // Start times count from the boot: after another one they say nothing.
-    let mut boot = String::new();
-    let known = lock
-        .as_ref()
-        .is_some_and(|mut lock| lock.read_to_string(&mut boot).is_ok());
-    if known && boot == boot_id() {
-        for entry in Ledger::read(&path.join("ledger")).unwrap_or_default() {
-            if entry.start_time == 0
-                || crate::process::proc_fs::start_time(entry.pid) != Some(entry.start_time)
-            {
-                continue;
-            }
-            let below = tree::kill_descendants(entry.pid, &[std::process::id()], deadline);
-            killed.extend(below.killed);
-            if tree::kill_exactly(entry.pid, entry.start_time, deadline) {
-                killed.push((entry.pid, entry.label));
-            }
-        }
-    }
-    // Until none is left: one may have started another meanwhile.
-    loop {
-        let marked = tree::marked(&id);
-        if marked.is_empty() || deadline.passed() {
-            break;
-        }
-        for stat in marked {
-            if tree::kill_exactly(stat.pid, stat.start_time, deadline) {
-                killed.push((stat.pid, stat.name));
-            }
-        }
-    }
-    let left = tree::marked(&id).len();
-    let problem = if left > 0 {
-        Some(format!("{left} of its processes cannot be killed"))
-    } else {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Some(error.to_string()),
-            _ => None,
-        }
-    };
-    Swept {
-        id,
-        killed,
-        problem,
-    }
-}
-
 fn base() -> PathBuf {
     let user = rustix::process::getuid().as_raw();
     PathBuf::from(format!("/tmp/armadillo-{user}"))
@@ -308,20 +213,6 @@ fn nap() {
     std::thread::sleep(Duration::from_millis(1));
 }
 
-/// Whether a path is named like a run's directory, and is a directory.
-fn is_run(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.is_some_and(is_run_id)
-        && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
-}
-
-fn is_run_id(name: &str) -> bool {
-    name.len() == 8
-        && name
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
 /// What tells this boot of the machine from every other; empty where it is not known.
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
@@ -340,6 +231,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunDir
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use super::sweep::sweep_in;
     use super::*;
 
     fn private() -> tempfile::TempDir {

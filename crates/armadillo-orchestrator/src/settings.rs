@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Flag {
     /// The long name without dashes: `mydb`, `server-option`.
     pub name: &'static str,
+    /// The short name: `c` for `-c`. It goes to the first system that asks for it, unless the harness has it itself.
+    pub short: Option<char>,
     /// What the value is called in `--help`: `PATH`, `N`. Empty for a switch.
     pub value: &'static str,
     /// Whether it may be given several times.

@@ -36,6 +36,18 @@ pub trait System: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The shape that a marker gives to a test whose fixtures fit every deployment: a test on any deployment with the
+    /// marker `mydb_cluster` runs on a cluster.
+    fn shape_of_marker(&self, _marker: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// Why a test on this complete topology is not run with these settings, although it could be: they ask for
+    /// deployments of another shape.
+    fn ignored(&self, _topology: &Topology, _settings: &Settings) -> Option<String> {
+        None
+    }
+
     /// Where the program may be, best first. The first that exists is used.
     fn programs(&self, settings: &Settings) -> Vec<Candidate>;
 

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod crashes;
 mod faults;
 mod orphans;
 mod server;
@@ -38,6 +39,7 @@ fn scenarios() -> Vec<Scenario> {
         spawning::SCENARIOS,
         starting::SCENARIOS,
         faults::SCENARIOS,
+        crashes::SCENARIOS,
         stopping::SCENARIOS,
         orphans::SCENARIOS,
     ]
