@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use armadillo_orchestrator::Topology;
+use armadillo_orchestrator::topology::ANY_SHAPE;
+
 use crate::fixture::Run;
 use crate::needs::Needs;
 use crate::outcome::Outcome;
@@ -30,6 +33,8 @@ pub enum ShouldPanic {
 pub struct TestDef {
     /// The package of the test's crate.
     pub package: &'static str,
+    /// The package's directory when the test was compiled.
+    pub directory: &'static str,
     /// `module_path!()` of the function: its first segment is the name of the test binary's crate.
     pub module: &'static str,
     /// The function's name.
@@ -73,6 +78,21 @@ impl TestDef {
     #[must_use]
     pub fn binary(&self) -> &'static str {
         self.module.split("::").next().unwrap_or(self.module)
+    }
+
+    /// The topology it asks for. If its fixtures fit every deployment of a system, a marker may say which.
+    #[must_use]
+    pub fn wish(&self) -> Option<Topology> {
+        let mut wish = self.needs.topology?.to_topology();
+        if wish.shape == ANY_SHAPE
+            && let Some(system) = armadillo_orchestrator::system(&wish.system)
+        {
+            let shape = (self.markers.iter()).find_map(|m| system.shape_of_marker(m.name));
+            if let Some(shape) = shape {
+                wish.shape = shape.to_owned();
+            }
+        }
+        Some(wish)
     }
 
     /// The id across binaries, as nextest writes it: `package::binary$name`.

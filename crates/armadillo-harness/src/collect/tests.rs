@@ -17,6 +17,7 @@ fn nothing(_: &mut Run<'_>) -> Outcome {
 pub(crate) fn definition(module: &'static str, function: &'static str, line: u32) -> TestDef {
     TestDef {
         package: "shop",
+        directory: "",
         module,
         function,
         case: None,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::error::{Source, UsageError, Wrong};
 use super::setting::SystemFlags;
+use crate::test_def::TestDef;
 
 /// Everything the settings are made from, so that resolving them touches nothing but the file.
 #[derive(Clone, Debug)]
@@ -27,7 +28,8 @@ impl Input {
         let environment = Environment::of_process();
         let directory = match environment.get("CARGO_MANIFEST_DIR") {
             Some(directory) => PathBuf::from(directory),
-            None => std::env::current_dir().unwrap_or_default(),
+            // Started by hand or by a debugger: the package the tests were compiled in, if it is still there.
+            None => (compiled_in().or_else(|| std::env::current_dir().ok())).unwrap_or_default(),
         };
         Self {
             args: std::env::args_os().skip(1).collect(),
@@ -36,6 +38,12 @@ impl Input {
             systems: SystemFlags::registered(),
         }
     }
+}
+
+/// The package's directory at compile time; all tests of an executable have the same.
+fn compiled_in() -> Option<PathBuf> {
+    let test = inventory::iter::<TestDef>().next()?;
+    Some(PathBuf::from(test.directory)).filter(|directory| directory.is_dir())
 }
 
 /// Environment variables.

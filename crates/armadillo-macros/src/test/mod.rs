@@ -12,7 +12,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, GenericParam, Ident, ItemFn, ReturnType};
 
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, possible};
 use cases::Variant;
 use options::Options;
 
@@ -124,6 +124,7 @@ fn registration(
             ::armadillo::__private::inventory::submit! {
                 ::armadillo::__private::TestDef {
                     package: ::core::env!("CARGO_PKG_NAME"),
+                    directory: ::core::env!("CARGO_MANIFEST_DIR"),
                     module: ::core::module_path!(),
                     function: #text,
                     case: #case,
@@ -156,7 +157,10 @@ fn needs(options: &Options, parameters: &Parameters) -> TokenStream {
         None => needs,
         Some(topology) => {
             let builder = topology.builder();
-            quote_spanned!(topology.span()=> ::armadillo::__private::Needs::refine(#needs, #builder))
+            let span = topology.span();
+            let refined =
+                quote_spanned!(span=> ::armadillo::__private::Needs::refine(#needs, #builder));
+            possible(&refined, span)
         }
     }
 }
