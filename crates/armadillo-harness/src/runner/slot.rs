@@ -205,9 +205,6 @@ async fn run_in(
             .journal
             .warn(format!("cannot remove {}: {error}", temporary.display()));
     }
-    if attempted.verdict.is_failure() {
-        files.keep_output(&attempted.output, &ground.journal);
-    }
     attempted
 }
 
@@ -297,6 +294,7 @@ fn finish(ground: &Rc<Ground>, slot: usize, job: &Job, ended: Ended) {
     let retried = failed && job.attempt <= planned.retries;
     let files = TestFiles::of(ground, planned, job.attempt);
     if failed {
+        files.keep_output(&attempted.output, &ground.journal);
         files.keep_server_logs(&released.server_logs, &ground.journal);
     }
     ground.journal.emit(EventKind::TestFinished(TestFinished {

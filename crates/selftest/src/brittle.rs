@@ -1,0 +1,181 @@
+//! A system with faults to order: the servers of the tally example, called wrongly if the topology says so, and a
+//! checker that finds what a test has left.
+
+use armadillo::harness::needs::Needs;
+use armadillo::orchestrator::{
+    Candidate, Checker, ExitMeaning, Fut, Health, Launch, PlanError, Probe, ServerPlan, Settings,
+    StaticTopology, System, Topology, View, register_system,
+};
+use armadillo::prelude::*;
+use tally_system::system::TallySystem;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+/// The one server.
+const SERVER: &str = "tally-1";
+
+/// The system: a value without state.
+pub struct BrittleSystem;
+
+register_system!(BrittleSystem);
+
+/// The topology builder: one server.
+#[must_use]
+pub const fn brittle() -> BrittleTopology {
+    BrittleTopology { broken: 0 }
+}
+
+/// See [`brittle`].
+pub struct BrittleTopology {
+    broken: u32,
+}
+
+impl BrittleTopology {
+    /// A server that cannot start.
+    #[must_use]
+    pub const fn broken(self) -> Self {
+        Self { broken: 1 }
+    }
+
+    /// The finished value.
+    #[must_use]
+    pub const fn topology(self) -> StaticTopology {
+        StaticTopology::new("brittle", "server").with("broken", self.broken)
+    }
+}
+
+impl System for BrittleSystem {
+    fn name(&self) -> &'static str {
+        "brittle"
+    }
+
+    fn programs(&self, settings: &Settings) -> Vec<Candidate> {
+        TallySystem.programs(settings)
+    }
+
+    fn how_to_get(&self) -> String {
+        TallySystem.how_to_get()
+    }
+
+    fn version_of(&self, output: &str) -> Option<String> {
+        TallySystem.version_of(output)
+    }
+
+    fn complete(&self, wish: &Topology, _settings: &Settings) -> Result<Topology, PlanError> {
+        Ok(wish.clone())
+    }
+
+    fn plan(&self, topology: &Topology) -> Vec<ServerPlan> {
+        TallySystem.plan(topology)
+    }
+
+    fn launch(&self, view: &View, server: &ServerKey) -> Launch {
+        match view.topology.param("broken") {
+            // Without an address it prints its usage and exits with 2.
+            Some(1) => Launch::default(),
+            _ => TallySystem.launch(view, server),
+        }
+    }
+
+    fn probe<'a>(&'a self, view: &'a View, server: &'a ServerKey) -> Fut<'a, Probe> {
+        TallySystem.probe(view, server)
+    }
+
+    fn health<'a>(&'a self, view: &'a View) -> Fut<'a, Health> {
+        TallySystem.health(view)
+    }
+
+    fn exit_meaning(&self, role: &str, code: i32) -> ExitMeaning {
+        TallySystem.exit_meaning(role, code)
+    }
+
+    fn checkers(&self) -> Vec<Box<dyn Checker>> {
+        vec![Box::new(Counters)]
+    }
+
+    fn purge<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<Vec<String>, String>> {
+        TallySystem.purge(view, lease)
+    }
+}
+
+/// Finds the counter that a test has left at another value than 0.
+struct Counters;
+
+impl Checker for Counters {
+    fn name(&self) -> &'static str {
+        "counters"
+    }
+
+    fn scope(&self) -> armadillo::orchestrator::Scope {
+        armadillo::orchestrator::Scope::Lease
+    }
+
+    fn check<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<(), String>> {
+        Box::pin(async move {
+            let asked = ask(view, &format!("get {lease}.counter")).await;
+            match asked.map_err(|error| error.to_string())?.as_str() {
+                "0" => Ok(()),
+                value => Err(format!("the counter {lease}.counter is {value}")),
+            }
+        })
+    }
+}
+
+/// A handle on the server.
+#[derive(Clone)]
+pub struct Brittle {
+    orchestrator: Orchestrator,
+}
+
+impl Brittle {
+    /// Adds to the test's counter.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn add(&self, number: i64) -> Result<(), Failed> {
+        let line = format!("add {}.counter {number}", self.orchestrator.lease());
+        ask(self.orchestrator.view(), &line).await.map(drop)
+    }
+
+    /// The server's process id.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn pid(&self) -> Result<String, Failed> {
+        ask(self.orchestrator.view(), "pid").await
+    }
+}
+
+impl Fixture for Brittle {
+    type From = ();
+    const NEEDS: Needs = Needs::of(brittle().topology());
+    const SCOPE: Scope<Self> = Scope::handle();
+
+    async fn setup(cx: &TestContext, (): ()) -> Result<Self, Failed> {
+        Self::open(cx)
+    }
+}
+
+impl Observe for Brittle {
+    fn orchestrator(&self) -> &Orchestrator {
+        &self.orchestrator
+    }
+}
+
+impl DeploymentHandle for Brittle {
+    fn open(cx: &TestContext) -> Result<Self, Failed> {
+        Ok(Self {
+            orchestrator: Orchestrator::open(cx)?,
+        })
+    }
+}
+
+async fn ask(view: &View, line: &str) -> Result<String, Failed> {
+    let server = ServerKey::from(SERVER);
+    let address = view.reach(&server, "main").ok_or("no such server")?;
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("{line}\n").as_bytes()).await?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).await?;
+    Ok(answer.trim_end().to_owned())
+}

@@ -1,0 +1,80 @@
+//! What is left of a run: processes, found by the markers in their environment, and its private directory.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::wait;
+
+/// The variable that a [`crate::Suite`] gives to everything below it that keeps its environment.
+pub(crate) const TOKEN: &str = "SELFTEST_TOKEN";
+
+/// A living process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its id.
+    pub pid: u32,
+    /// Its command line.
+    pub command: String,
+}
+
+/// The living processes whose environment has one of these entries (`NAME=value`).
+#[must_use]
+pub fn processes(entries: &[String]) -> Vec<Found> {
+    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let mut variables = environment.split(|byte| *byte == 0);
+        variables.any(|variable| entries.iter().any(|entry| entry.as_bytes() == variable))
+    })
+    // A zombie has no environment, so it is not among these.
+    .map(|pid| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        Found { pid, command }
+    })
+    .collect()
+}
+
+/// The children of a process.
+#[must_use]
+pub fn children(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let tasks = tasks.into_iter().flatten().flatten();
+    let of_task = |task: std::fs::DirEntry| {
+        let list = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+        pids.collect::<Vec<u32>>()
+    };
+    tasks.flat_map(of_task).collect()
+}
+
+/// The directory with sockets, pipes and secrets of the run with this id.
+#[must_use]
+pub fn private_directory(run: &str) -> PathBuf {
+    let user = rustix::process::getuid().as_raw();
+    PathBuf::from(format!("/tmp/armadillo-{user}")).join(run)
+}
+
+/// What there is of the runs with these ids and of what was started with this token, in words.
+#[must_use]
+pub fn of(token: &str, runs: &[String]) -> Vec<String> {
+    let mut entries = vec![format!("{TOKEN}={token}")];
+    entries.extend(runs.iter().map(|run| format!("ARMADILLO_RUN={run}")));
+    let alive = processes(&entries);
+    let alive = alive
+        .iter()
+        .map(|found| format!("process {}: {}", found.pid, found.command));
+    let directories = runs.iter().map(|run| private_directory(run));
+    let directories = directories.filter(|path| path.exists());
+    alive
+        .chain(directories.map(|path| path.display().to_string()))
+        .collect()
+}
+
+/// Waits until nothing is left; what is left after `limit`.
+#[must_use]
+pub fn after(limit: Duration, token: &str, runs: &[String]) -> Vec<String> {
+    let gone = wait::until(limit, || of(token, runs).is_empty().then_some(()));
+    gone.map_or_else(|| of(token, runs), |()| Vec::new())
+}

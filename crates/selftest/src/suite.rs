@@ -1,0 +1,217 @@
+//! A suite's executable, started as a person would start it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+
+use crate::ran::Ran;
+use crate::{remains, wait};
+
+/// A suite about to be started: in an empty directory of its own, with nothing in the environment that would change what
+/// it does, and with the files of its runs in that directory.
+pub struct Suite {
+    command: Command,
+    home: TempDir,
+    token: String,
+}
+
+/// Variables of whoever runs these tests that would change what a suite does.
+fn is_meddling(name: &str) -> bool {
+    let prefixes = ["ARMADILLO_", "RUST_TEST_", "NEXTEST", "CARGO", "RUST_LOG"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix)) || name == "RUST_BACKTRACE"
+}
+
+impl Suite {
+    /// The executable at `program`: `env!("CARGO_BIN_EXE_...")`.
+    ///
+    /// # Panics
+    /// When there is no place for temporary files.
+    #[must_use]
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let home = tempfile::tempdir().unwrap_or_else(|error| panic!("no directory: {error}"));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let token = format!(
+            "{}-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed),
+            now.map_or(0, |time| time.as_nanos())
+        );
+        let mut command = Command::new(program);
+        let meddling = std::env::vars_os().map(|(name, _)| name);
+        for name in meddling.filter(|name| name.to_str().is_some_and(is_meddling)) {
+            command.env_remove(name);
+        }
+        command
+            .current_dir(home.path())
+            .env("ARMADILLO_OUTPUT_DIR", home.path().join("runs"))
+            .env(remains::TOKEN, &token)
+            .stdin(Stdio::null());
+        Self {
+            command,
+            home,
+            token,
+        }
+    }
+
+    /// With these arguments, too.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// With this variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// With this file in its directory.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[must_use]
+    pub fn file(self, name: &str, text: &str) -> Self {
+        let written = std::fs::write(self.home.path().join(name), text);
+        written.unwrap_or_else(|error| panic!("{name}: {error}"));
+        self
+    }
+
+    /// The empty directory it will run in.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Starts it and waits for its end.
+    ///
+    /// # Panics
+    /// When it cannot be started or does not end.
+    #[must_use]
+    pub fn run(self) -> Ran {
+        self.start().wait()
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(mut self) -> Running {
+        let file = |name| {
+            let file = File::create(self.home.path().join(name));
+            file.unwrap_or_else(|error| panic!("{name}: {error}"))
+        };
+        // Files, not pipes: nobody has to read them, and whoever outlives the runner holds nothing up.
+        self.command.stdout(file("stdout")).stderr(file("stderr"));
+        let child = self.command.spawn();
+        Running {
+            child: child.unwrap_or_else(|error| panic!("{:?}: {error}", self.command)),
+            home: self.home,
+            token: self.token,
+        }
+    }
+}
+
+/// A suite under way.
+pub struct Running {
+    child: Child,
+    home: TempDir,
+    token: String,
+}
+
+impl Running {
+    /// The runner's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What tells everything it starts from what others start.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The ids of its runs so far.
+    #[must_use]
+    pub fn runs(&self) -> Vec<String> {
+        runs_in(&self.home.path().join("runs"))
+    }
+
+    /// What it has written to stdout so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        text(&self.home.path().join("stdout"))
+    }
+
+    /// What it has written to stderr so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        text(&self.home.path().join("stderr"))
+    }
+
+    /// Sends a signal to the runner.
+    pub fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[must_use]
+    pub fn wait(mut self) -> Ran {
+        let status = self.ended_within(wait::LIMIT);
+        let status = status.unwrap_or_else(|| {
+            send(self.pid(), Signal::KILL);
+            // The panic tells more than an error of this would.
+            let _ = self.child.wait();
+            panic!("it does not end\n{}\n{}", self.stdout(), self.stderr())
+        });
+        Ran::new(status, self.home, self.token)
+    }
+
+    /// How it ended, if it does so in time.
+    pub fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        wait::until(limit, || self.child.try_wait().ok().flatten())
+    }
+}
+
+/// Sends a signal to a process; it may be gone already.
+pub fn send(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        // Gone is what most senders want it to be.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+pub(crate) fn text(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+pub(crate) fn runs_in(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let names = directories.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut runs: Vec<String> = names.collect();
+    runs.sort();
+    runs
+}
+
+/// Where cargo has put the executables of this workspace's build: the directory of the suite at `program`.
+#[must_use]
+pub fn build_directory(program: &str) -> PathBuf {
+    let directory = Path::new(program).parent();
+    directory.unwrap_or(Path::new(".")).to_owned()
+}
