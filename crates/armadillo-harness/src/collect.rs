@@ -190,10 +190,9 @@ impl<'s> TopologyMarkers<'s> {
 
     /// The test's own markers and those of its topology.
     fn with_own(&mut self, def: &'static TestDef) -> Cow<'static, [MarkerUse]> {
-        let Some(topology) = def.needs.topology else {
+        let Some(wish) = def.wish() else {
             return Cow::Borrowed(def.markers);
         };
-        let wish = topology.to_topology();
         let settings = self.settings;
         let of_topology = (self.known)
             .entry(wish)

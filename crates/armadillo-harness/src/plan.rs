@@ -58,7 +58,7 @@ pub(crate) fn needs_of(
     settings: &Settings,
 ) -> Result<Option<(Topology, LeaseMode)>, PlanProblem> {
     let def = test.def;
-    let Some(wish) = def.needs.topology.map(|topology| topology.to_topology()) else {
+    let Some(wish) = def.wish() else {
         return Ok(None);
     };
     let system = armadillo_orchestrator::system(&wish.system).ok_or_else(|| {

@@ -115,9 +115,6 @@ async fn look_for_leaks(
     if release.failed {
         Vec::new()
     } else {
-        found
-            .into_iter()
-            .map(|(checker, what)| format!("{checker}: {what}"))
-            .collect()
+        found.into_iter().map(|(_, what)| what).collect()
     }
 }

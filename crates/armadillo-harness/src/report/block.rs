@@ -13,7 +13,10 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
     };
     let finished = &last.finished;
     let mut text = output(&finished.output);
-    text.push_str(&format!("{}\n", verdict(&finished.verdict)));
+    text.push_str(&format!(
+        "{}\n",
+        verdict(&finished.verdict, &finished.output.text)
+    ));
     text.push_str(&earlier(test));
     if let Some(deployment) = &finished.deployment {
         let topology = model
@@ -61,11 +64,16 @@ fn output(captured: &Captured) -> String {
     text
 }
 
-/// `failed: MESSAGE`, `timed out: MESSAGE`.
-fn verdict(verdict: &Verdict) -> String {
+/// `failed: MESSAGE`, `timed out: MESSAGE`. Of a panic whose message is in the output already, only the place.
+fn verdict(verdict: &Verdict, output: &str) -> String {
     match verdict {
         Verdict::Failed { kind, message } => {
-            format!("{}: {}", kind_name(*kind), message.trim_end())
+            let message = message.trim_end();
+            let shown = match message.split_once(":\n") {
+                Some((place, said)) if output.contains(said) => place,
+                _ => message,
+            };
+            format!("{}: {shown}", kind_name(*kind))
         }
         Verdict::Skipped { reason } => format!("skipped: {reason}"),
         Verdict::Passed => "passed".to_owned(),
@@ -81,7 +89,7 @@ pub(super) const fn kind_name(kind: FailureKind) -> &'static str {
         FailureKind::TimedOut => "timed out",
         FailureKind::Crashed => "crashed",
         FailureKind::TooMuchOutput => "printed too much",
-        FailureKind::Leaked => "left something behind",
+        FailureKind::Leaked => "leaked",
         FailureKind::ServerCrashed => "server crashed",
         FailureKind::Error => "error",
     }
@@ -93,7 +101,7 @@ fn earlier(test: &TestRecord) -> String {
         return String::new();
     };
     let line = |attempt: &Attempt| {
-        let verdict = one_line(&verdict(&attempt.finished.verdict));
+        let verdict = one_line(&verdict(&attempt.finished.verdict, ""));
         let shown: String = verdict.chars().take(200).collect();
         format!("  attempt {}: {shown}\n", attempt.finished.attempt)
     };

@@ -28,8 +28,8 @@ pub struct Results {
     pub unix_time: u64,
     /// The arguments it was given.
     pub args: Vec<String>,
-    /// The seed.
-    pub seed: u64,
+    /// The seed; as text, because not every reader of JSON has whole numbers of 64 bits.
+    pub seed: String,
     /// How many tests ran at once.
     pub workers: u32,
     /// Where test bodies ran.
@@ -163,7 +163,7 @@ pub fn results(model: &Model) -> Option<Results> {
         binary: run.binary.clone(),
         unix_time: run.unix_time,
         args: run.args.clone(),
-        seed: run.seed,
+        seed: run.seed.to_string(),
         workers: run.workers,
         isolation: run.isolation.clone(),
         duration_us: model.now_us,

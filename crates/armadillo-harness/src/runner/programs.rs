@@ -7,12 +7,12 @@ use armadillo_orchestrator::{Program, ProgramError, Topology};
 use crate::collect::Test;
 use crate::event::ProgramInfo;
 use crate::needs::LeaseMode;
-use crate::options::{Missing, Options};
+use crate::options::{IgnoredTests, Missing, Options};
 
 /// A test with what it needs.
 pub(super) type Needing = (Test, Option<(Topology, LeaseMode)>);
 
-/// The programs of a run, and the tests that cannot be run for lack of one.
+/// The programs of a run, and the tests that cannot be run for lack of one, or are not to be.
 #[derive(Default)]
 pub(super) struct Programs {
     pub(super) found: BTreeMap<String, Program>,
@@ -24,7 +24,10 @@ pub(super) struct Programs {
 
 /// Finds the program of every system that the tests need; what remains in `tests` can be run.
 pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Programs, ProgramError> {
-    let mut programs = Programs::default();
+    let mut programs = Programs {
+        ignored: of_other_shapes(tests, options),
+        ..Programs::default()
+    };
     let needed: BTreeSet<String> = tests
         .iter()
         .filter_map(|(_, needs)| Some(needs.as_ref()?.0.system.clone()))
@@ -67,6 +70,26 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Progra
         );
     }
     Ok(programs)
+}
+
+/// Takes out the tests that a system does not run with these settings, unless ignored tests are asked for.
+fn of_other_shapes(tests: &mut Vec<Needing>, options: &Options) -> Vec<(Test, String)> {
+    if options.selection.ignored != IgnoredTests::Ignore {
+        return Vec::new();
+    }
+    let reason = |needs: &Option<(Topology, LeaseMode)>| {
+        let (topology, _) = needs.as_ref()?;
+        armadillo_orchestrator::system(&topology.system)?.ignored(topology, &options.settings)
+    };
+    let mut ignored = Vec::new();
+    tests.retain(|(test, needs)| match reason(needs) {
+        Some(reason) => {
+            ignored.push((test.clone(), reason));
+            false
+        }
+        None => true,
+    });
+    ignored
 }
 
 fn first_line(text: &str) -> &str {

@@ -1,8 +1,10 @@
 //! Which test runs next: leases are asked for ahead of need, and a free slot takes whatever can run now.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
+use std::time::Duration;
 
 use armadillo_orchestrator::Topology;
 use tokio::sync::Notify;
@@ -10,8 +12,11 @@ use tokio::task::JoinSet;
 
 use crate::client::{DaemonClient, WITHOUT_LIMIT};
 use crate::needs::LeaseMode;
-use crate::plan::Plan;
+use crate::plan::{Plan, Planned};
 use crate::protocol::daemon::{Ask, Grant, Want};
+
+/// How long a test is thought to take that was never seen.
+const UNKNOWN: Duration = Duration::from_millis(200);
 
 /// One attempt of one test.
 #[derive(Clone, Debug)]
@@ -63,6 +68,8 @@ struct Group {
     /// Asked for and not yet granted, or running, or to be torn down.
     open: usize,
     asked: usize,
+    /// How long its tests without a final verdict will take, as far as earlier runs tell.
+    left: Duration,
     /// The slots whose workers keep fixtures, by deployment.
     keepers: BTreeMap<String, BTreeSet<usize>>,
     /// Every test is done, and the fixtures kept are being torn down.
@@ -83,6 +90,7 @@ impl Schedule {
                     if let Some(group) = groups.iter_mut().find(|group| group.topology == *topology)
                     {
                         group.waiting.push_back(job);
+                        group.left += share(planned, slots);
                     }
                 }
             }
@@ -135,7 +143,7 @@ impl Schedule {
                     return Some(Task::DropFixtures(deployment));
                 }
                 if !state.stopped {
-                    if let Some(task) = state.ready.pop_front() {
+                    if let Some(task) = self.take_most_urgent(&mut state) {
                         return Some(task);
                     }
                     if let Some(job) = state.plain.pop_front() {
@@ -160,6 +168,9 @@ impl Schedule {
             if let Some(group) = self.group_of(job, &mut state) {
                 group.keep(slot, keeps);
                 group.open -= 1;
+                group.left = group
+                    .left
+                    .saturating_sub(share(&self.plan.tests[job.test], self.slots));
             }
         }
         self.after_change();
@@ -205,6 +216,24 @@ impl Schedule {
             }
         }
         self.after_change();
+    }
+
+    /// What can run now, from the group that has most left to do: it ends last, so it must not wait.
+    fn take_most_urgent(&self, state: &mut State) -> Option<Task> {
+        let urgency = |task: &Task| match task {
+            Task::Run(job, _) => self.left_to_do(job, &state.groups),
+            Task::Refused(..) | Task::DropFixtures(_) => Duration::MAX,
+        };
+        let most =
+            (0..state.ready.len()).max_by_key(|at| (urgency(&state.ready[*at]), Reverse(*at)))?;
+        state.ready.remove(most)
+    }
+
+    fn left_to_do(&self, job: &Job, groups: &[Group]) -> Duration {
+        let needs = self.plan.tests[job.test].needs.as_ref();
+        let group =
+            needs.and_then(|(topology, _)| groups.iter().find(|group| group.topology == *topology));
+        group.map_or(Duration::ZERO, |group| group.left)
     }
 
     /// Hands out no more tests.
@@ -268,10 +297,10 @@ impl Schedule {
             if let Some(group) = self.group_of(&job, &mut state) {
                 group.asked -= 1;
             }
+            // Before the others of its group: a deployment that is somebody's alone stands idle until a slot is free.
             match answer {
-                // A deployment that is somebody's alone stands idle until a slot is free.
                 Ok(grant) if mode == LeaseMode::Shared => {
-                    state.ready.push_back(Task::Run(job, Some(Box::new(grant))))
+                    state.ready.push_back(Task::Run(job, Some(Box::new(grant))));
                 }
                 Ok(grant) => state
                     .ready
@@ -331,6 +360,15 @@ impl Schedule {
     }
 }
 
+/// How long a test keeps its group's deployment busy: alone, or beside as many others as there are slots.
+fn share(planned: &Planned, slots: usize) -> Duration {
+    let expected = planned.expected.unwrap_or(UNKNOWN);
+    match planned.needs {
+        Some((_, LeaseMode::Exclusive)) => expected,
+        _ => expected / u32::try_from(slots).unwrap_or(1).max(1),
+    }
+}
+
 impl Group {
     fn new(topology: Topology) -> Self {
         Self {
@@ -338,6 +376,7 @@ impl Group {
             waiting: VecDeque::new(),
             open: 0,
             asked: 0,
+            left: Duration::ZERO,
             keepers: BTreeMap::new(),
             released: false,
             given_back: false,

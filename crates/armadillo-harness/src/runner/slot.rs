@@ -344,7 +344,7 @@ pub(super) fn judge(verdict: Verdict, released: &Released) -> Verdict {
         Verdict::Passed | Verdict::Skipped { .. } if !released.leaks.is_empty() => {
             Verdict::Failed {
                 kind: FailureKind::Leaked,
-                message: format!("it left behind: {}", found(&released.leaks)),
+                message: found(&released.leaks),
             }
         }
         Verdict::Failed { kind, message } if !released.crashes.is_empty() => Verdict::Failed {

@@ -199,6 +199,7 @@ impl Setting {
     pub(super) const fn of_system(flag: &Flag) -> Self {
         let mut setting = Self::valued(flag.name, flag.value, Group::Systems, flag.help).again();
         setting.repeats = flag.repeats;
+        setting.short = flag.short;
         if flag.value.is_empty() {
             setting.default = "false";
         }

@@ -6,13 +6,21 @@ mod showing;
 
 use super::setting::{Setting, SystemFlags};
 
+/// Short names that are no settings: help and version.
+const OWN_SHORT: [char; 2] = ['h', 'V'];
+
 /// Every setting: the harness's, then those systems add. A flag that several systems declare is one setting, which each of
-/// them reads.
+/// them reads. A short name belongs to the first that asks for it.
 pub fn all(systems: &[SystemFlags]) -> Vec<Setting> {
     let mut all = [selecting::TABLE, running::TABLE, showing::TABLE].concat();
     for flag in systems.iter().flat_map(|system| system.flags) {
         if all.iter().all(|setting| setting.name != flag.name) {
-            all.push(Setting::of_system(flag));
+            let mut setting = Setting::of_system(flag);
+            let is_free = |short: &char| {
+                !OWN_SHORT.contains(short) && all.iter().all(|known| known.short != Some(*short))
+            };
+            setting.short = setting.short.filter(is_free);
+            all.push(setting);
         }
     }
     all

@@ -15,18 +15,21 @@ use crate::options::Options;
 const FLAGS: &[Flag] = &[
     Flag {
         name: "tally",
+        short: Some('t'),
         value: "PATH",
         repeats: false,
         help: "The tally server.",
     },
     Flag {
         name: "tally-option",
+        short: None,
         value: "NAME=VALUE",
         repeats: true,
         help: "An option of every tally server.",
     },
     Flag {
         name: "tally-verbose",
+        short: Some('n'),
         value: "",
         repeats: false,
         help: "Let it talk.",

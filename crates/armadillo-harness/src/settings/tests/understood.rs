@@ -166,3 +166,11 @@ fn ours_are_understood() {
     assert_eq!(line(&["-x", "--maxfail", "4"]).running.max_fail, Some(1));
     assert_eq!(line(&["--durations=0"]).showing.durations, Some(usize::MAX));
 }
+
+#[test]
+fn a_system_may_have_a_short_name_that_nobody_else_has() {
+    let options = line(&["-t", "/opt/tally", "-n", "3"]);
+    assert_eq!(options.settings.get("tally"), Some("/opt/tally"));
+    assert_eq!(options.settings.get("tally-verbose"), None);
+    assert_eq!(options.settings.get("parallel"), Some("3"));
+}
