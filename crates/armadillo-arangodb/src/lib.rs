@@ -14,6 +14,7 @@ mod launch;
 mod log;
 mod names;
 pub mod options;
+mod plan;
 pub mod prelude;
 mod probe;
 mod programs;

@@ -4,4 +4,4 @@ pub use crate::client::{
     ArangoClient, ArangoError, Collection, Connection, DocumentMeta, Grant, Refusal, User, Version,
 };
 pub use crate::fixture::{Auth, Database, Deployment, SingleServer, TestUser};
-pub use crate::topology::{Single, single};
+pub use crate::topology::{Single, cluster, single};

@@ -1,40 +1,18 @@
 //! ArangoDB as a [`System`]: a table of who answers what.
 
 use armadillo_orchestrator::{
-    Candidate, Checker, Cost, Evidence, ExitMeaning, Flag, Fut, Health, Launch, LogRecord,
-    PlanError, Probe, ServerKey, ServerPlan, Settings, System, Topology, View,
+    Candidate, Checker, Evidence, ExitMeaning, Flag, Fut, Health, Launch, LogRecord, PlanError,
+    Probe, ServerKey, ServerPlan, Settings, System, Topology, View,
 };
 
-use crate::role::Role;
-use crate::topology::{CLUSTER, SINGLE, SYSTEM, markers_of};
-use crate::{checkers, evidence, exit_codes, health, launch, log, options, probe, programs, purge};
+use crate::topology::{self, SYSTEM};
+use crate::{checkers, evidence, exit_codes, health, launch, log, plan, probe, programs, purge};
 
 /// The arangodb system.
 #[derive(Clone, Copy, Debug)]
 pub struct ArangoDb;
 
 armadillo_orchestrator::register_system!(ArangoDb);
-
-const FLAGS: [Flag; 3] = [
-    Flag {
-        name: programs::SETTING,
-        value: "PATH|emulator",
-        repeats: false,
-        help: "the program arangod; `emulator` is a stand-in, which is not ArangoDB",
-    },
-    Flag {
-        name: options::SETTING,
-        value: "[ROLE.]NAME=VALUE",
-        repeats: true,
-        help: "a server option for every deployment: [ROLE.]name=value; may be given several times",
-    },
-    Flag {
-        name: launch::PACE,
-        value: "fast|realistic",
-        repeats: false,
-        help: "how long the stand-in for arangod takes to start, to stop and to create things; arangod takes its own time",
-    },
-];
 
 const MARKERS: [(&str, &str); 8] = [
     (
@@ -59,20 +37,13 @@ const MARKERS: [(&str, &str); 8] = [
     ),
 ];
 
-/// What a single server costs. Of `arangod` it is an estimate (without V8, and with little data); nobody measured it here.
-const SINGLE_COST: Cost = Cost {
-    memory_mib: 512,
-    cpu_percent: 30,
-    disk_mib: 300,
-};
-
 impl System for ArangoDb {
     fn name(&self) -> &'static str {
         SYSTEM
     }
 
     fn flags(&self) -> &'static [Flag] {
-        &FLAGS
+        &plan::FLAGS
     }
 
     fn markers(&self) -> &'static [(&'static str, &'static str)] {
@@ -80,7 +51,15 @@ impl System for ArangoDb {
     }
 
     fn topology_markers(&self, topology: &Topology) -> Vec<&'static str> {
-        markers_of(topology)
+        topology::markers_of(topology)
+    }
+
+    fn shape_of_marker(&self, marker: &str) -> Option<&'static str> {
+        topology::shape_of_marker(marker)
+    }
+
+    fn ignored(&self, topology: &Topology, settings: &Settings) -> Option<String> {
+        plan::ignored(topology, settings)
     }
 
     fn programs(&self, settings: &Settings) -> Vec<Candidate> {
@@ -96,62 +75,11 @@ impl System for ArangoDb {
     }
 
     fn complete(&self, wish: &Topology, settings: &Settings) -> Result<Topology, PlanError> {
-        let error = |param: &str, says: String, help: &str| PlanError {
-            param: param.to_owned(),
-            says,
-            help: help.to_owned(),
-        };
-        if !matches!(
-            settings.get(launch::PACE),
-            None | Some("fast" | "realistic")
-        ) {
-            return Err(error(
-                launch::PACE,
-                format!("{:?} is no pace", settings.get(launch::PACE).unwrap_or("")),
-                "use fast or realistic",
-            ));
-        }
-        match wish.shape.as_str() {
-            armadillo_orchestrator::topology::ANY_SHAPE | SINGLE => {}
-            CLUSTER => {
-                return Err(error(
-                    "shape",
-                    "clusters cannot be started yet".to_owned(),
-                    "use single()",
-                ));
-            }
-            other => {
-                return Err(error(
-                    "shape",
-                    format!("ArangoDB has no topology {other:?}"),
-                    "use single()",
-                ));
-            }
-        }
-        if let Some(param) = wish.params.keys().next() {
-            return Err(error(
-                param,
-                "a single server has no such number".to_owned(),
-                "leave it out",
-            ));
-        }
-        Ok(Topology {
-            system: SYSTEM.to_owned(),
-            shape: SINGLE.to_owned(),
-            params: wish.params.clone(),
-            options: options::complete(wish, settings, &[Role::Single])?,
-        })
+        plan::complete(wish, settings)
     }
 
-    fn plan(&self, _topology: &Topology) -> Vec<ServerPlan> {
-        vec![ServerPlan {
-            key: ServerKey::numbered(Role::Single.name(), 1),
-            role: Role::Single.name(),
-            after: Vec::new(),
-            stop_after: Vec::new(),
-            ports: &[launch::PORT],
-            cost: SINGLE_COST,
-        }]
+    fn plan(&self, topology: &Topology) -> Vec<ServerPlan> {
+        plan::servers(topology)
     }
 
     fn launch(&self, view: &View, server: &ServerKey) -> Launch {
@@ -193,11 +121,12 @@ impl System for ArangoDb {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::BTreeMap;
+    use std::path::PathBuf;
 
     use armadillo_orchestrator::{Place, Secret, Share};
 
     use super::*;
-    use crate::topology::{ANY, single};
+    use crate::topology::{cluster, single};
 
     /// A deployment of one single server, of which nothing runs.
     pub(crate) fn view() -> View {
@@ -224,47 +153,49 @@ pub(crate) mod tests {
         }
     }
 
-    #[test]
-    fn any_deployment_is_a_single_server() {
-        let complete = ArangoDb
-            .complete(&ANY.to_topology(), &Settings::default())
-            .unwrap();
-        assert_eq!(complete, single().topology().to_topology());
-        let plan = ArangoDb.plan(&complete);
-        assert_eq!(plan.len(), 1);
-        assert_eq!((plan[0].key.as_str(), plan[0].role), ("single-1", "single"));
-        assert_eq!(
-            ArangoDb.complete(&complete, &Settings::default()),
-            Ok(complete)
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_planned_is_refused() {
-        let refused = |wish: Topology, settings: &Settings| {
-            ArangoDb.complete(&wish, settings).unwrap_err().to_string()
-        };
-        let none = Settings::default();
-        let mut wish = single().topology().to_topology();
-        wish.shape = "cluster".into();
-        assert_eq!(
-            refused(wish.clone(), &none),
-            "shape: clusters cannot be started yet; use single()"
-        );
-        wish.shape = "ring".into();
-        assert!(refused(wish, &none).contains("no topology \"ring\""));
-        let wish = single().topology().with("agents", 3).to_topology();
-        assert!(refused(wish, &none).starts_with("agents: "));
-        let mut slow = Settings::default();
-        slow.set("pace", vec!["slow".into()]);
-        let wish = single().topology().to_topology();
-        assert!(refused(wish, &slow).starts_with("pace: \"slow\" is no pace"));
+    /// A deployment of a cluster, of which nothing runs. The servers listen on ports from 10001 on, in the order of the plan.
+    pub(crate) fn cluster_view(agents: u32, dbservers: u32, coordinators: u32) -> View {
+        let wish = cluster()
+            .agents(agents)
+            .dbservers(dbservers)
+            .coordinators(coordinators)
+            .topology()
+            .to_topology();
+        let settings = Settings::default();
+        let topology = ArangoDb.complete(&wish, &settings).unwrap();
+        let places = (10001..)
+            .zip(ArangoDb.plan(&topology))
+            .map(|(port, server)| {
+                let address = BTreeMap::from([("http".to_owned(), format!("127.0.0.1:{port}"))]);
+                let directory = PathBuf::from("/d").join(server.key.as_str());
+                let place = Place {
+                    role: server.role.to_owned(),
+                    bind: address.clone(),
+                    advertise: address.clone(),
+                    reach: address,
+                    dir_inside: directory.clone(),
+                    dir_outside: directory,
+                    share: Share {
+                        memory_mib: 256,
+                        cores: 1,
+                    },
+                };
+                (server.key, place)
+            });
+        View {
+            deployment: "arangodb-cluster-00c0ffee".to_owned(),
+            places: places.collect(),
+            topology,
+            secret: Secret::new("a secret made for this cluster"),
+            stand_in: false,
+            settings,
+        }
     }
 
     #[test]
     fn the_system_is_registered() {
         let system = armadillo_orchestrator::system("arangodb").unwrap();
-        assert_eq!(system.flags().len(), FLAGS.len());
+        assert_eq!(system.flags().len(), plan::FLAGS.len());
         assert_eq!(system.checkers().len(), 6);
     }
 }

@@ -43,6 +43,86 @@ impl Single {
     }
 }
 
+/// The number of agents of a cluster.
+pub(crate) const AGENTS: &str = "agents";
+/// The number of its dbservers.
+pub(crate) const DBSERVERS: &str = "dbservers";
+/// The number of its coordinators.
+pub(crate) const COORDINATORS: &str = "coordinators";
+/// How many copies a shard has unless its collection says otherwise.
+pub(crate) const REPLICATION_FACTOR: &str = "replication_factor";
+
+/// A cluster. In a test's attribute: `cluster`, `cluster(dbservers = 5)`, `cluster(minimal)`. Unless said here or on the
+/// command line it has 3 agents, 3 dbservers and 1 coordinator, and shards have 2 copies.
+#[must_use]
+pub const fn cluster() -> Cluster {
+    Cluster(StaticTopology::new(SYSTEM, CLUSTER))
+}
+
+/// A cluster being described; see [`cluster`].
+#[derive(Clone, Copy, Debug)]
+pub struct Cluster(StaticTopology);
+
+impl Cluster {
+    /// The same with this many agents: 1, 3, 5, ...
+    #[must_use]
+    pub const fn agents(self, count: u32) -> Self {
+        Self(self.0.with(AGENTS, count))
+    }
+
+    /// The same with this many dbservers.
+    #[must_use]
+    pub const fn dbservers(self, count: u32) -> Self {
+        Self(self.0.with(DBSERVERS, count))
+    }
+
+    /// The same with this many coordinators.
+    #[must_use]
+    pub const fn coordinators(self, count: u32) -> Self {
+        Self(self.0.with(COORDINATORS, count))
+    }
+
+    /// The same with this many copies of each shard, for collections that do not say.
+    #[must_use]
+    pub const fn replication_factor(self, copies: u32) -> Self {
+        Self(self.0.with(REPLICATION_FACTOR, copies))
+    }
+
+    /// One server of each role, and one copy of everything: the smallest cluster, and the fastest to start.
+    #[must_use]
+    pub const fn minimal(self) -> Self {
+        self.agents(1)
+            .dbservers(1)
+            .coordinators(1)
+            .replication_factor(1)
+    }
+
+    /// The same with a start-up option added, for every role that has it or, written `dbserver.log.level`, for one; see
+    /// [`Single::option`].
+    ///
+    /// # Panics
+    /// At compile time, when more than eight options are set.
+    #[must_use]
+    pub const fn option(self, name: &'static str, value: &'static str) -> Self {
+        Self(self.0.with_option(name, value))
+    }
+
+    /// The topology described.
+    #[must_use]
+    pub const fn topology(self) -> StaticTopology {
+        self.0
+    }
+}
+
+/// The shape that a marker gives to a test on any deployment.
+pub(crate) fn shape_of_marker(marker: &str) -> Option<&'static str> {
+    match marker {
+        "arango_single" => Some(SINGLE),
+        "arango_cluster" => Some(CLUSTER),
+        _ => None,
+    }
+}
+
 /// The markers a test on this topology gets without saying so.
 pub(crate) fn markers_of(topology: &Topology) -> Vec<&'static str> {
     match topology.shape.as_str() {
@@ -59,11 +139,26 @@ mod tests {
     const LOUD: StaticTopology = single().option("log.level", "debug").topology();
 
     #[test]
+    fn the_smallest_cluster_says_every_number() {
+        const SMALL: StaticTopology = cluster().minimal().dbservers(2).topology();
+        assert_eq!(
+            SMALL.to_topology().to_string(),
+            "arangodb cluster(agents = 1, coordinators = 1, dbservers = 2, replication_factor = 1)"
+        );
+    }
+
+    #[test]
     fn a_single_server_with_an_option_is_a_constant() {
         let topology = LOUD.to_topology();
         assert_eq!(topology.to_string(), "arangodb single(log.level=debug)");
         assert_eq!(markers_of(&topology), ["arango_single"]);
         assert!(ANY.is_any());
+        for shape in [SINGLE, CLUSTER] {
+            let topology = StaticTopology::new(SYSTEM, shape).to_topology();
+            let markers = markers_of(&topology);
+            assert_eq!(shape_of_marker(markers[0]), Some(shape));
+        }
+        assert_eq!(shape_of_marker("slow"), None);
         assert!(markers_of(&ANY.to_topology()).is_empty());
     }
 }

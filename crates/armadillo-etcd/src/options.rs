@@ -19,18 +19,21 @@ pub(crate) const OPTION_FLAG: &str = "server-option";
 pub(crate) const FLAGS: &[Flag] = &[
     Flag {
         name: PROGRAM_FLAG,
+        short: None,
         value: "PATH",
         repeats: false,
         help: "the etcd program; otherwise the one in PATH",
     },
     Flag {
         name: MEMBERS_FLAG,
+        short: None,
         value: "N",
         repeats: false,
         help: "members of every etcd cluster that does not say (odd; default 3)",
     },
     Flag {
         name: OPTION_FLAG,
+        short: None,
         value: "[ROLE.]NAME=VALUE",
         repeats: true,
         help: "a server option for every deployment: [ROLE.]name=value; may be given several times",

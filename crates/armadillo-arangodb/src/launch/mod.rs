@@ -1,0 +1,134 @@
+//! How a server is started: one function for what every role gets, and one for each role.
+//!
+//! Every option passed is checked, by a test, against the official list for the role it is passed to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use armadillo_orchestrator::{Launch, Place, Secret, ServerKey, Stop, Verb, View};
+
+use crate::auth;
+use crate::options::ServerOption;
+use crate::role::Role;
+
+mod cluster;
+mod options;
+#[cfg(test)]
+mod tests;
+
+use options::Options;
+
+/// The name of a server's only port.
+pub(crate) const PORT: &str = "http";
+
+/// The setting of how long the stand-in takes for what it does, and the stand-in's own option. `arangod` does not know it.
+pub(crate) const PACE: &str = "pace";
+
+/// The file that holds the key of tokens, in the server's directory.
+const KEY_FILE: &str = "jwt-key";
+
+/// The directory for temporary files, and a file that makes it exist.
+const TEMPORARY: &str = "tmp";
+const TEMPORARY_MARK: &str = "tmp/.keep";
+
+/// The password of `root`. `arangod` reads the variable when it makes its first user, on its first start, whether or not
+/// `--database.init-database` is given (`InitDatabaseFeature::prepare`, `UserManager::createRootUser`): so there is no
+/// moment with an empty password, and none is on a command line.
+const ROOT_PASSWORD: &str = "ARANGODB_DEFAULT_ROOT_PASSWORD";
+
+/// The command line, environment and files of one server of the plan.
+#[expect(
+    clippy::expect_used,
+    reason = "the orchestrator asks only for servers of the plan, which this crate made"
+)]
+pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
+    let place = view.places.get(server).expect("a server of the plan");
+    let role = Role::of_name(&place.role).expect("a role of ours");
+    let mut options = Options::default();
+    common(&mut options, place);
+    match role {
+        Role::Single => without_javascript(&mut options),
+        Role::Agent => cluster::agent(&mut options, view, place),
+        Role::DbServer => cluster::dbserver(&mut options, view, place),
+        Role::Coordinator => {
+            cluster::coordinator(&mut options, view, place);
+            without_javascript(&mut options);
+        }
+    }
+    for (name, value) in &view.topology.options {
+        let option = ServerOption::new(name, value);
+        if option.is_for(role) {
+            options.choose(option);
+        }
+    }
+    if view.stand_in
+        && let Some(pace) = view.settings.get(PACE)
+    {
+        options.set(PACE, pace);
+    }
+    Launch {
+        args: options.into_args(),
+        env: environment(view, place, role),
+        files: vec![
+            (PathBuf::from(KEY_FILE), 0o600, auth::jwt_key(view)),
+            (PathBuf::from(TEMPORARY_MARK), 0o644, Secret::default()),
+        ],
+        stop: Stop {
+            polite: Verb::Terminate,
+            grace: Duration::from_secs(30),
+            then: vec![(Verb::Abort, Duration::from_secs(10))],
+        },
+    }
+}
+
+/// What every role gets. No configuration file is read, so that nothing on the machine can change what is tested.
+fn common(options: &mut Options, place: &Place) {
+    let inside = |name: &str| place.dir_inside.join(name).display().to_string();
+    let bind = place.bind.get(PORT).cloned().unwrap_or_default();
+    options.set("configuration", "none");
+    options.set("database.directory", inside("data"));
+    options.set("temp.path", inside(TEMPORARY));
+    options.set("server.endpoint", format!("tcp://{bind}"));
+    options.set("server.authentication", "true");
+    options.set("server.jwt-secret-keyfile", inside(KEY_FILE));
+    // The start can be watched from its first moments, and a slow one told from a dead one.
+    options.set("server.early-connections", "true");
+    // `+` is stderr, which is captured (`LogAppenderStdStream.cpp`); written at once, so that a crash loses no line.
+    options.set("log.output", "+");
+    options.set("log.foreground-tty", "false");
+    options.set("log.force-direct", "true");
+    options.set("log.use-json-format", "true");
+    options.set("log.role", "true");
+    // A thread that writes to the directory every few seconds and complains of slow disks.
+    options.set("database.io-heartbeat", "false");
+}
+
+/// Servers that clients talk to have V8. Without a configuration file, V8 has no start-up scripts and ends the server
+/// (`V8DealerFeature.cpp`), so it is off, and Foxx queues with it (documentation, "Reducing the memory footprint"). Who
+/// needs it sets `javascript.enabled`, `javascript.startup-directory` and `javascript.app-path`.
+fn without_javascript(options: &mut Options) {
+    options.set("javascript.enabled", "false");
+    options.set("foxx.queues", "false");
+}
+
+fn environment(view: &View, place: &Place, role: Role) -> BTreeMap<String, String> {
+    let memory = u64::from(place.share.memory_mib) << 20;
+    let mut environment = BTreeMap::from([
+        // Each server plans for its share, not for the whole machine (documentation, "ArangoDB Server environment variables").
+        (
+            "ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY".to_owned(),
+            memory.to_string(),
+        ),
+        (
+            "ARANGODB_OVERRIDE_DETECTED_NUMBER_OF_CORES".to_owned(),
+            place.share.cores.to_string(),
+        ),
+    ]);
+    // Agents and dbservers know no users.
+    if matches!(role, Role::Single | Role::Coordinator) {
+        let password = auth::root_password(view).reveal().to_owned();
+        environment.insert(ROOT_PASSWORD.to_owned(), password);
+    }
+    environment
+}

@@ -1,0 +1,238 @@
+//! The wish of a test with everything filled in that it left unsaid.
+
+use std::collections::BTreeMap;
+
+use armadillo_orchestrator::topology::ANY_SHAPE;
+use armadillo_orchestrator::{PlanError, Settings, Topology};
+
+use super::flags::{NUMBERS, any_shape, error, only_shape};
+use crate::role::Role;
+use crate::topology::{
+    AGENTS, CLUSTER, COORDINATORS, DBSERVERS, REPLICATION_FACTOR, SINGLE, SYSTEM,
+};
+use crate::{launch, options};
+
+/// What `--cluster.max-replication-factor` is unless said (official list).
+const MOST_COPIES: u32 = 10;
+
+/// The wish with shape, numbers and options filled in.
+pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology, PlanError> {
+    if let Some(other) = settings.get(launch::PACE)
+        && !matches!(other, "fast" | "realistic")
+    {
+        let says = format!("{other:?} is no pace");
+        return Err(error(launch::PACE, says, "use fast or realistic"));
+    }
+    only_shape(settings)?;
+    let shape = match wish.shape.as_str() {
+        ANY_SHAPE => any_shape(settings)?,
+        SINGLE => SINGLE,
+        CLUSTER => CLUSTER,
+        other => {
+            let says = format!("ArangoDB has no topology {other:?}");
+            return Err(error("shape", says, "use single() or cluster()"));
+        }
+    };
+    let (params, roles): (_, &[Role]) = if shape == SINGLE {
+        if let Some(param) = wish.params.keys().next() {
+            let says = "a single server has no such number".to_owned();
+            return Err(error(param, says, "leave it out"));
+        }
+        (BTreeMap::new(), &[Role::Single])
+    } else {
+        let roles = &[Role::Agent, Role::DbServer, Role::Coordinator];
+        (numbers(wish, settings)?, roles)
+    };
+    let complete = Topology {
+        system: SYSTEM.to_owned(),
+        shape: shape.to_owned(),
+        params,
+        options: wish.options.clone(),
+    };
+    Ok(Topology {
+        options: options::complete(&complete, settings, roles)?,
+        ..complete
+    })
+}
+
+/// The four numbers of a cluster: the test's own, then the settings', then defaults.
+fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>, PlanError> {
+    let known = |name: &&String| !NUMBERS.iter().any(|(number, _)| number == *name);
+    if let Some(unknown) = wish.params.keys().find(known) {
+        let help = "its numbers are agents, dbservers, coordinators and replication_factor";
+        let says = "a cluster has no such number".to_owned();
+        return Err(error(unknown, says, help));
+    }
+    let agents = number(wish, settings, AGENTS, 3)?;
+    if agents % 2 == 0 {
+        let says = format!(
+            "{agents} agents bear no more failures than {}, and one vote more is needed for each write",
+            agents - 1
+        );
+        return Err(error(AGENTS, says, "use 1, 3 or 5"));
+    }
+    let dbservers = number(wish, settings, DBSERVERS, 3)?;
+    let coordinators = number(wish, settings, COORDINATORS, 1)?;
+    let mut copies = number(wish, settings, REPLICATION_FACTOR, dbservers.min(2))?;
+    let is_said = |name: &str| wish.param(name).is_some();
+    if is_said(DBSERVERS) && !is_said(REPLICATION_FACTOR) {
+        // What is said for all clusters does not make a small one impossible.
+        copies = copies.min(dbservers);
+    }
+    if copies > dbservers {
+        let says = format!("{copies} copies need as many dbservers, and there are {dbservers}");
+        return Err(error(REPLICATION_FACTOR, says, "use fewer copies"));
+    }
+    if copies > MOST_COPIES {
+        let says = format!("arangod makes at most {MOST_COPIES} copies");
+        return Err(error(REPLICATION_FACTOR, says, "use fewer copies"));
+    }
+    let numbers = [
+        (AGENTS, agents),
+        (DBSERVERS, dbservers),
+        (COORDINATORS, coordinators),
+        (REPLICATION_FACTOR, copies),
+    ];
+    Ok(numbers
+        .map(|(name, number)| (name.to_owned(), number))
+        .into())
+}
+
+/// One number, which must not be zero.
+fn number(
+    wish: &Topology,
+    settings: &Settings,
+    name: &str,
+    default: u32,
+) -> Result<u32, PlanError> {
+    let flag = NUMBERS.iter().find(|(number, _)| *number == name);
+    let said = flag.and_then(|(_, flag)| settings.get(flag));
+    let number = match (wish.param(name), said) {
+        (Some(number), _) => number,
+        (None, Some(said)) => said.trim().parse().map_err(|_| {
+            let says = format!("{said:?} is not a whole number in range");
+            error(name, says, "write a number such as 3")
+        })?,
+        (None, None) => default,
+    };
+    if number == 0 {
+        let says = match name {
+            REPLICATION_FACTOR => "without a copy there is no data",
+            _ => "a cluster cannot do without any of them",
+        };
+        return Err(error(name, says.to_owned(), "use at least 1"));
+    }
+    Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::{ANY, cluster, single};
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        let mut settings = Settings::default();
+        for (name, value) in pairs {
+            settings.set(name, vec![(*value).to_owned()]);
+        }
+        settings
+    }
+
+    fn completed(wish: Topology, pairs: &[(&str, &str)]) -> Result<String, String> {
+        let complete = complete(&wish, &settings(pairs)).map_err(|error| error.to_string())?;
+        let again = super::complete(&complete, &settings(pairs)).unwrap();
+        assert_eq!(again, complete, "completing twice changes something");
+        Ok(complete.label())
+    }
+
+    fn silent() -> Topology {
+        cluster().topology().to_topology()
+    }
+
+    const DEFAULT: &str = "arangodb-cluster-agents3-coordinators1-dbservers3-replication-factor2";
+
+    #[test]
+    fn any_deployment_is_a_single_server_unless_somebody_says_otherwise() {
+        let any = || ANY.to_topology();
+        assert_eq!(completed(any(), &[]).unwrap(), "arangodb-single");
+        assert_eq!(completed(any(), &[("cluster", "true")]).unwrap(), DEFAULT);
+        assert_eq!(completed(any(), &[("agents", "3")]).unwrap(), DEFAULT);
+        assert_eq!(completed(silent(), &[]).unwrap(), DEFAULT);
+        let single = single().topology().to_topology();
+        assert_eq!(
+            completed(single, &[("agents", "5")]).unwrap(),
+            "arangodb-single"
+        );
+    }
+
+    #[test]
+    fn settings_fill_what_a_test_left_unspecified() {
+        let label = |wish: Topology, pairs: &[(&str, &str)]| completed(wish, pairs).unwrap();
+        let said = [
+            ("agents", "5"),
+            ("dbservers", "4"),
+            ("coordinators", "2"),
+            ("replication-factor", "3"),
+        ];
+        assert_eq!(
+            label(silent(), &said),
+            "arangodb-cluster-agents5-coordinators2-dbservers4-replication-factor3"
+        );
+        let minimal = cluster().minimal().topology().to_topology();
+        assert_eq!(
+            label(minimal, &said),
+            "arangodb-cluster-agents1-coordinators1-dbservers1-replication-factor1"
+        );
+        let two = cluster().dbservers(2).topology().to_topology();
+        assert_eq!(
+            label(two, &said),
+            "arangodb-cluster-agents5-coordinators2-dbservers2-replication-factor2"
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_what_would() {
+        let refused = |wish: Topology, pairs: &[(&str, &str)]| completed(wish, pairs).unwrap_err();
+        let with = |name, count| {
+            let topology = cluster().topology();
+            topology.with(name, count).to_topology()
+        };
+        assert_eq!(
+            refused(with(AGENTS, 4), &[]),
+            "agents: 4 agents bear no more failures than 3, and one vote more is needed for each write; use 1, 3 or 5"
+        );
+        assert!(refused(silent(), &[("agents", "2")]).starts_with("agents: 2 agents bear"));
+        for (name, flag) in NUMBERS {
+            assert!(refused(with(name, 0), &[]).ends_with("use at least 1"));
+            assert!(refused(silent(), &[(flag, "0")]).starts_with(name));
+            assert!(refused(silent(), &[(flag, "three")]).contains("\"three\" is not"));
+        }
+        assert_eq!(
+            refused(with(REPLICATION_FACTOR, 4), &[]),
+            "replication_factor: 4 copies need as many dbservers, and there are 3; use fewer copies"
+        );
+        let many = cluster().dbservers(12).replication_factor(11).topology();
+        assert!(refused(many.to_topology(), &[]).contains("at most 10 copies"));
+        assert!(refused(with("members", 3), &[]).starts_with("members: a cluster has no such"));
+        let mut ring = silent();
+        ring.shape = "ring".into();
+        assert!(refused(ring, &[]).contains("no topology \"ring\""));
+        let single = single().topology().with(AGENTS, 3).to_topology();
+        assert!(refused(single.clone(), &[]).starts_with("agents: a single server"));
+        assert!(refused(silent(), &[("pace", "slow")]).starts_with("pace: \"slow\" is no pace"));
+    }
+
+    #[test]
+    fn options_are_for_the_roles_of_the_shape() {
+        let wish = cluster()
+            .option("dbserver.log.level", "replication=debug")
+            .option("agency.wait-for-sync", "true")
+            .topology()
+            .to_topology();
+        let none = Settings::default();
+        assert_eq!(complete(&wish, &none).unwrap().options.len(), 2);
+        let wrong = cluster().option("single.log.level", "debug").topology();
+        let refused = complete(&wrong.to_topology(), &none).unwrap_err();
+        assert_eq!(refused.says, "no server of \"arangodb cluster\" has it");
+    }
+}

@@ -1,0 +1,201 @@
+//! The flags that say on what tests run, and what they come to.
+
+use armadillo_orchestrator::{Flag, PlanError, Settings, Topology};
+
+use crate::topology::{AGENTS, CLUSTER, COORDINATORS, DBSERVERS, REPLICATION_FACTOR, SINGLE};
+use crate::{launch, options, programs};
+
+/// `-d`: the only shape of deployments there is in a run.
+const MODE: &str = "deployment-mode";
+
+/// `-c`: the same as `-d cluster`.
+const CLUSTER_SWITCH: &str = "cluster";
+
+/// The flags this system adds.
+pub(crate) const FLAGS: [Flag; 9] = [
+    Flag {
+        name: programs::SETTING,
+        short: None,
+        value: "PATH|emulator",
+        repeats: false,
+        help: "the program arangod; `emulator` is a stand-in, which is not ArangoDB",
+    },
+    Flag {
+        name: MODE,
+        short: Some('d'),
+        value: "single|cluster",
+        repeats: false,
+        help: "what tests on any deployment of ArangoDB run on; tests that need the other are ignored",
+    },
+    Flag {
+        name: CLUSTER_SWITCH,
+        short: Some('c'),
+        value: "",
+        repeats: false,
+        help: "the same as `--deployment-mode cluster`",
+    },
+    Flag {
+        name: "agents",
+        short: None,
+        value: "N",
+        repeats: false,
+        help: "agents of every cluster of ArangoDB that does not say (odd; default 3); like the next three, it makes \
+               clusters of the deployments of tests that run on any",
+    },
+    Flag {
+        name: "dbservers",
+        short: None,
+        value: "N",
+        repeats: false,
+        help: "dbservers of every cluster that does not say (default 3)",
+    },
+    Flag {
+        name: "coordinators",
+        short: None,
+        value: "N",
+        repeats: false,
+        help: "coordinators of every cluster that does not say (default 1)",
+    },
+    Flag {
+        name: "replication-factor",
+        short: None,
+        value: "N",
+        repeats: false,
+        help: "copies of each shard, in every cluster that does not say (default 2, or as many as there are dbservers)",
+    },
+    Flag {
+        name: options::SETTING,
+        short: None,
+        value: "[ROLE.]NAME=VALUE",
+        repeats: true,
+        help: "a server option for every deployment: [ROLE.]name=value; may be given several times",
+    },
+    Flag {
+        name: launch::PACE,
+        short: None,
+        value: "fast|realistic",
+        repeats: false,
+        help: "how long the stand-in for arangod takes to start, to stop and to create things; arangod takes its own time",
+    },
+];
+
+/// The numbers of a cluster, each with the flag that says it.
+pub(super) const NUMBERS: [(&str, &str); 4] = [
+    (AGENTS, "agents"),
+    (DBSERVERS, "dbservers"),
+    (COORDINATORS, "coordinators"),
+    (REPLICATION_FACTOR, "replication-factor"),
+];
+
+/// The shape all deployments of the run have to have, if one was asked for.
+pub(super) fn only_shape(settings: &Settings) -> Result<Option<&'static str>, PlanError> {
+    let switched = settings.is_on(CLUSTER_SWITCH);
+    match settings.get(MODE) {
+        None => Ok(switched.then_some(CLUSTER)),
+        Some(CLUSTER) => Ok(Some(CLUSTER)),
+        Some(SINGLE) if switched => Err(error(
+            MODE,
+            "it says single, and --cluster says the opposite".into(),
+            "give one of them",
+        )),
+        Some(SINGLE) => Ok(Some(SINGLE)),
+        Some(other) => Err(error(
+            MODE,
+            format!("{other:?} is neither single nor cluster"),
+            "use single or cluster",
+        )),
+    }
+}
+
+/// The shape of a deployment that may have any.
+pub(super) fn any_shape(settings: &Settings) -> Result<&'static str, PlanError> {
+    let counted = NUMBERS.iter().any(|(_, flag)| settings.get(flag).is_some());
+    let default = if counted { CLUSTER } else { SINGLE };
+    Ok(only_shape(settings)?.unwrap_or(default))
+}
+
+/// Why a test on this topology is not run.
+pub(crate) fn ignored(topology: &Topology, settings: &Settings) -> Option<String> {
+    // What makes no sense was refused when the topology was completed.
+    let only = only_shape(settings).ok().flatten()?;
+    (topology.shape != only).then(|| {
+        let needs = match topology.shape.as_str() {
+            CLUSTER => "a cluster",
+            _ => "a single server",
+        };
+        format!("needs {needs}; this run has --{MODE} {only}")
+    })
+}
+
+/// Shorthand for a [`PlanError`].
+pub(super) fn error(param: &str, says: String, help: &str) -> PlanError {
+    PlanError {
+        param: param.to_owned(),
+        says,
+        help: help.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::{cluster, single};
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        let mut settings = Settings::default();
+        for (name, value) in pairs {
+            settings.set(name, vec![(*value).to_owned()]);
+        }
+        settings
+    }
+
+    #[test]
+    fn any_number_of_a_cluster_implies_one() {
+        let shape = |pairs: &[(&str, &str)]| any_shape(&settings(pairs)).unwrap();
+        assert_eq!(shape(&[]), SINGLE);
+        assert_eq!(shape(&[("cluster", "true")]), CLUSTER);
+        assert_eq!(shape(&[("cluster", "false")]), SINGLE);
+        assert_eq!(shape(&[("deployment-mode", "cluster")]), CLUSTER);
+        for (_, flag) in NUMBERS {
+            assert_eq!(shape(&[(flag, "3")]), CLUSTER, "{flag}");
+            let both = [(flag, "3"), ("deployment-mode", "single")];
+            assert_eq!(shape(&both), SINGLE, "{flag}");
+        }
+    }
+
+    #[test]
+    fn tests_of_the_other_shape_are_ignored_with_the_reason() {
+        let (cluster, single) = (
+            cluster().topology().to_topology(),
+            single().topology().to_topology(),
+        );
+        let only = |mode| settings(&[("deployment-mode", mode)]);
+        assert_eq!(
+            ignored(&cluster, &only("single")).as_deref(),
+            Some("needs a cluster; this run has --deployment-mode single")
+        );
+        assert_eq!(
+            ignored(&single, &settings(&[("cluster", "true")])).as_deref(),
+            Some("needs a single server; this run has --deployment-mode cluster")
+        );
+        assert_eq!(ignored(&single, &only("single")), None);
+        assert_eq!(ignored(&single, &settings(&[("agents", "3")])), None);
+        assert_eq!(ignored(&cluster, &Settings::default()), None);
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let refused = |pairs: &[(&str, &str)]| {
+            let refused = only_shape(&settings(pairs)).unwrap_err();
+            refused.to_string()
+        };
+        assert_eq!(
+            refused(&[("deployment-mode", "single"), ("cluster", "true")]),
+            "deployment-mode: it says single, and --cluster says the opposite; give one of them"
+        );
+        assert_eq!(
+            refused(&[("deployment-mode", "ring")]),
+            "deployment-mode: \"ring\" is neither single nor cluster; use single or cluster"
+        );
+    }
+}

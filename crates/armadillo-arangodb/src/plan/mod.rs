@@ -1,0 +1,9 @@
+//! From a wish to servers: what the settings fill in, and which servers a complete topology has.
+
+mod complete;
+mod flags;
+mod servers;
+
+pub(crate) use complete::complete;
+pub(crate) use flags::{FLAGS, ignored};
+pub(crate) use servers::servers;
