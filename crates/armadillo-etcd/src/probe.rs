@@ -6,7 +6,7 @@ use armadillo_orchestrator::{Client, HttpError, Identity, Probe, Request, Server
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::client::wire::{MembersAnswer, StatusAnswer, decode};
+use crate::client::wire::{MemberAnswer, MembersAnswer, PeerAnswer, StatusAnswer, decode};
 use crate::names::member_name;
 
 /// How long an answer may take. A member binds its ports some time before it serves them.
@@ -18,8 +18,7 @@ const CLIENT_GRACE: Duration = Duration::from_millis(10);
 /// What a member says to a client.
 struct Served {
     has_leader: bool,
-    /// Whether it says that it is who it should be; `None` where it does not say who it is.
-    ours: Option<bool>,
+    identity: Option<Identity>,
 }
 
 /// A member is answering when it serves its peers, which is all the next member needs of it. It is ready when it serves
@@ -31,17 +30,18 @@ pub(crate) async fn probe(view: &View, server: &ServerKey) -> Probe {
         return Probe::Hopeless(format!("{server} has no client port or no peer port"));
     };
     let mut serving = std::pin::pin!(ask_client(view, server, client));
-    let mut answering = std::pin::pin!(ask_peer(peer));
+    let mut answering = std::pin::pin!(ask_peer(view, server, peer));
     let served = tokio::select! {
         biased;
         served = &mut serving => served,
         answer = &mut answering => {
-            if let Err(why) = answer {
-                return Probe::NotYet(why);
-            }
+            let identity = match answer {
+                Ok(identity) => identity,
+                Err(why) => return Probe::NotYet(why),
+            };
             match tokio::time::timeout(CLIENT_GRACE, &mut serving).await {
                 Ok(served) => served,
-                Err(_) => return answering_stage(None),
+                Err(_) => return answers(identity),
             }
         }
     };
@@ -52,32 +52,48 @@ pub(crate) async fn probe(view: &View, server: &ServerKey) -> Probe {
             } else {
                 Stage::Answering
             },
-            identity: served.ours.map(Identity::Ours),
+            identity: served.identity,
         },
-        Err(why) => match ask_peer(peer).await {
-            Ok(()) => answering_stage(None),
+        Err(why) => match ask_peer(view, server, peer).await {
+            Ok(identity) => answers(identity),
             Err(_) => Probe::NotYet(why),
         },
     }
 }
 
-/// Peers are answered with the list of all members, which does not say who answers: the proof is left to the socket.
-fn answering_stage(identity: Option<Identity>) -> Probe {
+fn answers(identity: Option<Identity>) -> Probe {
     Probe::At {
         stage: Stage::Answering,
         identity,
     }
 }
 
-async fn ask_peer(address: &str) -> Result<(), String> {
+/// Peers are answered with the list of all members. It does not say which of them answers, but only a member of this
+/// deployment knows the names, and each is told to listen on another port.
+async fn ask_peer(
+    view: &View,
+    server: &ServerKey,
+    address: &str,
+) -> Result<Option<Identity>, String> {
     let client = Client::tcp(address);
     let outcome = client.send(Request::get("/members"), LIMIT).await;
     let response = outcome.map_err(|error| reason("its peer port", &error))?;
-    if response.is_success() {
-        Ok(())
-    } else {
-        Err(format!("its peer port answers HTTP {}", response.status))
+    if !response.is_success() {
+        return Err(format!("its peer port answers HTTP {}", response.status));
     }
+    let members: Vec<PeerAnswer> = decode(&response.body)
+        .map_err(|why| format!("its peer port does not speak etcd: {why}"))?;
+    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    Ok(identity(view, server, &names))
+}
+
+/// Whether the member's own name is among these; `None` if there is no name at all.
+fn identity(view: &View, server: &ServerKey, names: &[&str]) -> Option<Identity> {
+    if names.iter().all(|name| name.is_empty()) {
+        return None;
+    }
+    let own = member_name(&view.deployment, server);
+    Some(Identity::Ours(names.contains(&own.as_str())))
 }
 
 /// Status and identity. The member's number in the answer belongs to a name in the member list, and the name holds the
@@ -86,14 +102,11 @@ async fn ask_client(view: &View, server: &ServerKey, address: &str) -> Result<Se
     let client = Client::tcp(address);
     let status: StatusAnswer = post(&client, "/v3/maintenance/status").await?;
     let list: MembersAnswer = post(&client, "/v3/cluster/member/list").await?;
-    let own = list
-        .members
-        .iter()
-        .find(|member| member.id == status.header.member_id && !member.name.is_empty());
-    let name = member_name(&view.deployment, server);
+    let answering = |member: &&MemberAnswer| member.id == status.header.member_id;
+    let name = list.members.iter().find(answering).map(|m| m.name.as_str());
     Ok(Served {
         has_leader: status.leader != 0,
-        ours: own.map(|member| member.name == name),
+        identity: identity(view, server, name.as_slice()),
     })
 }
 
@@ -117,5 +130,24 @@ fn reason(port: &str, error: &HttpError) -> String {
         format!("{port} is open but does not answer yet")
     } else {
         format!("{port}: {error}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canned;
+
+    #[test]
+    fn the_name_is_the_proof() {
+        let view = canned::view(3);
+        let said = |names: &[&str]| identity(&view, &"member-2".into(), names);
+        let own = "etcd-cluster-members3-00c0ffee.member-2";
+        let other = "etcd-cluster-members3-00c0ffee.member-1";
+        assert_eq!(said(&[other, own]), Some(Identity::Ours(true)));
+        assert_eq!(said(&[other]), Some(Identity::Ours(false)));
+        assert_eq!(said(&["default"]), Some(Identity::Ours(false)));
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&[""]), None);
     }
 }

@@ -111,6 +111,13 @@ pub(crate) struct MemberAnswer {
     pub(crate) is_learner: bool,
 }
 
+/// A member in the answer to `GET /members` on a peer port: there, numbers are numbers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PeerAnswer {
+    pub(crate) name: String,
+}
+
 /// A key with its value.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
