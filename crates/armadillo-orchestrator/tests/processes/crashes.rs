@@ -97,7 +97,7 @@ fn given_up() {
         let pid = pid_of(&deployment, &first);
         rustix::process::kill_process(
             rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(),
-            rustix::process::Signal::SEGV,
+            rustix::process::Signal::KILL,
         )
         .unwrap();
         until("remembered", || deployment.crashes().len() == 1).await;

@@ -176,7 +176,7 @@ fn late() {
         let ground = Ground::new();
         let never = row("by-pid", 1, &[("node-1", "ready-after=100000000")]);
         let error = ground
-            .start_within(&never, Duration::from_millis(300))
+            .start_within(&never, Duration::from_secs(2))
             .await
             .unwrap_err();
         let text = error.to_string();
