@@ -32,8 +32,8 @@ async fn what_is_inserted_can_be_read(articles: Collection) -> TestResult {
 /// A test that is not `async` waits with `cx.block_on`.
 #[armadillo::test]
 fn what_is_removed_is_gone(articles: &Collection, cx: &TestContext) -> TestResult {
-    let written = cx.block_on(articles.insert(&apples(35)).into_future())?;
-    cx.block_on(articles.remove(&written.key).into_future())?;
+    let written = cx.block_on(articles.insert(&apples(35)))?;
+    cx.block_on(articles.remove(&written.key))?;
     let found: Option<Article> = cx.block_on(articles.get(&written.key))?;
     assert_eq!(found, None);
     Ok(())

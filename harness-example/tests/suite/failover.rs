@@ -12,6 +12,21 @@ use crate::load::Load;
 /// The group that has a leader in every etcd cluster.
 const RAFT: &str = "raft";
 
+/// The shortest test of a failure: the cluster is this test's own until it ends, and repaired afterwards.
+#[armadillo::test(markers(crash_test))]
+async fn a_write_survives_its_leader(cluster: Exclusive<Etcd>, client: EtcdClient) -> TestResult {
+    client.put("apples", "3").await?;
+    let leader = cluster.leader().await?;
+    cluster.server(&leader).kill().await?;
+    cluster.wait_until(healthy().except(&leader)).await?;
+    assert_eq!(
+        client.get("apples").await?.map(|kv| kv.text()).as_deref(),
+        Some("3")
+    );
+    Ok(())
+}
+
+/// The same with writers that do not stop: every key that was acknowledged before, during and after the death is found.
 #[armadillo::test(markers(crash_test, failover, rta_suite("failover")))]
 async fn no_acknowledged_write_is_lost_when_the_leader_dies(
     cluster: Exclusive<Etcd>,
