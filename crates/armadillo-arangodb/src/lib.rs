@@ -3,6 +3,7 @@
 //!
 //! What is assumed of `arangod` is listed in `docs/assumptions.md`, each with its source.
 
+pub mod agency;
 pub mod auth;
 pub mod checkers;
 pub mod client;

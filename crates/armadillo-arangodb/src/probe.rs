@@ -161,7 +161,7 @@ fn refused(error: &ArangoError) -> Look {
 }
 
 /// An error without method and path, which the reader of a health table knows.
-fn reason(error: &ArangoError) -> String {
+pub(crate) fn reason(error: &ArangoError) -> String {
     match error {
         ArangoError::Server {
             status, message, ..

@@ -29,6 +29,15 @@ pub(crate) fn answer(status: u16, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A redirection of an agent.
+pub(crate) fn sent_on(address: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{address}/_api/agency/x\r\ncontent-length: 0\r\n\
+         connection: close\r\n\r\n"
+    )
+    .into_bytes()
+}
+
 /// A server on a thread of its own.
 pub(crate) struct Server {
     thread: JoinHandle<Vec<Seen>>,
@@ -40,9 +49,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it. Without any answer nobody listens. The view is of a deployment that consists of it.
     pub(crate) fn start(answers: Vec<Vec<u8>>) -> (Self, View) {
+        Self::start_as(view(), answers)
+    }
+
+    /// The same, in the place of each server of this deployment.
+    pub(crate) fn start_as(mut view: View, answers: Vec<Vec<u8>>) -> (Self, View) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut view = view();
         for place in view.places.values_mut() {
             place.reach.insert("http".into(), address.to_string());
         }
@@ -94,7 +107,16 @@ fn serve(listener: &TcpListener, answers: Vec<Vec<u8>>, over: &AtomicBool) -> Ve
 
 /// Runs `test` against a server with these answers.
 pub(crate) fn run<T>(answers: Vec<Vec<u8>>, test: impl AsyncFnOnce(View) -> T) -> (T, Vec<Seen>) {
-    let (server, view) = Server::start(answers);
+    run_as(view(), answers, test)
+}
+
+/// The same, in the place of each server of this deployment.
+pub(crate) fn run_as<T>(
+    view: View,
+    answers: Vec<Vec<u8>>,
+    test: impl AsyncFnOnce(View) -> T,
+) -> (T, Vec<Seen>) {
+    let (server, view) = Server::start_as(view, answers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -21,7 +21,7 @@ impl<T, E> Slot<'_, T, E> {
 }
 
 /// Waits for all; the answers are in the order of the futures.
-pub(crate) fn join_all<'a, T: Send + 'a>(
+pub fn join_all<'a, T: Send + 'a>(
     futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'a>,
 ) -> Fut<'a, Vec<T>> {
     let all = try_join_all(
@@ -33,7 +33,7 @@ pub(crate) fn join_all<'a, T: Send + 'a>(
 }
 
 /// Waits for all, or for the first that fails; the others are dropped then.
-pub(crate) fn try_join_all<'a, T: Send + 'a, E: Send + 'a>(
+pub fn try_join_all<'a, T: Send + 'a, E: Send + 'a>(
     futures: impl IntoIterator<Item = impl Future<Output = Result<T, E>> + Send + 'a>,
 ) -> Fut<'a, Result<Vec<T>, E>> {
     let mut open: Vec<Slot<'a, T, E>> = futures

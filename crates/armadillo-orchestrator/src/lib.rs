@@ -6,7 +6,7 @@ pub mod deadline;
 pub mod deployment;
 pub mod health;
 pub mod http;
-mod join;
+pub mod join;
 pub mod local;
 pub mod notice;
 pub mod poll;

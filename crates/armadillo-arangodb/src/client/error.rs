@@ -102,7 +102,7 @@ impl ArangoError {
     }
 
     /// The error in an answer that is not a success.
-    pub(super) fn of(request: String, response: &Response) -> Self {
+    pub(crate) fn of(request: String, response: &Response) -> Self {
         let body: ErrorBody = response.json().unwrap_or_default();
         Self::Server {
             request,
@@ -117,7 +117,7 @@ impl ArangoError {
 }
 
 /// Method and path of a request, for an error.
-pub(super) fn label(request: &Request) -> String {
+pub(crate) fn label(request: &Request) -> String {
     format!("{} {}", request.method, request.path)
 }
 

@@ -25,5 +25,6 @@ pub use core::{ArangoClient, Version};
 pub use database::Database;
 pub use document::{DocumentMeta, WriteDocument};
 pub use error::ArangoError;
+pub(crate) use error::label;
 pub use error_names::error_name;
 pub use user::{Grant, User};

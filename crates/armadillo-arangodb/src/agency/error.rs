@@ -1,0 +1,49 @@
+//! What can go wrong with the agency.
+
+use std::time::Duration;
+
+use armadillo_orchestrator::HttpError;
+
+use crate::client::ArangoError;
+
+/// A request to the agency that did not do what it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgencyError {
+    /// There was no leader in time, so nothing was done.
+    #[error("the agency had no leader for {waited:.1?}: {last}")]
+    NoLeader {
+        /// How long it was waited.
+        waited: Duration,
+        /// What the last agent said.
+        last: String,
+    },
+    /// An agent refused it, failed, or did not answer.
+    #[error(transparent)]
+    Request(#[from] ArangoError),
+    /// An agent names a leader that is none of the planned agents.
+    #[error("{request}: sent on to {location:?}, which is none of the agents")]
+    Elsewhere {
+        /// Method and path.
+        request: String,
+        /// Where it was sent on to.
+        location: String,
+    },
+}
+
+impl AgencyError {
+    /// Whether the request may or may not have had its effect.
+    #[must_use]
+    pub fn outcome_unknown(&self) -> bool {
+        match self {
+            Self::Request(error) => error.outcome_unknown(),
+            Self::NoLeader { .. } | Self::Elsewhere { .. } => false,
+        }
+    }
+}
+
+impl From<HttpError> for AgencyError {
+    fn from(error: HttpError) -> Self {
+        Self::Request(error.into())
+    }
+}

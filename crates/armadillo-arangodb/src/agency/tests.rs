@@ -1,0 +1,301 @@
+//! The agency's client against prepared answers.
+
+use armadillo_orchestrator::{ServerKey, View};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::scripted::{answer, run_as, sent_on};
+use crate::system::tests::cluster_view;
+
+/// A cluster of three agents, of a name of its own, because logs of leadership are kept by name.
+fn view(name: &str) -> View {
+    let mut view = cluster_view(3, 1, 1);
+    view.deployment = name.to_owned();
+    view
+}
+
+/// What the agent of that number says: whom it names, in which term, and whether it has `lastAcked`.
+pub(crate) fn config(number: u32, leader: u32, term: u64, acked: bool) -> Value {
+    let leader = match leader {
+        0 => String::new(),
+        leader => format!("AGNT-{leader}"),
+    };
+    let mut config = json!({
+        "term": term, "leaderId": leader, "commitIndex": 42,
+        "configuration": {
+            "id": format!("AGNT-{number}"), "endpoint": format!("tcp://127.0.0.1:1000{number}"),
+            "agency size": 3, "pool": {"AGNT-1": "tcp://127.0.0.1:10001"},
+        },
+    });
+    if acked {
+        config["lastAcked"] = json!({
+            "AGNT-1": {"lastAckedTime": 0.0, "lastAckedIndex": 42, "lastAppend": 0.1},
+        });
+    }
+    config
+}
+
+/// The agents' answers when the second leads.
+fn second_leads(term: u64) -> Vec<Vec<u8>> {
+    (1..=3)
+        .map(|number| answer(200, &config(number, 2, term, number == 2).to_string()))
+        .collect()
+}
+
+fn looks(said: &[Option<Value>]) -> Vec<Look> {
+    (1..)
+        .zip(said)
+        .map(|(number, said)| Look {
+            server: ServerKey::numbered("agent", number),
+            config: match said {
+                Some(said) => Ok(serde_json::from_value(said.clone()).unwrap()),
+                None => Err("connection refused".into()),
+            },
+        })
+        .collect()
+}
+
+fn led(said: &[Option<Value>]) -> Option<(String, u64)> {
+    let leader = agreed(&looks(said))?;
+    assert!(leader.id.starts_with("AGNT-"));
+    Some((leader.server.to_string(), leader.term))
+}
+
+#[test]
+fn a_leader_says_so_alone_and_is_named_by_a_majority() {
+    let says = |number, leader, term, acked| Some(config(number, leader, term, acked));
+    let all = [
+        says(1, 2, 5, false),
+        says(2, 2, 5, true),
+        says(3, 2, 5, false),
+    ];
+    assert_eq!(led(&all), Some(("agent-2".into(), 5)));
+    let one_gone = [None, says(2, 2, 5, true), says(3, 2, 5, false)];
+    assert_eq!(led(&one_gone), Some(("agent-2".into(), 5)));
+    let alone = [None, says(2, 2, 5, true), None];
+    assert_eq!(led(&alone), None, "nobody else names it");
+    let silent = [says(1, 2, 5, false), None, says(3, 2, 5, false)];
+    assert_eq!(led(&silent), None, "it does not say so itself");
+    let without = [
+        says(1, 2, 5, false),
+        says(2, 2, 5, false),
+        says(3, 2, 5, false),
+    ];
+    assert_eq!(led(&without), None, "nobody has lastAcked");
+    let thawed = [
+        says(1, 1, 5, true),
+        says(2, 2, 6, true),
+        says(3, 2, 6, false),
+    ];
+    assert_eq!(led(&thawed), Some(("agent-2".into(), 6)));
+    let candidate = [
+        says(1, 0, 7, false),
+        says(2, 2, 6, true),
+        says(3, 2, 6, false),
+    ];
+    assert_eq!(led(&candidate), None, "a newer term has no leader yet");
+    let two = [
+        says(1, 1, 6, true),
+        says(2, 2, 6, true),
+        says(3, 2, 6, false),
+    ];
+    assert_eq!(led(&two), None);
+    assert_eq!(rivals(&looks(&two)).len(), 2);
+    assert_eq!(led(&[says(1, 1, 1, true)]), Some(("agent-1".into(), 1)));
+}
+
+#[test]
+fn the_config_of_a_leader_is_read() {
+    let config: AgentConfig = serde_json::from_value(config(1, 1, 3, true)).unwrap();
+    assert_eq!((config.id(), config.term), ("AGNT-1", 3));
+    assert!(config.leads());
+    assert_eq!(config.last_acked.as_ref().unwrap()["AGNT-1"].index, 42);
+    assert_eq!(config.pool()["AGNT-1"], config.endpoint());
+    assert_eq!(config.commit_index, 42);
+}
+
+#[test]
+fn a_read_follows_to_the_leader_and_waits_for_one() {
+    let answers = vec![
+        answer(503, r#"{"message":"No leader"}"#),
+        sent_on("127.0.0.1:10003"),
+        answer(200, r#"[{"arango":{"Plan":{"Version":7}}}]"#),
+        answer(200, r#"[{"arango":{}}]"#),
+    ];
+    let (read, seen) = run_as(view("a-read"), answers, async |view| {
+        let agency = Agency::new(&view);
+        let version: Option<u64> = agency.get("/arango/Plan/Version").await.unwrap();
+        let nothing: Option<u64> = agency.get("arango/Plan/Version").await.unwrap();
+        (version, nothing)
+    });
+    assert_eq!(read, (Some(7), None));
+    assert!(
+        seen.iter()
+            .all(|seen| seen.line == "POST /_api/agency/read")
+    );
+    assert!(
+        seen.iter()
+            .all(|seen| seen.body == json!([["/arango/Plan/Version"]]))
+    );
+    assert!(seen[0].head.contains("authorization: bearer "));
+}
+
+#[test]
+fn a_write_goes_to_the_leader_with_operations_and_preconditions() {
+    let mut answers = second_leads(5);
+    answers.push(answer(200, r#"{"results":[17]}"#));
+    answers.push(answer(412, r#"{"results":[18,0]}"#));
+    let (written, seen) = run_as(view("a-write"), answers, async |view| {
+        let agency = Agency::new(&view);
+        let counted = Transaction::new()
+            .increment("counter", 2)
+            .delete("/old")
+            .when("/counter", Precondition::Is(3.into()))
+            .when("/counter", Precondition::Present)
+            .client_id("me");
+        let plain = Transaction::new().set("/a", json!({"b": 1}));
+        let first = agency.write(&counted).await.unwrap();
+        let others = agency.write_all([&plain, &counted]).await.unwrap();
+        (first, others)
+    });
+    let (first, others) = written;
+    assert_eq!(first, Written::Committed(17));
+    assert!(others[0].is_committed() && !others[1].is_committed());
+    assert_eq!(
+        seen[3].body,
+        json!([[
+            {"/counter": {"op": "increment", "step": 2}, "/old": {"op": "delete"}},
+            {"/counter": {"old": 3, "oldEmpty": false}},
+            "me",
+        ]])
+    );
+    assert_eq!(
+        seen[4].body[0],
+        json!([{"/a": {"op": "set", "new": {"b": 1}}}])
+    );
+    assert_eq!(seen[4].line, "POST /_api/agency/write");
+}
+
+#[test]
+fn a_write_is_not_repeated_when_it_may_have_been_done() {
+    for (status, body) in [(503, r#"{"message":"commit unknown"}"#), (408, "{}")] {
+        let mut answers = second_leads(5);
+        answers.push(answer(status, body));
+        let (error, seen) = run_as(view("once"), answers, async |view| {
+            let transaction = Transaction::new().push("/list", 1);
+            Agency::new(&view).write(&transaction).await.unwrap_err()
+        });
+        assert!(error.outcome_unknown(), "{error}");
+        assert_eq!(seen.len(), 4);
+    }
+    let mut answers = second_leads(5);
+    answers.push(answer(503, r#"{"message":"No leader"}"#));
+    answers.push(answer(200, r#"{"results":[4]}"#));
+    let (written, _) = run_as(view("twice"), answers, async |view| {
+        let transaction = Transaction::new().pop("/list");
+        Agency::new(&view).write(&transaction).await
+    });
+    assert_eq!(written.unwrap(), Written::Committed(4));
+}
+
+#[test]
+fn reads_and_writes_at_once_are_answered_one_by_one() {
+    let mut answers = second_leads(5);
+    answers.push(answer(412, r#"[{"a":1},19,{"/a":1}]"#));
+    let (answers, seen) = run_as(view("transact"), answers, async |view| {
+        let write = Transaction::new().set("/a", 2);
+        let refused = write.clone().when("/a", Precondition::Empty);
+        let queries = [
+            Query::Read(vec!["a".into()]),
+            Query::Write(write),
+            Query::Write(refused),
+        ];
+        Agency::new(&view).transact(&queries).await
+    });
+    assert_eq!(
+        answers.unwrap(),
+        [
+            Answer::Tree(json!({"a": 1})),
+            Answer::Committed(19),
+            Answer::PreconditionFailed(json!({"/a": 1})),
+        ]
+    );
+    let body = &seen[3].body;
+    assert_eq!(body[0], json!(["/a"]));
+    assert_eq!(body[2][1], json!({"/a": {"oldEmpty": true}}));
+}
+
+#[test]
+fn a_lost_answer_is_inquired_after_and_changes_are_polled() {
+    let poll = r#"{"error":false,"code":200,"result":
+        {"commitIndex":43,"firstIndex":43,"log":[{"index":43,"query":{"/a":{"op":"delete"}}}]}}"#;
+    let answers = vec![
+        answer(200, r#"{"results":[43],"inquired":true}"#),
+        answer(404, r#"{"results":[0],"inquired":true}"#),
+        answer(200, poll),
+    ];
+    let (all, seen) = run_as(view("inquire"), answers, async |view| {
+        let agency = Agency::new(&view);
+        let known = agency.inquire("me").await.unwrap();
+        let unknown = agency.inquire("you").await.unwrap();
+        let changes = agency.poll(43, std::time::Duration::from_secs(9)).await;
+        (known, unknown, changes.unwrap())
+    });
+    let (known, unknown, changes) = all;
+    assert_eq!((known, unknown), (Some(43), None));
+    assert_eq!((changes.commit_index, changes.log[0].index), (43, 43));
+    assert_eq!(seen[2].line, "GET /_api/agency/poll?index=43&timeout=9");
+}
+
+#[test]
+fn a_redirection_to_somebody_else_is_not_followed() {
+    let answers = vec![sent_on("127.0.0.1:9")];
+    let (error, _) = run_as(view("elsewhere"), answers, async |view| {
+        Agency::new(&view).read(&["/"]).await.unwrap_err()
+    });
+    let text = error.to_string();
+    assert!(text.contains("none of the agents"), "{text}");
+    assert!(!error.outcome_unknown());
+}
+
+#[test]
+fn without_a_leader_the_wait_ends_and_says_what_was_seen() {
+    let (error, _) = run_as(view("nobody"), vec![], async |view| {
+        let hasty = Agency::new(&view).with_limit(std::time::Duration::from_millis(50));
+        hasty.leader().await.unwrap_err()
+    });
+    let text = error.to_string();
+    assert!(text.contains("agent-3: connection refused"), "{text}");
+}
+
+#[test]
+fn the_log_of_leadership_has_each_change_once() {
+    let mut answers = second_leads(5);
+    answers.extend(second_leads(5));
+    let third = |number| answer(200, &config(number, 3, 6, number == 3).to_string());
+    answers.extend((1..=3).map(third));
+    let (leaders, _) = run_as(view("a-log"), answers, async |view| {
+        let agency = Agency::new(&view);
+        let first = agency.leader().await.unwrap();
+        let followers = agency.followers().await.unwrap();
+        assert_eq!(followers, ["agent-1".into(), "agent-3".into()]);
+        let next = agency.leader_after(first.term).await.unwrap();
+        assert_eq!(next.to_string(), "agent-3 leads in term 6");
+        assert!(agency.log().disputed_terms().is_empty());
+        let entries = Agency::new(&view).log().entries();
+        entries
+            .into_iter()
+            .map(|entry| (entry.term, entry.leader))
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(
+        leaders,
+        [(5, Some("agent-2".into())), (6, Some("agent-3".into()))]
+    );
+    let log = LeadershipLog::default();
+    log.saw(7, Some("agent-1".into()));
+    log.saw(6, Some("agent-3".into()));
+    log.saw(7, Some("agent-2".into()));
+    assert_eq!(log.entries().len(), 2);
+    assert_eq!(log.disputed_terms(), [7]);
+}
