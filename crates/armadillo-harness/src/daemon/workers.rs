@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use armadillo_orchestrator::process::{Environment, Output, Process, Processes, Spawn};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::protocol::daemon::{EndWorker, Start, StartWorker, WorkerExit, WorkerStarted};
 
@@ -33,15 +35,12 @@ impl Workers {
 
     /// Starts one.
     pub(super) fn start(&self, orders: &StartWorker) -> Result<WorkerStarted, String> {
-        let pipe = std::fs::File::options()
-            .write(true)
-            .open(&orders.output)
-            .map_err(|error| {
-                format!(
-                    "the pipe {} cannot be opened: {error}",
-                    orders.output.display()
-                )
-            })?;
+        let pipe = open_for_writing(&orders.output).map_err(|error| {
+            format!(
+                "the pipe {} cannot be opened: {error}",
+                orders.output.display()
+            )
+        })?;
         let second = pipe
             .try_clone()
             .map_err(|error| format!("the pipe cannot be used twice: {error}"))?;
@@ -105,5 +104,35 @@ impl Workers {
             clean: exit.code == Some(0),
             killed,
         })
+    }
+}
+
+/// Opens a named pipe. A pipe without a reader, because the runner was killed just now, is an error: the daemon would
+/// otherwise wait here for ever, and clean nothing up.
+fn open_for_writing(path: &Path) -> std::io::Result<std::fs::File> {
+    let pipe = rustix::fs::open(
+        path,
+        OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    // Those who write wait when it is full.
+    rustix::fs::fcntl_setfl(&pipe, OFlags::empty())?;
+    Ok(pipe.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+        assert!(open_for_writing(&path).is_err());
+        let _reader = rustix::fs::open(&path, OFlags::RDWR, Mode::empty()).unwrap();
+        let pipe = open_for_writing(&path).unwrap();
+        let flags = rustix::fs::fcntl_getfl(&pipe).unwrap();
+        assert!(!flags.contains(OFlags::NONBLOCK));
     }
 }
