@@ -37,7 +37,7 @@ fn implementation(options: TokenStream, function: &mut ItemFn) -> syn::Result<To
     }
     let (fixture, fallible) = returned(signature)?;
     let (name, inputs, pattern) = (&signature.ident, parameters.inputs(), parameters.pattern());
-    let arguments = parameters.arguments(&[]);
+    let (arguments, needs) = (parameters.arguments(&[]), parameters.needs());
     let mut made = quote_spanned!(fixture.span()=> #name(#arguments));
     if signature.asyncness.is_some() {
         made = quote_spanned!(fixture.span()=> #made.await);
@@ -63,6 +63,7 @@ fn implementation(options: TokenStream, function: &mut ItemFn) -> syn::Result<To
     Ok(quote! {
         #implemented {
             type From = #inputs;
+            const NEEDS: ::armadillo::__private::Needs = #needs;
             const SCOPE: ::armadillo::__private::Scope<Self> = #kept;
             async fn setup(
                 _: &::armadillo::__private::TestContext,

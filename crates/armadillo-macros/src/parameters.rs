@@ -101,9 +101,8 @@ impl Parameters {
         let nothing = quote!(::armadillo::__private::Needs::NOTHING);
         self.fixtures.iter().fold(nothing, |needs, (_, ty)| {
             let span = ty.span();
-            quote_spanned! {span=>
-                ::armadillo::__private::Needs::and(#needs, ::armadillo::__private::needs_of::<#ty>())
-            }
+            let with = quote_spanned!(span=> ::armadillo::__private::needs_with::<#ty>(#needs));
+            possible(&with, span)
         })
     }
 
@@ -126,5 +125,15 @@ impl Parameters {
             },
         });
         quote!(#(#arguments),*)
+    }
+}
+
+/// The needs that a constant function found possible, or a compile error at `span` that says why they are not.
+pub(crate) fn possible(needs: &TokenStream, span: Span) -> TokenStream {
+    quote_spanned! {span=>
+        match #needs {
+            ::core::result::Result::Ok(needs) => needs,
+            ::core::result::Result::Err(why) => ::core::panic!("{}", why),
+        }
     }
 }

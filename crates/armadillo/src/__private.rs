@@ -2,7 +2,9 @@
 
 pub use std::sync::Arc;
 
-pub use armadillo_harness::fixture::{Failed, Fixture, Inputs, Run, Scope, TestContext};
+pub use armadillo_harness::fixture::{
+    Failed, Fixture, Inputs, Run, Scope, TestContext, needs_with,
+};
 pub use armadillo_harness::inventory;
 pub use armadillo_harness::needs::Needs;
 pub use armadillo_harness::outcome::{Outcome, returned};

@@ -1,0 +1,24 @@
+//! What wrong use of the attributes and of fixtures looks like: errors at the place of the mistake, in its words.
+
+#[test]
+fn wrong_use_is_explained() {
+    let cases = trybuild::TestCases::new();
+    for wrong in [
+        "cases",
+        "cycle",
+        "exclusive_with_fresh",
+        "fixture_attribute",
+        "kept_fixtures",
+        "kill_on_shared",
+        "not_a_fixture",
+        "not_clone",
+        "options",
+        "signature",
+        "topology_without_deployment",
+        "two_topologies",
+        "unknown_topology",
+        "wrong_return",
+    ] {
+        cases.compile_fail(format!("tests/ui/{wrong}.rs"));
+    }
+}

@@ -1,0 +1,70 @@
+//! A system that exists for the compiler only.
+#![allow(dead_code, unreachable_pub, reason = "each file uses a part of it")]
+
+use armadillo::harness::needs::Needs;
+use armadillo::orchestrator::StaticTopology;
+use armadillo::prelude::*;
+
+macro_rules! handle {
+    ($Handle:ident, $shape:literal) => {
+        #[derive(Clone)]
+        pub struct $Handle(Orchestrator);
+
+        impl Observe for $Handle {
+            fn orchestrator(&self) -> &Orchestrator {
+                &self.0
+            }
+        }
+
+        impl Fixture for $Handle {
+            type From = ();
+            const NEEDS: Needs = Needs::of(StaticTopology::new("fake", $shape));
+            const SCOPE: Scope<Self> = Scope::handle();
+
+            async fn setup(cx: &TestContext, (): ()) -> Result<Self, Failed> {
+                Self::open(cx)
+            }
+        }
+
+        impl DeploymentHandle for $Handle {
+            fn open(cx: &TestContext) -> Result<Self, Failed> {
+                Orchestrator::open(cx).map(Self)
+            }
+        }
+    };
+}
+
+handle!(Cluster, "cluster");
+handle!(Single, "single");
+
+pub struct ClusterTopology(StaticTopology);
+
+pub const fn cluster() -> ClusterTopology {
+    ClusterTopology(StaticTopology::new("fake", "cluster"))
+}
+
+impl ClusterTopology {
+    pub const fn servers(self, number: u32) -> Self {
+        assert!(number % 2 == 1, "a cluster has an odd number of servers");
+        Self(self.0.with("servers", number))
+    }
+
+    pub const fn minimal(self) -> Self {
+        self.servers(1)
+    }
+
+    pub const fn topology(self) -> StaticTopology {
+        self.0
+    }
+}
+
+/// A fixture whose work ends with its test.
+pub struct Database(String);
+
+impl Fixture for Database {
+    type From = (std::sync::Arc<Cluster>,);
+
+    async fn setup(cx: &TestContext, _: Self::From) -> Result<Self, Failed> {
+        Ok(Self(cx.unique_name("db")))
+    }
+}

@@ -1,0 +1,6 @@
+struct Database;
+
+#[armadillo::test]
+async fn reads(_db: &Database) {}
+
+fn main() {}

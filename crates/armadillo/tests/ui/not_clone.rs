@@ -1,0 +1,6 @@
+mod fake;
+
+#[armadillo::test]
+async fn reads(_db: fake::Database) {}
+
+fn main() {}
