@@ -8,12 +8,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::timeout;
 
+use crate::agency::{AgencySettings, Agent};
 use crate::auth::users::{Grants, User, save};
 use crate::auth::{Right, Secrets};
 use crate::directory::Directory;
 use crate::errors::ApiError;
 use crate::exit::Exit;
-use crate::http::{Listeners, bind};
+use crate::http::{Client, Listeners, bind};
 use crate::logging::Logger;
 use crate::options::Options;
 use crate::server::{Server, Stage};
@@ -194,14 +195,25 @@ impl Life {
         }
         server.settings.pace.spend(Step::Bootstrap).await;
         self.bootstrap()?;
+        if let Ok(agent) = server.agent() {
+            agent.launch();
+        }
         server.enter(Stage::Serving);
         server.log.info(
             "cf3f4",
             "general",
             format!("ArangoDB (version {VERSION} [linux]) is ready for business. Have fun!"),
         );
-        server.stop_requested().await;
-        Ok(())
+        match server.agent() {
+            Ok(agent) => tokio::select! {
+                () = server.stop_requested() => Ok(()),
+                () = agent.broken() => Err(Exit::Failed),
+            },
+            Err(_) => {
+                server.stop_requested().await;
+                Ok(())
+            }
+        }
     }
 
     fn announce(&self) {
@@ -249,6 +261,9 @@ impl Life {
         let directory_failed = |error: crate::directory::DirectoryError| {
             self.die(error.id, "general", &error.message, error.exit)
         };
+        if let Some(agency) = &settings.agency {
+            return self.recover_agent(agency.clone()).await;
+        }
         let path = self.directory.journal().map_err(directory_failed)?;
         server
             .server_id
@@ -288,6 +303,28 @@ impl Life {
             ),
         );
         server.attach(store);
+        Ok(())
+    }
+
+    /// Reads what the agent has kept.
+    async fn recover_agent(&self, agency: AgencySettings) -> Result<(), Exit> {
+        let server = &self.server;
+        let directory_failed = |error: crate::directory::DirectoryError| {
+            self.die(error.id, "general", &error.message, error.exit)
+        };
+        if !self.directory.has_uuid() {
+            let text = "Fresh start. Persisting new UUID";
+            server.log.info("0d924", "cluster", text);
+        }
+        let prefix = server.settings.role.prefix();
+        let id = self.directory.uuid(prefix).map_err(directory_failed)?;
+        let folder = self.directory.data().map_err(directory_failed)?;
+        server.settings.pace.spend(Step::Recovery).await;
+        let client = Rc::new(Client::new(server.secrets.sign_server(&id)));
+        let agent = Agent::open(&id, &folder, agency, client, Arc::clone(&server.log))
+            .map_err(|error| self.die("", "engines", &error.to_string(), Exit::Recovery))?;
+        server.attach_agent(Rc::new(agent));
+        server.attach(Store::nobodys());
         Ok(())
     }
 

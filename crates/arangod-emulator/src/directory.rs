@@ -178,11 +178,42 @@ impl Directory {
         made().map_err(|error| self.unwritable(&error))
     }
 
-    /// Where the journal lies.
-    pub(crate) fn journal(&self) -> Result<PathBuf, DirectoryError> {
+    /// The id of a server of a cluster, made at its first start.
+    pub(crate) fn uuid(&self, prefix: &str) -> Result<String, DirectoryError> {
+        let name = self.path.join("UUID");
+        match std::fs::read_to_string(&name) {
+            Ok(text) if text.trim().starts_with(prefix) => Ok(String::from(text.trim())),
+            Ok(text) => {
+                let message = format!("the id in UUID, '{}', is another role's", text.trim());
+                Err(failed("", Exit::Failed, message))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let made = || {
+                    let id = format!("{prefix}-{}", crate::system::uuid()?);
+                    write_whole(&name, &id)?;
+                    Ok(id)
+                };
+                made().map_err(|error: std::io::Error| self.unwritable(&error))
+            }
+            Err(error) => Err(self.unwritable(&error)),
+        }
+    }
+
+    /// Whether it has an id already.
+    pub(crate) fn has_uuid(&self) -> bool {
+        self.path.join("UUID").exists()
+    }
+
+    /// The folder of the data, made if it is not there.
+    pub(crate) fn data(&self) -> Result<PathBuf, DirectoryError> {
         let folder = self.path.join(DATA);
         std::fs::create_dir_all(&folder).map_err(|error| self.unwritable(&error))?;
-        Ok(folder.join("emulator.journal"))
+        Ok(folder)
+    }
+
+    /// Where the journal lies.
+    pub(crate) fn journal(&self) -> Result<PathBuf, DirectoryError> {
+        Ok(self.data()?.join("emulator.journal"))
     }
 
     /// Whether a server has been here before.

@@ -13,6 +13,7 @@
 //!   `server` is what all of them share; `errors` is what goes wrong;
 //! * `store` keeps the data and the journal.
 
+mod agency;
 mod api;
 mod auth;
 mod boot;
@@ -24,6 +25,7 @@ mod http;
 mod limits;
 mod logging;
 mod options;
+mod raft;
 mod role;
 mod run;
 mod server;

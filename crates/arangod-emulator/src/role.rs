@@ -2,7 +2,7 @@
 
 use crate::options::Options;
 
-/// What a server is. Only [`Role::Single`] can be started so far.
+/// What a server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// A server of its own.
@@ -38,6 +38,16 @@ impl Role {
             Self::Agent => "AGENT",
             Self::DbServer => "PRIMARY",
             Self::Coordinator => "COORDINATOR",
+        }
+    }
+
+    /// What the ids of such servers begin with.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Single => "SNGL",
+            Self::Agent => "AGNT",
+            Self::DbServer => "PRMR",
+            Self::Coordinator => "CRDN",
         }
     }
 

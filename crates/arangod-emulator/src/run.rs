@@ -174,7 +174,7 @@ fn greet(log: &Logger, role: Role) {
 
 /// What is asked for and cannot be done at all.
 fn unable(options: &Options, role: Role) -> Option<String> {
-    if role != Role::Single {
+    if matches!(role, Role::DbServer | Role::Coordinator) {
         return Some(format!("role {}", role.name()));
     }
     [

@@ -1,11 +1,13 @@
 //! What all requests share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use crate::agency::Agent;
 use crate::auth::{Identity, Right, Secrets, collection_right, database_right};
 use crate::errors::ApiError;
 use crate::http::Request;
@@ -43,6 +45,7 @@ pub(crate) struct Server {
     pub(crate) answered: Cell<u64>,
     /// Writes are refused.
     pub(crate) read_only: Cell<bool>,
+    agent: OnceCell<Rc<Agent>>,
     stage: Cell<Stage>,
     store: RefCell<Option<Store>>,
     stop: Notify,
@@ -65,6 +68,7 @@ impl Server {
             started,
             answered: Cell::new(0),
             read_only: Cell::new(false),
+            agent: OnceCell::new(),
             stage: Cell::new(Stage::Early),
             store: RefCell::new(None),
             stop: Notify::new(),
@@ -80,6 +84,18 @@ impl Server {
     /// Goes to another stage.
     pub(crate) fn enter(&self, stage: Stage) {
         self.stage.set(stage);
+    }
+
+    /// Takes over the agent, if the server is one.
+    pub(crate) fn attach_agent(&self, agent: Rc<Agent>) {
+        // Recovery runs once.
+        drop(self.agent.set(agent));
+    }
+
+    /// The agent. Other servers have none, and do not offer what agents do.
+    pub(crate) fn agent(&self) -> Result<&Rc<Agent>, ApiError> {
+        let missing = || ApiError::not_implemented("the agency on a server that is no agent");
+        self.agent.get().ok_or_else(missing)
     }
 
     /// Takes over the recovered data.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::agency::AgencySettings;
 use crate::options::Options;
 use crate::role::Role;
 
@@ -141,6 +142,47 @@ pub(crate) struct Settings {
     pub(crate) always_sync: bool,
     pub(crate) max_databases: u64,
     pub(crate) keep_alive: Duration,
+    pub(crate) supervision: Supervision,
+    /// Of an agent only.
+    pub(crate) agency: Option<AgencySettings>,
+}
+
+/// What the options say about supervision.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Supervision {
+    pub(crate) enabled: bool,
+    /// The time between two rounds.
+    pub(crate) frequency: Duration,
+    /// Silent for longer, a server is FAILED.
+    pub(crate) grace: Duration,
+    /// Silent for no longer, it is GOOD; in between it is BAD.
+    pub(crate) ok: Duration,
+}
+
+impl Supervision {
+    /// arangod's own are 1, 10 and 5 seconds; without options tests wait for less here.
+    fn new(options: &Options) -> Result<Self, String> {
+        let seconds = |name: &str, ours: f64| {
+            let seconds = if options.given(name) {
+                options.double(name)
+            } else {
+                ours
+            };
+            if seconds > 0.0 && seconds < 1e6 {
+                Ok(Duration::from_secs_f64(seconds))
+            } else {
+                Err(format!("invalid value for {name}"))
+            }
+        };
+        let grace = seconds("--agency.supervision-grace-period", 2.5)?;
+        let ours = 0.4 * grace.as_secs_f64();
+        Ok(Self {
+            enabled: options.flag("--agency.supervision"),
+            frequency: seconds("--agency.supervision-frequency", 0.5)?,
+            grace,
+            ok: seconds("--agency.supervision-ok-threshold", ours)?,
+        })
+    }
 }
 
 impl Settings {
@@ -160,7 +202,14 @@ impl Settings {
                 .map(|text| Endpoint::parse(text))
                 .collect::<Result<_, _>>()?
         };
+        let first = endpoints.first().map_or("", |endpoint| &endpoint.text);
+        let agency = match role {
+            Role::Agent => Some(AgencySettings::new(options, first)?),
+            _ => None,
+        };
         Ok(Self {
+            supervision: Supervision::new(options)?,
+            agency,
             role,
             directory: PathBuf::from(options.text("--database.directory")),
             endpoints,

@@ -26,9 +26,7 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
         Stage::Stopping => ("in stop", "SHUTDOWN"),
     };
     let read_only = server.read_only.get();
-    Ok(Answer::json(
-        200,
-        &json!({
+    let mut body = json!({
             "server": "arango",
             "version": VERSION,
             "pid": std::process::id(),
@@ -47,8 +45,18 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
                 "readOnly": read_only,
                 "state": state,
             },
-        }),
-    ))
+    });
+    if let Ok(agent) = server.agent() {
+        let (term, leader) = agent.leadership();
+        body["agent"] = json!({
+            "id": agent.id,
+            "leaderId": leader.unwrap_or_default(),
+            "leading": agent.leads().is_some(),
+            "endpoint": agent.settings.endpoint,
+            "term": term,
+        });
+    }
+    Ok(Answer::json(200, &body))
 }
 
 /// `GET /_admin/time`

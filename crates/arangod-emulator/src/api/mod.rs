@@ -1,6 +1,8 @@
 //! The handlers, a file for each API.
 
 pub(crate) mod admin;
+pub(crate) mod agency;
+mod agency_config;
 mod batch;
 pub(crate) mod collection;
 pub(crate) mod database;

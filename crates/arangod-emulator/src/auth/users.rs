@@ -205,6 +205,12 @@ pub(crate) fn save(store: &mut Store, user: &User) -> Result<(), ApiError> {
     .map(drop)
 }
 
+/// Puts a user there whose document comes from the agency.
+pub(crate) fn restore(store: &mut Store, document: Map<String, Value>) -> Result<(), ApiError> {
+    let collection = store.collection(SYSTEM, "_users")?.id;
+    store.insert(collection, document, &HOW).map(drop)
+}
+
 /// Removes a user.
 pub(crate) fn remove(store: &mut Store, user: &User) -> Result<(), ApiError> {
     let collection = store.collection(SYSTEM, "_users")?.id;

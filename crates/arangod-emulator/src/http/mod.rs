@@ -1,6 +1,7 @@
 //! HTTP: listening, the order of checks, finding the handler.
 
 mod answer;
+mod client;
 mod gate;
 mod listen;
 pub(crate) mod percent;
@@ -8,5 +9,6 @@ mod request;
 mod router;
 
 pub(crate) use answer::Answer;
+pub(crate) use client::Client;
 pub(crate) use listen::{Listeners, bind};
 pub(crate) use request::Request;

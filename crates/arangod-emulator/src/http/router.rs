@@ -7,6 +7,7 @@ use hyper::Method;
 use super::{Answer, Request};
 use crate::api;
 use crate::errors::ApiError;
+use crate::role::Role;
 use crate::server::Server;
 use crate::settings::Step;
 
@@ -14,6 +15,7 @@ use crate::settings::Step;
 pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<Answer, ApiError> {
     let route = request.route();
     let pace = server.settings.pace;
+    check_role(server.settings.role, request, &route)?;
     match route.as_slice() {
         ["_api", "database"] if request.method == Method::POST => {
             pace.spend(Step::CreateDatabase).await;
@@ -33,6 +35,8 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         ["_admin", "metrics"] | ["_admin", "metrics", "v2"] => {
             api::metrics::metrics(server, request)
         }
+        ["_api", "agency", rest @ ..] => api::agency::agency(server, request, rest).await,
+        ["_api", "agency_priv", rest @ ..] => api::agency::private(server, request, rest),
         ["_admin", "log", rest @ ..] => api::log::log(server, request, rest),
         ["_api", "engine"] => api::version::engine(request),
         ["_api", "database", rest @ ..] => api::database::database(server, request, rest),
@@ -51,4 +55,30 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
             request.method, request.path
         ))),
     }
+}
+
+/// Refuses what servers of this role do not do, or not here.
+fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiError> {
+    let everywhere = matches!(
+        route,
+        ["_api" | "_admin", "version"]
+            | [
+                "_admin",
+                "status" | "time" | "shutdown" | "server" | "metrics" | "log",
+                ..
+            ]
+            | ["_api", "engine"]
+    );
+    let there = match role {
+        Role::Single => !matches!(route, ["_api", "agency" | "agency_priv", ..]),
+        Role::Agent => everywhere || matches!(route, ["_api", "agency" | "agency_priv", ..]),
+        Role::DbServer | Role::Coordinator => everywhere,
+    };
+    if there {
+        return Ok(());
+    }
+    let (method, path, role) = (&request.method, &request.path, role.name());
+    Err(ApiError::not_implemented(format_args!(
+        "{method} {path} on a server of role {role}"
+    )))
 }

@@ -4,12 +4,13 @@
 //! handed to the kernel before the answer. With `waitForSync` it was on the disk before the
 //! answer. Without, nothing is claimed about a crash of the machine.
 
-mod crc;
+pub(crate) mod crc;
 mod document;
 mod journal;
 mod meta;
 mod names;
 mod record;
+mod replica;
 mod revision;
 mod schema;
 mod state;
@@ -36,7 +37,8 @@ pub(crate) const SYSTEM: &str = "_system";
 #[derive(Debug)]
 pub(crate) struct Store {
     state: State,
-    journal: Journal,
+    /// A replica has none.
+    journal: Option<Journal>,
     /// Encoded records of the change that is under way.
     pending: Vec<u8>,
     /// The change under way must be on the disk.
@@ -57,7 +59,7 @@ impl Store {
         let (journal, state, recovered) = Journal::open(path)?;
         let store = Self {
             state,
-            journal,
+            journal: Some(journal),
             pending: Vec::new(),
             sync: false,
             broken: None,
@@ -82,7 +84,9 @@ impl Store {
         if !self.pending.is_empty() {
             let sync = self.sync || self.always_sync;
             let tick = self.state.tick;
-            if let Err(error) = self.journal.append(tick, &self.pending, sync) {
+            if let Some(journal) = &mut self.journal
+                && let Err(error) = journal.append(tick, &self.pending, sync)
+            {
                 let reason = error.to_string();
                 self.broken = Some(reason.clone());
                 return Err(ApiError::storage(reason));
@@ -105,7 +109,7 @@ impl Store {
 
     /// Brings everything to the disk, at the end.
     pub(crate) fn close(&mut self) -> Result<(), JournalError> {
-        self.journal.sync()
+        self.journal.as_mut().map_or(Ok(()), Journal::sync)
     }
 
     fn write(&mut self, record: Record) {

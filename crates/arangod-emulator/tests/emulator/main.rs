@@ -5,6 +5,8 @@
     reason = "clippy knows test functions, not the helpers beside them"
 )]
 
+mod agency;
+mod agents;
 mod auth;
 mod boot;
 mod command_line;
