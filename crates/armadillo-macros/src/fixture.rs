@@ -43,7 +43,7 @@ fn implementation(options: TokenStream, function: &mut ItemFn) -> syn::Result<To
         made = quote_spanned!(fixture.span()=> #made.await);
     }
     if fallible {
-        made = quote_spanned!(fixture.span()=> #made.map_err(::core::convert::Into::into));
+        made = quote_spanned!(fixture.span()=> ::armadillo::__private::made(#made));
     } else {
         made = quote_spanned!(fixture.span()=> ::core::result::Result::Ok(#made));
     }

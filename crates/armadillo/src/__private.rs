@@ -15,6 +15,11 @@ pub fn by_value<T: Clone>(fixture: &T) -> T {
     fixture.clone()
 }
 
+/// What a fixture function returned, with any error.
+pub fn made<T, E: Into<Failed>>(returned: Result<T, E>) -> Result<T, Failed> {
+    returned.map_err(Into::into)
+}
+
 /// What the teardown function of a fixture may return.
 #[diagnostic::on_unimplemented(
     message = "a teardown returns `()` or a `Result<(), E>`, not `{Self}`",

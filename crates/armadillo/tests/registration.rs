@@ -112,7 +112,8 @@ impl Hooks for NoHooks {
 
 fn run(name: &str) -> Verdict {
     let def = registered(name);
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir();
+    let directory = directory.unwrap_or_else(|error| panic!("{error}"));
     let assignment = Assignment {
         sequence: 1,
         test: def.name(),
