@@ -27,6 +27,8 @@ pub(super) struct Pool {
     pub(super) leases: BTreeMap<String, Held>,
     /// Why the deployment is not to be trusted until it was looked at; nothing is granted before.
     pub(super) suspect: Option<String>,
+    /// Leases that ended when nothing could be looked for: what carries their names is removed after the repair.
+    pub(super) unpurged: Vec<String>,
     /// Whether a test on it did not pass: its data is kept.
     pub(super) failed_somebody: bool,
     pub(super) fixtures: Fixtures,
@@ -85,6 +87,7 @@ impl Pool {
             queue: VecDeque::new(),
             leases: BTreeMap::new(),
             suspect: None,
+            unpurged: Vec::new(),
             failed_somebody: false,
             fixtures: Fixtures::default(),
             starts: 0,

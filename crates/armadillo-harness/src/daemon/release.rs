@@ -38,7 +38,8 @@ pub(super) async fn release(
         .ok_or_else(|| LeaseProblem::Gone(lease.to_owned()))?;
     deployment.note_exits(daemon.limit(EXIT_LIMIT)).await;
     let mut suspect = release.suspect.clone();
-    let leaks = if can_be_looked_at(mode, &deployment) {
+    let looked = can_be_looked_at(mode, &deployment);
+    let leaks = if looked {
         look_for_leaks(daemon, &deployment, lease, &release, &mut suspect).await
     } else {
         Vec::new()
@@ -65,6 +66,9 @@ pub(super) async fn release(
             suspect.get_or_insert_with(|| "a test had it alone".to_owned());
         }
         pool.suspect = pool.suspect.take().or(suspect);
+        if !looked {
+            pool.unpurged.push(lease.to_owned());
+        }
         Some(held.tenants.into_iter().collect::<Vec<_>>())
     });
     daemon.log.emit(EventKind::LeaseReleased {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use armadillo_orchestrator::deployment::Phase;
-use armadillo_orchestrator::{Deployment, Operation, Scope};
+use armadillo_orchestrator::join::try_join_all;
+use armadillo_orchestrator::{Deployment, Operation, Scope, ServerKey};
 
 use super::Daemon;
 use super::pool::{PoolId, State};
@@ -23,7 +24,11 @@ pub(super) async fn repair(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deplo
         .with(id, |pool| pool.suspect.clone())
         .flatten()
         .unwrap_or_default();
-    match put_in_order(&daemon, &deployment).await {
+    let unpurged = daemon
+        .pools
+        .with(id, |pool| std::mem::take(&mut pool.unpurged));
+    let unpurged = unpurged.unwrap_or_default();
+    match put_in_order(&daemon, &deployment, unpurged).await {
         Ok(done) => {
             let what = if done.is_empty() {
                 "nothing was wrong".to_owned()
@@ -75,29 +80,36 @@ pub(super) async fn repair(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deplo
 async fn put_in_order(
     daemon: &Daemon,
     deployment: &Arc<Deployment>,
+    unpurged: Vec<String>,
 ) -> Result<Vec<String>, String> {
-    let mut done = Vec::new();
-    for (server, status) in deployment.servers() {
-        let operation = match status.phase {
-            Phase::Paused => Operation::Resume,
-            Phase::Stopped | Phase::Crashed => Operation::Start,
-            Phase::Planned | Phase::Starting | Phase::Running => continue,
-        };
-        deployment
-            .operate(&server, operation, daemon.limit(LIMIT))
-            .await
-            .map_err(|error| format!("{server} does not come back: {error}"))?;
-        let verb = if operation == Operation::Resume {
-            "resumed"
-        } else {
-            "started"
-        };
-        done.push(format!("{server} {verb} again"));
-    }
+    // All at once: where a majority is down, none of them gets ready before the others are there.
+    let back = deployment
+        .servers()
+        .into_iter()
+        .filter_map(|(server, status)| {
+            let operation = match status.phase {
+                Phase::Paused => Operation::Resume,
+                Phase::Stopped | Phase::Crashed => Operation::Start,
+                Phase::Planned | Phase::Starting | Phase::Running => return None,
+            };
+            Some(bring_back(
+                deployment,
+                server,
+                operation,
+                daemon.limit(LIMIT),
+            ))
+        });
+    let done = try_join_all(back).await?;
     deployment
         .wait_good(daemon.limit(LIMIT))
         .await
         .map_err(|error| error.to_string())?;
+    for lease in unpurged {
+        deployment
+            .purge(&lease, daemon.limit(LIMIT))
+            .await
+            .map_err(|error| format!("what a test left cannot be removed: {error}"))?;
+    }
     match deployment.check(Scope::Idle, "", daemon.limit(LIMIT)).await {
         found if found.is_empty() => Ok(done),
         found => Err(found
@@ -106,4 +118,20 @@ async fn put_in_order(
             .collect::<Vec<_>>()
             .join("; ")),
     }
+}
+
+/// One server, back to where it runs; says what was done.
+async fn bring_back(
+    deployment: &Arc<Deployment>,
+    server: ServerKey,
+    operation: Operation,
+    limit: Duration,
+) -> Result<String, String> {
+    let done = deployment.operate(&server, operation, limit).await;
+    done.map_err(|error| format!("{server} does not come back: {error}"))?;
+    let verb = match operation {
+        Operation::Resume => "resumed",
+        _ => "started",
+    };
+    Ok(format!("{server} {verb} again"))
 }

@@ -62,11 +62,23 @@ impl DaemonProcess {
         let mut line =
             serde_json::to_vec(orders).map_err(|error| DaemonError::Orders(error.into()))?;
         line.push(b'\n');
-        lifeline.write_all(&line).map_err(DaemonError::Orders)?;
-        let started = read_greeting(&mut greeting).map_err(|why| DaemonError::Greeting {
-            why,
-            log: log_tail(log),
-        })?;
+        let greeted = lifeline
+            .write_all(&line)
+            .map_err(DaemonError::Orders)
+            .and_then(|()| {
+                read_greeting(&mut greeting).map_err(|why| DaemonError::Greeting {
+                    why,
+                    log: log_tail(log),
+                })
+            });
+        let started = match greeted {
+            Ok(started) => started,
+            Err(error) => {
+                drop(lifeline);
+                wait_for(warden);
+                return Err(error);
+            }
+        };
         Ok(Self {
             started,
             warden,
@@ -83,13 +95,21 @@ impl DaemonProcess {
     /// Closes the pipe and waits until daemon and warden have ended, with everything below them.
     pub(crate) fn end(mut self) {
         self.lifeline = None;
-        // The warden gives the daemon a limited time, so this ends.
-        let _ = self.warden.wait();
+        wait_for(self.warden);
     }
 
     /// Closes the pipe and does not wait: the daemon finishes alone.
     pub(crate) fn hand_over(mut self) {
         self.lifeline = None;
+    }
+}
+
+/// Waits for the warden, which gives the daemon a limited time. Where both were killed, what they owned is ended here.
+fn wait_for(mut warden: Child) {
+    let is_clean = warden.wait().is_ok_and(|status| status.success());
+    if !is_clean {
+        // What cannot be ended is left to the next run, which says so.
+        let _ = armadillo_orchestrator::run_dir::sweep();
     }
 }
 
