@@ -13,6 +13,7 @@ pub mod fixture;
 mod health;
 mod launch;
 mod log;
+mod members;
 mod names;
 pub mod options;
 mod plan;
@@ -26,5 +27,7 @@ mod scripted;
 mod system;
 pub mod topology;
 
+pub use health::AGENCY;
+pub use members::{Member, ServerStatus};
 pub use role::Role;
 pub use system::ArangoDb;

@@ -1,7 +1,12 @@
 //! What a test of ArangoDB names: `use armadillo_arangodb::prelude::*`.
 
+pub use crate::agency::{Agency, AgencyError, Precondition, Transaction, Written};
 pub use crate::client::{
     ArangoClient, ArangoError, Collection, Connection, DocumentMeta, Grant, Refusal, User, Version,
 };
-pub use crate::fixture::{Auth, Database, Deployment, SingleServer, TestUser};
+pub use crate::fixture::{
+    Agents, Auth, Cluster, Coordinators, Database, DbServers, Deployment, Maintenance,
+    SingleServer, TestUser,
+};
+pub use crate::members::{Member, ServerStatus};
 pub use crate::topology::{Single, cluster, single};

@@ -3,13 +3,14 @@
 //! The stages of a start as seen from outside (documentation, "Respond to liveliness probes" and "Return whether or not a
 //! server is available"): nobody listens; with `--server.early-connections`, `/_api/version` and `/_admin/status` answer and
 //! everything else is 503; everything is 503 while bootstrapping (`CommTask.cpp`); at last `serverInfo.state` is `SERVING`,
-//! `serverInfo.maintenance` is false and `/_admin/server/availability` is 200.
+//! `serverInfo.maintenance` is false and `/_admin/server/availability` is 200. An agent is of use once it knows a leader.
 
 use std::time::Duration;
 
 use armadillo_orchestrator::{Identity, Probe, Request, ServerKey, Stage, View};
 use serde::Deserialize;
 
+use crate::agency::AgentConfig;
 use crate::client::{ArangoClient, ArangoError, Version};
 use crate::role::Role;
 
@@ -17,7 +18,7 @@ use crate::role::Role;
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// What one look showed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     /// Nothing answers, or nothing that can be used.
     Silent(String),
@@ -96,6 +97,11 @@ pub(crate) async fn look(view: &View, server: &ServerKey) -> Look {
         return look;
     }
     let identity = Identity::Pid(status.pid);
+    if role == Role::Agent
+        && let Some(why) = lacks_a_leader(&client).await
+    {
+        return Look::Waiting { identity, why };
+    }
     match client
         .ask(Request::get("/_admin/server/availability"))
         .await
@@ -105,6 +111,19 @@ pub(crate) async fn look(view: &View, server: &ServerKey) -> Look {
             identity,
             why: reason(&error),
         },
+    }
+}
+
+/// Why an agent is of no use yet: it knows no leader (`testutils/agency.js`).
+async fn lacks_a_leader(client: &ArangoClient) -> Option<String> {
+    let config = client.call(Request::get("/_api/agency/config")).await;
+    match config {
+        Ok(config) => {
+            let config: AgentConfig = config;
+            let none = config.leader().is_none();
+            none.then(|| format!("it knows no leader in term {}", config.term))
+        }
+        Err(error) => Some(reason(&error)),
     }
 }
 
@@ -238,6 +257,33 @@ mod tests {
             ]),
             Look::Serving { identity: pid }
         );
+    }
+
+    #[test]
+    fn an_agent_is_ready_when_it_knows_a_leader() {
+        let looked = |leader: &str| {
+            let config =
+                format!(r#"{{"term":2,"leaderId":"{leader}","configuration":{{"id":"AGNT-1"}}}}"#);
+            let mut answers = vec![
+                answer(200, VERSION),
+                answer(200, &status("AGENT", "SERVING", false)),
+                answer(200, &config),
+            ];
+            if !leader.is_empty() {
+                answers.push(answer(200, r#"{"mode":"default"}"#));
+            }
+            let view = crate::system::tests::cluster_view(1, 1, 1);
+            let look = async |view: View| look(&view, &"agent-1".into()).await;
+            crate::scripted::run_as(view, answers, look).0
+        };
+        let identity = Identity::Pid(335);
+        let why = "it knows no leader in term 2".into();
+        let waiting = Look::Waiting {
+            identity: identity.clone(),
+            why,
+        };
+        assert_eq!(looked(""), waiting);
+        assert_eq!(looked("AGNT-2"), Look::Serving { identity });
     }
 
     #[test]

@@ -47,12 +47,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it. Without any answer nobody listens. The view is of a deployment that consists of it.
-    pub(crate) fn start(answers: Vec<Vec<u8>>) -> (Self, View) {
-        Self::start_as(view(), answers)
-    }
-
-    /// The same, in the place of each server of this deployment.
+    /// Starts it in the place of each server of this deployment, which is returned. Without any answer nobody listens.
     pub(crate) fn start_as(mut view: View, answers: Vec<Vec<u8>>) -> (Self, View) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

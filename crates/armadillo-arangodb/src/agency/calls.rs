@@ -117,8 +117,8 @@ impl Agency {
     /// Those of [`Self::read`], and when the value is of another type.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, AgencyError> {
         let tree = self.read(&[path]).await?;
-        let segments = path.split('/').filter(|segment| !segment.is_empty());
-        let value = segments.fold(Some(&tree), |value, segment| value?.get(segment));
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        let value = segments.try_fold(&tree, |value, segment| value.get(segment));
         let read = value.map(|value| T::deserialize(value)).transpose();
         read.map_err(|error| {
             ArangoError::Answer {

@@ -5,6 +5,7 @@
 
 mod collections;
 mod databases;
+mod maintenance;
 mod transactions;
 mod users;
 
@@ -21,6 +22,7 @@ pub(crate) fn all() -> Vec<Box<dyn Checker>> {
         Box::new(users::OfLease),
         Box::new(users::Unexpected),
         Box::new(transactions::Open),
+        Box::new(maintenance::SwitchedOff),
     ]
 }
 

@@ -3,8 +3,18 @@
 use armadillo_orchestrator::{Health, Identity, State, View};
 
 use crate::probe::{Look, look};
+use crate::topology::CLUSTER;
+
+mod cluster;
+mod judge;
+
+/// The name of the group of servers that have a leader: the agents.
+pub const AGENCY: &str = "agency";
 
 pub(crate) async fn health(view: &View) -> Health {
+    if view.topology.shape == CLUSTER {
+        return cluster::health(view).await;
+    }
     let mut health = Health::default();
     for server in view.places.keys() {
         let state = state_of(look(view, server).await);
