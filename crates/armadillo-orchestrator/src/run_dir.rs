@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 use crate::random;
 
 use sweep::is_run_id;
-pub use sweep::{Swept, sweep};
+pub use sweep::{Swept, sweep, sweep_run};
 
 /// How long it may take to get the lock of the common parent.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -204,7 +204,7 @@ fn lock_base(base: &Path) -> Result<File, RunDirError> {
     }
 }
 
-/// Lets a moment pass before the next attempt to lock.
+/// Lets a moment pass before the next attempt.
 #[expect(
     clippy::disallowed_methods,
     reason = "there is no lock with a deadline; its holders keep it for microseconds"

@@ -14,6 +14,9 @@ use crate::protocol::daemon::{Start, Started};
 /// How long the daemon may take to say that it is there, sweeping what earlier runs left included.
 const GREETING: Duration = Duration::from_secs(30);
 
+/// How long it may take to end what a killed daemon and a killed warden owned.
+const SWEEP: Duration = Duration::from_secs(10);
+
 /// How many bytes of the daemon's log an error shows.
 const TAIL: u64 = 4096;
 
@@ -22,6 +25,7 @@ pub(crate) struct DaemonProcess {
     /// What the daemon said when it was there.
     pub(crate) started: Started,
     warden: Child,
+    run: String,
     /// Held for its other end: however this process ends, the daemon reads its end of file.
     lifeline: Option<ChildStdin>,
     greeting: ChildStdout,
@@ -75,13 +79,14 @@ impl DaemonProcess {
             Ok(started) => started,
             Err(error) => {
                 drop(lifeline);
-                wait_for(warden);
+                wait_for(warden, &orders.run);
                 return Err(error);
             }
         };
         Ok(Self {
             started,
             warden,
+            run: orders.run.clone(),
             lifeline: Some(lifeline),
             greeting,
         })
@@ -95,7 +100,7 @@ impl DaemonProcess {
     /// Closes the pipe and waits until daemon and warden have ended, with everything below them.
     pub(crate) fn end(mut self) {
         self.lifeline = None;
-        wait_for(self.warden);
+        wait_for(self.warden, &self.run);
     }
 
     /// Closes the pipe and does not wait: the daemon finishes alone.
@@ -105,11 +110,11 @@ impl DaemonProcess {
 }
 
 /// Waits for the warden, which gives the daemon a limited time. Where both were killed, what they owned is ended here.
-fn wait_for(mut warden: Child) {
+fn wait_for(mut warden: Child, run: &str) {
     let is_clean = warden.wait().is_ok_and(|status| status.success());
     if !is_clean {
         // What cannot be ended is left to the next run, which says so.
-        let _ = armadillo_orchestrator::run_dir::sweep();
+        let _ = armadillo_orchestrator::run_dir::sweep_run(run, SWEEP);
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{RunDirError, base, boot_id, failed, lock_base};
+use super::{RunDirError, base, boot_id, failed, lock_base, nap};
 use crate::deadline::Deadline;
 use crate::process::{Ledger, proc_fs, tree};
 
@@ -30,6 +30,23 @@ pub struct Swept {
 /// When the common parent is unsafe or cannot be read. What goes wrong with one run is said in its [`Swept`].
 pub fn sweep() -> Result<Vec<Swept>, RunDirError> {
     sweep_in(&base())
+}
+
+/// Sweeps until the run with this id is gone. Its processes were killed, and may take a moment to let go of its
+/// directory. It blocks.
+///
+/// # Errors
+/// Those of [`sweep`].
+pub fn sweep_run(id: &str, limit: Duration) -> Result<(), RunDirError> {
+    let deadline = Deadline::after(limit);
+    let path = base().join(id);
+    loop {
+        sweep()?;
+        if !path.exists() || deadline.passed() {
+            return Ok(());
+        }
+        nap();
+    }
 }
 
 pub(super) fn sweep_in(base: &Path) -> Result<Vec<Swept>, RunDirError> {
