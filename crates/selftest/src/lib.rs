@@ -8,6 +8,7 @@ pub mod junk;
 pub mod meeting;
 pub mod ran;
 pub mod remains;
+pub mod rounds;
 pub mod suite;
 pub mod wait;
 

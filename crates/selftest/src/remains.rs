@@ -28,12 +28,27 @@ pub fn processes(entries: &[String]) -> Vec<Found> {
         variables.any(|variable| entries.iter().any(|entry| entry.as_bytes() == variable))
     })
     // A zombie has no environment, so it is not among these.
-    .map(|pid| {
-        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        Found { pid, command }
+    .map(|pid| Found {
+        pid,
+        command: command(pid),
     })
     .collect()
+}
+
+/// A process's command line, its words apart by spaces; empty if it is gone.
+#[must_use]
+pub fn command(pid: u32) -> String {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).replace('\0', " ")
+}
+
+/// Whether a process lives that has this token.
+#[must_use]
+pub fn carries(pid: u32, token: &str) -> bool {
+    let entry = format!("{TOKEN}={token}");
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.any(|variable| variable == entry.as_bytes())
 }
 
 /// The children of a process.

@@ -180,6 +180,11 @@ impl Running {
         Ran::new(status, self.home, self.token)
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     /// How it ended, if it does so in time.
     pub fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         wait::until(limit, || self.child.try_wait().ok().flatten())

@@ -116,6 +116,24 @@ pub(crate) struct Daemon {
 async fn serve(orders: Start) -> Result<(), DaemonError> {
     let swept = run_dir::sweep()?;
     let run_dir = RunDir::create_for(&orders.run)?;
+    let served = serve_in(orders, &run_dir, &swept).await;
+    // Also when it could not even begin: the runner may have been killed before it was greeted.
+    let killed = armadillo_orchestrator::process::tree::kill_descendants(
+        std::process::id(),
+        &[],
+        KILL_LIMIT,
+    );
+    tracing::info!(?killed, "the runner is gone");
+    run_dir.remove().map_err(os("remove the run directory"))?;
+    served
+}
+
+/// Greets the runner and answers requests for as long as it lives.
+async fn serve_in(
+    orders: Start,
+    run_dir: &RunDir,
+    swept: &[run_dir::Swept],
+) -> Result<(), DaemonError> {
     let ledger = Ledger::open(&run_dir.ledger()).map_err(os("open the ledger"))?;
     let processes = Processes::install(run_dir.id(), ledger)?;
     let socket = run_dir.path().join("daemon.sock");
@@ -141,13 +159,7 @@ async fn serve(orders: Start) -> Result<(), DaemonError> {
         error = api::serve(&daemon, listener) => return Err(DaemonError::Os { action: "accept connections", source: error }),
     }
     daemon.pools.abandon();
-    let killed = armadillo_orchestrator::process::tree::kill_descendants(
-        std::process::id(),
-        &[],
-        KILL_LIMIT,
-    );
-    tracing::info!(?killed, "the runner is gone");
-    run_dir.remove().map_err(os("remove the run directory"))
+    Ok(())
 }
 
 /// What was found of an earlier run, in words.
