@@ -146,6 +146,8 @@ impl RunDir {
     /// # Errors
     /// Those of removing files; what is left is for the next sweep.
     pub fn remove(self) -> io::Result<()> {
+        // Meanwhile nobody takes it, half removed, for what a dead run left.
+        let _parent = self.path.parent().map(lock_base);
         match fs::remove_dir_all(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
