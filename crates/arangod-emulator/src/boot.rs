@@ -8,19 +8,22 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 use tokio::time::timeout;
 
-use crate::agency::{AgencySettings, Agent};
+use crate::agency::Agent;
 use crate::auth::users::{Grants, User, save};
 use crate::auth::{Right, Secrets};
+use crate::cluster::Cluster;
 use crate::directory::Directory;
 use crate::errors::ApiError;
 use crate::exit::Exit;
 use crate::http::{Client, Listeners, bind};
 use crate::logging::Logger;
 use crate::options::Options;
+use crate::role::Role;
 use crate::server::{Server, Stage};
 use crate::settings::{Settings, Step};
 use crate::signals::Signals;
 use crate::store::Store;
+use crate::supervision::Supervision;
 use crate::version::VERSION;
 
 /// How long requests that are under way at the end may take to end too. An estimate, nobody
@@ -141,6 +144,9 @@ impl Life {
         stop: watch::Sender<bool>,
     ) -> Result<(), Exit> {
         let server = &self.server;
+        if let Some(cluster) = server.cluster() {
+            drop(timeout(GRACE / 4, cluster.say("SHUTDOWN")).await);
+        }
         if serving.is_some() {
             server.settings.pace.spend(Step::Shutdown).await;
         }
@@ -194,9 +200,19 @@ impl Life {
             *serving = Some(serve(self.open_ports()?));
         }
         server.settings.pace.spend(Step::Bootstrap).await;
-        self.bootstrap()?;
+        if server.settings.role == Role::Single {
+            self.bootstrap()?;
+        }
         if let Ok(agent) = server.agent() {
             agent.launch();
+            if server.settings.supervision.enabled {
+                let log = Arc::clone(&server.log);
+                let settings = server.settings.supervision;
+                spawn_local(Supervision::new(Rc::clone(agent), settings, log).run());
+            }
+        }
+        if let Some(cluster) = server.cluster() {
+            self.join(cluster).await?;
         }
         server.enter(Stage::Serving);
         server.log.info(
@@ -261,8 +277,8 @@ impl Life {
         let directory_failed = |error: crate::directory::DirectoryError| {
             self.die(error.id, "general", &error.message, error.exit)
         };
-        if let Some(agency) = &settings.agency {
-            return self.recover_agent(agency.clone()).await;
+        if settings.role != Role::Single {
+            return self.recover_member().await;
         }
         let path = self.directory.journal().map_err(directory_failed)?;
         server
@@ -306,26 +322,63 @@ impl Life {
         Ok(())
     }
 
-    /// Reads what the agent has kept.
-    async fn recover_agent(&self, agency: AgencySettings) -> Result<(), Exit> {
+    /// Finds the id of a server of a deployment, and reads what an agent has kept.
+    async fn recover_member(&self) -> Result<(), Exit> {
         let server = &self.server;
+        let settings = &server.settings;
         let directory_failed = |error: crate::directory::DirectoryError| {
             self.die(error.id, "general", &error.message, error.exit)
         };
-        if !self.directory.has_uuid() {
+        let fresh = !self.directory.has_uuid();
+        if fresh {
+            if settings
+                .cluster
+                .as_ref()
+                .is_some_and(|cluster| cluster.persisted)
+            {
+                let text = "required persisted UUID file not found";
+                return Err(self.die("", "cluster", text, Exit::Failed));
+            }
             let text = "Fresh start. Persisting new UUID";
             server.log.info("0d924", "cluster", text);
         }
-        let prefix = server.settings.role.prefix();
-        let id = self.directory.uuid(prefix).map_err(directory_failed)?;
-        let folder = self.directory.data().map_err(directory_failed)?;
-        server.settings.pace.spend(Step::Recovery).await;
+        let id = self
+            .directory
+            .uuid(settings.role.prefix())
+            .map_err(directory_failed)?;
+        settings.pace.spend(Step::Recovery).await;
         let client = Rc::new(Client::new(server.secrets.sign_server(&id)));
-        let agent = Agent::open(&id, &folder, agency, client, Arc::clone(&server.log))
-            .map_err(|error| self.die("", "engines", &error.to_string(), Exit::Recovery))?;
-        server.attach_agent(Rc::new(agent));
+        if let Some(agency) = settings.agency.clone() {
+            let folder = self.directory.data().map_err(directory_failed)?;
+            let agent = Agent::open(&id, &folder, agency, client, Arc::clone(&server.log))
+                .map_err(|error| self.die("", "engines", &error.to_string(), Exit::Recovery))?;
+            server.attach_agent(Rc::new(agent));
+        } else if let Some(cluster) = settings.cluster.clone() {
+            let cluster = Cluster::new(&id, settings.role, cluster, client, fresh);
+            server.attach_cluster(Rc::new(cluster));
+        }
         server.attach(Store::nobodys());
         Ok(())
+    }
+
+    /// Makes a dbserver or a coordinator a member of its cluster. A dbserver waits for the agency,
+    /// a coordinator also for a dbserver and for whoever sets the cluster up.
+    async fn join(&self, cluster: &Rc<Cluster>) -> Result<(), Exit> {
+        let server = &self.server;
+        let lost = |text: String| self.die("", "cluster", &text, Exit::Failed);
+        cluster
+            .join(server)
+            .await
+            .map_err(|error| lost(error.to_string()))?;
+        if cluster.role == Role::Coordinator {
+            let root = root(&self.password).map_err(|error| lost(error.to_string()))?;
+            cluster.set_up(&root).await;
+        }
+        // What others have changed meanwhile is known before the first request.
+        cluster
+            .refresh(server)
+            .await
+            .map_err(|error| lost(error.to_string()))
     }
 
     /// Creates `_system` and `root` where they are not there.

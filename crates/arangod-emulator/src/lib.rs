@@ -17,6 +17,7 @@ mod agency;
 mod api;
 mod auth;
 mod boot;
+mod cluster;
 mod crash;
 mod directory;
 mod errors;
@@ -32,6 +33,7 @@ mod server;
 mod settings;
 mod signals;
 mod store;
+mod supervision;
 mod system;
 mod version;
 

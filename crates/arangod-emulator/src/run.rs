@@ -95,7 +95,7 @@ fn serve(options: &Options, role: Role, started: Instant) -> Exit {
     };
     crash::install();
     greet(&log, role);
-    if let Some(what) = unable(options, role) {
+    if let Some(what) = unable(options) {
         log.fatal(
             "",
             "general",
@@ -173,10 +173,7 @@ fn greet(log: &Logger, role: Role) {
 }
 
 /// What is asked for and cannot be done at all.
-fn unable(options: &Options, role: Role) -> Option<String> {
-    if matches!(role, Role::DbServer | Role::Coordinator) {
-        return Some(format!("role {}", role.name()));
-    }
+fn unable(options: &Options) -> Option<String> {
     [
         "--daemon",
         "--supervisor",

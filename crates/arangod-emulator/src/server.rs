@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::agency::Agent;
 use crate::auth::{Identity, Right, Secrets, collection_right, database_right};
+use crate::cluster::Cluster;
 use crate::errors::ApiError;
 use crate::http::Request;
 use crate::logging::Logger;
@@ -46,6 +47,7 @@ pub(crate) struct Server {
     /// Writes are refused.
     pub(crate) read_only: Cell<bool>,
     agent: OnceCell<Rc<Agent>>,
+    cluster: OnceCell<Rc<Cluster>>,
     stage: Cell<Stage>,
     store: RefCell<Option<Store>>,
     stop: Notify,
@@ -69,6 +71,7 @@ impl Server {
             answered: Cell::new(0),
             read_only: Cell::new(false),
             agent: OnceCell::new(),
+            cluster: OnceCell::new(),
             stage: Cell::new(Stage::Early),
             store: RefCell::new(None),
             stop: Notify::new(),
@@ -96,6 +99,17 @@ impl Server {
     pub(crate) fn agent(&self) -> Result<&Rc<Agent>, ApiError> {
         let missing = || ApiError::not_implemented("the agency on a server that is no agent");
         self.agent.get().ok_or_else(missing)
+    }
+
+    /// Takes over what makes the server a coordinator or a dbserver.
+    pub(crate) fn attach_cluster(&self, cluster: Rc<Cluster>) {
+        // Recovery runs once.
+        drop(self.cluster.set(cluster));
+    }
+
+    /// What a coordinator or a dbserver has, and other servers have not.
+    pub(crate) fn cluster(&self) -> Option<&Rc<Cluster>> {
+        self.cluster.get()
     }
 
     /// Takes over the recovered data.

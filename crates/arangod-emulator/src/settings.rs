@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::agency::AgencySettings;
+use crate::cluster::ClusterSettings;
 use crate::options::Options;
 use crate::role::Role;
 
@@ -145,6 +146,8 @@ pub(crate) struct Settings {
     pub(crate) supervision: Supervision,
     /// Of an agent only.
     pub(crate) agency: Option<AgencySettings>,
+    /// Of a coordinator or dbserver only.
+    pub(crate) cluster: Option<ClusterSettings>,
 }
 
 /// What the options say about supervision.
@@ -207,7 +210,12 @@ impl Settings {
             Role::Agent => Some(AgencySettings::new(options, first)?),
             _ => None,
         };
+        let cluster = match role {
+            Role::DbServer | Role::Coordinator => Some(ClusterSettings::new(options)?),
+            Role::Single | Role::Agent => None,
+        };
         Ok(Self {
+            cluster,
             supervision: Supervision::new(options)?,
             agency,
             role,

@@ -62,6 +62,18 @@ pub(crate) fn micros() -> u64 {
         })
 }
 
+/// The time as the agency writes it: `2025-01-01T10:00:00.123Z`.
+pub(crate) fn timestamp() -> String {
+    timestamp_in(0)
+}
+
+/// The time in so many seconds.
+pub(crate) fn timestamp_in(seconds: u64) -> String {
+    let now = micros();
+    let date = crate::logging::date((now / 1_000_000).saturating_add(seconds));
+    format!("{date}.{:03}Z", now / 1000 % 1000)
+}
+
 /// What the process uses, as far as `/proc` tells.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Usage {

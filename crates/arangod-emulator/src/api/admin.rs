@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
+use crate::role::Role;
 use crate::server::{Server, Stage};
 use crate::version::{LICENSE, STAND_IN, VERSION};
 use crate::{auth::Right, system};
@@ -56,6 +57,21 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
             "term": term,
         });
     }
+    if let Some(cluster) = server.cluster() {
+        let info = &mut body["serverInfo"];
+        info["persistedId"] = json!(cluster.id);
+        info["serverId"] = json!(cluster.id);
+        info["rebootId"] = json!(cluster.reboot.get());
+        info["address"] = json!(cluster.settings.endpoint);
+        let endpoints = cluster.agency.endpoints();
+        body["agency"] = json!({ "agencyComm": { "endpoints": endpoints } });
+        if cluster.role == Role::Coordinator {
+            let master = cluster.look("Current/Foxxmaster", serde_json::Value::clone);
+            let own = master == json!(cluster.id);
+            let master = master.as_str().unwrap_or_default();
+            body["coordinator"] = json!({ "foxxmaster": master, "isFoxxmaster": own });
+        }
+    }
     Ok(Answer::json(200, &body))
 }
 
@@ -83,6 +99,11 @@ pub(crate) fn shutdown(server: &Rc<Server>, request: &Request) -> Result<Answer,
     if request.query_flag("soft") == Some(true) {
         return Err(ApiError::not_implemented("soft shutdown"));
     }
+    for unable in ["remove_from_cluster", "shutdown_cluster"] {
+        if request.query_flag(unable) == Some(true) {
+            return Err(ApiError::not_implemented(format_args!("{unable}")));
+        }
+    }
     server.request_stop();
     Ok(Answer::raw_json(200, String::from("\"OK\"")))
 }
@@ -105,6 +126,10 @@ pub(crate) fn server(
             200,
             json!({ "role": server.settings.role.name(), "mode": mode }),
         )),
+        (&Method::GET, ["id"]) if server.cluster().is_some() => {
+            let id = server.cluster().map(|cluster| cluster.id.as_str());
+            Ok(Answer::good(200, json!({ "id": id })))
+        }
         (&Method::GET, ["id"]) => Err(ApiError::new(500, 500, "internal error")),
         // The documentation of 3.12 says 503 in read-only mode; the source of 3.8 said 200.
         (&Method::GET, ["availability"]) if server.read_only.get() => {

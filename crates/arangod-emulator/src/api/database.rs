@@ -4,13 +4,14 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::auth::{Identity, Right, database_right, users};
+use crate::cluster;
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::server::Server;
 use crate::store::{SYSTEM, Store};
 
 /// `/_api/database`, `/current`, `/user`, `/<name>`
-pub(crate) fn database(
+pub(crate) async fn database(
     server: &Server,
     request: &Request,
     rest: &[&str],
@@ -19,8 +20,8 @@ pub(crate) fn database(
         (&Method::GET, []) => list(server, request),
         (&Method::GET, ["user"]) => accessible(server, request),
         (&Method::GET, ["current"]) => current(server, request),
-        (&Method::POST, []) => create(server, request),
-        (&Method::DELETE, [name]) => drop_database(server, request, name),
+        (&Method::POST, []) => create(server, request).await,
+        (&Method::DELETE, [name]) => drop_database(server, request, name).await,
         _ => Err(ApiError::method_not_allowed()),
     }
 }
@@ -72,7 +73,7 @@ fn current(server: &Server, request: &Request) -> Result<Answer, ApiError> {
     Ok(Answer::result(200, result))
 }
 
-fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+async fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
     only_in_system(request)?;
     server.require_ddl(request)?;
     let body = request.json_object()?;
@@ -85,7 +86,7 @@ fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
         Some(Value::Array(list)) => list.as_slice(),
         Some(_) => return Err(ApiError::bad("users must be an array")),
     };
-    server.write(|store| {
+    cluster::change(server, |store| {
         if store.databases().count() as u64 >= server.settings.max_databases {
             return Err(ApiError::new(
                 400,
@@ -106,7 +107,8 @@ fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
             grant(store, &user, name)?;
         }
         Ok(())
-    })?;
+    })
+    .await?;
     Ok(Answer::result(201, json!(true)))
 }
 
@@ -145,9 +147,9 @@ fn grant(store: &mut Store, user: &users::User, database: &str) -> Result<(), Ap
     users::save(store, &user)
 }
 
-fn drop_database(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
+async fn drop_database(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
     only_in_system(request)?;
     server.require_ddl(request)?;
-    server.write(|store| store.drop_database(name))?;
+    cluster::change(server, |store| store.drop_database(name)).await?;
     Ok(Answer::result(200, json!(true)))
 }

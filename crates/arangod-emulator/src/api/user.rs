@@ -5,32 +5,37 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::users::{self, User};
 use crate::auth::{Identity, Right};
+use crate::cluster;
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::server::Server;
 use crate::store::Store;
 
 /// All of `/_api/user`.
-pub(crate) fn user(server: &Server, request: &Request, rest: &[&str]) -> Result<Answer, ApiError> {
+pub(crate) async fn user(
+    server: &Server,
+    request: &Request,
+    rest: &[&str],
+) -> Result<Answer, ApiError> {
     require(server, request, rest.first().copied())?;
     match (&request.method, rest) {
         (&Method::GET, []) => list(server),
-        (&Method::POST, []) => create(server, request),
+        (&Method::POST, []) => create(server, request).await,
         (&Method::GET, [name]) => show(server, name),
-        (&Method::PUT | &Method::PATCH, [name]) => change(server, request, name),
-        (&Method::DELETE, [name]) => remove(server, request, name),
+        (&Method::PUT | &Method::PATCH, [name]) => change(server, request, name).await,
+        (&Method::DELETE, [name]) => remove(server, request, name).await,
         (&Method::GET, [name, "database"]) => databases(server, request, name),
         (&Method::GET, [name, "database", database]) => database_right(server, name, database),
         (&Method::GET, [name, "database", database, collection]) => {
             collection_right(server, name, database, collection)
         }
         (&Method::PUT, [name, "database", database, collection @ ..]) if collection.len() < 2 => {
-            grant(server, request, name, database, collection.first().copied())
+            grant(server, request, name, database, collection.first().copied()).await
         }
         (&Method::DELETE, [name, "database", database, collection @ ..])
             if collection.len() < 2 =>
         {
-            revoke(server, request, name, database, collection.first().copied())
+            revoke(server, request, name, database, collection.first().copied()).await
         }
         _ => Err(ApiError::not_implemented(format_args!(
             "{} {}",
@@ -92,7 +97,7 @@ fn amend(user: &mut User, body: &Map<String, Value>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+async fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
     server.require_writable()?;
     let body = request.json_object()?;
     let name = body
@@ -101,7 +106,7 @@ fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
         .and_then(Value::as_str)
         .filter(|name| !name.is_empty())
         .ok_or_else(|| ApiError::new(400, 1700, "invalid user name"))?;
-    let user = server.write(|store| {
+    let user = cluster::change(server, |store| {
         if users::find(store, name).is_some() {
             return Err(ApiError::new(409, 1702, "duplicate user"));
         }
@@ -109,14 +114,15 @@ fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
         amend(&mut user, &body)?;
         users::save(store, &user)?;
         Ok(user)
-    })?;
+    })
+    .await?;
     Ok(Answer::good(201, shape(&user)))
 }
 
-fn change(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
+async fn change(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
     server.require_writable()?;
     let body = request.json_object()?;
-    let user = server.write(|store| {
+    let user = cluster::change(server, |store| {
         let mut user = found(store, name)?;
         if request.method == Method::PUT {
             user.active = true;
@@ -125,17 +131,19 @@ fn change(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiE
         amend(&mut user, &body)?;
         users::save(store, &user)?;
         Ok(user)
-    })?;
+    })
+    .await?;
     Ok(Answer::good(200, shape(&user)))
 }
 
-fn remove(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
+async fn remove(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
     server.require_writable()?;
     server.require_admin(&request.identity)?;
-    server.write(|store| {
+    cluster::change(server, |store| {
         let user = found(store, name)?;
         users::remove(store, &user)
-    })?;
+    })
+    .await?;
     Ok(Answer::good(202, json!({})))
 }
 
@@ -205,7 +213,7 @@ fn collection_right(
     Ok(Answer::result(200, json!(right.name())))
 }
 
-fn grant(
+async fn grant(
     server: &Server,
     request: &Request,
     name: &str,
@@ -219,7 +227,7 @@ fn grant(
         .and_then(Value::as_str)
         .and_then(Right::parse)
         .ok_or_else(|| ApiError::bad_parameter("invalid grant, expecting rw, ro or none"))?;
-    server.write(|store| {
+    cluster::change(server, |store| {
         let mut user = found(store, name)?;
         if database != "*" {
             store.database(database)?;
@@ -235,7 +243,8 @@ fn grant(
             }
         }
         users::save(store, &user)
-    })?;
+    })
+    .await?;
     let key = match collection {
         None => String::from(database),
         Some(collection) => format!("{database}/{collection}"),
@@ -245,7 +254,7 @@ fn grant(
     Ok(Answer::good(200, body))
 }
 
-fn revoke(
+async fn revoke(
     server: &Server,
     request: &Request,
     name: &str,
@@ -254,7 +263,7 @@ fn revoke(
 ) -> Result<Answer, ApiError> {
     server.require_writable()?;
     server.require_admin(&request.identity)?;
-    server.write(|store| {
+    cluster::change(server, |store| {
         let mut user = found(store, name)?;
         match collection {
             None => {
@@ -267,6 +276,7 @@ fn revoke(
             }
         }
         users::save(store, &user)
-    })?;
+    })
+    .await?;
     Ok(Answer::good(202, json!({})))
 }

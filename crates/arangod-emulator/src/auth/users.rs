@@ -205,6 +205,11 @@ pub(crate) fn save(store: &mut Store, user: &User) -> Result<(), ApiError> {
     .map(drop)
 }
 
+/// A user's document as it is kept: what the agency of a cluster holds of a user.
+pub(crate) fn document(user: &User) -> Map<String, Value> {
+    user.to_document()
+}
+
 /// Puts a user there whose document comes from the agency.
 pub(crate) fn restore(store: &mut Store, document: Map<String, Value>) -> Result<(), ApiError> {
     let collection = store.collection(SYSTEM, "_users")?.id;

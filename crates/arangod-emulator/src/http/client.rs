@@ -34,6 +34,8 @@ pub(crate) enum ClientError {
 pub(crate) struct Reply {
     /// The HTTP status.
     pub(crate) status: u16,
+    /// The header `location`.
+    pub(crate) location: Option<String>,
     /// The body.
     pub(crate) body: Bytes,
 }
@@ -90,6 +92,17 @@ impl Client {
             .await
     }
 
+    /// Gets something.
+    pub(crate) async fn get(
+        &self,
+        endpoint: &str,
+        path: &str,
+        patience: Duration,
+    ) -> Result<Reply, ClientError> {
+        self.send(endpoint, Method::GET, path, Vec::new(), patience)
+            .await
+    }
+
     async fn exchange(
         &self,
         endpoint: &str,
@@ -134,8 +147,10 @@ impl Client {
             let (parts, incoming) = response.into_parts();
             let lost = |error: hyper::Error| ClientError::Lost(error.to_string());
             let body = incoming.collect().await.map_err(lost)?.to_bytes();
+            let location = parts.headers.get("location");
             let reply = Reply {
                 status: parts.status.as_u16(),
+                location: location.and_then(|text| text.to_str().ok().map(String::from)),
                 body,
             };
             let mut idle = self.idle.borrow_mut();

@@ -65,6 +65,13 @@ async fn handle(
             .with("allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
     }
     request.identity = who(server, &request);
+    if server.stage() == Stage::Serving && is_news(server, &request) {
+        // A user or a database that another coordinator has made a moment ago.
+        if let Some(cluster) = server.cluster() {
+            drop(cluster.refresh(server).await);
+        }
+        request.identity = who(server, &request);
+    }
     check_stage(server, &request)?;
     if server.stage() == Stage::Serving {
         check_access(server, &request)?;
@@ -92,6 +99,16 @@ fn who(server: &Server, request: &Request) -> Identity {
     }
     let credentials = Credentials::read(request.header("authorization"));
     server.peek(|store| identify(&credentials, &server.secrets, store, &request.path))
+}
+
+/// Whether the request names somebody or something that is not known here.
+fn is_news(server: &Server, request: &Request) -> bool {
+    let stranger =
+        request.identity == Identity::Nobody && request.header("authorization").is_some();
+    let nowhere = |store: Option<&crate::store::Store>| {
+        store.is_some_and(|store| store.database(&request.database).is_err())
+    };
+    stranger || server.peek(nowhere)
 }
 
 fn check_stage(server: &Server, request: &Request) -> Result<(), ApiError> {

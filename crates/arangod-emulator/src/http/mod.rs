@@ -9,6 +9,6 @@ mod request;
 mod router;
 
 pub(crate) use answer::Answer;
-pub(crate) use client::Client;
+pub(crate) use client::{Client, ClientError, Reply};
 pub(crate) use listen::{Listeners, bind};
 pub(crate) use request::Request;

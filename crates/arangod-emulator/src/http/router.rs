@@ -25,6 +25,14 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         }
         _ => {}
     }
+    // What was acknowledged by another coordinator must be seen; without the agency, what is known
+    // here is the best that can be said.
+    if let Some(cluster) = server.cluster()
+        && matches!(route.as_slice(), ["_api", "database" | "user", ..])
+        && request.method == Method::GET
+    {
+        drop(cluster.refresh(server).await);
+    }
     match route.as_slice() {
         ["_api" | "_admin", "version"] => api::version::version(server, request),
         ["_open", "auth"] => api::login::open_auth(server, request),
@@ -35,12 +43,14 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         ["_admin", "metrics"] | ["_admin", "metrics", "v2"] => {
             api::metrics::metrics(server, request)
         }
+        ["_admin", "cluster", rest @ ..] => api::cluster::admin(server, request, rest).await,
+        ["_api", "cluster", "endpoints"] => api::cluster::endpoints(server, request),
         ["_api", "agency", rest @ ..] => api::agency::agency(server, request, rest).await,
         ["_api", "agency_priv", rest @ ..] => api::agency::private(server, request, rest),
         ["_admin", "log", rest @ ..] => api::log::log(server, request, rest),
         ["_api", "engine"] => api::version::engine(request),
-        ["_api", "database", rest @ ..] => api::database::database(server, request, rest),
-        ["_api", "user", rest @ ..] => api::user::user(server, request, rest),
+        ["_api", "database", rest @ ..] => api::database::database(server, request, rest).await,
+        ["_api", "user", rest @ ..] => api::user::user(server, request, rest).await,
         ["_api", "collection", rest @ ..] => api::collection::collection(server, request, rest),
         ["_api", "document", rest @ ..] => api::document::document(server, request, rest),
         ["_api", "import"] => api::import::import(server, request),
@@ -70,9 +80,22 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
             | ["_api", "engine"]
     );
     let there = match role {
-        Role::Single => !matches!(route, ["_api", "agency" | "agency_priv", ..]),
+        Role::Single => !matches!(
+            route,
+            ["_api", "agency" | "agency_priv" | "cluster", ..] | ["_admin", "cluster", ..]
+        ),
         Role::Agent => everywhere || matches!(route, ["_api", "agency" | "agency_priv", ..]),
-        Role::DbServer | Role::Coordinator => everywhere,
+        Role::DbServer => everywhere,
+        Role::Coordinator => {
+            everywhere
+                || matches!(
+                    route,
+                    ["_admin" | "_api", "cluster", ..]
+                        | ["_api", "database" | "user", ..]
+                        | ["_api", "view" | "gharial" | "transaction" | "tasks", ..]
+                        | ["_open", "auth"]
+                )
+        }
     };
     if there {
         return Ok(());

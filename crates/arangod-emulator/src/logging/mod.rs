@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::role::Role;
 use crate::{crash, system};
 
-pub(crate) use clock::civil;
+pub(crate) use clock::{civil, date};
 pub(crate) use level::{Level, Levels};
 
 use clock::TimeFormat;

@@ -9,6 +9,8 @@ mod agency;
 mod agents;
 mod auth;
 mod boot;
+mod cluster;
+mod clusters;
 mod command_line;
 mod data;
 mod durability;

@@ -1,0 +1,53 @@
+//! The sign of life, and the coordinator that runs queues of Foxx services.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::structure::HEARTBEAT;
+use super::{Cluster, PATIENCE};
+
+impl Cluster {
+    /// Says again and again that the server lives.
+    pub(super) async fn beat(self: Rc<Self>) {
+        loop {
+            self.say("SERVING").await;
+            let pause = self.look("Sync/HeartbeatIntervalMs", |pause| pause.as_u64());
+            sleep(Duration::from_millis(pause.unwrap_or(HEARTBEAT).max(10))).await;
+        }
+    }
+
+    /// Says how the server is. If nobody hears it, supervision will notice.
+    pub(crate) async fn say(&self, status: &str) {
+        let path = format!("/arango/Sync/ServerStates/{}", self.id);
+        let state = json!({ "status": status, "time": crate::system::timestamp() });
+        drop(self.agency.whisper(&json!({ path: state })).await);
+    }
+
+    /// Takes the post when nobody has it.
+    pub(super) async fn be_foxxmaster(self: Rc<Self>) {
+        loop {
+            let vacancy = |cluster: &Self| {
+                cluster.look("Current", |current| {
+                    let known = current.is_object();
+                    let old = current.get("Foxxmaster");
+                    (known && old.is_none_or(|old| old == "")).then(|| old.cloned())
+                })
+            };
+            let condition = match self.until(vacancy).await {
+                None => json!({ "oldEmpty": true }),
+                Some(old) => json!({ "old": old }),
+            };
+            let operations = json!({
+                "/arango/Current/Foxxmaster": self.id,
+                "/arango/Current/Version": { "op": "increment" },
+            });
+            let conditions = json!({ "/arango/Current/Foxxmaster": condition });
+            // Whether this one got it or another one: the copy of the tree will say.
+            drop(self.agency.write(operations, conditions, PATIENCE).await);
+            sleep(Duration::from_millis(HEARTBEAT)).await;
+        }
+    }
+}

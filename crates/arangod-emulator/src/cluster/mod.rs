@@ -1,0 +1,162 @@
+//! Coordinators and dbservers: what they tell the agency, and what they know from it.
+//!
+//! * `agency` asks the agency, `view` keeps a copy of its tree;
+//! * `registration` makes a server known, `heartbeat` says that it lives;
+//! * `databases` confirms databases on dbservers, `metadata` changes databases and users from
+//!   coordinators.
+
+mod agency;
+mod bootstrap;
+mod databases;
+mod heartbeat;
+mod metadata;
+mod registration;
+mod structure;
+mod view;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+
+use agency::{Agency, Decided};
+pub(crate) use agency::{AgencyError, find};
+pub(crate) use metadata::change;
+
+use crate::errors::ApiError;
+use crate::http::Client;
+use crate::options::Options;
+use crate::role::Role;
+use crate::server::Server;
+
+/// How long a request waits for the agency before it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the options say about a cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct ClusterSettings {
+    /// Where the agents are.
+    pub(crate) agents: Vec<String>,
+    /// Where others find this server.
+    pub(crate) endpoint: String,
+    /// Where clients find it, if that is elsewhere.
+    pub(crate) advertised: String,
+    /// An id must be there already.
+    pub(crate) persisted: bool,
+}
+
+impl ClusterSettings {
+    /// Without addresses a server cannot join a cluster.
+    pub(crate) fn new(options: &Options) -> Result<Self, String> {
+        let agents = options.list("--cluster.agency-endpoint").to_vec();
+        if agents.is_empty() {
+            return Err(String::from(
+                "must at least specify one endpoint in --cluster.agency-endpoint",
+            ));
+        }
+        let endpoint = String::from(options.text("--cluster.my-address"));
+        if endpoint.is_empty() {
+            return Err(String::from(
+                "unable to determine internal address, use --cluster.my-address",
+            ));
+        }
+        let advertised = String::from(options.text("--cluster.my-advertised-endpoint"));
+        for each in agents.iter().chain([&endpoint]) {
+            crate::settings::Endpoint::parse(each)?;
+        }
+        Ok(Self {
+            agents,
+            endpoint,
+            advertised,
+            persisted: options.flag("--cluster.require-persisted-id"),
+        })
+    }
+}
+
+/// A server of a cluster that is no agent.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) id: String,
+    pub(crate) role: Role,
+    pub(crate) settings: ClusterSettings,
+    pub(crate) agency: Agency,
+    /// Whether its id was made at this start.
+    fresh: bool,
+    /// How often this server has been started.
+    pub(crate) reboot: Cell<u64>,
+    /// The tree, as far as it is known here, and up to which index.
+    tree: RefCell<Value>,
+    index: Cell<u64>,
+    changed: watch::Sender<u64>,
+}
+
+impl Cluster {
+    /// A server that has not asked the agency yet.
+    pub(crate) fn new(
+        id: &str,
+        role: Role,
+        settings: ClusterSettings,
+        client: Rc<Client>,
+        fresh: bool,
+    ) -> Self {
+        Self {
+            id: String::from(id),
+            role,
+            agency: Agency::new(client, settings.agents.clone()),
+            settings,
+            fresh,
+            reboot: Cell::new(0),
+            tree: RefCell::new(json!({})),
+            index: Cell::new(0),
+            changed: watch::Sender::new(0),
+        }
+    }
+
+    /// The name of the servers of this role in the tree.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.role {
+            Role::DbServer => "DBServers",
+            _ => "Coordinators",
+        }
+    }
+
+    /// Looks at the copy of the tree below `/arango`.
+    pub(crate) fn look<T>(&self, path: &str, look: impl FnOnce(&Value) -> T) -> T {
+        look(find(&self.tree.borrow(), &format!("/arango/{path}")))
+    }
+
+    /// Waits until there is something to be seen in the copy.
+    pub(crate) async fn until<T>(&self, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+        let mut changed = self.changed.subscribe();
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            // The sender lives as long as the server.
+            drop(changed.changed().await);
+        }
+    }
+
+    /// Makes the server known, and begins what it does by itself.
+    pub(crate) async fn join(self: &Rc<Self>, server: &Rc<Server>) -> Result<(), AgencyError> {
+        self.register(server).await?;
+        spawn_local(Rc::clone(self).follow(Rc::clone(server)));
+        spawn_local(Rc::clone(self).beat());
+        if self.role == Role::DbServer {
+            spawn_local(Rc::clone(self).confirm_databases());
+        } else {
+            spawn_local(Rc::clone(self).be_foxxmaster());
+        }
+        Ok(())
+    }
+}
+
+impl From<AgencyError> for ApiError {
+    /// 1457 is the timeout of a cluster operation.
+    fn from(error: AgencyError) -> Self {
+        Self::new(503, 1457, format!("timeout in cluster operation: {error}"))
+    }
+}

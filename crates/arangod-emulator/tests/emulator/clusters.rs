@@ -1,0 +1,88 @@
+//! Clusters as processes.
+
+use serde_json::Value;
+
+use crate::agents::Agents;
+use crate::support::{Client, Place, Server, wait_for};
+
+/// A cluster of three agents.
+pub(crate) struct Cluster {
+    pub(crate) agents: Agents,
+    pub(crate) dbservers: Vec<(Place, Option<Server>)>,
+    pub(crate) coordinators: Vec<(Place, Option<Server>)>,
+}
+
+impl Cluster {
+    /// Everything is started at once; nobody waits for anybody but by itself.
+    pub(crate) fn start(dbservers: usize, coordinators: usize) -> Self {
+        let places = |count| (0..count).map(|_| (Place::new(), None)).collect();
+        let mut cluster = Self {
+            agents: Agents::plan(3, &[]),
+            dbservers: places(dbservers),
+            coordinators: places(coordinators),
+        };
+        let agents = &cluster.agents;
+        for (place, server) in &mut cluster.coordinators {
+            *server = Some(spawn(agents, place, "COORDINATOR"));
+        }
+        for (place, server) in &mut cluster.dbservers {
+            *server = Some(spawn(agents, place, "PRIMARY"));
+        }
+        for index in 0..3 {
+            cluster.agents.boot(index);
+        }
+        for (_, server) in cluster
+            .dbservers
+            .iter_mut()
+            .chain(&mut cluster.coordinators)
+        {
+            server.as_mut().unwrap().wait_until_ready();
+        }
+        cluster
+    }
+
+    pub(crate) fn client(&self, coordinator: usize) -> Client {
+        self.coordinators[coordinator].1.as_ref().unwrap().client()
+    }
+
+    pub(crate) fn dbserver(&self, index: usize) -> &Server {
+        self.dbservers[index].1.as_ref().unwrap()
+    }
+
+    /// The id of a server, as it says itself.
+    pub(crate) fn id(server: &Server) -> String {
+        let answer = server.client().get("/_admin/server/id").json();
+        String::from(answer["id"].as_str().unwrap())
+    }
+
+    pub(crate) fn health(&self) -> Value {
+        self.client(0).get("/_admin/cluster/health").json()["Health"].clone()
+    }
+
+    pub(crate) fn wait_for_status(&self, id: &str, status: &str) {
+        let what = format!("{id} to be {status}");
+        wait_for(&what, || {
+            (self.health()[id]["Status"] == status).then_some(())
+        });
+    }
+
+    pub(crate) fn wait_until_healthy(&self, servers: usize) {
+        wait_for("health", || {
+            let health = self.health();
+            let good = |entry: &&Value| entry["Status"] == "GOOD";
+            (health.as_object()?.values().filter(good).count() == servers).then_some(())
+        });
+    }
+}
+
+/// Starts a member and does not wait for it.
+pub(crate) fn spawn(agents: &Agents, place: &Place, role: &str) -> Server {
+    let mut args = vec![
+        format!("--cluster.my-role={role}"),
+        format!("--cluster.my-address=tcp://{}", place.port.address),
+    ];
+    args.extend(
+        (0..3).map(|index| format!("--cluster.agency-endpoint={}", agents.endpoint(index))),
+    );
+    place.spawn(&args.iter().map(String::as_str).collect::<Vec<_>>())
+}
