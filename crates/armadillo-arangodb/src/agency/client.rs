@@ -211,13 +211,14 @@ impl Agency {
             known => known,
         };
         let mut redirections = 0;
+        let mut last = "nobody was asked".to_owned();
         loop {
             let agent = self.inner.agents.get(index);
             let limit = match again {
                 Again::Freely => deadline.within(READ_LIMIT),
                 Again::OnlyIfNothingWasDone => deadline,
             };
-            let last = match agent {
+            let seen = match agent {
                 None => "the deployment has no agents".to_owned(),
                 Some(agent) => match agent.client.send(request.clone(), limit).await {
                     Ok(response) if response.status == 307 => {
@@ -251,6 +252,8 @@ impl Agency {
                     last,
                 });
             }
+            // Cut short by the deadline, an attempt says less than the one before.
+            last = seen;
             poll.pause(deadline).await;
             redirections = 0;
             index = (index + 1).checked_rem(count).unwrap_or(0);

@@ -56,28 +56,28 @@ pub(super) fn judge(seen: &Seen) -> Health {
     }
 }
 
-/// How an agent is that answers.
+/// How an agent is that answers. While the agency has no leader, that is said of the agency, not of each agent.
 fn agent(
     config: &AgentConfig,
     newest: Option<u64>,
     leader: Option<&Leadership>,
 ) -> (State, String) {
-    let why = if newest.is_some_and(|newest| config.term < newest) {
-        format!(
-            "it is in term {}, others are in term {}",
-            config.term,
-            newest.unwrap_or_default()
-        )
-    } else {
-        match (config.leader(), leader) {
-            (None, _) => "it knows no leader".to_owned(),
-            (Some(named), Some(leader)) if named == leader.id => {
-                return (State::Good, String::new());
-            }
-            (Some(named), _) => format!("it names {named} as leader, which a majority does not"),
+    if let Some(newest) = newest
+        && config.term < newest
+    {
+        let own = config.term;
+        let why = format!("it is in term {own}, others are in term {newest}");
+        return (State::Degraded, why);
+    }
+    match (config.leader(), leader) {
+        (_, None) => (State::Good, String::new()),
+        (Some(named), Some(leader)) if named == leader.id => (State::Good, String::new()),
+        (Some(named), Some(_)) => {
+            let why = format!("it names {named} as leader, which a majority does not");
+            (State::Degraded, why)
         }
-    };
-    (State::Degraded, why)
+        (None, Some(_)) => (State::Degraded, "it knows no leader".into()),
+    }
 }
 
 /// How a server is that was looked at, given what the supervision says: it is good if both are.
@@ -176,7 +176,6 @@ mod tests {
         assert_eq!(
             health.missing(),
             [
-                "agent-1 is degraded: it knows no leader",
                 "agent-2 is failed: connection refused",
                 "agent-3 is failed: connection refused",
                 "agency has no leader",
@@ -184,7 +183,7 @@ mod tests {
         );
         let believes = judge(&seen(&[Some((1, 5)), None, None], GOOD));
         assert_eq!(believes.leader(AGENCY), None, "nobody else names it");
-        assert!(believes.missing()[0].contains("which a majority does not"));
+        assert_eq!(believes.servers[&"agent-1".into()].0, State::Good);
     }
 
     #[test]
@@ -199,6 +198,20 @@ mod tests {
         assert_eq!(
             health.missing(),
             ["agent-1 is degraded: it is in term 5, others are in term 6"]
+        );
+    }
+
+    #[test]
+    fn an_agent_that_does_not_name_the_leader_is_degraded() {
+        let health = judge(&seen(&[Some((0, 6)), Some((2, 6)), Some((2, 6))], GOOD));
+        assert_eq!(
+            health.missing(),
+            ["agent-1 is degraded: it knows no leader"]
+        );
+        let health = judge(&seen(&[Some((3, 6)), Some((2, 6)), Some((2, 6))], GOOD));
+        assert_eq!(
+            health.missing(),
+            ["agent-1 is degraded: it names AGNT-3 as leader, which a majority does not"]
         );
     }
 
