@@ -15,7 +15,7 @@ use crate::http::{Client, ClientError, Reply};
 /// How long one agent may take for one answer. A leader that was cut off says so earlier.
 const ANSWER: Duration = Duration::from_secs(3);
 /// The longest pause before the agents are asked again.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
