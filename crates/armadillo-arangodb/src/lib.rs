@@ -13,7 +13,7 @@ pub mod fixture;
 mod health;
 mod launch;
 mod log;
-mod members;
+pub mod members;
 mod names;
 pub mod options;
 mod plan;

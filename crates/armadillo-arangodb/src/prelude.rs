@@ -8,5 +8,5 @@ pub use crate::fixture::{
     Agents, Auth, Cluster, Coordinators, Database, DbServers, Deployment, Maintenance,
     SingleServer, TestUser,
 };
-pub use crate::members::{Member, ServerStatus};
+pub use crate::members::ServerStatus;
 pub use crate::topology::{Single, cluster, single};

@@ -22,3 +22,8 @@ pub use armadillo_harness::main;
 pub use armadillo_harness::{markers, skip};
 pub use armadillo_macros::{fixture, test};
 pub use {armadillo_harness as harness, armadillo_orchestrator as orchestrator};
+
+#[cfg(feature = "arangodb")]
+pub use armadillo_arangodb as arangodb;
+#[cfg(feature = "etcd")]
+pub use armadillo_etcd as etcd;
