@@ -87,5 +87,6 @@ mod tests {
     fn not_being_able_to_look_is_not_clean() {
         let error = checked(OfLease, "{}", 503).unwrap_err();
         assert!(error.starts_with("could not look: "), "{error}");
+        assert_eq!(checked(OfLease, "{}", 501), Ok(()), "there can be none");
     }
 }

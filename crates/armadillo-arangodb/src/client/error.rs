@@ -78,6 +78,12 @@ impl ArangoError {
         self.status() == Some(404)
     }
 
+    /// Whether the server does not know how to do it at all: HTTP 501, as the stand-in says of what it lacks.
+    #[must_use]
+    pub fn is_not_implemented(&self) -> bool {
+        self.status() == Some(501)
+    }
+
     /// Whether it is there already, or somebody else changed it meanwhile: HTTP 409 and 412.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
