@@ -48,9 +48,7 @@ impl Exit {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Passed => "every test passed; skipped and ignored tests are allowed",
-            Self::Usage => {
-                "wrong usage: the command line, a variable, a file, an expression, a marker"
-            }
+            Self::Usage => "wrong usage: a command line, variable, file, expression or marker",
             Self::Harness => "the harness or a deployment could not do its part",
             Self::NothingSelected => "no test was selected, where that is an error (--no-tests)",
             Self::Failed => "some test failed",

@@ -3,8 +3,8 @@
 
 use armadillo::harness::needs::Needs;
 use armadillo::orchestrator::{
-    Candidate, Checker, ExitMeaning, Fut, Health, Launch, PlanError, Probe, ServerPlan, Settings,
-    StaticTopology, System, Topology, View, register_system,
+    Candidate, Checker, ExitMeaning, Flag, Fut, Health, Launch, PlanError, Probe, ServerPlan,
+    Settings, StaticTopology, System, Topology, View, register_system,
 };
 use armadillo::prelude::*;
 use tally_system::system::TallySystem;
@@ -49,12 +49,26 @@ impl System for BrittleSystem {
         "brittle"
     }
 
+    fn flags(&self) -> &'static [Flag] {
+        &[Flag {
+            name: "brittle",
+            short: None,
+            value: "PATH",
+            repeats: false,
+            help: "the brittle program; `PATH` looks for one that is nowhere; otherwise the one that is built in",
+        }]
+    }
+
     fn programs(&self, settings: &Settings) -> Vec<Candidate> {
-        TallySystem.programs(settings)
+        match settings.get("brittle") {
+            Some("PATH") => vec![Candidate::OnPath("armadillo-has-no-such-program")],
+            Some(path) => vec![Candidate::File(path.into())],
+            None => TallySystem.programs(settings),
+        }
     }
 
     fn how_to_get(&self) -> String {
-        TallySystem.how_to_get()
+        "leave --brittle out".to_owned()
     }
 
     fn version_of(&self, output: &str) -> Option<String> {

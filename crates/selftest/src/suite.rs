@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -50,6 +50,7 @@ impl Suite {
         }
         command
             .current_dir(home.path())
+            .env("CARGO_MANIFEST_DIR", home.path())
             .env("ARMADILLO_OUTPUT_DIR", home.path().join("runs"))
             .env(remains::TOKEN, &token)
             .stdin(Stdio::null());
@@ -105,19 +106,31 @@ impl Suite {
     /// # Panics
     /// When it cannot be started.
     #[must_use]
-    pub fn start(mut self) -> Running {
-        let file = |name| {
-            let file = File::create(self.home.path().join(name));
-            file.unwrap_or_else(|error| panic!("{name}: {error}"))
-        };
+    pub fn start(self) -> Running {
         // Files, not pipes: nobody has to read them, and whoever outlives the runner holds nothing up.
-        self.command.stdout(file("stdout")).stderr(file("stderr"));
+        let stdout = self.create("stdout");
+        self.start_with_stdout(stdout)
+    }
+
+    /// Starts it with this standard output.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_with_stdout(mut self, stdout: impl Into<Stdio>) -> Running {
+        let stderr = self.create("stderr");
+        self.command.stdout(stdout).stderr(stderr);
         let child = self.command.spawn();
         Running {
             child: child.unwrap_or_else(|error| panic!("{:?}: {error}", self.command)),
             home: self.home,
             token: self.token,
         }
+    }
+
+    fn create(&self, name: &str) -> File {
+        let file = File::create(self.home.path().join(name));
+        file.unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 }
 
@@ -157,6 +170,11 @@ impl Running {
     #[must_use]
     pub fn stderr(&self) -> String {
         text(&self.home.path().join("stderr"))
+    }
+
+    /// The reading end of its standard output, if that is a pipe.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
     }
 
     /// Sends a signal to the runner.

@@ -14,6 +14,7 @@ use libtest_mimic::{Arguments, ColorSetting, Completion, Failed, FormatSetting, 
 
 use super::journal::Journal;
 use super::prepare::Run;
+use super::programs::Programs;
 use super::{RunnerError, files};
 use crate::client::{DaemonClient, WITHOUT_LIMIT};
 use crate::collect::Test;
@@ -68,7 +69,7 @@ struct Scene {
 pub(super) fn run(
     mut run: Run,
     ignored: Vec<(Test, String)>,
-    missing: Vec<(Test, String)>,
+    found: Programs,
 ) -> Result<Exit, RunnerError> {
     let daemon = run.daemon.take();
     let temporary = match &daemon {
@@ -88,7 +89,7 @@ pub(super) fn run(
         journal: run.journal.clone(),
         fixtures: ProcessFixtures::default(),
         sequence: AtomicU64::new(0),
-        exit: Mutex::new(Exit::Passed),
+        exit: Mutex::new(run.exit),
     });
     let mut trials: Vec<Trial> = (0..stage.plan.len())
         .map(|index| trial(&stage, index))
@@ -97,9 +98,12 @@ pub(super) fn run(
     trials.extend(
         ignored
             .into_iter()
-            .chain(missing)
+            .chain(found.ignored)
             .map(|(test, _)| Trial::test(test.name, nothing).with_ignored_flag(true)),
     );
+    let fails =
+        |(test, reason): (Test, String)| Trial::test(test.name, move || Err(Failed::from(reason)));
+    trials.extend(found.failed.into_iter().map(fails));
     trials.sort_by(|a, b| a.name().cmp(b.name()));
     let conclusion = libtest_mimic::run(&arguments(&run.options.showing, run.slots), trials);
     for complaint in stage.fixtures.drop_all() {

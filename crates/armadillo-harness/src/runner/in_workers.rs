@@ -61,7 +61,7 @@ pub(super) fn run(mut run: Run) -> Result<Exit, RunnerError> {
     };
     let conducted = local.block_on(&runtime, conduct(&run, &daemon, &follower));
     let (over, tally) = conducted.map_err(os("run the tests"))?;
-    let exit = exit_of(&over, &tally);
+    let exit = exit_of(&over, &tally).and(run.exit);
     let early = early(&run, &over, &tally);
     let gone = matches!(over, Over::DaemonGone(_));
     let interrupted = matches!(over, Over::Interrupted(_));
@@ -97,10 +97,10 @@ pub(super) fn run(mut run: Run) -> Result<Exit, RunnerError> {
 
 fn nothing_to_run(run: &Run) -> Exit {
     run.journal.emit(EventKind::RunFinished {
-        exit_code: 0,
+        exit_code: run.exit.code(),
         ended_early: None,
     });
-    Exit::Passed
+    run.exit
 }
 
 /// Runs slots until all is done or something ends the run.

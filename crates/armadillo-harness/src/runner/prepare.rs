@@ -33,6 +33,8 @@ pub(super) struct Run {
     /// How many tests run at once.
     pub(super) slots: usize,
     pub(super) seed: u64,
+    /// What tests come to that failed before they could begin.
+    pub(super) exit: Exit,
     /// Whether time limits hold.
     pub(super) limits: bool,
     pub(super) directory: PathBuf,
@@ -131,6 +133,11 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
     }
     let slots = slots(&options, plan.tests.len());
     let run = Run {
+        exit: if found.failed.is_empty() {
+            Exit::Passed
+        } else {
+            Exit::Harness
+        },
         limits: !environment::is_traced(),
         plan: Rc::new(plan),
         isolation,
@@ -142,7 +149,7 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
         options,
     };
     let ended = if isolation == Isolation::None {
-        in_process::run(run, ignored, found.ignored)?
+        in_process::run(run, ignored, found)?
     } else {
         in_workers::run(run)?
     };

@@ -5,31 +5,39 @@ use std::fmt::Write;
 use super::setting::{Group, Said, Setting};
 use crate::exit_code::Exit;
 
-const WIDTH: usize = 100;
+/// What every terminal has, so that nobody has to ask this one.
+const WIDTH: usize = 80;
 const INDENT: usize = 6;
 
 const TOP: &str = "\
-Runs the tests of this binary, on deployments it starts once and shares between them.
+Runs the tests of this binary, on deployments it starts once and shares.
 
 Usage: cargo test -- [OPTIONS] [FILTER]...
 
-  A FILTER selects the tests whose names contain it; several select the tests of any of them.
+  A FILTER selects the tests whose names contain it; several select the tests of
+  any of them.
 
 Examples:
-  cargo test -- -m \"not slow\" -n 4             everything but the slow tests, four at a time
-  cargo test -- leader --nocapture             tests with `leader` in their names, output as it comes
-  cargo test -- -m 'suite(\"auth\")' --plan      what would run where; starts nothing
+  cargo test -- -m \"not slow\" -n 4
+      everything but the slow tests, four at a time
+  cargo test -- leader --nocapture
+      tests with `leader` in their names, output as it comes
+  cargo test -- -m 'suite(\"auth\")' --plan
+      what would run where; starts nothing
   cargo test -- --exact net::reconnects --repeat 50 -x
-                                               one test, until it fails
+      one test, until it fails
 ";
 
 const BOTTOM: &str = "\
 Every setting has three names, and the first of these that says it counts:
   the command line   --timeout-factor 3
-  the environment    ARMADILLO_TIMEOUT_FACTOR=3    (a switch: =true; several values: separated by `;`)
-  armadillo.toml     timeout-factor = 3            (in [profile.NAME] it counts with --profile NAME)
-A switch can be taken back: --shuffle=false. RUST_TEST_THREADS, RUST_TEST_NOCAPTURE, RUST_TEST_SHUFFLE and
-RUST_TEST_SHUFFLE_SEED count when nothing else says it. cargo nextest passes no flags on: use the environment.
+  the environment    ARMADILLO_TIMEOUT_FACTOR=3
+                     (a switch: =true; several values: separated by `;`)
+  armadillo.toml     timeout-factor = 3
+                     (in [profile.NAME] it counts with --profile NAME)
+A switch can be taken back: --shuffle=false. RUST_TEST_THREADS,
+RUST_TEST_NOCAPTURE, RUST_TEST_SHUFFLE and RUST_TEST_SHUFFLE_SEED count when
+nothing else says it. cargo nextest passes no flags on: use the environment.
 ";
 
 /// The whole text.

@@ -1,0 +1,68 @@
+//! A suite for everything that can be said on a command line.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use armadillo::prelude::*;
+use armadillo_selftest::brittle::Brittle;
+use armadillo_selftest::meeting;
+use tally_system::Tally;
+
+fn main() -> std::process::ExitCode {
+    armadillo::main()
+}
+
+mod pass {
+    #[armadillo::test(cases(a(1), b(2), c(3), d(4), e(5)))]
+    fn one(#[case] _number: u8) {}
+
+    #[armadillo::test(markers(slow))]
+    fn slowly() {}
+
+    #[armadillo::test(markers(smoke_test, regression))]
+    fn prints() {
+        println!("printed by a test that passes");
+    }
+
+    #[armadillo::test(ignore = "not today")]
+    fn another_day() {}
+}
+
+mod fail {
+    #[armadillo::test(cases(a(1), b(2), c(3), d(4)))]
+    fn one(#[case] number: u8) {
+        panic!("on purpose, {number}");
+    }
+}
+
+/// Tests that run until they are ended: with a deployment, with children, blocking their thread.
+mod endless {
+    use super::*;
+
+    #[armadillo::test(timeout = "10m")]
+    async fn on_a_server(tally: Tally) -> TestResult {
+        loop {
+            tally.add("tally-1", "rounds", 1).await?;
+            meeting::come("endless")?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[armadillo::test(timeout = "10m")]
+    fn with_a_child() -> TestResult {
+        let shell = Command::new("sh")
+            .args(["-c", "sleep 600 & setsid sleep 600 &"])
+            .stdin(Stdio::null())
+            .status()?;
+        assert!(shell.success());
+        meeting::come("blocking")?;
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+#[armadillo::test]
+async fn needs_a_program(brittle: Brittle) -> TestResult {
+    brittle.add(0).await
+}

@@ -1,0 +1,112 @@
+//! Runs that are ended before they are done.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use armadillo_selftest::wait::{LIMIT, until};
+use armadillo_selftest::{Ran, Running};
+use rustix::process::Signal;
+
+use super::{run, suite};
+
+/// The suite when both endless tests run.
+fn endless() -> Running {
+    let suite = suite(&["endless", "-n", "2"]);
+    let place = suite.home().join("meeting");
+    let mut running = suite.start();
+    let both = until(LIMIT, || {
+        let here = place.join("endless").exists() && place.join("blocking").exists();
+        (here || running.has_ended()).then_some(())
+    });
+    assert!(
+        both.is_some() && !running.has_ended(),
+        "{}",
+        running.stderr()
+    );
+    running
+}
+
+fn ended_by(signal: Signal) -> Ran {
+    let running = endless();
+    running.signal(signal);
+    let ran = running.wait();
+    assert_eq!(ran.code, Some(130), "{}", ran.said());
+    assert_eq!(ran.remains(), [""; 0]);
+    ran
+}
+
+#[test]
+fn interrupted() {
+    for (signal, word) in [
+        (Signal::INT, "interrupted"),
+        (Signal::TERM, "terminated"),
+        (Signal::HUP, "the terminal is gone"),
+    ] {
+        let ran = ended_by(signal);
+        // One closing block, and it says why.
+        assert_eq!(
+            ran.stdout.matches("test result: FAILED.").count(),
+            1,
+            "{}",
+            ran.said()
+        );
+        assert!(ran.stderr.contains(word), "{}", ran.said());
+        let results = ran.results();
+        assert_eq!(
+            (&results["exit_code"], &results["ended_early"]),
+            (&130.into(), &word.into())
+        );
+        assert_eq!(results["not_run"].as_array().map(Vec::len), Some(2));
+    }
+}
+
+/// The person who presses Ctrl-C has the prompt back at once: the daemon stops the servers alone.
+#[test]
+fn the_runner_does_not_wait_for_servers_after_an_interrupt() {
+    let mut running = endless();
+    running.signal(Signal::INT);
+    // A second is what is promised, on a machine with time to spare.
+    let ended = running.ended_within(Duration::from_secs(10));
+    assert_eq!(ended.and_then(|status| status.code()), Some(130));
+    assert_eq!(running.wait().remains(), [""; 0]);
+}
+
+#[test]
+fn the_runs_time_limit() {
+    let ran = run(&["endless", "pass::one", "-n", "3", "--run-timeout", "3s"]);
+    assert_eq!(ran.code, Some(124), "{}", ran.said());
+    assert!(
+        ran.stderr
+            .contains("the run's time limit of 3s was reached"),
+        "{}",
+        ran.said()
+    );
+    assert_eq!(
+        ran.results()["ended_early"],
+        "the run's time limit of 3s was reached"
+    );
+    assert!(ran.stdout.contains("5 passed; 2 failed;"), "{}", ran.said());
+}
+
+/// `| head -1`: whoever closed stdout wants to see no more, and the run goes on to its end.
+#[test]
+fn a_closed_pipe_is_not_an_error() {
+    for (args, code) in [
+        (&["pass"][..], 0),
+        (&["fail"], 101),
+        (&["--list"], 0),
+        (&["--help"], 0),
+    ] {
+        let mut running = suite(args).start_with_stdout(Stdio::piped());
+        let stdout = running.take_stdout().expect("a pipe");
+        let mut first = String::new();
+        BufReader::with_capacity(1, stdout)
+            .read_line(&mut first)
+            .expect("a line");
+        let ran = running.wait();
+        assert_eq!(ran.code, Some(code), "{args:?}\n{}", ran.said());
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+        assert_eq!(ran.remains(), [""; 0]);
+    }
+}

@@ -1,0 +1,107 @@
+//! What is shown without running anything.
+
+use super::run;
+
+#[test]
+fn the_list_in_three_formats() {
+    let names = ["pass::one::a", "pass::one::b"];
+    let terse = "pass::one::a: test\npass::one::b: test\n";
+    let args = ["--list", "one::a", "one::b", "--skip=fail"];
+    let pretty = run(&args);
+    assert_eq!((pretty.code, pretty.stderr.as_str()), (Some(0), ""));
+    assert_eq!(pretty.stdout, format!("{terse}\n2 tests, 0 benchmarks\n"));
+    assert_eq!(
+        run(&[&args[..], &["--format=terse"]].concat()).stdout,
+        terse
+    );
+    let json = run(&[&args[..], &["--format=json", "-Zunstable-options"]].concat()).stdout;
+    let objects = json
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line));
+    let objects: Vec<serde_json::Value> = objects.collect();
+    assert_eq!(objects[0]["event"], "discovery");
+    assert_eq!(objects[1]["name"], names[0]);
+    assert_eq!(objects[2]["name"], names[1]);
+    assert_eq!(
+        (&objects[3]["event"], &objects[3]["total"]),
+        (&"completed".into(), &2.into())
+    );
+    let ignored = run(&["--list", "--ignored", "--format=terse"]);
+    assert_eq!(
+        ignored.stdout,
+        "pass::slowly: test\npass::another_day: test\n"
+    );
+    assert!(pretty.runs().is_empty() && ignored.runs().is_empty());
+}
+
+#[test]
+fn the_markers() {
+    let ran = run(&["--list-markers"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert!(
+        ran.stdout
+            .contains("\nslow         takes long; ignored unless --runslow is given\n"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn the_plan_starts_nothing() {
+    let ran = run(&["--plan", "endless", "pass::another", "needs"]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
+        (
+            Some(0),
+            "brittle: tally (built in) 1.0\ntally: tally (built in) 1.0\n\n\
+             no deployment: 1 test\n  endless::with_a_child\n\n\
+             brittle server(broken = 0): 1 test\n  needs_a_program\n\n\
+             tally servers(servers = 1): 1 test\n  endless::on_a_server\n\n\
+             ignored: 1\n  pass::another_day: not today\n",
+            ""
+        )
+    );
+    assert!(ran.runs().is_empty(), "a run was begun");
+}
+
+#[test]
+fn the_help_fits_a_terminal() {
+    for args in [["--help"], ["-h"]] {
+        let ran = super::suite(&args).env("COLUMNS", "80").run();
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+        let longest = ran.stdout.lines().max_by_key(|line| line.chars().count());
+        assert!(
+            longest.is_some_and(|line| line.chars().count() <= 80),
+            "{longest:?}"
+        );
+        for word in ["--markers", "--parallel", "--brittle", "ARMADILLO_", "124"] {
+            assert!(ran.stdout.contains(word), "{word}\n{}", ran.stdout);
+        }
+    }
+}
+
+#[test]
+fn the_slowest_tests() {
+    let ran = run(&["pass::one", "--durations", "2"]);
+    let (_, slowest) = ran
+        .stderr
+        .split_once("  the slowest 2 tests:\n")
+        .expect(&ran.stderr);
+    let lines = slowest.lines().take_while(|line| line.contains("(set-up "));
+    assert_eq!(lines.count(), 2, "{slowest}");
+}
+
+#[test]
+fn output_of_tests_that_pass() {
+    let printed = "printed by a test that passes\n";
+    assert!(!run(&["pass::prints"]).stdout.contains(printed));
+    let shown = run(&["pass::prints", "--show-output"]).stdout;
+    let block = format!("---- pass::prints stdout ----\n{printed}");
+    assert!(shown.contains(&block), "{shown}");
+    assert!(
+        run(&["pass::prints", "--nocapture"])
+            .stdout
+            .contains(printed)
+    );
+    assert!(run(&["pass", "--nocapture"]).stdout.contains(printed));
+}

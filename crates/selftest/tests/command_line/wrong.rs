@@ -1,0 +1,139 @@
+//! Wrong usage: the place, the reason, a suggestion, exit code 2, and nothing on stdout.
+
+use super::{run, suite};
+
+/// What is said about these arguments.
+fn refused(args: &[&str]) -> String {
+    let ran = run(args);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (Some(2), ""),
+        "{}",
+        ran.said()
+    );
+    assert!(ran.runs().is_empty(), "a run was begun");
+    ran.stderr
+}
+
+#[test]
+fn expressions() {
+    assert_eq!(
+        refused(&["-m", "slow and"]),
+        "error: -m/--markers: a marker is expected after `and`\n    slow and\n            ^\n\
+         help: `and` and `or` stand between two parts, as in `slow and not flaky`\n"
+    );
+    assert_eq!(
+        refused(&["-m", "slwo"]),
+        "error: -m/--markers: no marker `slwo` is declared\n    slwo\n    ^^^^\n\
+         help: did you mean `slow`? `--list-markers` shows the declared ones\n"
+    );
+    assert_eq!(
+        refused(&["-m", ""]),
+        "error: -m/--markers: an empty expression selects nothing\n    \"\"\n    ^^\n\
+         help: leave `-m` out to run every test, or name a marker: `-m \"not slow\"`\n"
+    );
+    assert!(refused(&["-k", "(one"]).contains("-k/--keywords"));
+}
+
+#[test]
+fn numbers() {
+    assert_eq!(
+        refused(&["--test-threads", "0"]),
+        "error: --test-threads: 0 tests at once would never end\n\
+         help: write 1 to run one at a time, or `auto` for as many as the machine has cores\n"
+    );
+    assert_eq!(
+        refused(&["-n", "2", "--test-threads", "3"]),
+        "error: `-n/--parallel 2` and `--test-threads 3` contradict each other: they are two names for the number of \
+         tests that run at once\nhelp: give one of them\n"
+    );
+    assert_eq!(
+        refused(&["--timeout", "banana"]),
+        "error: --timeout: `banana` is not a duration\nhelp: write it as `500ms`, `30s`, `3m` or `1h30m`\n"
+    );
+    assert!(refused(&["--repeat", "0"]).contains("0 runs would say nothing"));
+}
+
+#[test]
+fn flags_and_variables_that_do_not_exist() {
+    assert!(refused(&["--runslwo"]).contains("--runslow"));
+    let ran = suite(&["pass::one"]).env("ARMADILLO_PARALEL", "2").run();
+    assert!(ran.stderr.contains("ARMADILLO_PARALLEL"), "{}", ran.said());
+    let ran = suite(&["pass::one"])
+        .file("armadillo.toml", "paralel = 2\n")
+        .run();
+    assert_eq!(ran.code, Some(2), "{}", ran.said());
+    assert!(
+        ran.stderr.contains("armadillo.toml") && ran.stderr.contains("`parallel`"),
+        "{}",
+        ran.said()
+    );
+    let ran = suite(&["pass::one"])
+        .env("ARMADILLO_TIMEOUT", "banana")
+        .run();
+    assert_eq!(ran.code, Some(2), "{}", ran.said());
+    assert!(ran.stderr.contains("ARMADILLO_TIMEOUT"), "{}", ran.said());
+}
+
+#[test]
+fn a_program_that_does_not_exist() {
+    let args = &[
+        "--brittle",
+        "/nonexistent/program",
+        "needs_a_program",
+        "pass::one",
+    ];
+    let ran = run(args);
+    assert_eq!(ran.code, Some(3), "{}", ran.said());
+    assert!(
+        ran.stderr.contains("/nonexistent/program") && ran.stderr.contains("leave --brittle out"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.runs().is_empty(), "a run was begun");
+    let args = &["--brittle=PATH", "needs_a_program", "pass::one"];
+    let ran = run(&[args, &["--missing", "brittle=ignore"][..]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let line = "test needs_a_program ... ignored, ";
+    assert!(
+        ran.stdout.contains(line) && ran.stdout.contains("5 passed; 0 failed; 1 ignored"),
+        "{}",
+        ran.said()
+    );
+    let ran = run(&[args, &["--missing", "brittle=fail"][..]].concat());
+    assert_eq!(ran.code, Some(3), "{}", ran.said());
+    assert!(
+        ran.stdout.contains("5 passed; 1 failed; 0 ignored"),
+        "{}",
+        ran.said()
+    );
+    assert_eq!(ran.results()["exit_code"], 3);
+    let none = ["--missing", "brittle=fail", "--isolation", "none"];
+    let ran = run(&[args, &none[..]].concat());
+    assert_eq!(ran.code, Some(3), "{}", ran.said());
+    assert!(
+        ran.stdout.contains("5 passed; 1 failed; 0 ignored"),
+        "{}",
+        ran.said()
+    );
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_to() {
+    let suite = suite(&["pass::one"]).file("in the way", "");
+    let place = suite.home().join("in the way");
+    let ran = suite.env("ARMADILLO_OUTPUT_DIR", &place).run();
+    assert_eq!(ran.code, Some(3), "{}", ran.said());
+    let said = format!(
+        "error: cannot make the directory for the run's files, {}/",
+        place.display()
+    );
+    assert!(ran.stderr.starts_with(&said), "{}", ran.said());
+    assert!(
+        ran.stderr.ends_with("; --output-dir names another place\n"),
+        "{}",
+        ran.said()
+    );
+    assert_eq!(ran.stdout, "");
+    assert_eq!(ran.remains(), [""; 0]);
+}
