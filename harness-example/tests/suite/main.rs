@@ -3,6 +3,7 @@
 //! In the order of reading: [`orders`] needs no deployment, [`stores`] and [`shop`] are fixtures of our own, and the other
 //! modules use them on an ArangoDB single server and on etcd clusters.
 
+mod cluster;
 mod documents;
 mod failover;
 mod inventory;

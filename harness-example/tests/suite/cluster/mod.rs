@@ -1,0 +1,6 @@
+//! A cluster: [`members`] looks at it, shared with every other test; [`agency`] writes where it keeps its plan; [`faults`]
+//! kills, freezes and stops its servers, alone on it.
+
+mod agency;
+mod faults;
+mod members;
