@@ -16,10 +16,10 @@ pub enum ToWorker {
     Run(Box<Assignment>),
     /// The body's time is up and the evidence is taken: drop it if it can be dropped, and tear down.
     Cancel,
-    /// Tear down the fixtures kept for this deployment; answered with [`FromWorker::FixturesGone`].
+    /// Tear down fixtures that are kept; answered with [`FromWorker::FixturesGone`].
     DropFixtures {
-        /// The deployment's id.
-        deployment: String,
+        /// Those kept for the deployment with this id; without one, all.
+        deployment: Option<String>,
     },
 }
 
@@ -40,7 +40,7 @@ pub enum FromWorker {
     Phase(Phase),
     /// A test ended. Its output is complete when the mark with this sequence number has come through the pipe.
     Done(Box<Report>),
-    /// The fixtures kept for a deployment are torn down.
+    /// The fixtures that were to be torn down are.
     FixturesGone {
         /// What went wrong while they were.
         complaints: Vec<String>,

@@ -374,7 +374,10 @@ async fn drop_fixtures(
     deployment: &str,
 ) {
     if let Some(worker) = worker {
-        for complaint in ask_to_drop(worker, deployment).await {
+        for complaint in ask_to_drop(worker, Some(deployment))
+            .await
+            .unwrap_or_else(lost)
+        {
             ground
                 .journal
                 .warn(format!("a fixture of {deployment}: {complaint}"));
@@ -384,21 +387,24 @@ async fn drop_fixtures(
     ground.schedule.fixtures_gone(slot, Some(deployment));
 }
 
-async fn ask_to_drop(worker: &mut Worker, deployment: &str) -> Vec<String> {
-    if worker
-        .send(&ToWorker::DropFixtures {
-            deployment: deployment.to_owned(),
-        })
+/// Has a worker tear down what it keeps for a deployment, or all it keeps; `None` if it is gone.
+async fn ask_to_drop(worker: &mut Worker, deployment: Option<&str>) -> Option<Vec<String>> {
+    let deployment = deployment.map(str::to_owned);
+    worker
+        .send(&ToWorker::DropFixtures { deployment })
         .await
-        .is_err()
-    {
-        return vec!["was not torn down, its worker is gone".to_owned()];
-    }
+        .ok()?;
     match tokio::time::timeout(DROP_FIXTURES_LIMIT, worker.receive()).await {
-        Ok(Some(FromWorker::FixturesGone { complaints })) => complaints,
-        Ok(_) => vec!["was not torn down, its worker is gone".to_owned()],
-        Err(_) => vec![format!("was not torn down within {DROP_FIXTURES_LIMIT:?}")],
+        Ok(Some(FromWorker::FixturesGone { complaints })) => Some(complaints),
+        Ok(_) => None,
+        Err(_) => Some(vec![format!(
+            "was not torn down within {DROP_FIXTURES_LIMIT:?}"
+        )]),
     }
+}
+
+fn lost() -> Vec<String> {
+    vec!["was not torn down, its worker is gone".to_owned()]
 }
 
 /// Lets the worker go, if there is one: it tears down what it keeps and returns from `main`.
@@ -406,12 +412,14 @@ async fn retire(ground: &Rc<Ground>, slot: usize, seat: &mut Option<Worker>, why
     let Some(mut worker) = seat.take() else {
         return;
     };
-    for deployment in std::mem::take(&mut worker.keeps) {
-        for complaint in ask_to_drop(&mut worker, &deployment).await {
-            ground
-                .journal
-                .warn(format!("a fixture of {deployment}: {complaint}"));
-        }
+    let complaints = match ask_to_drop(&mut worker, None).await {
+        Some(complaints) => complaints,
+        None if worker.keeps.is_empty() => Vec::new(),
+        None => lost(),
+    };
+    for complaint in complaints {
+        let text = format!("a fixture kept by worker {}: {complaint}", worker.number);
+        ground.journal.warn(text);
     }
     ground.schedule.fixtures_gone(slot, None);
     let number = worker.number;

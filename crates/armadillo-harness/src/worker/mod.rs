@@ -121,7 +121,10 @@ impl Worker {
                 Ok(())
             }
             ToWorker::DropFixtures { deployment } => {
-                let complaints = self.fixtures.drop_deployment(&deployment);
+                let complaints = match deployment {
+                    Some(deployment) => self.fixtures.drop_deployment(&deployment),
+                    None => self.fixtures.drop_all(),
+                };
                 Ok(self
                     .link
                     .sender()
