@@ -1,10 +1,7 @@
 //! What can be said on a command line, in the environment and in `armadillo.toml`: clear messages, documented exit codes,
 //! nothing left behind.
 
-#![expect(
-    clippy::expect_used,
-    reason = "clippy knows test functions, not the helpers beside them"
-)]
+#![expect(reason = "clippy knows test functions, not the helpers beside them")]
 
 mod endings;
 mod listings;
