@@ -115,7 +115,11 @@ async fn run(
     let keeps = note_kept(seat, &attempted, grant.as_ref());
     if let Some(why) = attempted.worker_ended.clone() {
         // A test whose process died, or was killed, has a verdict that says so.
-        if attempted.torn_down {
+        // A test with a process of its own may change that as it likes.
+        if attempted.torn_down
+            && !planned.test.def.isolated
+            && ground.isolation != Isolation::Process
+        {
             let test = &planned.name;
             let text =
                 format!("{test}: {why}; its worker is retired, so that no other test meets that");

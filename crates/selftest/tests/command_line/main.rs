@@ -1,8 +1,6 @@
 //! What can be said on a command line, in the environment and in `armadillo.toml`: clear messages, documented exit codes,
 //! nothing left behind.
 
-#![expect(reason = "clippy knows test functions, not the helpers beside them")]
-
 mod endings;
 mod listings;
 mod selecting;
