@@ -1,10 +1,5 @@
 //! However a run is killed, nothing of it is left: no process, no socket, no directory; and the next run starts clean.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy knows test functions, not the helpers beside them"
-)]
-
 use std::time::{Duration, Instant};
 
 use armadillo_selftest::remains;
