@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
@@ -22,7 +22,7 @@ pub struct Suite {
 }
 
 /// Variables of whoever runs these tests that would change what a suite does.
-fn is_meddling(name: &str) -> bool {
+pub(crate) fn is_meddling(name: &str) -> bool {
     let prefixes = ["ARMADILLO_", "RUST_TEST_", "NEXTEST", "CARGO", "RUST_LOG"];
     prefixes.iter().any(|prefix| name.starts_with(prefix)) || name == "RUST_BACKTRACE"
 }
@@ -230,11 +230,4 @@ pub(crate) fn runs_in(directory: &Path) -> Vec<String> {
     let mut runs: Vec<String> = names.collect();
     runs.sort();
     runs
-}
-
-/// Where cargo has put the executables of this workspace's build: the directory of the suite at `program`.
-#[must_use]
-pub fn build_directory(program: &str) -> PathBuf {
-    let directory = Path::new(program).parent();
-    directory.unwrap_or(Path::new(".")).to_owned()
 }
