@@ -87,6 +87,19 @@ impl Health {
         rest
     }
 
+    /// The same with these servers only, those of one role, say.
+    #[must_use]
+    pub fn only<'a>(&self, servers: impl IntoIterator<Item = &'a ServerKey>) -> Self {
+        let wanted = servers.into_iter().filter_map(|server| {
+            let (key, state) = self.servers.get_key_value(server)?;
+            Some((key.clone(), state.clone()))
+        });
+        Self {
+            servers: wanted.collect(),
+            ..self.clone()
+        }
+    }
+
     /// The leader of `group`.
     #[must_use]
     pub fn leader(&self, group: &str) -> Option<&ServerKey> {
@@ -176,5 +189,7 @@ mod tests {
             ]
         );
         assert!(!health.without(&"member-2".into()).is_good());
+        assert_eq!(health.only(&["member-2".into()]).percent(), 0);
+        assert_eq!(health.only(&["member-1".into()]).percent(), 100);
     }
 }

@@ -174,6 +174,34 @@ impl Agency {
         }
     }
 
+    /// Waits until no agent that answers knows a leader, and returns the newest term: for tests that take the agency's
+    /// majority away.
+    ///
+    /// # Errors
+    /// When one still knows a leader at the end.
+    pub async fn leaderless(&self) -> Result<u64, AgencyError> {
+        let begun = Instant::now();
+        let deadline = Deadline::after(self.limit);
+        let mut poll = Poll::new(Duration::from_millis(5), Duration::from_millis(100));
+        loop {
+            let looks = self.look().await;
+            let led = looks.iter().any(|look| {
+                let config = look.config.as_ref();
+                config.is_ok_and(|config| config.leader().is_some())
+            });
+            match newest_term(&looks) {
+                Some(term) if !led => return Ok(term),
+                _ if deadline.passed() => {
+                    return Err(AgencyError::Led {
+                        waited: begun.elapsed(),
+                        last: looks.iter().map(said).collect::<Vec<_>>().join("; "),
+                    });
+                }
+                _ => poll.pause(deadline).await,
+            }
+        }
+    }
+
     /// The agents that follow the leader, in order; waits until there is a leader.
     ///
     /// # Errors

@@ -18,6 +18,14 @@ pub enum AgencyError {
         /// What the last agent said.
         last: String,
     },
+    /// There was a leader until the end.
+    #[error("waited {waited:.1?} for the agency to lose its leader: {last}")]
+    Led {
+        /// How long it was waited.
+        waited: Duration,
+        /// What the agents said last.
+        last: String,
+    },
     /// An agent refused it, failed, or did not answer.
     #[error(transparent)]
     Request(#[from] ArangoError),
@@ -37,7 +45,7 @@ impl AgencyError {
     pub fn outcome_unknown(&self) -> bool {
         match self {
             Self::Request(error) => error.outcome_unknown(),
-            Self::NoLeader { .. } | Self::Elsewhere { .. } => false,
+            Self::NoLeader { .. } | Self::Led { .. } | Self::Elsewhere { .. } => false,
         }
     }
 }

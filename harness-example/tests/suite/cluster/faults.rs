@@ -1,6 +1,8 @@
 //! What happens when servers of a cluster fail. Each test has the cluster for itself; afterwards it is repaired.
 
+use armadillo::orchestrator::Request;
 use armadillo::prelude::*;
+use serde_json::json;
 
 #[armadillo::test(cluster(agents = 3), markers(crash_test, failover))]
 async fn another_agent_leads_when_the_leader_is_killed(agents: Exclusive<Agents>) -> TestResult {
@@ -38,6 +40,57 @@ async fn an_agency_of_three_writes_while_one_is_frozen(
     Ok(())
 }
 
+/// One of three agents is no majority, not even if it led: it gives up, and takes no writes until another is back.
+#[armadillo::test(cluster(agents = 3), markers(crash_test, failover))]
+async fn one_agent_of_three_writes_nothing(
+    agents: Exclusive<Agents>,
+    cx: TestContext,
+) -> TestResult {
+    let agency = agents.agency();
+    let before = agency.leader().await?;
+    let lost = agency.followers().await?;
+    let key = format!("/tests/{}", cx.unique_name("majority"));
+    let set = |value: u32| Transaction::new().set(&key, value);
+    assert!(agency.write(&set(1)).await?.is_committed());
+
+    for agent in &lost {
+        agents.server(agent).kill().await?;
+    }
+    let lone = when("one agent and no leader", |health| {
+        health.only(&agents.keys()).percent() == 33 && health.leader("agency").is_none()
+    });
+    agents.wait_until(lone).await?;
+    let leaderless = agency.leaderless().await?;
+    let write = Request::post("/_api/agency/write").json(&json!([[{ &key: 2 }]]));
+    let answer = agents.client_at(&before.server).request(write).await?;
+    assert_eq!(
+        (answer.status, answer.text().contains("No leader")),
+        (503, true)
+    );
+
+    for agent in &lost {
+        agents.server(agent).start().await?;
+    }
+    let after = agency.leader_after(leaderless).await?;
+    assert!(after.term > before.term, "{after} after {before}");
+    agents.wait_until(healthy()).await?;
+    assert_eq!(agency.get::<u32>(&key).await?, Some(1));
+    assert!(
+        agency
+            .write(&Transaction::new().delete(&key))
+            .await?
+            .is_committed()
+    );
+
+    let seen = agency.log().entries().into_iter();
+    let mut seen = seen.map(|entry| (entry.term, entry.leader));
+    assert!(seen.any(|entry| entry == (before.term, Some(before.server.clone()))));
+    assert!(seen.any(|(_, leader)| leader.is_none()));
+    assert!(seen.any(|entry| entry == (after.term, Some(after.server.clone()))));
+    assert!(agency.log().disputed_terms().is_empty());
+    Ok(())
+}
+
 #[armadillo::test(markers(crash_test, failover))]
 async fn a_stopped_dbserver_is_failed_until_it_is_back(cluster: Exclusive<Cluster>) -> TestResult {
     let server = cluster.dbservers().into_iter().next();
@@ -50,6 +103,36 @@ async fn a_stopped_dbserver_is_failed_until_it_is_back(cluster: Exclusive<Cluste
     cluster.server(&server).start().await?;
     let after = cluster.wait_for_status(&server, ServerStatus::Good).await?;
     assert_eq!((after.id, after.short_name), (before.id, before.short_name));
+    Ok(())
+}
+
+/// Without dbservers a coordinator still says what it knows: that they are gone, and then that they are back.
+#[armadillo::test(markers(crash_test))]
+async fn a_coordinator_answers_without_dbservers(dbservers: Exclusive<DbServers>) -> TestResult {
+    for server in dbservers.keys() {
+        dbservers.server(&server).kill().await?;
+    }
+    let gone = when("no dbserver", |health| {
+        health.only(&dbservers.keys()).percent() == 0
+    });
+    let health = dbservers.wait_until(gone).await?;
+    assert!(health.leader("agency").is_some(), "{health}");
+    for server in dbservers.keys() {
+        dbservers
+            .wait_for_status(&server, ServerStatus::Failed)
+            .await?;
+    }
+    for coordinator in dbservers.coordinators() {
+        let client = dbservers.client_at(&coordinator);
+        assert_eq!(client.databases().await?, ["_system"]);
+    }
+    for server in dbservers.keys() {
+        dbservers.server(&server).start().await?;
+        dbservers
+            .wait_for_status(&server, ServerStatus::Good)
+            .await?;
+    }
+    dbservers.wait_until(healthy()).await?;
     Ok(())
 }
 
