@@ -1,21 +1,9 @@
 //! The agency: its API, its leaders, and what it keeps.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use rustix::process::Signal;
 use serde_json::json;
 
 use crate::agents::{Agents, Fate};
 use crate::support::{Place, wait_for};
-
-fn rounds(default: u64) -> u64 {
-    let asked = std::env::var("ARMADILLO_ROUNDS");
-    asked
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
-}
 
 #[test]
 fn a_leader_answers_and_the_others_say_who_it_is() {
@@ -275,102 +263,6 @@ fn a_log_is_compacted_and_followers_catch_up() {
         agents.boot(index);
     }
     assert_eq!(agents.read("/list"), expected);
-}
-
-/// Eight clients count by compare-and-set while agents are killed and stand still.
-#[test]
-fn acknowledged_writes_survive_and_preconditions_hold() {
-    let mut agents = Agents::start(3, &["--agency.wait-for-sync=false"]);
-    agents.write(&json!({"/count": 0, "/log": {}}), &json!({}), "start");
-    let (stop, counted) = (AtomicBool::new(false), AtomicU64::new(0));
-    let agents = std::sync::RwLock::new(&mut agents);
-    let acknowledged = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..8)
-            .map(|client| {
-                let (agents, stop, counted) = (&agents, &stop, &counted);
-                scope.spawn(move || {
-                    let mut mine = BTreeSet::new();
-                    for turn in 0.. {
-                        if stop.load(Ordering::Relaxed) {
-                            break;
-                        }
-                        let agents = agents.read().unwrap();
-                        let name = format!("c{client}-{turn}");
-                        let Some(count) = agents.read("/count").as_u64() else {
-                            panic!("the counter is gone");
-                        };
-                        let operations =
-                            json!({"/count": count + 1, format!("/log/{name}"): count + 1});
-                        let condition = json!({"/count": {"old": count}});
-                        if agents.write(&operations, &condition, &name) == Fate::Done {
-                            mine.insert(name);
-                            counted.fetch_add(1, Ordering::Relaxed);
-                        }
-                    }
-                    mine
-                })
-            })
-            .collect();
-        for round in 0..rounds(4) {
-            let before = counted.load(Ordering::Relaxed);
-            let victim = {
-                let agents = agents.read().unwrap();
-                let (leader, _) = agents.leader();
-                usize::try_from(round % 3).map_or(leader, |step| (leader + step / 2) % 3)
-            };
-            if round % 2 == 0 {
-                let pid = agents.read().unwrap().servers[victim]
-                    .as_ref()
-                    .unwrap()
-                    .pid();
-                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-                // The writers are in the middle of something: nobody holds them up.
-                rustix::process::kill_process(pid, Signal::KILL).unwrap();
-                let mut agents = agents.write().unwrap();
-                agents.kill(victim);
-                agents.boot(victim);
-            } else {
-                let signal = |signal| {
-                    let agents = agents.read().unwrap();
-                    agents.servers[victim].as_ref().unwrap().signal(signal);
-                };
-                signal(Signal::STOP);
-                // The others elect somebody meanwhile; requests to this one hang until it goes on.
-                let others: Vec<usize> = (0..3).filter(|index| *index != victim).collect();
-                wait_for("another leader", || {
-                    let agents = agents.read().unwrap();
-                    others.iter().find(|index| {
-                        let config = agents.client(**index).get("/_api/agency/config");
-                        config.json().get("lastAcked").is_some()
-                    })?;
-                    Some(())
-                });
-                signal(Signal::CONT);
-            }
-            wait_for("progress", || {
-                (counted.load(Ordering::Relaxed) > before).then_some(())
-            });
-        }
-        stop.store(true, Ordering::Relaxed);
-        clients
-            .into_iter()
-            .flat_map(|client| client.join().unwrap())
-            .collect::<BTreeSet<_>>()
-    });
-    let agents = agents.into_inner().unwrap();
-    agents.leader();
-    let log = agents.read("/log");
-    let written: BTreeSet<String> = log.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(written, acknowledged);
-    assert_eq!(agents.read("/count"), acknowledged.len() as u64);
-    let mut numbers: Vec<u64> = log
-        .as_object()
-        .unwrap()
-        .values()
-        .filter_map(|n| n.as_u64())
-        .collect();
-    numbers.sort_unstable();
-    assert_eq!(numbers, (1..=acknowledged.len() as u64).collect::<Vec<_>>());
 }
 
 #[test]

@@ -52,12 +52,21 @@ impl Agents {
 
     /// Starts an agent that knows where all are.
     pub(crate) fn boot(&mut self, index: usize) {
-        let known: Vec<String> = (0..self.places.len()).map(|at| self.endpoint(at)).collect();
-        self.boot_knowing(index, &known);
+        self.servers[index] = Some(self.launch(index));
     }
 
     /// Starts an agent that knows where these are.
     pub(crate) fn boot_knowing(&mut self, index: usize, known: &[String]) {
+        self.servers[index] = Some(self.launch_knowing(index, known));
+    }
+
+    /// The process of an agent that knows where all are.
+    pub(crate) fn launch(&self, index: usize) -> Server {
+        let known: Vec<String> = (0..self.places.len()).map(|at| self.endpoint(at)).collect();
+        self.launch_knowing(index, &known)
+    }
+
+    fn launch_knowing(&self, index: usize, known: &[String]) -> Server {
         let mut args = vec![
             String::from("--agency.activate=true"),
             format!("--agency.size={}", self.places.len()),
@@ -73,7 +82,7 @@ impl Agents {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let mut server = self.places[index].spawn(&args);
         server.wait_until_ready();
-        self.servers[index] = Some(server);
+        server
     }
 
     pub(crate) fn kill(&mut self, index: usize) {
@@ -97,6 +106,16 @@ impl Agents {
             assert_eq!(known, leader, "two leaders in term {term}");
         }
         Some(config)
+    }
+
+    /// One look at an agent.
+    pub(crate) fn look(&self, index: usize) {
+        self.config(index);
+    }
+
+    /// In how many terms somebody was seen to lead.
+    pub(crate) fn terms_seen(&self) -> usize {
+        self.seen.lock().unwrap().len()
     }
 
     /// Waits until all agents that run name one leader and exactly one knows how far the others

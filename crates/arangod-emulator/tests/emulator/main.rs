@@ -15,5 +15,6 @@ mod command_line;
 mod data;
 mod durability;
 mod golden;
+mod rounds;
 mod signals;
 mod support;

@@ -48,7 +48,7 @@ pub(crate) fn catch<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
     clippy::disallowed_methods,
     reason = "the pause of a poll with a deadline, in the one place that polls"
 )]
-fn pause() {
+pub(crate) fn pause() {
     std::thread::sleep(Duration::from_millis(2));
 }
 
