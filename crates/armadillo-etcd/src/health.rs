@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use armadillo_orchestrator::{Client, Health, HttpError, Request, ServerKey, State, View};
+use armadillo_orchestrator::{
+    Client, Health, HttpError, Request, Response, ServerKey, State, View,
+};
 use serde_json::json;
 
 use crate::all::all;
@@ -28,12 +30,28 @@ pub(crate) async fn health(view: &View) -> Health {
     judge(&looks)
 }
 
+/// A member's status. One that leads is asked for a linearizable read first: the term in a status is that of the newest
+/// entry *applied* (`setTerm` in etcd 3.4's `server.go`), so a leader just elected would show the term before its own, and
+/// a read is answered only when an entry of its own term has been applied.
 async fn look(view: &View, server: &ServerKey) -> Result<MemberStatus, String> {
     let address = view
         .reach(server, "client")
         .ok_or_else(|| "it has no client port".to_owned())?;
+    let client = Client::tcp(address);
+    let mut seen = status(&client).await?;
+    if seen.leads() {
+        let serves = serves_reads(&client).await;
+        seen = status(&client).await?;
+        if !serves {
+            seen.leader = None;
+        }
+    }
+    Ok(seen)
+}
+
+async fn status(client: &Client) -> Result<MemberStatus, String> {
     let request = Request::post("/v3/maintenance/status").json(&json!({}));
-    let response = match Client::tcp(address).send(request, LIMIT).await {
+    let response = match client.send(request, LIMIT).await {
         Ok(response) => response,
         Err(error) => return Err(reason(&error)),
     };
@@ -43,6 +61,14 @@ async fn look(view: &View, server: &ServerKey) -> Result<MemberStatus, String> {
     let answer: StatusAnswer =
         decode(&response.body).map_err(|why| format!("it does not speak etcd: {why}"))?;
     Ok(answer.into())
+}
+
+/// `GET /health` does a linearizable read (etcd 3.4, `etcdhttp/metrics.go`).
+async fn serves_reads(client: &Client) -> bool {
+    let answer = client.send(Request::get("/health"), LIMIT).await;
+    let healthy = |response: Response| response.json::<serde_json::Value>().ok();
+    let health = answer.ok().filter(Response::is_success).and_then(healthy);
+    health.is_some_and(|health| health["health"] == "true")
 }
 
 fn reason(error: &HttpError) -> String {
