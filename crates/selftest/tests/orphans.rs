@@ -99,6 +99,30 @@ fn kill(victims: &[Victim], moment: Moment) -> Duration {
     took
 }
 
+/// A program that does not say its version is asked by the runner itself, before there is a daemon.
+#[test]
+fn a_program_that_is_asked_for_its_version_ends_with_the_runner() {
+    use std::os::unix::fs::PermissionsExt;
+    let suite = Suite::new(env!("CARGO_BIN_EXE_commands"));
+    let program = suite.home().join("program");
+    std::fs::write(&program, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+    let mut running = suite
+        .env("ARMADILLO_BRITTLE", &program)
+        .args(["needs_a_program"])
+        .start();
+    let is_it = |pid: &u32| remains::command(*pid).starts_with("sleep 600");
+    let asked = until(LIMIT, || {
+        let mut children = remains::children(running.pid()).into_iter();
+        children.find(is_it)
+    });
+    running.signal(Signal::KILL);
+    assert!(running.ended_within(LIMIT).is_some());
+    let asked = asked.unwrap();
+    let gone = until(LIMIT, || (!is_it(&asked)).then_some(()));
+    assert!(gone.is_some(), "process {asked} lives");
+}
+
 /// Runs one test; returns what it complains about.
 fn next_run_says() -> String {
     let ran = Suite::new(BUSY)

@@ -1,7 +1,7 @@
 //! A program that is run to its end for what it prints.
 
 use std::io::{self, Read};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -49,6 +49,12 @@ pub fn output_of(program: &Path, args: &[&str], limit: Duration) -> Result<Strin
         .stdout(stdout)
         .stderr(stderr);
     super::spawn::empty_environment(&mut command);
+    let parent = rustix::process::getpid();
+    // SAFETY: `die_with_parent` makes two system calls and neither allocates nor takes a lock; this thread, to which the
+    // signal is bound, waits for the child below.
+    unsafe {
+        command.pre_exec(move || Ok(super::os::die_with_parent(parent)?));
+    }
     let mut child = command.spawn()?;
     // It holds the writing ends: without them the end of the output is seen.
     drop(command);
