@@ -23,6 +23,8 @@ pub struct Needs {
     pub topology: Option<StaticTopology>,
     /// The kind of lease; meaningless without a topology.
     pub lease: LeaseMode,
+    /// Whether something among the fixtures acts on a deployment without naming one.
+    pub acts: bool,
 }
 
 impl Needs {
@@ -30,6 +32,13 @@ impl Needs {
     pub const NOTHING: Self = Self {
         topology: None,
         lease: LeaseMode::Shared,
+        acts: false,
+    };
+
+    /// Whatever deployment the other fixtures name.
+    pub const WHATEVER_THERE_IS: Self = Self {
+        acts: true,
+        ..Self::NOTHING
     };
 
     /// A shared lease on this topology.
@@ -37,7 +46,7 @@ impl Needs {
     pub const fn of(topology: StaticTopology) -> Self {
         Self {
             topology: Some(topology),
-            lease: LeaseMode::Shared,
+            ..Self::NOTHING
         }
     }
 
@@ -80,7 +89,11 @@ impl Needs {
                 }
             }
         };
-        Ok(Self { topology, lease })
+        Ok(Self {
+            topology,
+            lease,
+            acts: self.acts || other.acts,
+        })
     }
 
     /// The fixtures' needs with the topology named in the test's attribute.
@@ -102,6 +115,17 @@ impl Needs {
             }
         }
         self.topology = Some(topology);
+        Ok(self)
+    }
+
+    /// The needs of a whole test.
+    ///
+    /// # Errors
+    /// When something acts on a deployment and nothing names one.
+    pub const fn of_test(self) -> Result<Self, &'static str> {
+        if self.acts && self.topology.is_none() {
+            return Err("an Orchestrator acts on a deployment, but no other fixture uses one");
+        }
         Ok(self)
     }
 }

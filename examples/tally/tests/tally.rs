@@ -50,6 +50,13 @@ async fn a_fresh_server_has_counted_nothing(tally: Fresh<Tally>) -> TestResult {
     Ok(())
 }
 
+#[armadillo::test(tally(servers = 2))]
+async fn what_acts_on_any_deployment_acts_on_this(tally: Tally, any: Orchestrator) -> TestResult {
+    any.wait_until(healthy()).await?;
+    assert_eq!(any.servers(), tally.orchestrator().servers());
+    Ok(())
+}
+
 #[armadillo::test]
 fn arithmetic_needs_no_server() {
     assert_eq!([2, 3].iter().sum::<i32>(), 5);

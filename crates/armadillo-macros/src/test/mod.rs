@@ -153,7 +153,7 @@ fn optional(tokens: Option<TokenStream>) -> TokenStream {
 
 fn needs(options: &Options, parameters: &Parameters) -> TokenStream {
     let needs = parameters.needs();
-    match &options.topology {
+    let needs = match &options.topology {
         None => needs,
         Some(topology) => {
             let builder = topology.builder();
@@ -162,7 +162,9 @@ fn needs(options: &Options, parameters: &Parameters) -> TokenStream {
                 quote_spanned!(span=> ::armadillo::__private::Needs::refine(#needs, #builder));
             possible(&refined, span)
         }
-    }
+    };
+    let whole = quote!(::armadillo::__private::Needs::of_test(#needs));
+    possible(&whole, Span::call_site())
 }
 
 /// The closure that is the test: it fetches the fixtures and hands the boxed body over. Nothing of the runtime is

@@ -6,4 +6,7 @@ use fake::cluster;
 #[armadillo::test(cluster(servers = 3))]
 async fn uses_none(_: TestContext) {}
 
+#[armadillo::test]
+async fn nothing_to_act_on(_: Orchestrator) {}
+
 fn main() {}
