@@ -109,8 +109,10 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
         (&Method::GET, ["v1", "events", after, "now"]) => {
             json(&daemon.log.follow(number(after)?, false).await)
         }
-        (&Method::POST, ["v1", "events"]) => {
-            daemon.log.write(&parse::<Vec<Event>>(&body)?);
+        (&Method::POST, ["v1", "events", first]) => {
+            daemon
+                .log
+                .take(number(first)?, &parse::<Vec<Event>>(&body)?);
             nothing()
         }
         (&Method::POST, ["v1", "topologies"]) => {

@@ -1,6 +1,6 @@
 //! `events.jsonl`: this is the only place that writes it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(super) struct EventLog {
     origin: Origin,
     file: RefCell<File>,
     own: RefCell<Vec<Event>>,
+    /// How many events of the runner are written.
+    taken: Cell<usize>,
     more: Notify,
 }
 
@@ -32,6 +34,7 @@ impl EventLog {
             origin: orders.origin,
             file: RefCell::new(file),
             own: RefCell::default(),
+            taken: Cell::default(),
             more: Notify::new(),
         })
     }
@@ -48,8 +51,16 @@ impl EventLog {
         self.more.notify_waiters();
     }
 
+    /// Writes events of the runner down, the first of which is its number `first`. Those that are there already are not
+    /// written again: the runner may not have heard that they came.
+    pub(super) fn take(&self, first: usize, events: &[Event]) {
+        let known = self.taken.get().saturating_sub(first);
+        self.write(events.get(known..).unwrap_or_default());
+        self.taken.set(self.taken.get().max(first + events.len()));
+    }
+
     /// Writes events down. A full disk must not end the run; it is told in the daemon's own log.
-    pub(super) fn write(&self, events: &[Event]) {
+    fn write(&self, events: &[Event]) {
         let mut lines = Vec::new();
         for event in events {
             if let Err(error) = serde_json::to_writer(&mut lines, event) {
@@ -81,4 +92,38 @@ impl EventLog {
 /// What the daemon's own log holds: `RUST_LOG`, or the ordinary.
 pub(super) fn filter() -> tracing_subscriber::EnvFilter {
     tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_twice_is_written_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        let log = EventLog {
+            origin: Origin::now(),
+            file: RefCell::new(File::create(&path).unwrap()),
+            own: RefCell::default(),
+            taken: Cell::default(),
+            more: Notify::new(),
+        };
+        let event = |number: u64| Event {
+            v: VERSION,
+            us: number,
+            kind: EventKind::Warning {
+                text: String::new(),
+            },
+        };
+        log.take(0, &[event(0), event(1)]);
+        log.take(0, &[event(0), event(1), event(2)]);
+        log.take(0, &[event(0), event(1)]);
+        log.take(3, &[event(3)]);
+        let text = std::fs::read_to_string(path).unwrap();
+        let written = text
+            .lines()
+            .map(|line| serde_json::from_str::<Event>(line).unwrap().us);
+        assert_eq!(written.collect::<Vec<_>>(), [0, 1, 2, 3]);
+    }
 }

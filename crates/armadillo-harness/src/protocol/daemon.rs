@@ -13,7 +13,7 @@
 //! | `POST /v1/leases/{id}/evidence` | [`Collect`] | [`Collected`] |
 //! | `POST /v1/workers` | [`StartWorker`] | [`WorkerStarted`] |
 //! | `POST /v1/workers/{pid}/end` | [`EndWorker`] | [`WorkerExit`] |
-//! | `POST /v1/events` | a list of [`crate::event::Event`] | `{}` |
+//! | `POST /v1/events/N` | a list of [`crate::event::Event`], the first of which is the runner's number N | `{}` |
 //! | `GET /v1/events/N` | | the daemon's own events from number N on, when there are some |
 //! | `GET /v1/events/N/now` | | the same without waiting |
 //! | `POST /v1/stop` | | `{}` when every deployment has stopped |

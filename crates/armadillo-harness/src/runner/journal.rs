@@ -1,7 +1,7 @@
 //! Where the runner's events go: to the printing thread at once, to the daemon's log in batches.
 
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -20,8 +20,18 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Journal {
     origin: Origin,
     printer: Sender<Event>,
-    unsent: Mutex<Vec<Event>>,
+    outbox: Mutex<Outbox>,
     more: Notify,
+}
+
+/// What the daemon does not have yet. Nothing leaves it before the daemon has said that it has it: sending may be
+/// cancelled at any moment.
+#[derive(Default)]
+struct Outbox {
+    /// How many events the daemon has.
+    sent: usize,
+    in_flight: Option<Arc<Vec<Event>>>,
+    waiting: Vec<Event>,
 }
 
 impl Journal {
@@ -29,7 +39,7 @@ impl Journal {
         Self {
             origin,
             printer,
-            unsent: Mutex::default(),
+            outbox: Mutex::default(),
             more: Notify::new(),
         }
     }
@@ -42,10 +52,7 @@ impl Journal {
             kind,
         };
         self.relay(event.clone());
-        self.unsent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(event);
+        self.outbox().waiting.push(event);
         self.more.notify_one();
     }
 
@@ -60,17 +67,31 @@ impl Journal {
         self.emit(EventKind::Warning { text: text.into() });
     }
 
-    /// Sends what is there to the daemon's log.
+    /// Sends what is there to the daemon's log. Cancel-safe: the next call sends what this one did not.
     pub(crate) async fn flush(&self, daemon: &DaemonClient) -> Result<(), crate::client::AskError> {
-        let batch =
-            std::mem::take(&mut *self.unsent.lock().unwrap_or_else(PoisonError::into_inner));
-        if batch.is_empty() {
-            return Ok(());
+        while let Some((number, batch)) = self.batch() {
+            let path = format!("/v1/events/{number}");
+            daemon
+                .post::<serde_json::Value>(&path, &*batch, None, WRITE_LIMIT)
+                .await?;
+            let mut outbox = self.outbox();
+            outbox.sent += batch.len();
+            outbox.in_flight = None;
         }
-        daemon
-            .post::<serde_json::Value>("/v1/events", &batch, None, WRITE_LIMIT)
-            .await
-            .map(drop)
+        Ok(())
+    }
+
+    /// What is to be sent next, with the number of its first event.
+    fn batch(&self) -> Option<(usize, Arc<Vec<Event>>)> {
+        let mut outbox = self.outbox();
+        if outbox.in_flight.is_none() && !outbox.waiting.is_empty() {
+            outbox.in_flight = Some(Arc::new(std::mem::take(&mut outbox.waiting)));
+        }
+        Some((outbox.sent, outbox.in_flight.clone()?))
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends batches for as long as it is polled.
@@ -86,6 +107,6 @@ impl Journal {
 
     /// All events not sent yet, for a run without a daemon, whose log the runner writes itself.
     pub(crate) fn take_unsent(&self) -> Vec<Event> {
-        std::mem::take(&mut *self.unsent.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.outbox().waiting)
     }
 }

@@ -34,6 +34,7 @@ fn a_run_of_all_of_them() {
     no_server_is_harmed(&all);
     those_who_shared_a_server_are_named(&all);
     junit_says_the_same(&all);
+    the_event_log_is_complete(&all);
     nothing_is_left(&all);
 }
 
@@ -310,4 +311,28 @@ fn junit_says_the_same(all: &Ran) {
 
 fn nothing_is_left(all: &Ran) {
     assert_eq!(all.remains(), [""; 0]);
+}
+
+/// Every attempt of the reports is in the log that they must be rebuilt from, once, and so is the end of the run.
+fn the_event_log_is_complete(all: &Ran) {
+    let mut logged: Vec<String> = all
+        .events("test_finished")
+        .iter()
+        .map(|ended| format!("{} {}", ended["test"], ended["attempt"]))
+        .collect();
+    logged.sort();
+    let results = all.results();
+    let tests = results["tests"].as_array().expect("a list").iter();
+    let attempts = |test: &serde_json::Value| {
+        let attempts = test["attempts"].as_array().expect("a list").clone();
+        let name = test["name"].clone();
+        let attempts = attempts.into_iter();
+        attempts.map(move |attempt| format!("{name} {}", attempt["attempt"]))
+    };
+    let mut reported: Vec<String> = tests.flat_map(attempts).collect();
+    reported.sort();
+    assert_eq!(logged, reported);
+    assert_eq!(all.events("run_finished").len(), 1);
+    let (started, ended) = ("worker_started", "worker_ended");
+    assert_eq!(all.events(started).len(), all.events(ended).len());
 }
