@@ -29,9 +29,6 @@ use crate::protocol::daemon::{
 /// The largest body a request may have: a batch of events with the output of tests that failed.
 const BODY_LIMIT: usize = 1 << 30;
 
-/// How long a request that waits for another test's fixture waits before it looks again.
-const CLAIM_POLL: Duration = Duration::from_millis(20);
-
 /// Answers requests for as long as it is polled.
 pub(super) async fn serve(daemon: &Rc<Daemon>, listener: UnixListener) -> std::io::Error {
     let mut connections = JoinSet::new();
@@ -223,6 +220,9 @@ async fn evidence(daemon: &Daemon, lease: &str, token: &Secret, request: Collect
 /// Waits while another test sets the fixture up; the wait ends with the connection, or when that test ends.
 async fn claim(daemon: &Daemon, lease: &str, token: &Secret, request: Claim) -> Answer {
     loop {
+        // Before the look, so that nothing that happens after it is missed.
+        let mut settled = std::pin::pin!(daemon.pools.fixtures_changed.notified());
+        settled.as_mut().enable();
         let (id, _) = daemon.pools.find(lease, token)?;
         let claimed: Option<Claimed> = daemon
             .pools
@@ -230,7 +230,7 @@ async fn claim(daemon: &Daemon, lease: &str, token: &Secret, request: Claim) -> 
             .flatten();
         match claimed {
             Some(claimed) => return json(&claimed),
-            None => tokio::time::sleep(CLAIM_POLL).await,
+            None => settled.await,
         }
     }
 }
@@ -241,6 +241,7 @@ fn settle(daemon: &Daemon, lease: &str, token: &Secret, request: Settle) -> Answ
         pool.fixtures
             .settle(&request.fixture, lease, request.outcome)
     });
+    daemon.pools.fixtures_changed.notify_waiters();
     match settled {
         Some(true) => nothing(),
         _ => Err(Refusal(

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use armadillo_orchestrator::deployment::{Phase, ServerStatus};
 use armadillo_orchestrator::process::Processes;
 use armadillo_orchestrator::{Deployment, Local, Notice, Secret, Topology};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::Daemon;
@@ -30,6 +30,8 @@ pub(super) struct Pools {
     pub(super) budget_mib: u32,
     pub(super) host: Arc<Local>,
     pub(super) notices: mpsc::UnboundedSender<(String, Notice)>,
+    /// A fixture kept for a deployment was settled, or its claim has lapsed.
+    pub(super) fixtures_changed: Notify,
     /// Everything is being stopped.
     pub(super) ending: Cell<bool>,
     /// Tasks that start, repair and stop deployments; they end with the daemon.
@@ -68,6 +70,7 @@ impl Pools {
             budget_mib,
             host: Arc::new(Local::new(processes)),
             notices,
+            fixtures_changed: Notify::new(),
             ending: Cell::new(false),
             tasks: RefCell::new(tasks),
             servers: orders.directory.join("servers"),

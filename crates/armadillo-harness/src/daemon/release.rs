@@ -33,6 +33,7 @@ pub(super) async fn release(
         pool.fixtures.lease_ended(lease);
         Some((held.mode, held.crashes, held.marks.clone()))
     });
+    daemon.pools.fixtures_changed.notify_waiters();
     let (mode, crashes_before, marks) = before
         .flatten()
         .ok_or_else(|| LeaseProblem::Gone(lease.to_owned()))?;
