@@ -150,6 +150,7 @@ fn is_reached_through_loopback(address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -167,7 +168,16 @@ mod tests {
             other => panic!("{other:?}"),
         }
         drop(server);
-        assert_eq!(port_owner(held.port(), &[own]), Some(PortOwner::Nobody));
+        // A process that another test is starting has a copy of the socket from `fork` to `exec`.
+        let end = Instant::now() + Duration::from_secs(20);
+        while port_owner(held.port(), &[own]) != Some(PortOwner::Nobody) {
+            assert!(
+                Instant::now() < end,
+                "{:?}",
+                port_owner(held.port(), &[own])
+            );
+            std::thread::yield_now();
+        }
         TcpListener::bind(held.address()).unwrap();
     }
 
