@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::settings::Supervision as Settings;
 
 /// How a server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Status {
     /// It was heard a short while ago.
     Good,
@@ -74,8 +74,19 @@ impl Watched {
         }
     }
 
+    /// What the server is. One that has not been heard since this agent leads is not better than
+    /// what the leader before has found.
+    pub(super) fn judge(&self, before: Option<Status>, settings: &Settings) -> Status {
+        match before {
+            Some(before @ (Status::Bad | Status::Failed)) if self.heartbeat.is_empty() => {
+                before.max(Status::judge(Some(before), self.silence(), settings))
+            }
+            before => Status::judge(before, self.silence(), settings),
+        }
+    }
+
     /// How long nothing new was heard.
-    pub(super) fn silence(&self) -> Duration {
+    fn silence(&self) -> Duration {
         self.heard.elapsed()
     }
 }
@@ -83,6 +94,23 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_leader_believes_the_old_one_until_it_hears_better() {
+        let settings = Settings {
+            enabled: true,
+            frequency: Duration::from_secs(1),
+            grace: Duration::from_secs(10),
+            ok: Duration::from_secs(5),
+        };
+        let mut watched = Watched::new();
+        assert_eq!(watched.judge(None, &settings), Status::Good);
+        for before in [Status::Bad, Status::Failed] {
+            assert_eq!(watched.judge(Some(before), &settings), before);
+        }
+        watched.listen(Some("now"));
+        assert_eq!(watched.judge(Some(Status::Failed), &settings), Status::Good);
+    }
 
     #[test]
     fn by_silence_and_never_from_good_to_failed() {

@@ -1,13 +1,18 @@
 //! Supervision, on the agent that leads (`Supervision.cpp` of arangodb/arangodb): who lives, and
 //! what follows if somebody does not.
 //!
-//! * `health` judges one server by its heartbeats, `round` looks at all of them.
+//! * `health` judges one server by its heartbeats, `round` looks at all of them;
+//! * `leadership` is what a leader does once, `jobs` is what is done about those who fail, and what
+//!   people ask for.
 
 mod health;
+mod jobs;
+mod leadership;
 mod round;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +37,8 @@ struct Memory {
     /// All planned servers have been heard, or the time for that is over.
     begun: bool,
     servers: BTreeMap<String, Watched>,
+    /// The ids that may be given to jobs, reserved in the agency.
+    ids: Range<u64>,
 }
 
 impl Memory {
@@ -41,6 +48,7 @@ impl Memory {
             since: Instant::now(),
             begun: false,
             servers: BTreeMap::new(),
+            ids: 0..0,
         }
     }
 }

@@ -4,13 +4,16 @@ use serde_json::{Map, Value, json};
 
 use super::Supervision;
 use super::health::{Status, Watched};
-use crate::agency::{Unavailable, tree};
+use super::jobs::{self, Clock, Step, View};
+use crate::agency::{Outcome, Unavailable, tree};
 use crate::version::{ENGINE, VERSION};
 
 /// The two kinds of servers that are watched.
 const KINDS: [&str; 2] = ["DBServers", "Coordinators"];
+/// So often a round lets jobs go on; what is left is for the next round.
+const PASSES: usize = 20;
 
-fn find<'a>(root: &'a Value, path: &str) -> &'a Value {
+pub(super) fn find<'a>(root: &'a Value, path: &str) -> &'a Value {
     tree::at(root, &format!("/arango/{path}")).unwrap_or(&Value::Null)
 }
 
@@ -21,6 +24,9 @@ impl Supervision {
         // Nobody has set up the tree yet.
         let set_up = find(&root, "Supervision").as_object();
         if set_up.is_none_or(Map::is_empty) {
+            return Ok(());
+        }
+        if !self.take_office(&root).await? {
             return Ok(());
         }
         let maintenance = is_maintained(find(&root, "Supervision/Maintenance"));
@@ -34,6 +40,34 @@ impl Supervision {
         }
         for (kind, id) in servers {
             self.check(&root, kind, &id).await?;
+        }
+        self.work().await
+    }
+
+    /// Lets every job go on as far as it can now.
+    async fn work(&self) -> Result<(), Unavailable> {
+        for _ in 0..PASSES {
+            let steps = self.agent.look(|state| {
+                let view = View::new(state.root());
+                let mut steps = jobs::steps(view, Clock::now());
+                for server in jobs::overlooked(view) {
+                    if let Some(id) = self.next_id() {
+                        steps.push(jobs::report(server, &id, Clock::now()));
+                    }
+                }
+                steps
+            });
+            let mut done = false;
+            for step in steps {
+                let written = self.agent.write(&step.query()).await?;
+                if written.outcome == Outcome::Done {
+                    done = true;
+                    self.log.info("", "supervision", step.what);
+                }
+            }
+            if !done {
+                break;
+            }
         }
         Ok(())
     }
@@ -86,7 +120,7 @@ impl Supervision {
                 .entry(String::from(id))
                 .or_insert_with(Watched::new);
             watched.listen(self.heartbeat(id).as_deref());
-            let status = Status::judge(before, watched.silence(), &self.settings);
+            let status = watched.judge(before, &self.settings);
             (status, watched.heard_at.clone())
         };
         let registered = find(root, &format!("Current/ServersRegistered/{id}"));
@@ -134,40 +168,37 @@ impl Supervision {
         (before, status): (Option<Status>, Status),
         entry: Value,
     ) -> Result<(), Unavailable> {
-        let health = format!("/arango/Supervision/Health/{id}");
-        let failed = format!("/arango/Target/FailedServers/{id}");
-        let (mut operations, mut conditions) = (Map::new(), Map::new());
-        let condition = match before {
-            Some(before) => json!({ "old": before.name() }),
-            None => json!({ "oldEmpty": true }),
-        };
-        conditions.insert(format!("{health}/Status"), condition);
-        conditions.insert(
-            format!("/arango/Plan/{kind}/{id}"),
-            json!({ "oldEmpty": false }),
-        );
-        operations.insert(health, json!({ "op": "set", "new": entry }));
-        let listed = !find(root, &format!("Target/FailedServers/{id}")).is_null();
+        let health = format!("Supervision/Health/{id}");
+        let mut step = Step::new("")
+            .if_is(
+                &format!("{health}/Status"),
+                &json!(before.map(Status::name)),
+            )
+            .if_there(&format!("Plan/{kind}/{id}"))
+            .set(&health, entry);
+        let failed = format!("Target/FailedServers/{id}");
+        let listed = !find(root, &failed).is_null();
         let fell = status == Status::Failed && before != Some(Status::Failed);
         if kind == "DBServers" {
-            if fell {
-                operations.insert(failed, json!([]));
+            if fell && !listed && !View::new(root).is_maintained(id) {
+                if let Some(job) = self.next_id() {
+                    step = step.and(jobs::report(id, &job, Clock::now()));
+                }
             } else if status == Status::Good && listed {
-                operations.insert(failed, json!({ "op": "delete" }));
+                step = step.delete(&failed);
             }
         } else if fell {
-            let increment = json!({ "op": "increment" });
-            let count = format!("/arango/Current/ServersKnown/{id}/rebootId");
-            operations.insert(count, increment.clone());
-            operations.insert(String::from("/arango/Plan/Version"), increment.clone());
+            step = step
+                .increment(&format!("Current/ServersKnown/{id}/rebootId"))
+                .increment("Plan/Version");
             if *find(root, "Current/Foxxmaster") == json!(id) {
-                operations.insert(String::from("/arango/Current/Foxxmaster"), json!(""));
-                operations.insert(String::from("/arango/Current/Version"), increment);
+                step = step
+                    .set("Current/Foxxmaster", "")
+                    .increment("Current/Version");
             }
         }
-        let query = json!([operations, conditions]);
         // If it has changed meanwhile, the next round sees why.
-        self.agent.write(&query).await.map(drop)
+        self.agent.write(&step.query()).await.map(drop)
     }
 }
 
@@ -179,7 +210,12 @@ fn find_all(root: &Value) -> Value {
         "Plan/DBServers",
         "Plan/Coordinators",
     ];
-    let more = ["Current/ServersRegistered", "Current/Foxxmaster"];
+    let more = [
+        "Current/ServersRegistered",
+        "Current/Foxxmaster",
+        "Sync/LatestID",
+        "Emulator/Grace",
+    ];
     let paths: Vec<String> = paths
         .iter()
         .chain(&more)

@@ -15,6 +15,7 @@ mod command_line;
 mod data;
 mod durability;
 mod golden;
+mod jobs;
 mod rounds;
 mod signals;
 mod support;

@@ -1,0 +1,92 @@
+//! A dbserver has failed (`FailedServer.cpp` of arangodb/arangodb): each shard that is planned on it
+//! gets a sub job.
+
+use serde_json::{Value, json};
+
+use super::job::{Clock, Job, create};
+use super::step::Step;
+use super::view::{Place, View, server_of};
+use crate::supervision::health::Status;
+
+/// Writes down that a server has failed, and what is to be done.
+pub(in crate::supervision) fn report(server: &str, id: &str, clock: Clock) -> Step {
+    let failed = format!("Target/FailedServers/{server}");
+    let entry = json!({ "type": "failedServer", "server": server });
+    create(id, "supervision", clock, entry)
+        .if_absent(&failed)
+        .set(&failed, json!([]))
+}
+
+/// Servers that have failed and are not written down: their maintenance is over, or another leader
+/// of the agency has found it out.
+pub(in crate::supervision) fn overlooked(view: View<'_>) -> Vec<&str> {
+    let failed = |server: &&str| {
+        view.status(server) == Some(Status::Failed)
+            && !view.is_maintained(server)
+            && view.at(&format!("Target/FailedServers/{server}")).is_null()
+    };
+    view.names("Plan/DBServers").filter(failed).collect()
+}
+
+/// The next step.
+pub(super) fn step(job: &Job<'_>) -> Option<Step> {
+    let server = job.text("server");
+    let failed = job.view.status(server) == Some(Status::Failed);
+    if !job.begun {
+        if !failed {
+            let reason = format!("Server {server} is no longer failed. Not starting the job");
+            return Some(job.fail(&reason));
+        }
+        let lock = format!("Supervision/DBServers/{server}");
+        // Whatever works on a server that has failed cannot go on, and finds that out itself.
+        let step = job
+            .begin(&[])
+            .if_status(server, Status::Failed.name())
+            .set(&lock, json!(job.id));
+        return Some(job.spawn(step, wanted(job, server)));
+    }
+    let open = job.sub_jobs();
+    if !failed {
+        // What has not begun is not needed any more.
+        let waiting = open.iter().find(|sub_job| !sub_job.begun);
+        return match waiting {
+            Some(sub_job) => Some(sub_job.fail("the server is no longer failed")),
+            None if open.is_empty() => Some(job.finish()),
+            None => None,
+        };
+    }
+    let wanted = wanted(job, server);
+    if !wanted.is_empty() {
+        let step = job.go_on("more sub jobs");
+        let step = step.if_status(server, Status::Failed.name());
+        return Some(job.spawn(step, wanted));
+    }
+    open.is_empty().then(|| job.finish())
+}
+
+/// Sub jobs for the shards on the server about which there is none. A leader that was replaced has
+/// become a follower, and is replaced as such.
+fn wanted(job: &Job<'_>, server: &str) -> Vec<Value> {
+    let open = Job::open(job.view, job.clock).into_iter();
+    let open = open.filter(|other| other.text("fromServer") == server && is_ours(other));
+    let open: Vec<Place> = open.map(|other| other.place()).collect();
+    let places = job.view.shards_on(server).into_iter();
+    places
+        .filter(|place| !open.contains(place))
+        .map(|place| {
+            let leader = job.view.planned(&place).first().copied().unwrap_or("");
+            let leads = server_of(leader) == server;
+            json!({
+                "type": if leads { "failedLeader" } else { "failedFollower" },
+                "database": place.database,
+                "collection": place.collection,
+                "shard": place.shard,
+                "fromServer": server,
+            })
+        })
+        .collect()
+}
+
+fn is_ours(job: &Job<'_>) -> bool {
+    ["failedLeader", "failedFollower"].contains(&job.text("type"))
+}

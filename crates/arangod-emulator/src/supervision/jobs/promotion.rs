@@ -1,0 +1,31 @@
+//! Whom supervision makes the leader of a shard whose leader has failed.
+
+use super::view::{Place, View, server_of};
+
+/// The first server that has the shard in sync, is planned for it and is GOOD. Nobody else has
+/// everything that was acknowledged: if there is none, the shard stays without a leader.
+pub(super) fn new_leader<'a>(view: View<'a>, place: &Place, from: &str) -> Option<&'a str> {
+    let planned = view.planned(place);
+    let candidates = view.in_sync(place);
+    candidates
+        .into_iter()
+        .find(|server| server_of(server) != from && planned.contains(server) && view.is_fit(server))
+}
+
+/// The order after that: the new leader, the others that are in sync, the old leader, the rest.
+pub(super) fn new_order(view: View<'_>, place: &Place, from: &str, to: &str) -> Vec<String> {
+    let planned = view.planned(place);
+    let in_sync = view.in_sync(place);
+    let others = || {
+        let others = planned.iter().copied();
+        others.filter(|server| server_of(server) != from && *server != to)
+    };
+    let ready = others().filter(|server| in_sync.contains(server));
+    let rest = others().filter(|server| !in_sync.contains(server));
+    [to].into_iter()
+        .chain(ready)
+        .chain([from])
+        .chain(rest)
+        .map(String::from)
+        .collect()
+}
