@@ -31,6 +31,7 @@ impl Supervision {
         }
         let maintenance = is_maintained(find(&root, "Supervision/Maintenance"));
         self.say_mode(&root, maintenance).await?;
+        self.carry_out(jobs::maintenance).await?;
         if maintenance {
             return Ok(());
         }
@@ -47,29 +48,35 @@ impl Supervision {
     /// Lets every job go on as far as it can now.
     async fn work(&self) -> Result<(), Unavailable> {
         for _ in 0..PASSES {
-            let steps = self.agent.look(|state| {
-                let view = View::new(state.root());
-                let mut steps = jobs::steps(view, Clock::now());
-                for server in jobs::overlooked(view) {
-                    if let Some(id) = self.next_id() {
-                        steps.push(jobs::report(server, &id, Clock::now()));
-                    }
-                }
+            let done = self.carry_out(|view, clock| {
+                let mut steps = jobs::steps(view, clock);
+                steps.extend(jobs::wanted(view, clock, || self.next_id()));
                 steps
             });
-            let mut done = false;
-            for step in steps {
-                let written = self.agent.write(&step.query()).await?;
-                if written.outcome == Outcome::Done {
-                    done = true;
-                    self.log.info("", "supervision", step.what);
-                }
-            }
-            if !done {
+            if !done.await? {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Carries out what follows from the tree; whether anything has changed.
+    async fn carry_out(
+        &self,
+        look: impl FnOnce(View<'_>, Clock) -> Vec<Step>,
+    ) -> Result<bool, Unavailable> {
+        let steps = self
+            .agent
+            .look(|state| look(View::new(state.root()), Clock::now()));
+        let mut done = false;
+        for step in steps {
+            let written = self.agent.write(&step.query()).await?;
+            if written.outcome == Outcome::Done {
+                done = true;
+                self.log.info("", "supervision", step.what);
+            }
+        }
+        Ok(done)
     }
 
     async fn say_mode(&self, root: &Value, maintenance: bool) -> Result<(), Unavailable> {

@@ -1,5 +1,5 @@
 //! A follower of a shard has failed (`FailedFollower.cpp` of arangodb/arangodb): a server that has
-//! not got the shard takes its place, if there is one.
+//! not got the shard takes its place, if there is one; if there are too many anyway, nobody does.
 
 use super::job::Job;
 use super::step::Step;
@@ -25,18 +25,26 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
     if locked || !serves || job.view.status(leader) != Some(Status::Good) {
         return None;
     }
-    let to = job.view.spare(&planned)?;
-    let replaced = planned
-        .iter()
-        .map(|server| String::from(if *server == from { to } else { server }));
-    let replaced: Vec<String> = replaced.collect();
-    let step = job
-        .finish()
+    let mut replaced: Vec<String> = planned.iter().copied().map(String::from).collect();
+    let mut step = job.finish();
+    if job
+        .view
+        .factor(&place)
+        .is_some_and(|factor| planned.len() > factor)
+    {
+        replaced.retain(|server| server != from);
+    } else {
+        let to = job.view.spare(&planned)?;
+        step = step.if_status(to, Status::Good.name());
+        for server in replaced.iter_mut().filter(|server| *server == from) {
+            *server = String::from(to);
+        }
+    }
+    let step = step
         .plan(&place, &planned, &replaced)
         .if_absent(&place.lock())
         .if_is(&place.servers(), job.view.at(&place.servers()))
         .if_status(from, Status::Failed.name())
-        .if_status(leader, Status::Good.name())
-        .if_status(to, Status::Good.name());
+        .if_status(leader, Status::Good.name());
     Some(step)
 }

@@ -161,6 +161,12 @@ impl<'a> Job<'a> {
             .collect()
     }
 
+    /// Whether one of its sub jobs has failed.
+    pub(super) fn failed_sub_job(&self) -> bool {
+        let mut failed = self.view.names("Target/Failed");
+        failed.any(|id| number_of(id, self.id).is_some())
+    }
+
     /// Adds sub jobs to a transaction.
     pub(super) fn spawn(&self, mut step: Step, entries: Vec<Value>) -> Step {
         let stages = ["ToDo", "Pending", "Finished", "Failed"];

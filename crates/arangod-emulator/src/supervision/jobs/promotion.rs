@@ -2,14 +2,20 @@
 
 use super::view::{Place, View, server_of};
 
-/// The first server that has the shard in sync, is planned for it and is GOOD. Nobody else has
-/// everything that was acknowledged: if there is none, the shard stays without a leader.
+/// The first server that is ready. Nobody else has everything that was acknowledged: if there is
+/// none, the shard stays without a leader.
 pub(super) fn new_leader<'a>(view: View<'a>, place: &Place, from: &str) -> Option<&'a str> {
+    ready_to_lead(view, place, from).first().copied()
+}
+
+/// The servers beside one that have the shard in sync, are planned for it and GOOD.
+pub(super) fn ready_to_lead<'a>(view: View<'a>, place: &Place, from: &str) -> Vec<&'a str> {
     let planned = view.planned(place);
-    let candidates = view.in_sync(place);
+    let mut candidates = view.in_sync(place);
+    candidates.retain(|server| {
+        server_of(server) != from && planned.contains(server) && view.is_fit(server)
+    });
     candidates
-        .into_iter()
-        .find(|server| server_of(server) != from && planned.contains(server) && view.is_fit(server))
 }
 
 /// The order after that: the new leader, the others that are in sync, the old leader, the rest.

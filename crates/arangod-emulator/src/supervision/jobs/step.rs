@@ -49,6 +49,16 @@ impl Step {
         self.put(path, json!({ "op": "increment" }))
     }
 
+    /// Adds to a list.
+    pub(in crate::supervision) fn push(self, path: &str, value: &str) -> Self {
+        self.put(path, json!({ "op": "push", "new": value }))
+    }
+
+    /// Takes something out of a list.
+    pub(in crate::supervision) fn erase(self, path: &str, value: &str) -> Self {
+        self.put(path, json!({ "op": "erase", "val": value }))
+    }
+
     /// Only if this is at the path.
     pub(in crate::supervision) fn if_is(self, path: &str, value: &Value) -> Self {
         if value.is_null() {

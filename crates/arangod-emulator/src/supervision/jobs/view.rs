@@ -119,6 +119,14 @@ impl<'a> View<'a> {
         texts(self.at(&place.servers()))
     }
 
+    /// How many servers are to have a shard.
+    pub(super) fn factor(self, place: &Place) -> Option<usize> {
+        let (database, collection) = (&place.database, &place.collection);
+        let path = format!("Plan/Collections/{database}/{collection}/replicationFactor");
+        let factor = self.at(&path).as_u64().filter(|factor| *factor > 0)?;
+        usize::try_from(factor).ok()
+    }
+
     /// Every planned shard.
     pub(super) fn shards(self) -> Vec<Place> {
         let mut all = Vec::new();
