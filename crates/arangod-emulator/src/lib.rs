@@ -11,6 +11,8 @@
 //! * `directory`, `limits`, `signals`, `crash`, `logging`, `system` are the process;
 //! * `http` listens, checks and routes; `auth` knows who asks; `api` has a handler for each path;
 //!   `server` is what all of them share; `errors` is what goes wrong;
+//! * `cluster` is what members of a cluster tell the agency and know from it, `coordinator` what
+//!   coordinators do for collections and documents;
 //! * `store` keeps the data and the journal.
 
 mod agency;
@@ -18,6 +20,7 @@ mod api;
 mod auth;
 mod boot;
 mod cluster;
+mod coordinator;
 mod crash;
 mod directory;
 mod errors;
@@ -35,6 +38,7 @@ mod signals;
 mod store;
 mod supervision;
 mod system;
+mod transactions;
 mod version;
 
 /// Runs the emulator to its end. `args` are the arguments without the name of the program.

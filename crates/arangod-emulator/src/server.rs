@@ -10,11 +10,13 @@ use tokio::sync::Notify;
 use crate::agency::Agent;
 use crate::auth::{Identity, Right, Secrets, collection_right, database_right};
 use crate::cluster::Cluster;
+use crate::coordinator::Numbers;
 use crate::errors::ApiError;
 use crate::http::Request;
 use crate::logging::Logger;
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::transactions::Transactions;
 
 /// How far the server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,12 @@ pub(crate) struct Server {
     pub(crate) answered: Cell<u64>,
     /// Writes are refused.
     pub(crate) read_only: Cell<bool>,
+    /// Of a coordinator: numbers that nobody else gives.
+    pub(crate) numbers: Numbers,
+    /// Of a coordinator: how many shards it has placed, for the next one's turn.
+    pub(crate) rotation: Cell<usize>,
+    /// The transactions that have begun.
+    pub(crate) transactions: RefCell<Transactions>,
     agent: OnceCell<Rc<Agent>>,
     cluster: OnceCell<Rc<Cluster>>,
     stage: Cell<Stage>,
@@ -70,6 +78,9 @@ impl Server {
             started,
             answered: Cell::new(0),
             read_only: Cell::new(false),
+            numbers: Numbers::default(),
+            rotation: Cell::new(0),
+            transactions: RefCell::default(),
             agent: OnceCell::new(),
             cluster: OnceCell::new(),
             stage: Cell::new(Stage::Early),

@@ -143,6 +143,8 @@ pub(crate) struct Settings {
     pub(crate) always_sync: bool,
     pub(crate) max_databases: u64,
     pub(crate) keep_alive: Duration,
+    /// A stream transaction that is not used for so long is aborted.
+    pub(crate) transaction_idle: Duration,
     pub(crate) supervision: Supervision,
     /// Of an agent only.
     pub(crate) agency: Option<AgencySettings>,
@@ -233,6 +235,12 @@ impl Settings {
             extended_names: options.flag("--database.extended-names"),
             always_sync: options.flag("--database.wait-for-sync"),
             max_databases: options.unsigned("--database.max-databases"),
+            // arangod allows two minutes at most.
+            transaction_idle: Duration::from_secs_f64(
+                options
+                    .double("--transaction.streaming-idle-timeout")
+                    .clamp(0.0, 120.0),
+            ),
             keep_alive: Duration::from_secs_f64(
                 options.double("--http.keep-alive-timeout").clamp(0.0, 1e6),
             ),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::document::{outcome_json, wishes, with_collection};
 use crate::auth::Right;
 use crate::errors::ApiError;
-use crate::http::{Answer, Request};
+use crate::http::{Answer, Reply, Request};
 use crate::server::Server;
 use crate::store::{Change, Expected, Outcome, Store, attributes};
 
@@ -83,7 +83,7 @@ fn one(
 }
 
 /// The key that an element names: a key, an id, or a document with one of them.
-fn key_of(element: &Value) -> Result<String, ApiError> {
+pub(super) fn key_of(element: &Value) -> Result<String, ApiError> {
     let text = match element {
         Value::String(text) => Some(text),
         Value::Object(object) => match object.get("_key").or_else(|| object.get("_id")) {
@@ -132,16 +132,31 @@ fn read(
 
 /// How often each error number occurred.
 #[derive(Debug, Default)]
-struct Codes(BTreeMap<u32, u64>);
+pub(super) struct Codes(BTreeMap<u32, u64>);
 
 impl Codes {
     /// Counts an error and gives its element.
-    fn count(&mut self, error: &ApiError) -> String {
+    pub(super) fn count(&mut self, error: &ApiError) -> String {
         *self.0.entry(error.number).or_default() += 1;
         error.element().to_string()
     }
 
-    fn add_to(self, answer: Answer) -> Answer {
+    /// The counts in the header of another server's answer.
+    pub(super) fn read(reply: &Reply) -> Self {
+        let header = reply.headers.get("x-arango-error-codes");
+        let counts = header.and_then(|text| serde_json::from_slice(text.as_bytes()).ok());
+        Self(counts.unwrap_or_default())
+    }
+
+    /// Adds the counts of others.
+    pub(super) fn merge(&mut self, others: Self) {
+        for (number, count) in others.0 {
+            *self.0.entry(number).or_default() += count;
+        }
+    }
+
+    /// Puts the counts into the header of the answer.
+    pub(super) fn add_to(self, answer: Answer) -> Answer {
         if self.0.is_empty() {
             return answer;
         }

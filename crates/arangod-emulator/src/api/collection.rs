@@ -79,7 +79,7 @@ fn list(server: &Server, request: &Request) -> Result<Answer, ApiError> {
     Ok(Answer::result(200, json!(result)))
 }
 
-fn flag(body: &Map<String, Value>, name: &str, default: bool) -> Result<bool, ApiError> {
+pub(super) fn flag(body: &Map<String, Value>, name: &str, default: bool) -> Result<bool, ApiError> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(default),
         Some(Value::Bool(set)) => Ok(*set),
@@ -88,7 +88,7 @@ fn flag(body: &Map<String, Value>, name: &str, default: bool) -> Result<bool, Ap
 }
 
 /// Attributes that would change how documents are checked or stored.
-fn refuse_unable(body: &Map<String, Value>) -> Result<(), ApiError> {
+pub(super) fn refuse_unable(body: &Map<String, Value>) -> Result<(), ApiError> {
     for name in ["schema", "computedValues"] {
         let nothing = match body.get(name) {
             None | Some(Value::Null) => true,
@@ -106,7 +106,7 @@ fn refuse_unable(body: &Map<String, Value>) -> Result<(), ApiError> {
 }
 
 /// Name and properties from the body of a request.
-fn meta_of(body: &Map<String, Value>) -> Result<CollectionMeta, ApiError> {
+pub(super) fn meta_of(body: &Map<String, Value>) -> Result<CollectionMeta, ApiError> {
     let name = body
         .get("name")
         .and_then(Value::as_str)
@@ -168,7 +168,7 @@ fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
 }
 
 /// The `location` that answers with a suffix carry.
-fn located(answer: Answer, request: &Request, name: &str, what: &str) -> Answer {
+pub(super) fn located(answer: Answer, request: &Request, name: &str, what: &str) -> Answer {
     let database = percent::encode(&request.database);
     let name = percent::encode(name);
     answer.with(

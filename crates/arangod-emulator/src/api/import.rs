@@ -10,17 +10,55 @@ use crate::server::Server;
 use crate::store::{Change, Mode, Store, attributes, legal_key};
 
 /// One line of the import, or why it is none.
-type Line = Result<Map<String, Value>, String>;
+pub(super) type Line = Result<Map<String, Value>, String>;
 
 /// What has become of the lines.
 #[derive(Debug, Default)]
-struct Tally {
-    created: u64,
-    errors: u64,
-    empty: u64,
-    updated: u64,
-    ignored: u64,
+pub(super) struct Tally {
+    pub(super) created: u64,
+    pub(super) errors: u64,
+    pub(super) empty: u64,
+    pub(super) updated: u64,
+    pub(super) ignored: u64,
     details: Vec<String>,
+}
+
+/// What the parameters ask for.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) name: &'a str,
+    pub(super) mode: Mode,
+    /// All or nothing.
+    pub(super) complete: bool,
+    /// The collection is to be emptied first.
+    pub(super) overwrite: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// Reads the parameters.
+    pub(super) fn read(request: &'a Request) -> Result<Self, ApiError> {
+        let name = request
+            .query("collection")
+            .filter(|name| !name.is_empty())
+            .ok_or_else(|| {
+                ApiError::bad_parameter(
+                    "'collection' is missing, expecting /_api/import?collection=<identifier>",
+                )
+            })?;
+        let mode = match request.query("onDuplicate") {
+            None | Some("error") => Mode::Conflict,
+            Some("update") => Mode::Update,
+            Some("replace") => Mode::Replace,
+            Some("ignore") => Mode::Ignore,
+            Some(_) => return Err(ApiError::bad_parameter("invalid value for 'onDuplicate'")),
+        };
+        Ok(Self {
+            name,
+            mode,
+            complete: request.query_flag("complete") == Some(true),
+            overwrite: request.query_flag("overwrite") == Some(true),
+        })
+    }
 }
 
 /// `POST /_api/import`
@@ -28,23 +66,12 @@ pub(crate) fn import(server: &Server, request: &Request) -> Result<Answer, ApiEr
     if request.method != Method::POST {
         return Err(ApiError::method_not_allowed());
     }
-    let name = request
-        .query("collection")
-        .filter(|name| !name.is_empty())
-        .ok_or_else(|| {
-            ApiError::bad_parameter(
-                "'collection' is missing, expecting /_api/import?collection=<identifier>",
-            )
-        })?;
-    let mode = match request.query("onDuplicate") {
-        None | Some("error") => Mode::Conflict,
-        Some("update") => Mode::Update,
-        Some("replace") => Mode::Replace,
-        Some("ignore") => Mode::Ignore,
-        Some(_) => return Err(ApiError::bad_parameter("invalid value for 'onDuplicate'")),
-    };
-    let complete = request.query_flag("complete") == Some(true);
-    let overwrite = request.query_flag("overwrite") == Some(true);
+    let Wanted {
+        name,
+        mode,
+        complete,
+        overwrite,
+    } = Wanted::read(request)?;
     // An unknown collection is told before a broken body.
     server.read(|store| store.collection(&request.database, name).map(drop))?;
     let mut tally = Tally::default();
@@ -61,22 +88,11 @@ pub(crate) fn import(server: &Server, request: &Request) -> Result<Answer, ApiEr
         }
         store_all(store, collection, request, lines, mode, tally)
     })?;
-    let mut body = json!({
-        "error": false,
-        "created": tally.created,
-        "errors": tally.errors,
-        "empty": tally.empty,
-        "updated": tally.updated,
-        "ignored": tally.ignored,
-    });
-    if request.query_flag("details") == Some(true) {
-        body["details"] = json!(tally.details);
-    }
-    Ok(Answer::json(201, &body))
+    Ok(tally.answer(request))
 }
 
 /// Takes the body apart.
-fn lines(request: &Request, tally: &mut Tally) -> Result<Vec<Line>, ApiError> {
+pub(super) fn lines(request: &Request, tally: &mut Tally) -> Result<Vec<Line>, ApiError> {
     let text = std::str::from_utf8(&request.body)
         .map_err(|_| ApiError::bad("the body is not valid UTF-8"))?;
     let is_list = match request.query("type") {
@@ -187,7 +203,7 @@ fn check_all(
     Ok(())
 }
 
-fn prefixed(object: &mut Map<String, Value>, request: &Request) {
+pub(super) fn prefixed(object: &mut Map<String, Value>, request: &Request) {
     for (name, prefix) in [("_from", "fromPrefix"), ("_to", "toPrefix")] {
         let Some(prefix) = request.query(prefix).filter(|prefix| !prefix.is_empty()) else {
             continue;
@@ -238,18 +254,7 @@ fn store_all(
             Ok(outcome) if outcome.ignored => tally.ignored += 1,
             Ok(outcome) if outcome.old_revision.is_some() => tally.updated += 1,
             Ok(_) => tally.created += 1,
-            Err(error) => {
-                let reason = match error.number {
-                    1210 => "unique constraint violated",
-                    _ => &error.message,
-                };
-                tally.fail(
-                    position,
-                    &format!(
-                        "creating document failed with error '{reason}', offending document: {text}"
-                    ),
-                );
-            }
+            Err(error) => tally.refuse(position, &error, &text),
         }
         position += 1;
     }
@@ -259,9 +264,36 @@ fn store_all(
 impl Tally {
     /// Positions count lines from one where a line is wrong, and documents from zero where storing
     /// fails, as the recorded examples do.
-    fn fail(&mut self, position: usize, reason: &str) {
+    pub(super) fn fail(&mut self, position: usize, reason: &str) {
         self.errors += 1;
         self.details
             .push(format!("at position {position}: {reason}"));
+    }
+
+    /// A document that could not be stored.
+    pub(super) fn refuse(&mut self, position: usize, error: &ApiError, text: &str) {
+        let reason = match error.number {
+            1210 => "unique constraint violated",
+            _ => &error.message,
+        };
+        let reason =
+            format!("creating document failed with error '{reason}', offending document: {text}");
+        self.fail(position, &reason);
+    }
+
+    /// The answer to the import.
+    pub(super) fn answer(&self, request: &Request) -> Answer {
+        let mut body = json!({
+            "error": false,
+            "created": self.created,
+            "errors": self.errors,
+            "empty": self.empty,
+            "updated": self.updated,
+            "ignored": self.ignored,
+        });
+        if request.query_flag("details") == Some(true) {
+            body["details"] = json!(self.details);
+        }
+        Answer::json(201, &body)
     }
 }

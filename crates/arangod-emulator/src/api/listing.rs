@@ -8,9 +8,8 @@ use crate::auth::Right;
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::server::Server;
-use crate::store::Collection;
 
-/// `GET` on views, graphs, analyzers, transactions and tasks.
+/// `GET` on views, graphs, analyzers and tasks.
 ///
 /// arangod lists thirteen built-in analyzers. The emulator has no analyzers, so it lists none; a
 /// check that compares the list before and after a test sees no difference either way.
@@ -22,8 +21,6 @@ pub(crate) fn listing(request: &Request, name: &str, rest: &[&str]) -> Result<An
     match (name, rest) {
         ("tasks", []) => Ok(Answer::json(200, &json!([]))),
         ("tasks", [_]) => Err(ApiError::new(404, 1852, "task not found")),
-        ("transaction", []) => Ok(Answer::json(200, &json!({ "transactions": [] }))),
-        ("transaction", [_]) => Err(ApiError::new(404, 1655, "transaction not found")),
         ("gharial", []) => Ok(Answer::good(200, json!({ "graphs": [] }))),
         ("gharial", [_]) => Err(ApiError::new(404, 1924, "graph not found")),
         ("view", []) => Ok(Answer::result(200, json!([]))),
@@ -33,17 +30,18 @@ pub(crate) fn listing(request: &Request, name: &str, rest: &[&str]) -> Result<An
     }
 }
 
-/// The primary index. Edge collections of arangod list an edge index too; the emulator has none.
-fn indexes_of(found: &Collection) -> Vec<Value> {
-    vec![json!({
+/// The primary index of a collection. Edge collections of arangod list an edge index too; the
+/// emulator has none.
+pub(super) fn primary_index(collection: &str) -> Value {
+    json!({
         "fields": ["_key"],
-        "id": format!("{}/0", found.meta.name),
+        "id": format!("{collection}/0"),
         "name": "primary",
         "selectivityEstimate": 1,
         "sparse": false,
         "type": "primary",
         "unique": true,
-    })]
+    })
 }
 
 /// `GET /_api/index?collection=...` and `GET /_api/index/<collection>/0`
@@ -51,17 +49,25 @@ pub(crate) fn index(server: &Server, request: &Request, rest: &[&str]) -> Result
     if request.method != Method::GET {
         return Err(ApiError::not_implemented("secondary indexes"));
     }
-    let name = match rest {
-        [] => request
-            .query("collection")
-            .ok_or_else(|| ApiError::bad_parameter("the collection is missing"))?,
-        [name, _] => name,
+    let (name, number) = match rest {
+        [] => {
+            let missing = || ApiError::bad_parameter("the collection is missing");
+            (request.query("collection").ok_or_else(missing)?, None)
+        }
+        [name, number] => (*name, Some(*number)),
         _ => return Err(ApiError::unknown_path(&request.path)),
     };
     server.require_collection(request, name, Right::Ro)?;
-    let indexes =
-        server.read(|store| Ok(indexes_of(store.collection(&request.database, name)?)))?;
-    let [_, number] = rest else {
+    let name = server.read(|store| {
+        let found = store.collection(&request.database, name)?;
+        Ok(found.meta.name.clone())
+    })?;
+    index_answer(vec![primary_index(&name)], number)
+}
+
+/// All indexes, or the one that is asked for.
+pub(super) fn index_answer(indexes: Vec<Value>, number: Option<&str>) -> Result<Answer, ApiError> {
+    let Some(number) = number else {
         let identifiers: serde_json::Map<String, Value> = indexes
             .iter()
             .filter_map(|index| Some((String::from(index["id"].as_str()?), index.clone())))

@@ -14,5 +14,7 @@ pub(crate) mod listing;
 pub(crate) mod log;
 pub(crate) mod login;
 pub(crate) mod metrics;
+pub(crate) mod sharded;
+pub(crate) mod transaction;
 pub(crate) mod user;
 pub(crate) mod version;

@@ -155,7 +155,15 @@ impl Cluster {
         let done = databases.iter().all(|(name, made)| {
             // The write may not have come back to this copy yet.
             let planned = !self.look(&format!("Plan/Databases/{name}"), Value::is_null);
+            let collections = format!("Current/Collections/{name}");
+            let ids: Vec<String> = self.look(&collections, |shown| {
+                let shown = shown.as_object().into_iter().flatten();
+                shown.map(|(id, _)| id.clone()).collect()
+            });
+            // A dropped database takes its collections along.
+            let dropped = |id: &String| self.is_dropped(&format!("Collections/{name}/{id}"));
             planned == *made
+                && (*made || ids.iter().all(dropped))
                 && live.iter().all(|id| {
                     let path = format!("Current/Databases/{name}/{id}");
                     self.look(&path, Value::is_null) != *made

@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
-use agency::{Agency, Decided};
-pub(crate) use agency::{AgencyError, find};
+use agency::Agency;
+pub(crate) use agency::{AgencyError, Decided, find};
 pub(crate) use metadata::change;
 
 use crate::errors::ApiError;
@@ -46,6 +46,57 @@ pub(crate) struct ClusterSettings {
     pub(crate) advertised: String,
     /// An id must be there already.
     pub(crate) persisted: bool,
+    /// What collections may be, and are if nobody says otherwise.
+    pub(crate) collections: CollectionLimits,
+}
+
+/// What the options say about collections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CollectionLimits {
+    /// The replication factor where none is asked for.
+    pub(crate) replication: u64,
+    /// The smallest and the largest replication factor.
+    pub(crate) replication_range: (u64, u64),
+    /// The write concern where none is asked for.
+    pub(crate) write_concern: u64,
+    /// So many shards a collection may have.
+    pub(crate) shards: u64,
+    /// Whether a new collection is waited for with all its followers.
+    pub(crate) waits_for_followers: bool,
+}
+
+impl CollectionLimits {
+    fn new(options: &Options) -> Result<Self, String> {
+        let number = |name: &str| options.unsigned(name);
+        let (least, most) = (
+            number("--cluster.min-replication-factor"),
+            number("--cluster.max-replication-factor"),
+        );
+        let replication = match options.given("--cluster.default-replication-factor") {
+            true => number("--cluster.default-replication-factor"),
+            false => least,
+        };
+        if least < 1 || least > most || !(least..=most).contains(&replication) {
+            return Err(String::from(
+                "Invalid value for `--cluster.default-replication-factor`. Must be between \
+                 `--cluster.min-replication-factor` and `--cluster.max-replication-factor`",
+            ));
+        }
+        let write_concern = number("--cluster.write-concern");
+        if write_concern < 1 || write_concern > replication {
+            return Err(String::from(
+                "Invalid value for `--cluster.write-concern`. Must be at least 1 and not larger \
+                 than `--cluster.default-replication-factor`",
+            ));
+        }
+        Ok(Self {
+            replication,
+            replication_range: (least, most),
+            write_concern,
+            shards: number("--cluster.max-number-of-shards"),
+            waits_for_followers: options.flag("--cluster.create-waits-for-sync-replication"),
+        })
+    }
 }
 
 impl ClusterSettings {
@@ -72,6 +123,7 @@ impl ClusterSettings {
             endpoint,
             advertised,
             persisted: options.flag("--cluster.require-persisted-id"),
+            collections: CollectionLimits::new(options)?,
         })
     }
 }

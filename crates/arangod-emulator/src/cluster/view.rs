@@ -42,7 +42,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Takes in the answer to a poll; whether databases or users may have changed. Two polls may
+    /// Takes in the answer to a poll; whether databases, collections or users may have
+    /// changed. Two polls may
     /// be under way, so some of it may be known.
     fn take_in(&self, news: &Value) -> bool {
         let before = self.index.get();
@@ -72,8 +73,8 @@ impl Cluster {
         touched
     }
 
-    /// A store with the databases that the copy names, and on coordinators with the users: nobody
-    /// but servers asks a dbserver.
+    /// A store with the databases that the copy names, and on coordinators with the users and the
+    /// names of collections, on which they have rights: nobody but servers asks a dbserver.
     pub(super) fn replica(&self, server: &Server) -> Store {
         let databases: Vec<(String, u64)> = self.look("Plan/Databases", |plan| {
             let entry = |(name, entry): (&String, &Value)| {
@@ -89,8 +90,24 @@ impl Cluster {
             Role::Coordinator => self.users(),
             _ => std::collections::BTreeMap::new(),
         };
+        let collections: Vec<(u64, String, u64)> = match self.role {
+            Role::Coordinator => databases
+                .iter()
+                .flat_map(|(name, database)| {
+                    let planned = self.planned(name).into_iter();
+                    planned.filter_map(|found| {
+                        Some((
+                            *database,
+                            String::from(found.name()),
+                            found.id.parse().ok()?,
+                        ))
+                    })
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
         let extended = server.settings.extended_names;
-        Store::replica(databases, users.into_values(), extended)
+        Store::replica(databases, collections, users.into_values(), extended)
     }
 
     /// The documents of the users by name.
@@ -110,11 +127,12 @@ impl Cluster {
     }
 }
 
-/// Whether a key holds databases or users, or something above them.
+/// Whether a key holds databases, collections or users, or something above them.
 fn is_metadata(key: &str) -> bool {
     let parts = crate::agency::tree::split(key);
     let places = [
         ["arango", "Plan", "Databases"],
+        ["arango", "Plan", "Collections"],
         ["arango", "Emulator", "Users"],
     ];
     places

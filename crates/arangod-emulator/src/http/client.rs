@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::HeaderMap;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -36,6 +37,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The header `location`.
     pub(crate) location: Option<String>,
+    /// All headers.
+    pub(crate) headers: HeaderMap,
     /// The body.
     pub(crate) body: Bytes,
 }
@@ -72,7 +75,27 @@ impl Client {
         body: Vec<u8>,
         patience: Duration,
     ) -> Result<Reply, ClientError> {
-        match timeout(patience, self.exchange(endpoint, method, path, body)).await {
+        let body = Bytes::from(body);
+        self.send_with(endpoint, method, path, &[], body, patience)
+            .await
+    }
+
+    /// The same with more headers.
+    pub(crate) async fn send_with(
+        &self,
+        endpoint: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<Reply, ClientError> {
+        match timeout(
+            patience,
+            self.exchange(endpoint, method, path, headers, body),
+        )
+        .await
+        {
             Ok(result) => result,
             Err(_) => Err(ClientError::Lost(format!("no answer from {endpoint}"))),
         }
@@ -108,12 +131,12 @@ impl Client {
         endpoint: &str,
         method: Method,
         path: &str,
-        body: Vec<u8>,
+        headers: &[(&'static str, String)],
+        body: Bytes,
     ) -> Result<Reply, ClientError> {
         let not_sent = |error: &dyn std::fmt::Display| {
             ClientError::NotSent(format!("cannot reach {endpoint}: {error}"))
         };
-        let body = Bytes::from(body);
         loop {
             let kept = self.idle.borrow_mut().get_mut(endpoint).and_then(Vec::pop);
             let used = kept.is_some();
@@ -135,6 +158,9 @@ impl Client {
             if let Some(authorization) = &self.authorization {
                 request = request.header("authorization", authorization);
             }
+            for (name, value) in headers {
+                request = request.header(*name, value);
+            }
             let request = request
                 .body(Full::new(body.clone()))
                 .map_err(|error| not_sent(&error))?;
@@ -151,6 +177,7 @@ impl Client {
             let reply = Reply {
                 status: parts.status.as_u16(),
                 location: location.and_then(|text| text.to_str().ok().map(String::from)),
+                headers: parts.headers,
                 body,
             };
             let mut idle = self.idle.borrow_mut();

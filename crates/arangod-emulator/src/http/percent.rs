@@ -29,6 +29,11 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
+/// Encodes a name or a value of a query.
+pub(crate) fn encode_query(text: &str) -> String {
+    encode(text).replace('+', "%2B")
+}
+
 /// The pairs of a query; a name without a value has the empty one.
 pub(crate) fn query(text: &str) -> Vec<(String, String)> {
     text.split('&')
@@ -51,6 +56,8 @@ mod tests {
         assert_eq!(decode("%2"), None);
         assert_eq!(decode("%ff"), None);
         assert_eq!(encode("a b/ö"), "a%20b%2F%C3%B6");
+        let pair = format!("x={}", encode_query("1+1=2&3"));
+        assert_eq!(query(&pair), [("x".into(), "1+1=2&3".into())]);
         assert_eq!(
             query("a=1&b&c=x+y%26"),
             [("a", "1"), ("b", ""), ("c", "x y&")].map(|(k, v)| (k.into(), v.into()))

@@ -81,6 +81,11 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
+    /// All query parameters, in their order.
+    pub(crate) fn queries(&self) -> &[(String, String)] {
+        &self.query
+    }
+
     /// A query parameter that is a boolean.
     pub(crate) fn query_flag(&self, name: &str) -> Option<bool> {
         let text = self.query(name)?;

@@ -33,6 +33,12 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
     {
         drop(cluster.refresh(server).await);
     }
+    if server.settings.role == Role::Coordinator
+        && let Some(cluster) = server.cluster()
+        && let Some(answer) = api::sharded::dispatch(server, cluster, request, &route).await
+    {
+        return answer;
+    }
     match route.as_slice() {
         ["_api" | "_admin", "version"] => api::version::version(server, request),
         ["_open", "auth"] => api::login::open_auth(server, request),
@@ -55,9 +61,12 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         ["_api", "document", rest @ ..] => api::document::document(server, request, rest),
         ["_api", "import"] => api::import::import(server, request),
         ["_api", "index", rest @ ..] => api::listing::index(server, request, rest),
+        ["_api", "transaction", rest @ ..] => {
+            api::transaction::transaction(server, request, rest).await
+        }
         [
             "_api",
-            name @ ("view" | "gharial" | "analyzer" | "transaction" | "tasks"),
+            name @ ("view" | "gharial" | "analyzer" | "tasks"),
             rest @ ..,
         ] => api::listing::listing(request, name, rest),
         _ => Err(ApiError::not_implemented(format_args!(
@@ -91,7 +100,13 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
                 || matches!(
                     route,
                     ["_admin" | "_api", "cluster", ..]
-                        | ["_api", "database" | "user", ..]
+                        | [
+                            "_api",
+                            "database" | "user" | "collection" | "document" | "index",
+                            ..
+                        ]
+                        | ["_api", "import"]
+                        | ["_api", "replication", "clusterInventory"]
                         | ["_api", "view" | "gharial" | "transaction" | "tasks", ..]
                         | ["_open", "auth"]
                 )

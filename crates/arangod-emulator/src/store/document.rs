@@ -62,8 +62,8 @@ pub(crate) struct Outcome {
     pub(crate) ignored: bool,
 }
 
-/// The key of a document as a request gives it: in `_key`, or behind the slash of `_id`.
-fn given_key(object: &Map<String, Value>) -> Result<Option<&str>, ApiError> {
+/// The key of a document as a request gives it.
+pub(crate) fn given_key(object: &Map<String, Value>) -> Result<Option<&str>, ApiError> {
     match object.get("_key") {
         None => Ok(None),
         Some(Value::String(key)) if names::key(key) => Ok(Some(key)),

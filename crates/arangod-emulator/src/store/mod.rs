@@ -19,10 +19,10 @@ use std::path::Path;
 
 use crate::errors::ApiError;
 
-pub(crate) use document::{Change, Expected, Mode, Outcome, attributes};
+pub(crate) use document::{Change, Expected, Mode, Outcome, attributes, given_key};
 pub(crate) use journal::{JournalError, Recovered};
 pub(crate) use meta::{CollectionMeta, KeyGenerator};
-pub(crate) use names::key as legal_key;
+pub(crate) use names::{collection as legal_collection, key as legal_key};
 pub(crate) use revision::encode as revision_text;
 pub(crate) use state::{Collection, Database, Document};
 

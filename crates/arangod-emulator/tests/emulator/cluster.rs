@@ -90,7 +90,7 @@ fn members_and_their_health() {
     );
     assert_eq!(agency.read("/arango/InitDone"), true);
 
-    // Nobody but servers gets in there, and collections are for later.
+    // Nobody but servers gets in there.
     let stranger = cluster.dbserver(0).anonymous().basic("root", "");
     assert_eq!(stranger.get("/_api/version").error(), (401, 11));
     assert_eq!(
@@ -101,13 +101,6 @@ fn members_and_their_health() {
             .status,
         501
     );
-    for path in [
-        "/_api/collection",
-        "/_api/document/c/k",
-        "/_api/import?collection=c",
-    ] {
-        assert_eq!(client.get(path).error(), (501, 501), "{path}");
-    }
 }
 
 #[test]

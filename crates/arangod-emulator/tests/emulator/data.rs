@@ -314,7 +314,8 @@ fn what_is_not_there_says_so() {
         client.post("/_api/collection", &json!({ "name": "c" }));
         let requests = [
             ("POST", "/_api/cursor"),
-            ("POST", "/_api/transaction/begin"),
+            ("POST", "/_api/transaction"),
+            ("PUT", "/_api/transaction/1"),
             ("POST", "/_api/view"),
             ("POST", "/_api/gharial"),
             ("POST", "/_api/analyzer"),
@@ -381,4 +382,47 @@ fn the_log_and_its_levels() {
                 .contains("arangodb_server_statistics_server_uptime_total{role=\"SINGLE\"}")
         );
     });
+}
+
+#[test]
+fn transactions_are_seen_until_they_are_aborted() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let client = server.client();
+    client.post("/_api/collection", &json!({"name": "c"}));
+    let begin = |collections: Value| {
+        let body = json!({ "collections": collections });
+        client.post("/_api/transaction/begin", &body)
+    };
+    assert_eq!(begin(json!({"read": "nothing"})).error(), (404, 1203));
+    assert_eq!(begin(json!(7)).error(), (400, 10));
+    let begun = begin(json!({"write": ["c"], "read": "_users"}));
+    assert_eq!(
+        (begun.status, &begun.json()["result"]["status"]),
+        (201, &json!("running"))
+    );
+    let id = String::from(begun.json()["result"]["id"].as_str().unwrap());
+    let listed = client.get("/_api/transaction").json()["transactions"].clone();
+    assert_eq!(listed, json!([{ "id": id, "state": "running" }]));
+    let path = format!("/_api/transaction/{id}");
+    assert_eq!(
+        client.get(&path).json()["result"],
+        json!({"id": id, "status": "running"})
+    );
+    let in_it = client.header("x-arango-trx-id", &id);
+    assert_eq!(
+        in_it.post("/_api/document/c", &json!({})).error(),
+        (501, 501)
+    );
+    assert_eq!(client.send("PUT", &path, "").error(), (501, 501));
+    assert_eq!(
+        client.delete(&path).json()["result"],
+        json!({"id": id, "status": "aborted"})
+    );
+    assert_eq!(
+        client.get("/_api/transaction").json()["transactions"],
+        json!([])
+    );
+    assert_eq!(client.get(&path).json()["result"]["status"], "aborted");
+    assert_eq!(client.get("/_api/transaction/1").error(), (404, 1655));
 }

@@ -1,0 +1,83 @@
+//! `GET /_api/replication/clusterInventory`, and the index that every collection has.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::Sharded;
+use crate::api::listing::{index_answer, primary_index};
+use crate::auth::Right;
+use crate::coordinator::{Planned, is_in_sync};
+use crate::errors::ApiError;
+use crate::http::Answer;
+
+/// Every collection of the database as it is planned, and whether its shards are there and in sync.
+pub(super) async fn inventory(asks: Sharded<'_>) -> Result<Answer, ApiError> {
+    let request = asks.request;
+    if request.method != Method::GET {
+        return Err(ApiError::method_not_allowed());
+    }
+    let (server, database) = (asks.server, &request.database);
+    server.require_database(&request.identity, database, Right::Rw)?;
+    asks.cluster.refresh(server).await?;
+    let system = request.query_flag("includeSystem").unwrap_or(true);
+    let version = asks.cluster.look("Plan/Version", Value::clone);
+    let collections: Vec<Value> = asks
+        .cluster
+        .planned(database)
+        .iter()
+        .filter(|found| system || !found.is_system())
+        .map(|found| entry(asks, found, &version))
+        .collect();
+    let properties = asks.cluster.look(&format!("Plan/Databases/{database}"), |entry| {
+        json!({ "id": entry["id"], "name": entry["name"], "isSystem": *database == "_system" })
+    });
+    let body = json!({
+        "collections": collections,
+        "views": [],
+        "properties": properties,
+        "tick": asks.cluster.look("Sync/LatestID", |latest| latest.to_string()),
+        "state": "unused",
+    });
+    Ok(Answer::json(200, &body))
+}
+
+fn entry(asks: Sharded<'_>, found: &Planned, version: &Value) -> Value {
+    let mut parameters = found.entry.clone();
+    let indexes = parameters
+        .as_object_mut()
+        .and_then(|parameters| parameters.remove("indexes"));
+    let (mut ready, mut in_sync) = (true, true);
+    let shards = found.entry["shards"].as_object().into_iter().flatten();
+    for (shard, planned) in shards {
+        let path = format!("Current/{}/{shard}", found.path());
+        asks.cluster.look(&path, |current| {
+            ready &= current["servers"].is_array();
+            in_sync &= is_in_sync(planned, current);
+        });
+    }
+    json!({
+        "parameters": parameters,
+        "indexes": indexes.unwrap_or_else(|| json!([])),
+        "planVersion": version,
+        "isReady": ready,
+        "allInSync": in_sync,
+    })
+}
+
+/// `GET /_api/index?collection=...` and `GET /_api/index/<collection>/0`
+pub(super) async fn index(asks: Sharded<'_>, rest: &[&str]) -> Result<Answer, ApiError> {
+    let request = asks.request;
+    if request.method != Method::GET {
+        return Err(ApiError::not_implemented("secondary indexes"));
+    }
+    let (name, number) = match rest {
+        [] => {
+            let missing = || ApiError::bad_parameter("the collection is missing");
+            (request.query("collection").ok_or_else(missing)?, None)
+        }
+        [name, number] => (*name, Some(*number)),
+        _ => return Err(ApiError::unknown_path(&request.path)),
+    };
+    let found = asks.collection(name, Right::Ro).await?;
+    index_answer(vec![primary_index(found.name())], number)
+}
