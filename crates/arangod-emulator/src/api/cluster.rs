@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::health;
+use super::{health, jobs, maintenance, removal};
 use crate::cluster::{Cluster, PATIENCE, find};
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
@@ -23,7 +23,7 @@ fn member(server: &Server) -> Result<&Cluster, ApiError> {
     server.cluster().map(|cluster| &**cluster).ok_or_else(only)
 }
 
-/// `/_admin/cluster/{health,numberOfServers,maintenance}`
+/// `/_admin/cluster/*`
 pub(crate) async fn admin(
     server: &Server,
     request: &Request,
@@ -42,7 +42,19 @@ pub(crate) async fn admin(
             ))
         }
         (&Method::PUT, ["maintenance"]) => maintain(server, cluster, request).await,
-        (_, ["health" | "numberOfServers" | "maintenance"]) => Err(ApiError::method_not_allowed()),
+        (&Method::GET, ["maintenance", name]) => maintenance::get(cluster, name).await,
+        (&Method::PUT, ["maintenance", name]) => {
+            maintenance::set(server, cluster, request, name).await
+        }
+        (&Method::POST, [kind @ ("moveShard" | "cleanOutServer" | "resignLeadership")]) => {
+            jobs::ask(server, cluster, request, kind).await
+        }
+        (&Method::GET, ["queryAgencyJob"]) => jobs::query(server, cluster, request).await,
+        (&Method::POST, ["removeServer"]) => removal::remove(server, cluster, request).await,
+        (_, ["health" | "numberOfServers" | "maintenance"])
+        | (_, ["maintenance", _])
+        | (_, ["moveShard" | "cleanOutServer" | "resignLeadership"])
+        | (_, ["queryAgencyJob" | "removeServer"]) => Err(ApiError::method_not_allowed()),
         _ => Err(ApiError::not_implemented(format_args!(
             "{} {}",
             request.method, request.path
@@ -112,8 +124,13 @@ async fn set_numbers(
             Some(_) => return Err(ApiError::bad(format!("{name} must be a number or null"))),
         }
     }
-    if body.contains_key("cleanedServers") {
-        return Err(ApiError::not_implemented("a change of cleanedServers"));
+    if let Some(cleaned) = body.get("cleanedServers") {
+        let list = cleaned.as_array();
+        if !list.is_some_and(|list| list.iter().all(Value::is_string)) {
+            return Err(ApiError::bad("cleanedServers must be an array of strings"));
+        }
+        let key = String::from("/arango/Target/CleanedServers");
+        operations.insert(key, cleaned.clone());
     }
     if operations.is_empty() {
         return Err(ApiError::bad("nothing to change"));

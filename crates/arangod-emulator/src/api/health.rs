@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::removal::is_responsible;
 use crate::agency::join_all;
 use crate::cluster::{Cluster, PATIENCE, find};
 use crate::errors::ApiError;
@@ -22,6 +23,8 @@ pub(super) async fn health(cluster: &Cluster) -> Result<Answer, ApiError> {
         "/arango/Supervision/Health",
         "/arango/Plan/DBServers",
         "/arango/Plan/Coordinators",
+        "/arango/Plan/Collections",
+        "/arango/Current/Collections",
     ];
     let tree = cluster.agency.read(&paths, PATIENCE).await.map_err(lost)?;
     let config = cluster.agency.learn().await.map_err(lost)?;
@@ -36,7 +39,8 @@ pub(super) async fn health(cluster: &Cluster) -> Result<Answer, ApiError> {
             };
             let failed = entry.get("Status").is_some_and(|status| status == "FAILED");
             entry.insert(String::from("Role"), json!(role));
-            entry.insert(String::from("CanBeDeleted"), json!(failed));
+            let removable = failed && !is_responsible(&tree, id);
+            entry.insert(String::from("CanBeDeleted"), json!(removable));
             health.insert(id.clone(), Value::Object(entry));
         }
     }

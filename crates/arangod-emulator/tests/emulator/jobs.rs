@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::agents::{Agents, Fate};
+use crate::clusters::Cluster;
 use crate::support::{Client, pause, wait_for};
 
 /// Dbservers that say that they live, and do nothing else by themselves.
@@ -198,4 +200,168 @@ fn the_leader_of_a_shard_fails() {
     assert_eq!(dummies.read("Supervision/DBServers"), json!({}));
     assert_eq!(dummies.read("Target/Pending"), json!({}));
     assert_eq!(dummies.read("Target/ToDo"), json!({}));
+}
+
+#[test]
+fn a_dbserver_in_maintenance_is_not_failed_over() {
+    let mut cluster = Cluster::start(3, 1);
+    cluster.wait_until_healthy(7);
+    let ids: Vec<String> = (0..3)
+        .map(|index| Cluster::id(cluster.dbserver(index)))
+        .collect();
+    let client = cluster.client(0);
+    let path = format!("/_admin/cluster/maintenance/{}", ids[0]);
+    assert_eq!(client.get(&path).json().get("result"), None);
+    let on = json!({ "mode": "maintenance", "timeout": 600 });
+    assert_eq!(client.put(&path, &on).status, 200);
+    assert_eq!(client.get(&path).json()["result"]["Mode"], "maintenance");
+    let failed = || cluster.agents.read("/arango/Target/FailedServers");
+    cluster.dbserver(0).signal(Signal::STOP);
+    cluster.wait_for_status(&ids[0], "FAILED");
+    assert_eq!(failed(), json!({}));
+
+    // When it is over, what was left is done.
+    assert_eq!(client.put(&path, &json!({ "mode": "normal" })).status, 200);
+    assert_eq!(client.get(&path).json().get("result"), None);
+    wait_for("the failed server", || {
+        (failed() == json!({ &ids[0]: [] })).then_some(())
+    });
+    cluster.dbserver(0).signal(Signal::CONT);
+    cluster.wait_for_status(&ids[0], "GOOD");
+    for (path, body, error) in [
+        (path.as_str(), json!({ "mode": "?" }), (400, 400)),
+        (
+            path.as_str(),
+            json!({ "mode": "maintenance", "timeout": 0 }),
+            (400, 400),
+        ),
+        ("/_admin/cluster/maintenance/PRMR-x", on, (404, 404)),
+    ] {
+        assert_eq!(client.put(path, &body).error(), error, "{path} {body}");
+    }
+
+    // Nobody is forgotten who lives, and nobody who has a shard.
+    let remove = |name: &str| client.post("/_admin/cluster/removeServer", &json!(name));
+    assert_eq!(remove("nobody").error(), (404, 404));
+    assert_eq!(remove("DBServer0001").error(), (412, 412));
+    cluster.dbservers[2].1.take().unwrap().kill();
+    let body = json!({ "server": ids[2] });
+    assert_eq!(
+        client.post("/_admin/cluster/removeServer", &body).status,
+        200
+    );
+    assert!(
+        cluster
+            .agents
+            .read(&format!("/arango/Target/RemovedServers/{}", ids[2]))
+            .is_string()
+    );
+    assert_eq!(cluster.health().get(&ids[2]), None);
+    cluster.wait_until_healthy(6);
+}
+
+#[test]
+fn jobs_are_asked_for_at_coordinators() {
+    let cluster = Cluster::start(2, 1);
+    cluster.wait_until_healthy(6);
+    let client = cluster.client(0);
+    let ids = [0, 1].map(|index| Cluster::id(cluster.dbserver(index)));
+    let done = |answer: crate::support::Answer| {
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        let id = String::from(answer.json()["id"].as_str().unwrap());
+        let path = format!("/_admin/cluster/queryAgencyJob?id={id}");
+        let job = wait_for("the end of the job", || {
+            let job = client.get(&path).json();
+            ["Finished", "Failed"]
+                .iter()
+                .any(|stage| job["status"] == *stage)
+                .then_some(job)
+        });
+        assert_eq!((&job["job"], &job["error"]), (&json!(id), &json!(false)));
+        job
+    };
+    let job = done(client.post(
+        "/_admin/cluster/resignLeadership",
+        &json!({ "server": ids[0] }),
+    ));
+    assert_eq!(
+        (&job["status"], &job["server"]),
+        (&json!("Finished"), &json!(ids[0]))
+    );
+    // By its short name.
+    let job = done(client.post(
+        "/_admin/cluster/cleanOutServer",
+        &json!({ "server": "DBServer0002" }),
+    ));
+    assert_eq!(
+        (&job["status"], &job["type"]),
+        (&json!("Finished"), &json!("cleanOutServer"))
+    );
+    let numbers = "/_admin/cluster/numberOfServers";
+    assert_eq!(
+        client.get(numbers).json()["cleanedServers"],
+        json!([job["server"]])
+    );
+    assert_eq!(
+        client.put(numbers, &json!({ "cleanedServers": [] })).status,
+        200
+    );
+    assert_eq!(client.get(numbers).json()["cleanedServers"], json!([]));
+
+    let ask = |name: &str, body: Value| {
+        client
+            .post(&format!("/_admin/cluster/{name}"), &body)
+            .error()
+    };
+    assert_eq!(ask("cleanOutServer", json!({ "server": "x" })), (404, 404));
+    assert_eq!(ask("cleanOutServer", json!({})), (400, 400));
+    assert_eq!(
+        ask(
+            "resignLeadership",
+            json!({ "server": ids[0], "undoMoves": true })
+        ),
+        (501, 501)
+    );
+    let collection = json!({ "name": "c", "shards": { "s1": [ids[0]] } });
+    let set = |path: &str, value: &Value| {
+        let operations = json!({ path: { "op": "set", "new": value } });
+        assert_eq!(
+            cluster.agents.write(&operations, &json!({}), path),
+            Fate::Done
+        );
+    };
+    set("/arango/Plan/Collections/_system/77", &collection);
+    let mut body = json!({
+        "collection": "c", "shard": "s1", "fromServer": ids[0], "toServer": ids[1],
+    });
+    assert_eq!(client.post("/_admin/cluster/moveShard", &body).status, 202);
+    for (name, value, error) in [
+        ("fromServer", json!(ids[1]), (404, 404)),
+        ("toServer", json!("x"), (404, 404)),
+        ("shard", json!("s2"), (404, 404)),
+        ("collection", json!("d"), (404, 1203)),
+        ("database", json!("d"), (404, 1228)),
+        ("shard", json!(1), (400, 400)),
+    ] {
+        let mut wrong = body.clone();
+        wrong[name] = value;
+        assert_eq!(ask("moveShard", wrong), error, "{name}");
+    }
+    set(
+        "/arango/Plan/Collections/_system/77/distributeShardsLike",
+        &json!("d"),
+    );
+    body["database"] = json!("_system");
+    assert_eq!(ask("moveShard", body), (403, 11));
+    for (path, error) in [
+        ("?id=0", (404, 404)),
+        ("?id=", (400, 400)),
+        ("", (400, 400)),
+    ] {
+        let path = format!("/_admin/cluster/queryAgencyJob{path}");
+        assert_eq!(client.get(&path).error(), error, "{path}");
+    }
+    assert_eq!(client.get("/_admin/cluster/moveShard").error(), (405, 405));
+    let rebalance = client.put("/_admin/cluster/rebalance", &json!({ "version": 1 }));
+    assert_eq!(rebalance.error(), (501, 501));
 }
