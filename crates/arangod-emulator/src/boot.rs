@@ -22,7 +22,7 @@ use crate::role::Role;
 use crate::server::{Server, Stage};
 use crate::settings::{Settings, Step};
 use crate::signals::Signals;
-use crate::store::Store;
+use crate::store::{SYSTEM, SYSTEM_ID, Store};
 use crate::supervision::Supervision;
 use crate::version::VERSION;
 
@@ -278,7 +278,12 @@ impl Life {
             self.die(error.id, "general", &error.message, error.exit)
         };
         if settings.role != Role::Single {
-            return self.recover_member().await;
+            self.recover_member().await?;
+        }
+        if settings.role != Role::Single && settings.role != Role::DbServer {
+            settings.pace.spend(Step::Recovery).await;
+            server.attach(Store::nobodys());
+            return Ok(());
         }
         let path = self.directory.journal().map_err(directory_failed)?;
         server
@@ -319,6 +324,17 @@ impl Life {
             ),
         );
         server.attach(store);
+        if settings.role == Role::DbServer {
+            // What else there is, the plan will say.
+            let system = [(String::from(SYSTEM), SYSTEM_ID)];
+            let made = server.write(|store| {
+                if store.is_empty() {
+                    store.follow_databases(&system);
+                }
+                Ok(())
+            });
+            made.map_err(|error| self.die("", "engines", &error.to_string(), Exit::Failed))?;
+        }
         Ok(())
     }
 
@@ -346,7 +362,6 @@ impl Life {
             .directory
             .uuid(settings.role.prefix())
             .map_err(directory_failed)?;
-        settings.pace.spend(Step::Recovery).await;
         let client = Rc::new(Client::new(server.secrets.sign_server(&id)));
         if let Some(agency) = settings.agency.clone() {
             let folder = self.directory.data().map_err(directory_failed)?;
@@ -357,7 +372,6 @@ impl Life {
             let cluster = Cluster::new(&id, settings.role, cluster, client, fresh);
             server.attach_cluster(Rc::new(cluster));
         }
-        server.attach(Store::nobodys());
         Ok(())
     }
 

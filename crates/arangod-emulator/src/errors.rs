@@ -154,6 +154,23 @@ impl ApiError {
         error
     }
 
+    /// 421/1496: somebody else leads the shard, or nobody does.
+    pub(crate) fn not_leader() -> Self {
+        Self::new(421, 1496, "not a leader")
+    }
+
+    /// 503/1457: whether it was done is not known.
+    pub(crate) fn unknown_outcome() -> Self {
+        let text = "timeout in cluster operation: the result is not known";
+        Self::new(503, 1457, text)
+    }
+
+    /// 403/1004: too few copies are in sync.
+    pub(crate) fn write_concern() -> Self {
+        let text = "read only: fewer copies are in sync than writeConcern asks for";
+        Self::new(403, 1004, text)
+    }
+
     /// 500/2: the disk failed.
     pub(crate) fn storage(reason: impl std::fmt::Display) -> Self {
         Self::new(500, 2, format!("system error: {reason}"))

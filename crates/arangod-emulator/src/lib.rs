@@ -13,7 +13,8 @@
 //!   `server` is what all of them share; `errors` is what goes wrong;
 //! * `cluster` is what members of a cluster tell the agency and know from it, `coordinator` what
 //!   coordinators do for collections and documents;
-//! * `store` keeps the data and the journal.
+//! * `store` keeps the data and the journal;
+//! * `shard` is what dbservers do: replicated data.
 
 mod agency;
 mod api;
@@ -29,11 +30,16 @@ mod http;
 mod limits;
 mod logging;
 mod options;
+#[cfg(feature = "planted")]
+pub mod planted;
+#[cfg(not(feature = "planted"))]
+mod planted;
 mod raft;
 mod role;
 mod run;
 mod server;
 mod settings;
+mod shard;
 mod signals;
 mod store;
 mod supervision;

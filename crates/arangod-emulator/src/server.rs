@@ -15,7 +15,8 @@ use crate::errors::ApiError;
 use crate::http::Request;
 use crate::logging::Logger;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::shard::Shards;
+use crate::store::{Shipment, Store};
 use crate::transactions::Transactions;
 
 /// How far the server is.
@@ -29,6 +30,19 @@ pub(crate) enum Stage {
     Serving,
     /// On the way down.
     Stopping,
+}
+
+/// Should a group of changes not come to its end, nobody may see what it has done.
+struct Group<'a>(Option<&'a Server>);
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        if let Some(server) = self.0
+            && let Some(store) = &mut *server.store.borrow_mut()
+        {
+            store.abandon_group();
+        }
+    }
 }
 
 /// A running server. It lives on one thread, hence the cells.
@@ -56,6 +70,8 @@ pub(crate) struct Server {
     pub(crate) transactions: RefCell<Transactions>,
     agent: OnceCell<Rc<Agent>>,
     cluster: OnceCell<Rc<Cluster>>,
+    /// The shards of a dbserver; others have none.
+    pub(crate) shards: Shards,
     stage: Cell<Stage>,
     store: RefCell<Option<Store>>,
     stop: Notify,
@@ -83,6 +99,7 @@ impl Server {
             transactions: RefCell::default(),
             agent: OnceCell::new(),
             cluster: OnceCell::new(),
+            shards: Shards::default(),
             stage: Cell::new(Stage::Early),
             store: RefCell::new(None),
             stop: Notify::new(),
@@ -152,16 +169,37 @@ impl Server {
         &self,
         change: impl FnOnce(&mut Store) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let result = match &mut *self.store.borrow_mut() {
-            Some(store) => store.transact(change),
-            None => Err(ApiError::maintenance()),
-        };
+        let result = self.with_store(|store| store.transact(change));
         if let Err(error) = &result
             && error.number == 2
         {
             self.log.fatal("", "engines", &error.message);
         }
         result
+    }
+
+    /// Makes several changes of a shard as one frame, and gives what followers have to be sent.
+    pub(crate) fn group<T>(
+        &self,
+        shard: u64,
+        run: impl FnOnce() -> T,
+    ) -> Result<(T, Option<Shipment>), ApiError> {
+        self.with_store(Store::open_group)?;
+        let mut group = Group(Some(self));
+        let value = run();
+        group.0 = None;
+        let shipment = self.with_store(|store| store.close_group(shard))?;
+        Ok((value, shipment))
+    }
+
+    fn with_store<T>(
+        &self,
+        act: impl FnOnce(&mut Store) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        match &mut *self.store.borrow_mut() {
+            Some(store) => act(store),
+            None => Err(ApiError::maintenance()),
+        }
     }
 
     /// Gives the data back at the end.

@@ -118,7 +118,7 @@ fn read(
                 let revision = crate::store::revision_text(document.revision);
                 let wanted = element.get("_rev").and_then(Value::as_str);
                 if !ignore && wanted.is_some_and(|wanted| wanted != revision) {
-                    let id = format!("{}/{key}", found.meta.name);
+                    let id = found.id_of(&key);
                     return Err(ApiError::conflict(&id, &key, &revision));
                 }
                 Ok(document.render(found, &key))

@@ -141,7 +141,7 @@ fn read(server: &Server, request: &Request, name: &str, key: &str) -> Result<Ans
             return Ok(Answer::text(304, String::new()).with("etag", etag));
         }
         if revision_header(request, "if-match").is_some_and(|wanted| wanted != revision) {
-            let id = format!("{}/{key}", found.meta.name);
+            let id = found.id_of(key);
             return Err(ApiError::conflict(&id, key, &revision));
         }
         Ok(Answer::raw_json(200, document.render(found, key)).with("etag", etag))

@@ -246,9 +246,13 @@ impl Agency {
     pub(crate) async fn whisper(&self, operations: &Value) -> Result<(), AgencyError> {
         let body = json!([[operations]]).to_string().into_bytes();
         let patience = Duration::from_millis(500);
-        self.ask(Method::POST, "transient", body, patience, patience)
-            .await
-            .map(drop)
+        let reply = self
+            .ask(Method::POST, "transient", body, patience, patience)
+            .await?;
+        match reply.status {
+            200 => Ok(()),
+            status => Err(AgencyError::Refused(status, String::from("to a heartbeat"))),
+        }
     }
 
     /// What has changed from an index on, waiting so long for something to change.

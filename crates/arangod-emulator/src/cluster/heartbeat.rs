@@ -4,26 +4,29 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::structure::HEARTBEAT;
-use super::{Cluster, PATIENCE};
+use super::{AgencyError, Cluster, PATIENCE};
 
 impl Cluster {
     /// Says again and again that the server lives.
     pub(super) async fn beat(self: Rc<Self>) {
         loop {
-            self.say("SERVING").await;
+            let sent = Instant::now();
+            if self.say("SERVING").await.is_ok() {
+                self.renew_lease(sent);
+            }
             let pause = self.look("Sync/HeartbeatIntervalMs", |pause| pause.as_u64());
             sleep(Duration::from_millis(pause.unwrap_or(HEARTBEAT).max(10))).await;
         }
     }
 
     /// Says how the server is. If nobody hears it, supervision will notice.
-    pub(crate) async fn say(&self, status: &str) {
+    pub(crate) async fn say(&self, status: &str) -> Result<(), AgencyError> {
         let path = format!("/arango/Sync/ServerStates/{}", self.id);
         let state = json!({ "status": status, "time": crate::system::timestamp() });
-        drop(self.agency.whisper(&json!({ path: state })).await);
+        self.agency.whisper(&json!({ path: state })).await
     }
 
     /// Takes the post when nobody has it.

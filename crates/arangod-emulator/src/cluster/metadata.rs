@@ -145,13 +145,7 @@ impl Cluster {
                 .map(|(id, _)| id.clone())
                 .collect()
         });
-        let live: Vec<&String> = live
-            .iter()
-            .filter(|id| {
-                let path = format!("Supervision/Health/{id}/Status");
-                !self.look(&path, |status| status == "FAILED")
-            })
-            .collect();
+        let live: Vec<&String> = live.iter().filter(|id| !self.has_failed(id)).collect();
         let done = databases.iter().all(|(name, made)| {
             // The write may not have come back to this copy yet.
             let planned = !self.look(&format!("Plan/Databases/{name}"), Value::is_null);

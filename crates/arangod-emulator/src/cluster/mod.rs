@@ -9,6 +9,7 @@ mod agency;
 mod bootstrap;
 mod databases;
 mod heartbeat;
+mod lease;
 mod metadata;
 mod registration;
 mod structure;
@@ -24,6 +25,7 @@ use tokio::task::spawn_local;
 
 use agency::Agency;
 pub(crate) use agency::{AgencyError, Decided, find};
+use lease::Lease;
 pub(crate) use metadata::change;
 
 use crate::errors::ApiError;
@@ -31,6 +33,7 @@ use crate::http::Client;
 use crate::options::Options;
 use crate::role::Role;
 use crate::server::Server;
+use crate::shard;
 
 /// How long a request waits for the agency before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -143,6 +146,8 @@ pub(crate) struct Cluster {
     tree: RefCell<Value>,
     index: Cell<u64>,
     changed: watch::Sender<u64>,
+    stamps: Cell<u64>,
+    lease: watch::Sender<Lease>,
 }
 
 impl Cluster {
@@ -164,6 +169,8 @@ impl Cluster {
             tree: RefCell::new(json!({})),
             index: Cell::new(0),
             changed: watch::Sender::new(0),
+            stamps: Cell::new(0),
+            lease: watch::Sender::new(Lease::default()),
         }
     }
 
@@ -192,6 +199,18 @@ impl Cluster {
         }
     }
 
+    /// Whether supervision has said that a server has failed.
+    pub(crate) fn has_failed(&self, server: &str) -> bool {
+        let path = format!("Supervision/Health/{server}/Status");
+        self.look(&path, |status| status == "FAILED")
+    }
+
+    /// A number that this process has not given before.
+    pub(crate) fn next_stamp(&self) -> u64 {
+        self.stamps.set(self.stamps.get() + 1);
+        self.stamps.get()
+    }
+
     /// Makes the server known, and begins what it does by itself.
     pub(crate) async fn join(self: &Rc<Self>, server: &Rc<Server>) -> Result<(), AgencyError> {
         self.register(server).await?;
@@ -199,6 +218,7 @@ impl Cluster {
         spawn_local(Rc::clone(self).beat());
         if self.role == Role::DbServer {
             spawn_local(Rc::clone(self).confirm_databases());
+            spawn_local(shard::keep(Rc::clone(server), Rc::clone(self)));
         } else {
             spawn_local(Rc::clone(self).be_foxxmaster());
         }

@@ -37,9 +37,27 @@ impl Cluster {
         };
         let news = self.agency.poll(asked, wait).await?;
         if self.take_in(&news) {
-            server.attach(self.replica(server));
+            self.renew(server)?;
         }
         Ok(())
+    }
+
+    /// Brings the store up to the copy. That of a dbserver lasts; that of a coordinator is made anew.
+    fn renew(&self, server: &Server) -> Result<(), AgencyError> {
+        if self.role != Role::DbServer {
+            server.attach(self.replica(server));
+            return Ok(());
+        }
+        let planned = self.planned_databases();
+        if planned.is_empty() {
+            // Nobody drops `_system`: this is no plan.
+            return Ok(());
+        }
+        let made = server.write(|store| {
+            store.follow_databases(&planned);
+            Ok(())
+        });
+        made.map_err(|error| AgencyError::Unreachable(error.to_string()))
     }
 
     /// Takes in the answer to a poll; whether databases, collections or users may have
@@ -73,10 +91,30 @@ impl Cluster {
         touched
     }
 
-    /// A store with the databases that the copy names, and on coordinators with the users and the
-    /// names of collections, on which they have rights: nobody but servers asks a dbserver.
+    /// A coordinator's store: the databases and the users that the copy names, and the names of
+    /// collections, on which they have rights.
     pub(super) fn replica(&self, server: &Server) -> Store {
-        let databases: Vec<(String, u64)> = self.look("Plan/Databases", |plan| {
+        let databases = self.planned_databases();
+        let collections: Vec<(u64, String, u64)> = databases
+            .iter()
+            .flat_map(|(name, database)| {
+                let planned = self.planned(name).into_iter();
+                planned.filter_map(|found| {
+                    Some((
+                        *database,
+                        String::from(found.name()),
+                        found.id.parse().ok()?,
+                    ))
+                })
+            })
+            .collect();
+        let (users, extended) = (self.users(), server.settings.extended_names);
+        Store::replica(databases, collections, users.into_values(), extended)
+    }
+
+    /// The planned databases by name and id.
+    fn planned_databases(&self) -> Vec<(String, u64)> {
+        self.look("Plan/Databases", |plan| {
             let entry = |(name, entry): (&String, &Value)| {
                 Some((name.clone(), entry["id"].as_str()?.parse().ok()?))
             };
@@ -85,29 +123,7 @@ impl Cluster {
                 .flatten()
                 .filter_map(entry)
                 .collect()
-        });
-        let users = match self.role {
-            Role::Coordinator => self.users(),
-            _ => std::collections::BTreeMap::new(),
-        };
-        let collections: Vec<(u64, String, u64)> = match self.role {
-            Role::Coordinator => databases
-                .iter()
-                .flat_map(|(name, database)| {
-                    let planned = self.planned(name).into_iter();
-                    planned.filter_map(|found| {
-                        Some((
-                            *database,
-                            String::from(found.name()),
-                            found.id.parse().ok()?,
-                        ))
-                    })
-                })
-                .collect(),
-            _ => Vec::new(),
-        };
-        let extended = server.settings.extended_names;
-        Store::replica(databases, collections, users.into_values(), extended)
+        })
     }
 
     /// The documents of the users by name.

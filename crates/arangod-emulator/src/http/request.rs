@@ -11,7 +11,7 @@ use crate::errors::ApiError;
 use crate::store::SYSTEM;
 
 /// A request whose body has arrived.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
     /// The verb.
     pub(crate) method: Method,

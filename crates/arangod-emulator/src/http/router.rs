@@ -10,6 +10,7 @@ use crate::errors::ApiError;
 use crate::role::Role;
 use crate::server::Server;
 use crate::settings::Step;
+use crate::shard;
 
 /// Answers a request that has passed all checks.
 pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<Answer, ApiError> {
@@ -57,6 +58,10 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         ["_api", "engine"] => api::version::engine(request),
         ["_api", "database", rest @ ..] => api::database::database(server, request, rest).await,
         ["_api", "user", rest @ ..] => api::user::user(server, request, rest).await,
+        ["_api", "emulator", "shard"] => shard::answer(server, request),
+        ["_api", "document" | "collection", name, ..] if server.settings.role == Role::DbServer => {
+            shard::serve(server, request, name).await
+        }
         ["_api", "collection", rest @ ..] => api::collection::collection(server, request, rest),
         ["_api", "document", rest @ ..] => api::document::document(server, request, rest),
         ["_api", "import"] => api::import::import(server, request),
@@ -91,10 +96,28 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
     let there = match role {
         Role::Single => !matches!(
             route,
-            ["_api", "agency" | "agency_priv" | "cluster", ..] | ["_admin", "cluster", ..]
+            [
+                "_api",
+                "agency" | "agency_priv" | "cluster" | "emulator",
+                ..
+            ] | ["_admin", "cluster", ..]
         ),
         Role::Agent => everywhere || matches!(route, ["_api", "agency" | "agency_priv", ..]),
-        Role::DbServer => everywhere,
+        Role::DbServer => {
+            everywhere
+                || matches!(
+                    route,
+                    ["_api", "emulator", "shard"]
+                        | ["_api", "document", _, ..]
+                        | ["_api", "collection", _]
+                        | [
+                            "_api",
+                            "collection",
+                            _,
+                            "count" | "properties" | "revision" | "truncate"
+                        ]
+                )
+        }
         Role::Coordinator => {
             everywhere
                 || matches!(

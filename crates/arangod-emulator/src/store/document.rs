@@ -136,7 +136,7 @@ impl Document {
         format!(
             "{{\"_key\":{},\"_id\":{},\"_rev\":\"{}\"{comma}{rest}",
             quoted(key),
-            quoted(&format!("{}/{key}", collection.meta.name)),
+            quoted(&collection.id_of(key)),
             revision::encode(self.revision),
         )
     }
@@ -168,7 +168,7 @@ impl Store {
         let revision = revision::encode(document.revision);
         match expected {
             Expected::Revision(wanted) if wanted != revision => {
-                let id = format!("{}/{key}", collection.meta.name);
+                let id = collection.id_of(key);
                 Err(ApiError::conflict(&id, key, &revision))
             }
             _ => Ok((collection, document)),
@@ -278,7 +278,7 @@ impl Store {
     ) -> Result<Outcome, ApiError> {
         let (found, document) = self.existing(collection, key, expected)?;
         let outcome = Outcome {
-            id: format!("{}/{key}", found.meta.name),
+            id: found.id_of(key),
             key: String::from(key),
             revision: document.revision,
             old_revision: None,
@@ -298,7 +298,7 @@ impl Store {
     fn ignored(&self, collection: u64, key: &str) -> Result<Outcome, ApiError> {
         let (found, document) = self.existing(collection, key, Expected::Any)?;
         Ok(Outcome {
-            id: format!("{}/{key}", found.meta.name),
+            id: found.id_of(key),
             key: String::from(key),
             revision: document.revision,
             old_revision: None,
@@ -330,7 +330,7 @@ impl Store {
             None => (None, None),
         };
         Ok(Outcome {
-            id: format!("{}/{key}", found.meta.name),
+            id: found.id_of(&key),
             key,
             revision,
             old_revision,

@@ -13,6 +13,7 @@ mod record;
 mod replica;
 mod revision;
 mod schema;
+mod shard;
 mod state;
 
 use std::path::Path;
@@ -24,7 +25,8 @@ pub(crate) use journal::{JournalError, Recovered};
 pub(crate) use meta::{CollectionMeta, KeyGenerator};
 pub(crate) use names::{collection as legal_collection, key as legal_key};
 pub(crate) use revision::encode as revision_text;
-pub(crate) use state::{Collection, Database, Document};
+pub(crate) use shard::{Mark, Position, Shipment};
+pub(crate) use state::{Collection, Database, Document, SYSTEM_ID};
 
 use journal::Journal;
 use record::Record;
@@ -43,6 +45,8 @@ pub(crate) struct Store {
     pending: Vec<u8>,
     /// The change under way must be on the disk.
     sync: bool,
+    /// Several changes are being made that become one frame.
+    grouping: bool,
     /// Why the journal could not be written. Memory and disk differ since: nothing is answered.
     broken: Option<String>,
     extended_names: bool,
@@ -62,6 +66,7 @@ impl Store {
             journal: Some(journal),
             pending: Vec::new(),
             sync: false,
+            grouping: false,
             broken: None,
             extended_names,
             always_sync,
@@ -76,27 +81,38 @@ impl Store {
         change: impl FnOnce(&mut Self) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         self.check()?;
-        self.pending.clear();
-        self.sync = false;
+        if !self.grouping {
+            self.pending.clear();
+            self.sync = false;
+        }
         // Should the change panic, memory holds what the journal does not: nobody may see that.
         self.broken = Some(String::from("a change was interrupted"));
         let result = change(self);
-        if !self.pending.is_empty() {
-            let sync = self.sync || self.always_sync;
-            let tick = self.state.tick;
-            if let Some(journal) = &mut self.journal
-                && let Err(error) = journal.append(tick, &self.pending, sync)
-            {
-                let reason = error.to_string();
-                self.broken = Some(reason.clone());
-                return Err(ApiError::storage(reason));
-            }
-            // One large import must not occupy its memory for ever.
-            self.pending.clear();
-            self.pending.shrink_to(1 << 16);
+        if !self.grouping {
+            self.append()?;
         }
         self.broken = None;
         result
+    }
+
+    /// Hands what is pending to the journal.
+    fn append(&mut self) -> Result<(), ApiError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let sync = self.sync || self.always_sync;
+        let tick = self.state.tick;
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.append(tick, &self.pending, sync)
+        {
+            let reason = error.to_string();
+            self.broken = Some(reason.clone());
+            return Err(ApiError::storage(reason));
+        }
+        // One large import must not occupy its memory for ever.
+        self.pending.clear();
+        self.pending.shrink_to(1 << 16);
+        Ok(())
     }
 
     /// Refuses everything after a failed write: a reader must not see what was not acknowledged.

@@ -1,6 +1,7 @@
 //! What is written into the journal.
 
 use super::meta::CollectionMeta;
+use super::shard::{Mark, Position};
 
 /// One change of the state.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +66,13 @@ pub(crate) enum Record {
         /// Its key.
         key: Box<str>,
     },
+    /// A shard has come so far.
+    Mark {
+        /// The id of its collection.
+        collection: u64,
+        /// How far.
+        mark: Mark,
+    },
 }
 
 /// The bytes are no record.
@@ -109,6 +117,10 @@ impl Record {
                 put_head(out, 8, &[*collection, *revision]);
                 put_text(out, key);
             }
+            Self::Mark { collection, mark } => {
+                let Mark { at, seen } = *mark;
+                put_head(out, 9, &[*collection, at.epoch, at.seq, seen]);
+            }
         }
     }
 
@@ -146,6 +158,16 @@ impl Record {
                 collection: number(input)?,
                 revision: number(input)?,
                 key: Box::from(text(input)?),
+            },
+            9 => Self::Mark {
+                collection: number(input)?,
+                mark: Mark {
+                    at: Position {
+                        epoch: number(input)?,
+                        seq: number(input)?,
+                    },
+                    seen: number(input)?,
+                },
             },
             _ => return Err(BadRecord("unknown kind")),
         })
@@ -219,6 +241,13 @@ mod tests {
                 collection: 9,
                 revision: 1,
                 key: Box::from("k"),
+            },
+            Record::Mark {
+                collection: 9,
+                mark: Mark {
+                    at: Position { epoch: 3, seq: 5 },
+                    seen: 4,
+                },
             },
         ];
         let mut bytes = Vec::new();

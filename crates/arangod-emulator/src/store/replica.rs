@@ -20,6 +20,7 @@ impl Store {
             journal: None,
             pending: Vec::new(),
             sync: false,
+            grouping: false,
             broken: None,
             extended_names,
             always_sync: false,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::meta::CollectionMeta;
 use super::record::Record;
 use super::revision::Clock;
+use super::shard::Mark;
 
 /// The id of `_system`.
 pub(crate) const SYSTEM_ID: u64 = 1;
@@ -36,6 +37,45 @@ pub(crate) struct Collection {
     pub(crate) revision: u64,
     /// The greatest numeric key there ever was.
     pub(crate) last_value: u64,
+    /// How far the shard has come, if it is one.
+    pub(crate) mark: Mark,
+    /// What the ids of its documents begin with, where that is not its own name.
+    pub(crate) shown: Option<Box<str>>,
+}
+
+impl Collection {
+    /// The records that make it from nothing.
+    pub(crate) fn snapshot<E>(
+        &self,
+        mut each: impl FnMut(&Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        each(&Record::CreateCollection {
+            database: self.database,
+            id: self.id,
+            meta: self.meta.clone(),
+        })?;
+        for (key, document) in &self.documents {
+            each(&Record::Put {
+                collection: self.id,
+                revision: document.revision,
+                key: key.clone(),
+                body: document.body.clone(),
+            })?;
+        }
+        if self.mark != Mark::default() {
+            each(&Record::Mark {
+                collection: self.id,
+                mark: self.mark,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The `_id` of a document.
+    pub(crate) fn id_of(&self, key: &str) -> String {
+        let name = self.shown.as_deref().unwrap_or(&self.meta.name);
+        format!("{name}/{key}")
+    }
 }
 
 /// A database.
@@ -113,6 +153,8 @@ impl State {
                         documents: BTreeMap::new(),
                         revision: 0,
                         last_value: 0,
+                        mark: Mark::default(),
+                        shown: None,
                     };
                     self.collections.insert(id, collection);
                 }
@@ -170,6 +212,11 @@ impl State {
                     collection.revision = revision;
                 }
             }
+            Record::Mark { collection, mark } => {
+                if let Some(collection) = self.collections.get_mut(&collection) {
+                    collection.mark = mark;
+                }
+            }
         }
     }
 
@@ -187,19 +234,7 @@ impl State {
                 let Some(collection) = self.collections.get(id) else {
                     continue;
                 };
-                each(&Record::CreateCollection {
-                    database: database.id,
-                    id: collection.id,
-                    meta: collection.meta.clone(),
-                })?;
-                for (key, document) in &collection.documents {
-                    each(&Record::Put {
-                        collection: collection.id,
-                        revision: document.revision,
-                        key: key.clone(),
-                        body: document.body.clone(),
-                    })?;
-                }
+                collection.snapshot(&mut each)?;
             }
         }
         Ok(())

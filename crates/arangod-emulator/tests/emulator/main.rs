@@ -17,5 +17,7 @@ mod durability;
 mod golden;
 mod jobs;
 mod rounds;
+mod sharded;
+mod shards;
 mod signals;
 mod support;

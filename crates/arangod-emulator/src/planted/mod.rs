@@ -1,0 +1,80 @@
+//! Defects that are planted on purpose, so that whoever claims to find such defects can be tested.
+//!
+//! Each has one place in the code that asks [`has`]. Without the cargo feature `planted` there is
+//! none, and the compiler removes the question.
+
+/// A defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// A leader acknowledges what its followers do not have yet.
+    AckBeforeReplicating,
+    /// A leader goes on without a follower that the agency still takes for one in sync.
+    DropWithoutAgency,
+    /// Supervision promotes servers that are not in sync.
+    #[cfg_attr(
+        not(feature = "planted"),
+        expect(dead_code, reason = "supervision promotes nobody yet")
+    )]
+    PromoteAnybody,
+    /// A follower applies what a former leader sends.
+    NoEpochCheck,
+    /// A leader answers reads without knowing that it still leads.
+    StaleReads,
+    /// A copy that was away keeps what it has.
+    ReplayOwnLog,
+    /// A restart finds no documents.
+    ForgetOnRestart,
+}
+
+#[cfg(not(feature = "planted"))]
+mod switch {
+    use super::Bug;
+
+    /// Whether this defect is there.
+    pub(crate) const fn has(_: Bug) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "planted")]
+mod switch {
+    use std::ffi::OsString;
+    use std::process::ExitCode;
+    use std::sync::OnceLock;
+
+    use super::Bug;
+
+    static CHOSEN: OnceLock<Bug> = OnceLock::new();
+
+    /// Whether this defect is there.
+    pub(crate) fn has(bug: Bug) -> bool {
+        CHOSEN.get() == Some(&bug)
+    }
+
+    fn named(name: &str) -> Option<Bug> {
+        Some(match name {
+            "ack-before-replicating" => Bug::AckBeforeReplicating,
+            "drop-without-agency" => Bug::DropWithoutAgency,
+            "promote-anybody" => Bug::PromoteAnybody,
+            "no-epoch-check" => Bug::NoEpochCheck,
+            "stale-reads" => Bug::StaleReads,
+            "replay-own-log" => Bug::ReplayOwnLog,
+            "forget-on-restart" => Bug::ForgetOnRestart,
+            _ => return None,
+        })
+    }
+
+    /// Runs the emulator with the defect of this name; a name that means none ends with 4.
+    pub fn main(bug: &str, args: Vec<OsString>) -> ExitCode {
+        let Some(bug) = named(bug) else {
+            return ExitCode::from(4);
+        };
+        let bug = CHOSEN.get_or_init(|| bug);
+        debug_assert!(has(*bug));
+        crate::main(args)
+    }
+}
+
+pub(crate) use switch::has;
+#[cfg(feature = "planted")]
+pub use switch::main;

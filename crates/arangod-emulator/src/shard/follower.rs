@@ -1,0 +1,163 @@
+//! A follower: it takes what the leader of the latest epoch sends, in order.
+
+use serde_json::json;
+
+use super::wire::{self, Message, Reply, What};
+use super::{Place, Shard};
+use crate::errors::ApiError;
+use crate::http::{Answer, Request};
+use crate::planted::{self, Bug};
+use crate::server::Server;
+use crate::store::{Mark, Position};
+
+/// What a follower that has come so far does with the next change.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Applies it.
+    Next,
+    /// It has it already.
+    Known,
+    /// It comes from a former leader.
+    Stale,
+    /// Something is missing in between.
+    Gap,
+}
+
+fn judge(mark: Mark, at: Position) -> Verdict {
+    if planted::has(Bug::NoEpochCheck) {
+        return Verdict::Next;
+    }
+    if at.epoch < mark.seen {
+        Verdict::Stale
+    } else if at.epoch != mark.at.epoch {
+        Verdict::Gap
+    } else if at.seq == mark.at.seq + 1 {
+        Verdict::Next
+    } else if at.seq <= mark.at.seq {
+        Verdict::Known
+    } else {
+        Verdict::Gap
+    }
+}
+
+/// Answers a message of another dbserver.
+pub(crate) fn answer(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    let (message, records) =
+        wire::decode(&request.body).ok_or_else(|| ApiError::bad("this is no message"))?;
+    let reply = follow(server, &message, records)?;
+    Ok(Answer::json(200, &json!(reply)))
+}
+
+/// Nothing is awaited here: between the look at the mark and the change of it nobody else acts.
+fn follow(server: &Server, message: &Message, records: &[u8]) -> Result<Reply, ApiError> {
+    let Some(shard) = server.shards.find(&message.shard) else {
+        return Ok(Reply::NotYet);
+    };
+    let place = &shard.place;
+    let known = server.read(|store| Ok(store.database(&place.database).is_ok()))?;
+    if place.database != message.database || !known {
+        return Ok(Reply::NotYet);
+    }
+    let mark = server.read(|store| Ok(store.collection_by_id(place.id).map(|found| found.mark)))?;
+    let seen = mark.map_or(0, |mark| mark.seen);
+    if shard.leads() {
+        return Ok(depose(&shard, message.epoch > seen));
+    }
+    // Whoever has heard of an epoch hears nobody of an earlier one, whatever becomes of this message.
+    if let Some(mark) = mark
+        && message.epoch > mark.seen
+    {
+        let heard = Mark {
+            seen: message.epoch,
+            ..mark
+        };
+        server.write(|store| {
+            store.mark_shard(place.id, heard);
+            Ok(())
+        })?;
+    }
+    match &message.what {
+        What::Append { at, sync } => {
+            let Some(mark) = mark else {
+                return Ok(Reply::Different);
+            };
+            Ok(match judge(mark, *at) {
+                Verdict::Next => {
+                    server.write(|store| store.apply_shipment(place.id, *at, *sync, records))?;
+                    Reply::Done
+                }
+                Verdict::Known => Reply::Done,
+                Verdict::Stale => Reply::Stale,
+                Verdict::Gap => Reply::Different,
+            })
+        }
+        _ if message.epoch < seen => Ok(Reply::Stale),
+        What::Level { known, at } => level(server, place, mark, known, *at),
+        // A leader is never behind its followers: this was sent long ago, and another one came since.
+        What::Replace { at, .. } if mark.is_some_and(|mark| *at < mark.at) => Ok(Reply::Different),
+        What::Replace { meta, at } => {
+            let own = planted::has(Bug::ReplayOwnLog) && mark.is_some();
+            server.write(|store| {
+                if own {
+                    store.mark_shard(place.id, Mark::at(*at));
+                    return Ok(());
+                }
+                store.replace_shard(&place.database, place.id, meta.clone(), *at, records)
+            })?;
+            let text = format!("{} was brought level with its leader", place.name);
+            server.log.info("", "replication", text);
+            Ok(Reply::Done)
+        }
+    }
+}
+
+/// What a leader says to another one: a later one is heard as soon as this one has stopped.
+fn depose(shard: &Shard, later: bool) -> Reply {
+    if later {
+        shard.deposed.notify_one();
+        Reply::NotYet
+    } else {
+        Reply::Stale
+    }
+}
+
+fn level(
+    server: &Server,
+    place: &Place,
+    mark: Option<Mark>,
+    known: &[Position],
+    at: Position,
+) -> Result<Reply, ApiError> {
+    let Some(mark) = mark.filter(|mark| known.contains(&mark.at)) else {
+        return Ok(Reply::Different);
+    };
+    let new = Mark::at(at);
+    if new != mark {
+        server.write(|store| {
+            store.mark_shard(place.id, new);
+            Ok(())
+        })?;
+    }
+    Ok(Reply::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_next_change_of_the_latest_epoch_is_applied() {
+        let at = |epoch, seq| Position { epoch, seq };
+        let mark = Mark {
+            at: at(5, 3),
+            seen: 5,
+        };
+        assert_eq!(judge(mark, at(5, 4)), Verdict::Next);
+        assert_eq!(judge(mark, at(5, 3)), Verdict::Known);
+        assert_eq!(judge(mark, at(5, 5)), Verdict::Gap);
+        assert_eq!(judge(mark, at(4, 4)), Verdict::Stale);
+        assert_eq!(judge(mark, at(6, 1)), Verdict::Gap);
+        let heard = Mark { seen: 7, ..mark };
+        assert_eq!(judge(heard, at(5, 4)), Verdict::Stale);
+    }
+}
