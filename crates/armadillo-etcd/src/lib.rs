@@ -6,6 +6,7 @@ mod all;
 mod canned;
 mod checker;
 mod client;
+mod consistency;
 mod evidence;
 mod exit;
 pub mod fixture;
@@ -25,6 +26,7 @@ mod topology;
 pub use client::{
     Code, EtcdClient, EtcdConnection, EtcdError, Expected, KeyValue, Member, MemberStatus, Swapped,
 };
+pub use consistency::EtcdRegisters;
 pub use fixture::Etcd;
 pub use health::GROUP;
 pub use system::Etcd as EtcdSystem;

@@ -3,5 +3,6 @@
 pub use crate::client::{
     Code, EtcdClient, EtcdConnection, EtcdError, Expected, KeyValue, Member, MemberStatus, Swapped,
 };
+pub use crate::consistency::EtcdRegisters;
 pub use crate::fixture::Etcd;
 pub use crate::topology::{EtcdTopology, etcd};

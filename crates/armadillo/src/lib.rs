@@ -18,6 +18,7 @@ pub mod __private;
 #[cfg(feature = "emulator")]
 mod emulator;
 
+pub use armadillo_consistency as consistency;
 pub use armadillo_harness::main;
 pub use armadillo_harness::{markers, skip};
 pub use armadillo_macros::{fixture, test};

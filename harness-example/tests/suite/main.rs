@@ -4,6 +4,7 @@
 //! modules use them on an ArangoDB single server and on etcd clusters.
 
 mod cluster;
+mod consistency;
 mod documents;
 mod failover;
 mod inventory;

@@ -1,0 +1,41 @@
+//! What happens to servers in a round.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The fault of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The leader is killed in mid-write, and started again when another one leads.
+    KillLeader,
+    /// The leader is frozen in mid-write, and goes on when another one has led for as long as it took to become leader.
+    PauseLeader,
+    /// Leader and a follower are killed at once. Whether anything is acknowledged until they are back is the system's
+    /// choice; that it is kept is not.
+    KillLeaderAndFollower,
+    /// A follower is killed in mid-write, and started again when writes are acknowledged without it.
+    KillFollower,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::KillLeader,
+        Self::PauseLeader,
+        Self::KillLeaderAndFollower,
+        Self::KillFollower,
+    ];
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::KillLeader => "kill the leader",
+            Self::PauseLeader => "pause the leader",
+            Self::KillLeaderAndFollower => "kill leader and follower",
+            Self::KillFollower => "kill a follower",
+        })
+    }
+}

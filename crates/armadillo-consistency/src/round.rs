@@ -1,0 +1,314 @@
+//! One round: a fault in the middle of the load, healed; every acknowledged key read; then the loss of whoever leads by
+//! then, and every key read again.
+
+use std::fmt;
+use std::time::Duration;
+
+use armadillo_harness::fixture::Failed;
+use armadillo_orchestrator::ServerKey;
+use armadillo_orchestrator::join::try_join_all;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::fault::Fault;
+use crate::history::{Action, History, Moment, Operation, Recorder};
+use crate::load::{Load, Shape, read_all, shared_key};
+use crate::random::Random;
+use crate::servers::{Act, Servers};
+use crate::subject::{Leadership, Subject, Wrote};
+use crate::wait::{InVain, bound, until};
+
+/// How many writes must be acknowledged before the fault: so many, and up to as many more as the seed says.
+const BEFORE: (usize, usize) = (20, 60);
+
+/// How many writes begin at once just before the fault: so many, and up to as many more as the seed says.
+const BURST: (usize, usize) = (16, 32);
+
+/// How many writes must be acknowledged after each step of a round.
+const AFTER: usize = 20;
+
+/// How long a killed leader and follower stay away: up to so long, as the seed says.
+const AWAY: Duration = Duration::from_millis(300);
+
+/// Leader and follower are killed at once: within this time, from the first order to the second effect.
+const AT_ONCE: Duration = Duration::from_millis(50);
+
+/// A round that is played.
+pub(crate) struct Round<'a, S, V> {
+    pub(crate) subject: &'a S,
+    pub(crate) servers: &'a V,
+    pub(crate) recorder: Recorder,
+    pub(crate) shape: Shape,
+    /// How long each step may take.
+    pub(crate) limit: Duration,
+    pub(crate) random: Random,
+    pub(crate) fault: Fault,
+}
+
+/// A round that was played to its end.
+#[derive(Debug, Default)]
+pub(crate) struct Played {
+    /// How many writes were surely under way when the fault took effect.
+    pub(crate) in_flight: usize,
+    /// From the fault until another server led.
+    pub(crate) failover: Option<Duration>,
+    /// Why the round proves nothing.
+    pub(crate) not_counted: Option<String>,
+}
+
+/// A round that could not be played to its end: the system does not come back, or the harness cannot do its part.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    InVain(InVain),
+    Servers(Failed),
+    Forget(String),
+}
+
+impl From<InVain> for Broken {
+    fn from(vain: InVain) -> Self {
+        Self::InVain(vain)
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InVain(vain) => vain.fmt(f),
+            Self::Servers(error) => error.fmt(f),
+            Self::Forget(why) => write!(f, "cannot forget the keys of the round: {why}"),
+        }
+    }
+}
+
+/// A fault that was injected.
+struct Injected {
+    /// The last moment before it.
+    begun: Moment,
+    /// The first moment at which it was seen.
+    seen: Moment,
+    since: Instant,
+    took: Duration,
+}
+
+impl<S: Subject, V: Servers> Round<'_, S, V> {
+    pub(crate) async fn play(&mut self) -> Result<Played, Broken> {
+        self.in_sync(&[]).await?;
+        let random = self.random.branch();
+        let mut load = Load::start(self.subject, &self.shape, &self.recorder, random);
+        let played = self.under_load(&mut load).await;
+        load.stop().await;
+        let played = played?;
+        self.read_all().await?;
+        self.lose_the_leader_of_now().await?;
+        let forgotten = self.subject.forget(&self.shape.prefix).await;
+        forgotten.map_err(Broken::Forget)?;
+        Ok(played)
+    }
+
+    async fn under_load(&mut self, load: &mut Load<S>) -> Result<Played, Broken> {
+        let warm = BEFORE.0 + self.random.below(BEFORE.1);
+        self.acknowledges(warm).await?;
+        let before = self.leadership(|_| true, "a leader").await?;
+        let Some(victims) = self.victims(&before) else {
+            let not_counted = Some(format!("{} has no follower", before.group));
+            return Ok(Played {
+                not_counted,
+                ..Played::default()
+            });
+        };
+        let (inject, heal) = match self.fault {
+            Fault::PauseLeader => (Act::Pause, Act::Resume),
+            _ => (Act::Kill, Act::Start),
+        };
+        // Many writes at once take longer than the order to kill takes to arrive: some are cut off in the middle.
+        let burst = BURST.0 + self.random.below(BURST.1);
+        load.burst(burst);
+        self.has_under_way(burst).await?;
+        let injected = self.act(&victims, inject).await?;
+        let mut played = Played::default();
+        self.stay(&injected, &victims, &mut played).await?;
+        self.act(&victims, heal).await?;
+        self.acknowledges(AFTER).await?;
+        self.in_sync(&[]).await?;
+        self.judge(&before, &injected, &mut played).await?;
+        Ok(played)
+    }
+
+    /// Whom the fault hits; `None` if it needs a follower, and there is none.
+    fn victims(&mut self, before: &Leadership) -> Option<Vec<ServerKey>> {
+        let leader = before.leader.clone();
+        let mut follower = || self.random.one_of(&before.followers).cloned();
+        Some(match self.fault {
+            Fault::KillLeader | Fault::PauseLeader => vec![leader],
+            Fault::KillLeaderAndFollower => vec![leader, follower()?],
+            Fault::KillFollower => vec![follower()?],
+        })
+    }
+
+    /// The time between the fault and its healing.
+    async fn stay(
+        &mut self,
+        injected: &Injected,
+        victims: &[ServerKey],
+        played: &mut Played,
+    ) -> Result<(), Broken> {
+        match self.fault {
+            Fault::KillLeader | Fault::PauseLeader => {
+                self.another_leader(victims).await?;
+                let failover = injected.since.elapsed();
+                played.failover = Some(failover);
+                self.acknowledges(AFTER).await?;
+                if self.fault == Fault::PauseLeader {
+                    // The fault lasts this long: twice the time a failover takes.
+                    sleep_until(injected.since + failover * 2).await;
+                }
+            }
+            Fault::KillLeaderAndFollower => sleep(self.random.time_below(AWAY)).await,
+            Fault::KillFollower => self.acknowledges(AFTER).await?,
+        }
+        Ok(())
+    }
+
+    /// Whether the round counts.
+    async fn judge(
+        &self,
+        before: &Leadership,
+        injected: &Injected,
+        played: &mut Played,
+    ) -> Result<(), Broken> {
+        let History { operations, .. } = self.recorder.history();
+        let under_way: Vec<&Operation> = operations
+            .iter()
+            .filter(|operation| injected.met(operation))
+            .collect();
+        played.in_flight = under_way.len();
+        let mut is_met = false;
+        for operation in under_way {
+            let led = || self.subject.leadership(&operation.key);
+            let led = until(self.limit, &format!("a leader of {}", operation.key), led).await?;
+            is_met = led.group == before.group;
+            if is_met {
+                break;
+            }
+        }
+        let took = injected.took;
+        if !is_met {
+            played.not_counted = Some("no write was in flight at the fault".to_owned());
+        } else if self.fault == Fault::KillLeaderAndFollower && took > AT_ONCE {
+            played.not_counted = Some(format!("the two kills took {took:.1?}"));
+        }
+        Ok(())
+    }
+
+    /// The server that leads after the first fault is killed, too: it was brought up to date by then, or data are lost.
+    async fn lose_the_leader_of_now(&mut self) -> Result<(), Broken> {
+        let leader = self.leadership(|_| true, "a leader").await?.leader;
+        let victims = [leader];
+        self.act(&victims, Act::Kill).await?;
+        self.another_leader(&victims).await?;
+        self.read_all().await?;
+        self.act(&victims, Act::Start).await?;
+        self.in_sync(&[]).await?;
+        let healthy = self.servers.wait_healthy();
+        let last = || "see the health of the deployment".to_owned();
+        let healthy = bound(self.limit, "the deployment to be healthy", last, healthy).await?;
+        healthy.map_err(Broken::Servers)
+    }
+
+    /// Does the same to several servers at once.
+    async fn act(&self, servers: &[ServerKey], act: Act) -> Result<Injected, Broken> {
+        let names: Vec<&str> = servers.iter().map(ServerKey::as_str).collect();
+        let what = format!("{} {}", act.word(), names.join(" and "));
+        let since = Instant::now();
+        let begun = self.recorder.mark(&what);
+        let all = servers.iter().map(|server| self.servers.act(server, act));
+        try_join_all(all).await.map_err(Broken::Servers)?;
+        let seen = self.recorder.mark(format!("{what}: seen"));
+        let took = since.elapsed();
+        Ok(Injected {
+            begun,
+            seen,
+            since,
+            took,
+        })
+    }
+
+    async fn another_leader(&self, than: &[ServerKey]) -> Result<Leadership, InVain> {
+        let led = self
+            .leadership(|led| !than.contains(&led.leader), "another leader")
+            .await?;
+        self.recorder
+            .mark(format!("{} leads {}", led.leader, led.group));
+        Ok(led)
+    }
+
+    async fn leadership(
+        &self,
+        good: impl Fn(&Leadership) -> bool,
+        what: &str,
+    ) -> Result<Leadership, InVain> {
+        let key = shared_key(&self.shape.prefix, 0);
+        let look = || async {
+            let led = self.subject.leadership(&key).await?;
+            if good(&led) {
+                Ok(led)
+            } else {
+                Err(format!("{} leads {}", led.leader, led.group))
+            }
+        };
+        until(self.limit, what, look).await
+    }
+
+    async fn in_sync(&self, except: &[ServerKey]) -> Result<(), InVain> {
+        let look = || async {
+            let missing = self.subject.not_in_sync(except).await;
+            if missing.is_empty() {
+                Ok(())
+            } else {
+                Err(missing.join("; "))
+            }
+        };
+        until(self.limit, "all copies to be in sync", look).await
+    }
+
+    /// Waits until so many more writes have been acknowledged.
+    async fn acknowledges(&self, more: usize) -> Result<(), InVain> {
+        let count = self.recorder.acknowledged();
+        let begin = *count.borrow();
+        let what = format!("{more} writes to be acknowledged");
+        let last = || format!("{} were", *count.borrow() - begin);
+        bound(self.limit, &what, last, reach(count.clone(), begin + more)).await
+    }
+
+    async fn has_under_way(&self, writes: usize) -> Result<(), InVain> {
+        let count = self.recorder.in_flight();
+        let now = count.clone();
+        let last = || format!("{} were", *now.borrow());
+        let what = format!("{writes} writes to be under way");
+        bound(self.limit, &what, last, reach(count, writes)).await
+    }
+
+    async fn read_all(&self) -> Result<(), InVain> {
+        let keys = read_all(self.subject, &self.recorder, &self.shape, self.limit).await?;
+        self.recorder.mark(format!("{keys} keys were read"));
+        Ok(())
+    }
+}
+
+/// Waits until there are so many; the recorder, which counts, outlives the wait.
+async fn reach(mut count: watch::Receiver<usize>, goal: usize) {
+    drop(count.wait_for(|count| *count >= goal).await);
+}
+
+impl Injected {
+    /// Whether a write was surely under way when the fault took effect: it was invoked before, and it was answered after
+    /// the fault was seen, or without a result.
+    fn met(&self, operation: &Operation) -> bool {
+        let Action::Write { wrote, .. } = &operation.action else {
+            return false;
+        };
+        let is_unknown = !matches!(wrote, Some(Wrote::Acknowledged | Wrote::Refused(_)));
+        let end = if is_unknown { self.begun } else { self.seen };
+        operation.invoked < self.begun && operation.returned.is_none_or(|returned| returned > end)
+    }
+}
