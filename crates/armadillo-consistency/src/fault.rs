@@ -15,16 +15,21 @@ pub enum Fault {
     /// Leader and a follower are killed at once. Whether anything is acknowledged until they are back is the system's
     /// choice; that it is kept is not.
     KillLeaderAndFollower,
+    /// A follower is killed, and when writes were acknowledged without it, the leader is killed in mid-write and the
+    /// follower started: it lacks what was acknowledged, and must not lead. The leader is started when another one leads,
+    /// or when there was time enough for that.
+    KillFollowerThenLeader,
     /// A follower is killed in mid-write, and started again when writes are acknowledged without it.
     KillFollower,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::KillLeader,
         Self::PauseLeader,
         Self::KillLeaderAndFollower,
+        Self::KillFollowerThenLeader,
         Self::KillFollower,
     ];
 }
@@ -35,6 +40,7 @@ impl fmt::Display for Fault {
             Self::KillLeader => "kill the leader",
             Self::PauseLeader => "pause the leader",
             Self::KillLeaderAndFollower => "kill leader and follower",
+            Self::KillFollowerThenLeader => "kill a follower, then the leader",
             Self::KillFollower => "kill a follower",
         })
     }

@@ -20,7 +20,7 @@ mod wait;
 pub use check::{Kind, Violation, violations};
 pub use fault::Fault;
 pub use history::{Action, Found, History, Moment, Operation, Recorder};
-pub use proof::{Proof, ProofError, RoundsError, rounds};
+pub use proof::{Proof, ProofError};
 pub use report::{Report, RoundReport};
 pub use servers::{Act, Servers};
 pub use subject::{Leadership, Subject, Wrote};

@@ -1,6 +1,5 @@
 //! Rounds, until enough of them count.
 
-use std::env;
 use std::time::Duration;
 
 use armadillo_harness::fixture::TestContext;
@@ -16,8 +15,11 @@ use crate::round::Round;
 use crate::servers::Servers;
 use crate::subject::Subject;
 
-/// The variable that says how many rounds the long form of a proof has.
-const ROUNDS: &str = "ARMADILLO_ROUNDS";
+/// How long a failover is taken to be until one was seen.
+const FAILOVER: Duration = Duration::from_secs(1);
+
+/// How many rounds may be played beyond twice the number that is to count.
+const SPARE: u32 = 8;
 
 /// Rounds that are to count, and how they are.
 #[derive(Clone)]
@@ -41,24 +43,6 @@ pub struct ProofError {
     pub report: Report,
     /// The history of the last of them.
     pub history: History,
-}
-
-/// The variable for the number of rounds says something else than a number.
-#[derive(Debug, thiserror::Error)]
-#[error("{ROUNDS} is {said:?}, which is not a number of rounds")]
-pub struct RoundsError {
-    said: String,
-}
-
-/// How many rounds `ARMADILLO_ROUNDS` asks for; `default` if it is not set.
-///
-/// # Errors
-/// When it is not a number.
-pub fn rounds(default: u32) -> Result<u32, RoundsError> {
-    match env::var(ROUNDS) {
-        Ok(said) => said.parse().map_err(|_| RoundsError { said }),
-        Err(_) => Ok(default),
-    }
 }
 
 impl Proof {
@@ -86,14 +70,14 @@ impl Proof {
         }
     }
 
-    /// How many rounds are to count. At most twice as many are played.
+    /// How many rounds are to count. At most twice as many are played, and a few.
     #[must_use]
     pub fn rounds(mut self, rounds: u32) -> Self {
         self.rounds = rounds;
         self
     }
 
-    /// What happens to servers: one after the other, from one that the seed says.
+    /// What happens to servers: one fault after the other, from one that the seed says.
     #[must_use]
     pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults = faults.into_iter().collect();
@@ -165,11 +149,14 @@ impl Proof {
             broken: None,
         };
         let mut history = History::default();
-        for number in 1..=self.rounds.saturating_mul(2) {
-            let enough = usize::try_from(self.rounds).unwrap_or(usize::MAX);
-            let Some(fault) = faults.next().filter(|_| report.counted() < enough) else {
+        let enough = usize::try_from(self.rounds).unwrap_or(usize::MAX);
+        let Some(mut fault) = faults.next() else {
+            return Ok(report);
+        };
+        for number in 1..=self.rounds.saturating_mul(2).saturating_add(SPARE) {
+            if report.counted() >= enough {
                 break;
-            };
+            }
             let begun = Instant::now();
             let mut round = Round {
                 subject,
@@ -179,6 +166,7 @@ impl Proof {
                 limit: self.step_limit(),
                 random: random.branch(),
                 fault: *fault,
+                failover: report.failovers().max().unwrap_or(FAILOVER),
             };
             let played = round.play().await;
             history = round.recorder.history();
@@ -188,13 +176,17 @@ impl Proof {
             match played {
                 Ok(played) => {
                     this.in_flight = played.in_flight;
-                    this.failover = played.failover;
+                    this.failovers = played.failovers;
                     this.not_counted = played.not_counted;
                 }
                 Err(broken) => {
                     this.not_counted = Some("it did not come to its end".to_owned());
                     report.broken = Some(broken.to_string());
                 }
+            }
+            // One that does not count is played again with other choices.
+            if this.counts() {
+                fault = faults.next().unwrap_or(fault);
             }
             report.rounds.push(this);
             if report.broken.is_some() || report.violations().next().is_some() {

@@ -33,8 +33,8 @@ pub struct RoundReport {
     pub fault: Fault,
     /// How long it took.
     pub took: Duration,
-    /// From the fault until another server led, if that was waited for.
-    pub failover: Option<Duration>,
+    /// How long it took until another server led, each time that it was waited for.
+    pub failovers: Vec<Duration>,
     /// How many writes were in flight when the fault took effect.
     pub in_flight: usize,
     /// How many writes were acknowledged.
@@ -57,7 +57,7 @@ impl RoundReport {
             number,
             fault,
             took: Duration::ZERO,
-            failover: None,
+            failovers: Vec::new(),
             in_flight: 0,
             acknowledged: 0,
             unknown: 0,
@@ -115,6 +115,13 @@ impl Report {
             .count()
     }
 
+    /// How long it took until another server led, in all rounds.
+    pub fn failovers(&self) -> impl Iterator<Item = Duration> {
+        self.rounds
+            .iter()
+            .flat_map(|round| round.failovers.iter().copied())
+    }
+
     /// One line for each round.
     #[must_use]
     pub fn round_lines(&self) -> String {
@@ -146,19 +153,17 @@ impl fmt::Display for Report {
         }
         for (fault, rounds) in faults {
             let counted = rounds.iter().filter(|round| round.counts()).count();
-            write!(f, "  {fault}: {counted} of {}", rounds.len())?;
-            let mut failovers: Vec<Duration> =
-                rounds.iter().filter_map(|round| round.failover).collect();
-            failovers.sort();
-            if let (Some(median), Some(longest)) =
-                (failovers.get(failovers.len() / 2), failovers.last())
-            {
-                write!(
-                    f,
-                    ", another leader after {median:.2?} (median), {longest:.2?} (longest)"
-                )?;
-            }
-            writeln!(f)?;
+            writeln!(f, "  {fault}: {counted} of {}", rounds.len())?;
+        }
+        let mut failovers: Vec<Duration> = self.failovers().collect();
+        failovers.sort();
+        let median = failovers.get(failovers.len() / 2);
+        if let (Some(median), Some(longest)) = (median, failovers.last()) {
+            let count = failovers.len();
+            writeln!(
+                f,
+                "  {count} times another leader: after {median:.2?} (median), {longest:.2?} (longest)"
+            )?;
         }
         for round in self.rounds.iter().filter(|round| !round.counts()) {
             let why = round.not_counted.as_deref().unwrap_or_default();

@@ -8,7 +8,7 @@ use armadillo_harness::fixture::Failed;
 use armadillo_orchestrator::ServerKey;
 use armadillo_orchestrator::join::try_join_all;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::fault::Fault;
 use crate::history::{Action, History, Moment, Operation, Recorder};
@@ -30,7 +30,7 @@ const AFTER: usize = 20;
 /// How long a killed leader and follower stay away: up to so long, as the seed says.
 const AWAY: Duration = Duration::from_millis(300);
 
-/// Leader and follower are killed at once: within this time, from the first order to the second effect.
+/// Leader and follower are killed at once: their deaths are seen within this time.
 const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// A round that is played.
@@ -43,6 +43,8 @@ pub(crate) struct Round<'a, S, V> {
     pub(crate) limit: Duration,
     pub(crate) random: Random,
     pub(crate) fault: Fault,
+    /// How long a failover takes, as far as is known.
+    pub(crate) failover: Duration,
 }
 
 /// A round that was played to its end.
@@ -50,8 +52,8 @@ pub(crate) struct Round<'a, S, V> {
 pub(crate) struct Played {
     /// How many writes were surely under way when the fault took effect.
     pub(crate) in_flight: usize,
-    /// From the fault until another server led.
-    pub(crate) failover: Option<Duration>,
+    /// How long it took until another server led, each time that it was waited for.
+    pub(crate) failovers: Vec<Duration>,
     /// Why the round proves nothing.
     pub(crate) not_counted: Option<String>,
 }
@@ -80,6 +82,13 @@ impl fmt::Display for Broken {
     }
 }
 
+/// Whom a fault hits.
+struct Victims {
+    /// Those that are killed some time before it.
+    beforehand: Vec<ServerKey>,
+    in_mid_write: Vec<ServerKey>,
+}
+
 /// A fault that was injected.
 struct Injected {
     /// The last moment before it.
@@ -87,7 +96,8 @@ struct Injected {
     /// The first moment at which it was seen.
     seen: Moment,
     since: Instant,
-    took: Duration,
+    /// Between the first and the last server that was seen to be hit.
+    spread: Duration,
 }
 
 impl<S: Subject, V: Servers> Round<'_, S, V> {
@@ -97,9 +107,12 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let mut load = Load::start(self.subject, &self.shape, &self.recorder, random);
         let played = self.under_load(&mut load).await;
         load.stop().await;
-        let played = played?;
+        let mut played = played?;
         self.read_all().await?;
-        self.lose_the_leader_of_now().await?;
+        if played.not_counted.is_none() {
+            let failover = self.lose_the_leader_of_now().await?;
+            played.failovers.push(failover);
+        }
         let forgotten = self.subject.forget(&self.shape.prefix).await;
         forgotten.map_err(Broken::Forget)?;
         Ok(played)
@@ -116,6 +129,10 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 ..Played::default()
             });
         };
+        if !victims.beforehand.is_empty() {
+            self.act(&victims.beforehand, Act::Kill).await?;
+            self.acknowledges(AFTER).await?;
+        }
         let (inject, heal) = match self.fault {
             Fault::PauseLeader => (Act::Pause, Act::Resume),
             _ => (Act::Kill, Act::Start),
@@ -124,10 +141,10 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let burst = BURST.0 + self.random.below(BURST.1);
         load.burst(burst);
         self.has_under_way(burst).await?;
-        let injected = self.act(&victims, inject).await?;
+        let injected = self.act(&victims.in_mid_write, inject).await?;
         let mut played = Played::default();
         self.stay(&injected, &victims, &mut played).await?;
-        self.act(&victims, heal).await?;
+        self.act(&victims.in_mid_write, heal).await?;
         self.acknowledges(AFTER).await?;
         self.in_sync(&[]).await?;
         self.judge(&before, &injected, &mut played).await?;
@@ -135,13 +152,22 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
     }
 
     /// Whom the fault hits; `None` if it needs a follower, and there is none.
-    fn victims(&mut self, before: &Leadership) -> Option<Vec<ServerKey>> {
+    fn victims(&mut self, before: &Leadership) -> Option<Victims> {
         let leader = before.leader.clone();
         let mut follower = || self.random.one_of(&before.followers).cloned();
-        Some(match self.fault {
+        let mut beforehand = Vec::new();
+        let in_mid_write = match self.fault {
             Fault::KillLeader | Fault::PauseLeader => vec![leader],
             Fault::KillLeaderAndFollower => vec![leader, follower()?],
+            Fault::KillFollowerThenLeader => {
+                beforehand.push(follower()?);
+                vec![leader]
+            }
             Fault::KillFollower => vec![follower()?],
+        };
+        Some(Victims {
+            beforehand,
+            in_mid_write,
         })
     }
 
@@ -149,14 +175,14 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
     async fn stay(
         &mut self,
         injected: &Injected,
-        victims: &[ServerKey],
+        victims: &Victims,
         played: &mut Played,
     ) -> Result<(), Broken> {
         match self.fault {
             Fault::KillLeader | Fault::PauseLeader => {
-                self.another_leader(victims).await?;
+                self.another_leader(&victims.in_mid_write).await?;
                 let failover = injected.since.elapsed();
-                played.failover = Some(failover);
+                played.failovers.push(failover);
                 self.acknowledges(AFTER).await?;
                 if self.fault == Fault::PauseLeader {
                     // The fault lasts this long: twice the time a failover takes.
@@ -164,6 +190,15 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 }
             }
             Fault::KillLeaderAndFollower => sleep(self.random.time_below(AWAY)).await,
+            Fault::KillFollowerThenLeader => {
+                self.act(&victims.beforehand, Act::Start).await?;
+                // Whether another one may lead depends on the system: with three copies perhaps, with two not.
+                let another = self.another_leader(&victims.in_mid_write);
+                if let Ok(led) = timeout(self.failover * 2, another).await {
+                    led?;
+                    self.acknowledges(AFTER).await?;
+                }
+            }
             Fault::KillFollower => self.acknowledges(AFTER).await?,
         }
         Ok(())
@@ -191,28 +226,29 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 break;
             }
         }
-        let took = injected.took;
         if !is_met {
             played.not_counted = Some("no write was in flight at the fault".to_owned());
-        } else if self.fault == Fault::KillLeaderAndFollower && took > AT_ONCE {
-            played.not_counted = Some(format!("the two kills took {took:.1?}"));
+        } else if self.fault == Fault::KillLeaderAndFollower && injected.spread > AT_ONCE {
+            played.not_counted = Some(format!("the two deaths were {:.1?} apart", injected.spread));
         }
         Ok(())
     }
 
     /// The server that leads after the first fault is killed, too: it was brought up to date by then, or data are lost.
-    async fn lose_the_leader_of_now(&mut self) -> Result<(), Broken> {
+    async fn lose_the_leader_of_now(&mut self) -> Result<Duration, Broken> {
         let leader = self.leadership(|_| true, "a leader").await?.leader;
         let victims = [leader];
-        self.act(&victims, Act::Kill).await?;
+        let injected = self.act(&victims, Act::Kill).await?;
         self.another_leader(&victims).await?;
+        let failover = injected.since.elapsed();
         self.read_all().await?;
         self.act(&victims, Act::Start).await?;
         self.in_sync(&[]).await?;
         let healthy = self.servers.wait_healthy();
         let last = || "see the health of the deployment".to_owned();
         let healthy = bound(self.limit, "the deployment to be healthy", last, healthy).await?;
-        healthy.map_err(Broken::Servers)
+        healthy.map_err(Broken::Servers)?;
+        Ok(failover)
     }
 
     /// Does the same to several servers at once.
@@ -221,15 +257,18 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let what = format!("{} {}", act.word(), names.join(" and "));
         let since = Instant::now();
         let begun = self.recorder.mark(&what);
-        let all = servers.iter().map(|server| self.servers.act(server, act));
-        try_join_all(all).await.map_err(Broken::Servers)?;
+        let all = servers.iter().map(|server| async {
+            self.servers.act(server, act).await?;
+            Ok(Instant::now())
+        });
+        let hit = try_join_all(all).await.map_err(Broken::Servers)?;
         let seen = self.recorder.mark(format!("{what}: seen"));
-        let took = since.elapsed();
+        let ends = hit.iter().min().zip(hit.iter().max());
         Ok(Injected {
             begun,
             seen,
             since,
-            took,
+            spread: ends.map_or(Duration::ZERO, |(first, last)| *last - *first),
         })
     }
 

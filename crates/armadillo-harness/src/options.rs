@@ -136,6 +136,8 @@ pub struct Running {
     pub repeat: u32,
     /// The seed; `None` makes one.
     pub seed: Option<u64>,
+    /// How many rounds tests play that have rounds; `None` leaves it to them.
+    pub rounds: Option<u32>,
     /// Whether the order is random.
     pub shuffle: bool,
     /// After how many failures the run ends.
@@ -233,6 +235,7 @@ impl Default for Running {
             retries: 0,
             repeat: 1,
             seed: None,
+            rounds: None,
             shuffle: false,
             max_fail: None,
             no_tests: NoTests::Auto,

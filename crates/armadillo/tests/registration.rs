@@ -119,6 +119,7 @@ fn run(name: &str) -> Verdict {
         test: def.name(),
         attempt: 1,
         seed: 0,
+        rounds: None,
         temporary_directory: directory.path().to_owned(),
         attachments: directory.path().join("attachments"),
         limits: true,

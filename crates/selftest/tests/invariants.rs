@@ -52,7 +52,8 @@ fn wrong_lines(directories: &[&str], is_wrong: impl Fn(&str, &str) -> bool) -> V
         .collect()
 }
 
-const GENERAL: [&str; 3] = [
+const GENERAL: [&str; 4] = [
+    "crates/armadillo-consistency/src",
     "crates/armadillo-macros/src",
     "crates/armadillo-harness/src",
     "crates/armadillo-orchestrator/src",

@@ -36,6 +36,7 @@ struct Stage {
     /// The tests of the plan, without what only one thread may hold.
     plan: Vec<Scene>,
     seed: u64,
+    rounds: Option<u32>,
     limits: bool,
     factor: f64,
     directory: PathBuf,
@@ -79,6 +80,7 @@ pub(super) fn run(
     let stage = Arc::new(Stage {
         plan: scenes(&run.plan),
         seed: run.seed,
+        rounds: run.options.running.rounds,
         limits: run.limits,
         factor: run.options.running.timeout_factor,
         directory: run.directory.clone(),
@@ -231,6 +233,7 @@ fn prepare(stage: &Stage, scene: &Scene, lease: Option<Grant>) -> std::io::Resul
         test: scene.test.name.clone(),
         attempt: 1,
         seed: crate::random::seed_of(stage.seed, &scene.name),
+        rounds: stage.rounds,
         temporary_directory,
         attachments: files::directory(&stage.directory, &scene.name, 1).join("attachments"),
         limits: stage.limits,

@@ -126,6 +126,7 @@ async fn conduct(
         journal: run.journal.clone(),
         isolation: run.isolation,
         seed: run.seed,
+        rounds: run.options.running.rounds,
         factor: run.options.running.timeout_factor,
         limits: run.limits,
         show_output: run.options.showing.show_output,

@@ -150,6 +150,17 @@ pub(super) const TABLE: &[Setting] = &[
         options.running.seed = Some(seed(values)?);
         Ok(())
     }),
+    Setting::valued(
+        "rounds",
+        "N",
+        HOW,
+        "How many rounds a test plays that does the same again and again with other choices, such as a proof of \
+         consistency; each such test has its own number otherwise.",
+    )
+    .apply(|options, values| {
+        options.running.rounds = Some(number(values)?);
+        Ok(())
+    }),
     Setting::switch("shuffle", HOW, "Run the tests in random order.").apply(|options, values| {
         options.running.shuffle = switch(values)?;
         Ok(())

@@ -1,0 +1,128 @@
+//! The proof can fail: a system in memory with one defect at a time, and each is caught; without any there is no alarm.
+//!
+//! Time is virtual, so that hundreds of rounds take seconds.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod toy;
+
+use std::time::Duration;
+
+use armadillo_consistency::{Fault, Kind, Proof, ProofError, Report};
+use toy::{Defect, Toy};
+
+/// How many rounds a defect may survive. Each is one of chance: the fault must come at the wrong moment.
+const PATIENCE: u32 = 60;
+
+async fn play(
+    defect: Option<Defect>,
+    seed: u64,
+    rounds: u32,
+    faults: &[Fault],
+) -> Result<Report, ProofError> {
+    let toy = Toy::new(defect);
+    Proof::new(seed)
+        .rounds(rounds)
+        .faults(faults.iter().copied())
+        .patience(Duration::from_millis(100))
+        .limit(Duration::from_secs(20))
+        .run(&toy, &toy)
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_system_without_defects_raises_no_alarm_in_two_hundred_rounds() {
+    let report = play(None, 1, 200, &Fault::ALL).await.unwrap();
+    assert_eq!(
+        (report.counted(), report.lost(), report.violations().count()),
+        (200, 0, 0)
+    );
+    assert!(report.acknowledged() > 10_000, "{report}");
+    for fault in Fault::ALL {
+        let counted = report
+            .rounds
+            .iter()
+            .filter(|round| round.fault == fault && round.counts());
+        assert_eq!(counted.count(), 40, "{fault}");
+    }
+}
+
+/// Plays until the defect is caught, and checks what it is called.
+async fn caught(defect: Defect, kinds: &[Kind]) {
+    let error = play(Some(defect), 7, PATIENCE, &Fault::ALL)
+        .await
+        .unwrap_err();
+    let found: Vec<Kind> = error
+        .report
+        .violations()
+        .map(|violation| violation.kind)
+        .collect();
+    assert!(
+        !found.is_empty(),
+        "{defect:?} came out as something else: {error}"
+    );
+    assert!(
+        found.iter().all(|kind| kinds.contains(kind)),
+        "{defect:?}: {error}"
+    );
+    // The history of that round is at hand, and says the same when it is read back.
+    let lines = error.history.to_json_lines().unwrap();
+    let history = armadillo_consistency::History::from_json_lines(&lines).unwrap();
+    assert_eq!(
+        armadillo_consistency::violations(&history).len(),
+        found.len()
+    );
+}
+
+macro_rules! planted {
+    ($($name:ident: $defect:ident as $($kind:ident)|+;)*) => {
+        $(#[tokio::test(start_paused = true)]
+        async fn $name() {
+            caught(Defect::$defect, &[$(Kind::$kind),+]).await;
+        })*
+    };
+}
+
+planted! {
+    an_acknowledgement_before_the_copies_is_caught: AcknowledgesFirst as Lost | Stale;
+    a_write_that_is_acknowledged_and_dropped_is_caught: Drops as Lost | Stale;
+    a_read_from_a_deposed_leader_is_caught: ReadsWithoutLease as Stale | Lost;
+    a_write_applied_twice_is_caught: AppliesTwice as Stale | Lost | BeforeItsTime;
+    a_leader_that_lacks_writes_is_caught: PromotesAnybody as Lost | Stale;
+    a_copy_that_lacks_writes_is_caught: ClaimsToBeInSync as Lost | Stale;
+    a_write_refused_and_done_is_caught: RefusesAndApplies as RefusedAndSeen;
+    a_mixed_up_body_is_caught: MixesUp as Invented;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_system_that_does_not_come_back_is_no_proof() {
+    let error = play(Some(Defect::NeverFailsOver), 1, 4, &[Fault::KillLeader])
+        .await
+        .unwrap_err();
+    assert!(error.why.contains("another leader, in vain"), "{error}");
+    assert_eq!(error.report.counted(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rounds_that_prove_nothing_do_not_count() {
+    let toy = Toy::alone();
+    let proof = Proof::new(1).rounds(2).faults([Fault::KillFollower]);
+    let error = proof.run(&toy, &toy).await.unwrap_err();
+    assert_eq!(error.why, "only 0 of 2 rounds count");
+    assert!(error.to_string().contains("has no follower"), "{error}");
+}
+
+/// The same seed makes the same choices.
+#[tokio::test(start_paused = true)]
+async fn a_seed_replays() {
+    let faults = |report: Report| {
+        report
+            .rounds
+            .iter()
+            .map(|round| round.fault)
+            .collect::<Vec<_>>()
+    };
+    let one = play(None, 42, 6, &Fault::ALL).await.unwrap();
+    let other = play(None, 42, 6, &Fault::ALL).await.unwrap();
+    assert_eq!(faults(one), faults(other));
+}
