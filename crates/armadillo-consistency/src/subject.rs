@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A system that keeps bodies under keys. Clones share it.
 ///
-/// Clients are numbered. A subject may give each a way of its own into the system (another coordinator, another member),
+/// Clients are numbered. A subject may give each a way of its own into the system (another of its servers to begin with),
 /// and should: what one server still believes and another no longer does is seen only that way. It need not limit how long
 /// an operation takes; the proof gives an operation up that is not answered in time, and takes its outcome for unknown.
 ///
