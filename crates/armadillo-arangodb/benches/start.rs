@@ -19,7 +19,7 @@ use armadillo_arangodb::ArangoDb;
 use armadillo_arangodb::topology::cluster;
 use armadillo_orchestrator::process::Ledger;
 use armadillo_orchestrator::{
-    Deadline, Deployment, Local, Notice, Processes, Program, ServerKey, Settings, Stage,
+    Deadline, Deployment, Local, Notice, Processes, Program, Programs, ServerKey, Settings, Stage,
     StartRequest, System, random,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -106,12 +106,14 @@ fn start(program: &Program, settings: &Settings) -> Start {
         let ledger = Ledger::open(&directory.path().join("ledger")).expect("a ledger");
         let processes = Processes::install(&run, ledger).expect("a process table");
         let wish = cluster().topology().to_topology();
+        let mut programs = Programs::default();
+        programs.add(ArangoDb.name(), None, program.clone());
         let request = StartRequest {
             id: format!("arangodb-cluster-{run}"),
             system: &ArangoDb,
             topology: ArangoDb.complete(&wish, settings).expect("a topology"),
             settings: settings.clone(),
-            program: program.clone(),
+            programs,
             directory: directory.path().join("servers"),
             secrets: None,
             share: None,

@@ -13,13 +13,20 @@ const TITLE: &str = "arangod-emulator, a stand-in, not ArangoDB";
 
 pub(crate) fn candidates(settings: &Settings) -> Vec<Candidate> {
     vec![match settings.get(SETTING) {
-        Some(STAND_IN) => Candidate::StandIn {
+        Some(name) => named(name),
+        None => Candidate::OnPath("arangod"),
+    }]
+}
+
+/// The file of that name, or the stand-in.
+pub(crate) fn named(name: &str) -> Candidate {
+    match name {
+        STAND_IN => Candidate::StandIn {
             applet: "arangod",
             title: TITLE,
         },
-        Some(path) => Candidate::File(path.into()),
-        None => Candidate::OnPath("arangod"),
-    }]
+        path => Candidate::File(path.into()),
+    }
 }
 
 pub(crate) const HOW_TO_GET: &str = "\

@@ -66,6 +66,10 @@ impl System for ArangoDb {
         programs::candidates(settings)
     }
 
+    fn program_named(&self, name: &str) -> Candidate {
+        programs::named(name)
+    }
+
     fn how_to_get(&self) -> String {
         programs::HOW_TO_GET.to_owned()
     }
@@ -148,7 +152,7 @@ pub(crate) mod tests {
             topology: single().topology().to_topology(),
             places: BTreeMap::from([("single-1".into(), place)]),
             secret: Secret::new("a secret made for this deployment"),
-            stand_in: false,
+            stand_ins: Default::default(),
             settings: Settings::default(),
         }
     }
@@ -187,7 +191,7 @@ pub(crate) mod tests {
             places: places.collect(),
             topology,
             secret: Secret::new("a secret made for this cluster"),
-            stand_in: false,
+            stand_ins: Default::default(),
             settings,
         }
     }

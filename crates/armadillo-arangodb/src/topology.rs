@@ -3,6 +3,8 @@
 use armadillo_orchestrator::topology::ANY_SHAPE;
 use armadillo_orchestrator::{StaticTopology, Topology};
 
+use crate::role::Role;
+
 /// The name of the system in topologies, paths and settings.
 pub const SYSTEM: &str = "arangodb";
 
@@ -34,6 +36,12 @@ impl Single {
     #[must_use]
     pub const fn option(self, name: &'static str, value: &'static str) -> Self {
         Self(self.0.with_option(name, value))
+    }
+
+    /// The same with another program than the run's: a file, or `emulator`.
+    #[must_use]
+    pub const fn binary(self, program: &'static str) -> Self {
+        Self(self.0.with_binary(Role::Single.name(), program))
     }
 
     /// The topology described.
@@ -105,6 +113,26 @@ impl Cluster {
     #[must_use]
     pub const fn option(self, name: &'static str, value: &'static str) -> Self {
         Self(self.0.with_option(name, value))
+    }
+
+    /// The same with agents that run another program than the run's: a file, or `emulator`. With
+    /// [`Self::dbserver_binary`] and [`Self::coordinator_binary`] it makes a cluster of several versions, as there is one
+    /// during an upgrade.
+    #[must_use]
+    pub const fn agent_binary(self, program: &'static str) -> Self {
+        Self(self.0.with_binary(Role::Agent.name(), program))
+    }
+
+    /// The same with dbservers that run this program.
+    #[must_use]
+    pub const fn dbserver_binary(self, program: &'static str) -> Self {
+        Self(self.0.with_binary(Role::DbServer.name(), program))
+    }
+
+    /// The same with coordinators that run this program.
+    #[must_use]
+    pub const fn coordinator_binary(self, program: &'static str) -> Self {
+        Self(self.0.with_binary(Role::Coordinator.name(), program))
     }
 
     /// The topology described.

@@ -40,7 +40,7 @@ pub(crate) fn view(members: u32) -> View {
         topology,
         places: (1..=members).map(place).collect(),
         secret: Secret::new("do-not-show-this"),
-        stand_in: false,
+        stand_ins: Default::default(),
         settings: Settings::default(),
     }
 }

@@ -55,6 +55,7 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
         shape: SHAPE.to_owned(),
         params: [(MEMBERS.to_owned(), members)].into(),
         options: Vec::new(),
+        binaries: wish.binaries.clone(),
     };
     complete.options = options::resolve(wish, settings)?;
     Ok(complete)

@@ -187,7 +187,7 @@ pub struct RunStarted {
     pub tests: Vec<PlannedTest>,
     /// How many tests were filtered out.
     pub filtered_out: u32,
-    /// The program of each system that will be used, by the system's name.
+    /// The programs that will be used, by the system's name; `mydb (NAME)` for one that topologies name for a role.
     pub programs: BTreeMap<String, ProgramInfo>,
     /// The protections against orphans that are active: `subreaper`, `parent-death signal`, ...
     pub protections: Vec<String>,

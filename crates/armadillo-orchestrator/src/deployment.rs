@@ -25,7 +25,6 @@ use tokio::sync::watch;
 
 use crate::backend::{BackEnd, Site};
 use crate::notice::Notices;
-use crate::program::Program;
 use crate::server::ServerKey;
 use crate::system::System;
 use crate::view::View;
@@ -47,7 +46,6 @@ use status::Server;
 /// Its methods that wait are to be polled on the thread that may start processes.
 pub struct Deployment {
     system: &'static dyn System,
-    program: Program,
     view: View,
     back_end: Arc<dyn BackEnd>,
     site: Box<dyn Site>,
@@ -77,12 +75,6 @@ impl Deployment {
     #[must_use]
     pub fn system(&self) -> &'static dyn System {
         self.system
-    }
-
-    /// The program its servers run.
-    #[must_use]
-    pub fn program(&self) -> &Program {
-        &self.program
     }
 
     /// Every planned server's process.

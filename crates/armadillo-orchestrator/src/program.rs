@@ -58,6 +58,14 @@ pub enum ProgramError {
         /// What to do about it.
         how_to_get: String,
     },
+    /// A topology names it for the servers of a role.
+    #[error("for the role {role}: {source}")]
+    OfRole {
+        /// The role.
+        role: String,
+        /// What is wrong with it.
+        source: Box<ProgramError>,
+    },
     /// It is there and cannot be run.
     #[error(
         "the {system} program {program} cannot be asked for its version: {reason}\n{how_to_get}"
@@ -74,6 +82,18 @@ pub enum ProgramError {
     },
 }
 
+impl ProgramError {
+    /// Whether it is nowhere, and nobody said where it should be.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::OfRole { source, .. } => source.is_missing(),
+            Self::Named { .. } | Self::Broken { .. } => false,
+        }
+    }
+}
+
 impl Program {
     /// Finds the program of a system and asks for its version. It blocks for up to five seconds and starts a process:
     /// not for a process that has a process table.
@@ -82,8 +102,25 @@ impl Program {
     /// When there is none, when one was named and will not do, or when it does not say its version. The text says
     /// what was looked for and how to get it.
     pub fn find(system: &dyn System, settings: &Settings) -> Result<Self, ProgramError> {
+        Self::first_of(system, system.programs(settings))
+    }
+
+    /// The same for the program that a topology names for a role.
+    ///
+    /// # Errors
+    /// Those of [`Self::find`], with the role.
+    pub fn find_named(system: &dyn System, name: &str, role: &str) -> Result<Self, ProgramError> {
+        Self::first_of(system, vec![system.program_named(name)]).map_err(|source| {
+            ProgramError::OfRole {
+                role: role.to_owned(),
+                source: Box::new(source),
+            }
+        })
+    }
+
+    fn first_of(system: &dyn System, candidates: Vec<Candidate>) -> Result<Self, ProgramError> {
         let mut tried = Vec::new();
-        for candidate in system.programs(settings) {
+        for candidate in candidates {
             let (path, leading_args, title) = match candidate {
                 Candidate::File(path) => {
                     let path = std::path::absolute(&path).unwrap_or(path);

@@ -51,6 +51,11 @@ pub trait System: Send + Sync + 'static {
     /// Where the program may be, best first. The first that exists is used.
     fn programs(&self, settings: &Settings) -> Vec<Candidate>;
 
+    /// Where the program is that a topology names for a role: a file, unless the system knows the word.
+    fn program_named(&self, name: &str) -> Candidate {
+        Candidate::File(name.into())
+    }
+
     /// What to tell a user who has none of them: how to install it, which setting names it.
     fn how_to_get(&self) -> String;
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How many numbers, and how many options, one [`StaticTopology`] can carry.
+/// How many numbers, how many options and how many binaries one [`StaticTopology`] can carry.
 const CAPACITY: usize = 8;
 
 /// The shape that fits every deployment of a system: what a fixture asks for that works on each of them.
@@ -25,6 +25,8 @@ pub struct StaticTopology {
     param_count: usize,
     options: [(&'static str, &'static str); CAPACITY],
     option_count: usize,
+    binaries: [(&'static str, &'static str); CAPACITY],
+    binary_count: usize,
 }
 
 impl StaticTopology {
@@ -38,6 +40,8 @@ impl StaticTopology {
             param_count: 0,
             options: [("", ""); CAPACITY],
             option_count: 0,
+            binaries: [("", ""); CAPACITY],
+            binary_count: 0,
         }
     }
 
@@ -79,6 +83,29 @@ impl StaticTopology {
         self
     }
 
+    /// The same with the servers of one role on a program of their own: a file, or a word the system knows.
+    ///
+    /// # Panics
+    /// At compile time, when more than eight roles get one.
+    #[must_use]
+    pub const fn with_binary(mut self, role: &'static str, program: &'static str) -> Self {
+        let mut i = 0;
+        while i < self.binary_count {
+            if str_eq(self.binaries[i].0, role) {
+                self.binaries[i].1 = program;
+                return self;
+            }
+            i += 1;
+        }
+        assert!(
+            self.binary_count < CAPACITY,
+            "a topology takes at most eight binaries"
+        );
+        self.binaries[self.binary_count] = (role, program);
+        self.binary_count += 1;
+        self
+    }
+
     /// Whether both are of the same system and shape.
     #[must_use]
     pub const fn same_kind(&self, other: &Self) -> bool {
@@ -104,6 +131,10 @@ impl StaticTopology {
             options: self.options[..self.option_count]
                 .iter()
                 .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            binaries: self.binaries[..self.binary_count]
+                .iter()
+                .map(|&(role, program)| (role.to_owned(), program.to_owned()))
                 .collect(),
         }
     }
@@ -139,6 +170,9 @@ pub struct Topology {
     /// Server options, `[ROLE.]name` and value, in the order given.
     #[serde(default)]
     pub options: Vec<(String, String)>,
+    /// The programs of roles that do not run the system's own, by role: a file, or a word the system knows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub binaries: BTreeMap<String, String>,
 }
 
 impl Topology {
@@ -148,8 +182,14 @@ impl Topology {
         self.params.get(name).copied()
     }
 
+    /// The program named for the servers of a role; `None`: the system's own.
+    #[must_use]
+    pub fn binary(&self, role: &str) -> Option<&str> {
+        self.binaries.get(role).map(String::as_str)
+    }
+
     /// One word for logs, paths and events: `mydb-cluster-members3`. Letters, digits and `-` only; server options
-    /// are not in it, so it is a label, not a key.
+    /// and binaries are not in it, so it is a label, not a key.
     #[must_use]
     pub fn label(&self) -> String {
         let mut label = format!("{}-{}", self.system, self.shape);
@@ -174,7 +214,11 @@ impl fmt::Display for Topology {
             .options
             .iter()
             .map(|(name, value)| format!("{name}={value}"));
-        let all: Vec<String> = numbers.chain(options).collect();
+        let binaries = self
+            .binaries
+            .iter()
+            .map(|(role, program)| format!("{role}_binary = {program:?}"));
+        let all: Vec<String> = numbers.chain(options).chain(binaries).collect();
         if all.is_empty() {
             Ok(())
         } else {
@@ -196,5 +240,29 @@ mod tests {
         assert_eq!(FIVE.to_topology().param("servers"), Some(5));
         assert_eq!(FIVE.to_topology().label(), "db-cluster-servers5");
         assert_eq!(FIVE.to_topology().to_string(), "db cluster(servers = 5)");
+    }
+
+    #[test]
+    fn a_role_may_have_a_program_of_its_own() {
+        const MIXED: StaticTopology = FIVE
+            .with_binary("server", "/opt/old")
+            .with_binary("gate", "/opt/gate")
+            .with_binary("server", "/opt/new");
+        const SAME: StaticTopology = FIVE
+            .with_binary("gate", "/opt/gate")
+            .with_binary("server", "/opt/new");
+        let mixed = MIXED.to_topology();
+        assert_eq!(mixed, SAME.to_topology());
+        assert_ne!(mixed, FIVE.to_topology());
+        assert_eq!(
+            (mixed.binary("server"), mixed.binary("other")),
+            (Some("/opt/new"), None)
+        );
+        assert_eq!(
+            mixed.to_string(),
+            r#"db cluster(servers = 5, gate_binary = "/opt/gate", server_binary = "/opt/new")"#
+        );
+        let json = serde_json::to_string(&mixed).unwrap();
+        assert_eq!(serde_json::from_str::<Topology>(&json).unwrap(), mixed);
     }
 }

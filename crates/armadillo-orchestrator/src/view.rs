@@ -1,6 +1,6 @@
 //! What is known of a deployment wherever it is used: in the daemon, in a worker, in a system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,8 @@ pub struct View {
     /// A random secret made for this deployment, from which a system makes passwords, keys or tokens.
     #[serde(with = "crate::secret::on_the_wire")]
     pub secret: Secret,
-    /// Whether the program is a stand-in for the product.
-    pub stand_in: bool,
+    /// The servers whose program is a stand-in for the product.
+    pub stand_ins: BTreeSet<ServerKey>,
     /// The settings of the run that asked for it.
     pub settings: Settings,
 }

@@ -62,7 +62,7 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
             options.choose(option);
         }
     }
-    if view.stand_in
+    if view.stand_ins.contains(server)
         && let Some(pace) = view.settings.get(PACE)
     {
         options.set(PACE, pace);

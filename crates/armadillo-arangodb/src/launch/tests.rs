@@ -199,6 +199,6 @@ fn only_the_stand_in_hears_of_the_pace() {
     let mut view = view();
     view.settings.set(PACE, vec!["realistic".into()]);
     assert!(value(&launched(&view), "--pace").is_empty());
-    view.stand_in = true;
+    view.stand_ins.insert("single-1".into());
     assert_eq!(value(&launched(&view), "--pace"), ["realistic"]);
 }

@@ -10,7 +10,7 @@ use crate::role::Role;
 use crate::topology::{
     AGENTS, CLUSTER, COORDINATORS, DBSERVERS, REPLICATION_FACTOR, SINGLE, SYSTEM,
 };
-use crate::{launch, options};
+use crate::{launch, options, programs};
 
 /// What `--cluster.max-replication-factor` is unless said (official list).
 const MOST_COPIES: u32 = 10;
@@ -48,11 +48,38 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
         shape: shape.to_owned(),
         params,
         options: wish.options.clone(),
+        binaries: binaries(wish, settings, roles)?,
     };
     Ok(Topology {
         options: options::complete(&complete, settings, roles)?,
         ..complete
     })
+}
+
+/// The programs of roles that do not run what the run does: so that equal deployments have equal topologies.
+fn binaries(
+    wish: &Topology,
+    settings: &Settings,
+    roles: &[Role],
+) -> Result<BTreeMap<String, String>, PlanError> {
+    let is_known = |name: &str| roles.iter().any(|role| role.name() == name);
+    if let Some(unknown) = wish.binaries.keys().find(|role| !is_known(role)) {
+        let says = "there is no server of this role".to_owned();
+        return Err(error(&format!("{unknown}_binary"), says, "leave it out"));
+    }
+    if let Some((role, _)) = wish.binaries.iter().find(|(_, name)| name.is_empty()) {
+        let says = "it names no program".to_owned();
+        let help = "write a file's path, or emulator";
+        return Err(error(&format!("{role}_binary"), says, help));
+    }
+    let own = settings.get(programs::SETTING);
+    let others = wish
+        .binaries
+        .iter()
+        .filter(|(_, name)| own != Some(name.as_str()));
+    Ok(others
+        .map(|(role, name)| (role.clone(), name.clone()))
+        .collect())
 }
 
 /// The four numbers of a cluster: the test's own, then the settings', then defaults.
@@ -127,6 +154,8 @@ fn number(
 
 #[cfg(test)]
 mod tests {
+    use armadillo_orchestrator::StaticTopology;
+
     use super::*;
     use crate::topology::{ANY, cluster, single};
 
@@ -162,6 +191,29 @@ mod tests {
         assert_eq!(
             completed(single, &[("agents", "5")]).unwrap(),
             "arangodb-single"
+        );
+    }
+
+    #[test]
+    fn a_role_runs_what_the_topology_names_for_it() {
+        const MIXED: StaticTopology = cluster()
+            .dbserver_binary("/opt/3.11/arangod")
+            .coordinator_binary("emulator")
+            .topology();
+        let of = |pairs: &[(&str, &str)]| {
+            let complete = super::complete(&MIXED.to_topology(), &settings(pairs)).unwrap();
+            complete.binaries.into_iter().collect::<Vec<_>>()
+        };
+        let old = ("dbserver".to_owned(), "/opt/3.11/arangod".to_owned());
+        let emulator = ("coordinator".to_owned(), "emulator".to_owned());
+        assert_eq!(of(&[]), [emulator, old.clone()]);
+        assert_eq!(of(&[("arangod", "emulator")]), [old]);
+        let mut single = single().binary("/opt/arangod").topology().to_topology();
+        completed(single.clone(), &[]).unwrap();
+        single.binaries = MIXED.to_topology().binaries;
+        assert_eq!(
+            completed(single, &[]).unwrap_err(),
+            "coordinator_binary: there is no server of this role; leave it out"
         );
     }
 

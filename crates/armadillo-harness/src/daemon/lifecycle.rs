@@ -62,18 +62,13 @@ async fn start_deployment(
         topology: topology.clone(),
         reason,
     });
-    let program = daemon
-        .orders
-        .programs
-        .get(&topology.system)
-        .ok_or_else(|| format!("the run has no program for `{}`", topology.system))?;
     let begun = Instant::now();
     let request = StartRequest {
         id: deployment.clone(),
         system,
         topology,
         settings: daemon.orders.settings.clone(),
-        program: program.clone(),
+        programs: daemon.orders.programs.clone(),
         directory: pools.servers.join(&deployment),
         secrets: Some(pools.secrets.join(&deployment)),
         share: None,

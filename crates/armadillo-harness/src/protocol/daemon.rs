@@ -24,7 +24,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use armadillo_orchestrator::{Health, Program, Secret, ServerKey, Settings, Topology, View};
+use armadillo_orchestrator::{Health, Programs, Secret, ServerKey, Settings, Topology, View};
 use serde::{Deserialize, Serialize};
 
 use crate::needs::LeaseMode;
@@ -249,8 +249,8 @@ pub struct Start {
     pub working_directory: PathBuf,
     /// The settings systems see.
     pub settings: Settings,
-    /// The program of each system, by name.
-    pub programs: BTreeMap<String, Program>,
+    /// The programs of systems and of the roles that have their own.
+    pub programs: Programs,
     /// Memory that deployments may use together, in MiB.
     pub memory_mib: u64,
     /// The environment of the workers is the runner's; these variables are taken out of it.

@@ -27,6 +27,7 @@ fn cluster() -> Topology {
         shape: "cluster".to_owned(),
         params: BTreeMap::from([("members".to_owned(), 3)]),
         options: Vec::new(),
+        binaries: BTreeMap::new(),
     }
 }
 

@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, ColorSetting, Completion, Failed, FormatSetting, 
 
 use super::journal::Journal;
 use super::prepare::Run;
-use super::programs::Programs;
+use super::programs::Found;
 use super::{RunnerError, files};
 use crate::client::{DaemonClient, WITHOUT_LIMIT};
 use crate::collect::Test;
@@ -70,7 +70,7 @@ struct Scene {
 pub(super) fn run(
     mut run: Run,
     ignored: Vec<(Test, String)>,
-    found: Programs,
+    found: Found,
 ) -> Result<Exit, RunnerError> {
     let daemon = run.daemon.take();
     let temporary = match &daemon {

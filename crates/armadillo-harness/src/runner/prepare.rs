@@ -22,7 +22,7 @@ use crate::select::Selected;
 use super::daemon_process::DaemonProcess;
 use super::journal::Journal;
 use super::printer::Printer;
-use super::programs::{self, Needing, Programs};
+use super::programs::{self, Found, Needing};
 use super::{RunnerError, end, environment, in_process, in_workers, run_directory};
 
 /// Everything a run needs once it is prepared.
@@ -173,16 +173,12 @@ fn slots(options: &Options, tests: usize) -> usize {
 fn preview(
     options: &Options,
     plan: &Plan,
-    found: &Programs,
+    found: &Found,
     isolation: Isolation,
     seed: u64,
     filtered_out: u32,
 ) -> RunStarted {
     let first = plan.tests.first().map(|planned| planned.test.def);
-    let programs = found
-        .found
-        .iter()
-        .map(|(name, program)| (name.clone(), programs::info(program)));
     RunStarted {
         run: crate::random::hex::<4>(),
         unix_time: SystemTime::now()
@@ -197,7 +193,7 @@ fn preview(
         tests: (plan.tests.iter().map(plan::Planned::to_event))
             .chain(found.failed.iter().map(|(test, _)| never_to_begin(test)))
             .collect(),
-        programs: programs.collect(),
+        programs: programs::infos(&found.found),
         ..nothing_started(filtered_out)
     }
 }
@@ -230,7 +226,7 @@ pub(super) fn nothing_started(filtered_out: u32) -> RunStarted {
 fn start_daemon(
     options: &Options,
     plan: &Plan,
-    found: &Programs,
+    found: &Found,
     isolation: Isolation,
     started: &RunStarted,
     directory: &std::path::Path,
@@ -282,7 +278,7 @@ fn announce(
     journal: &Journal,
     started: RunStarted,
     ignored: &[(Test, String)],
-    found: &Programs,
+    found: &Found,
     warning: Option<&str>,
 ) {
     journal.emit(EventKind::RunStarted(started));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use armadillo_orchestrator::{Program, ProgramError, Topology};
+use armadillo_orchestrator::{Program, ProgramError, Programs, Topology};
 
 use crate::collect::Test;
 use crate::event::ProgramInfo;
@@ -14,54 +14,58 @@ pub(super) type Needing = (Test, Option<(Topology, LeaseMode)>);
 
 /// The programs of a run, and the tests that cannot be run for lack of one, or are not to be.
 #[derive(Default)]
-pub(super) struct Programs {
-    pub(super) found: BTreeMap<String, Program>,
+pub(super) struct Found {
+    pub(super) found: Programs,
     /// Ignored, with the reason.
     pub(super) ignored: Vec<(Test, String)>,
     /// Failed before they began, with the reason.
     pub(super) failed: Vec<(Test, String)>,
 }
 
-/// Finds the program of every system that the tests need; what remains in `tests` can be run.
-pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Programs, ProgramError> {
-    let mut programs = Programs {
+/// A program that is needed: the system, and the name if a topology names it.
+type Wanted = (String, Option<String>);
+
+/// Finds every program that the tests need; what remains in `tests` can be run.
+pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found, ProgramError> {
+    let mut found = Found {
         ignored: of_other_shapes(tests, options),
-        ..Programs::default()
+        ..Found::default()
     };
-    let needed: BTreeSet<String> = tests
-        .iter()
-        .filter_map(|(_, needs)| Some(needs.as_ref()?.0.system.clone()))
-        .collect();
-    for name in needed {
+    for ((name, named), role) in wanted(tests) {
         let Some(system) = armadillo_orchestrator::system(&name) else {
             continue;
         };
-        let error = match Program::find(system, &options.settings) {
+        let program = match &named {
+            Some(named) => Program::find_named(system, named, role),
+            None => Program::find(system, &options.settings),
+        };
+        let error = match program {
             Ok(program) => {
-                programs.found.insert(name, program);
+                found.found.add(&name, named.as_deref(), program);
                 continue;
             }
             Err(error) => error,
         };
         // A program that was named and does not work is never passed over.
-        let missing = if matches!(error, ProgramError::Missing { .. }) {
+        let missing = if error.is_missing() {
             options.missing(&name)
         } else {
             Missing::Error
         };
         let list = match missing {
             Missing::Error => return Err(error),
-            Missing::Ignore => &mut programs.ignored,
-            Missing::Fail => &mut programs.failed,
+            Missing::Ignore => &mut found.ignored,
+            Missing::Fail => &mut found.failed,
         };
         let reason = match missing {
             Missing::Ignore => format!("no {name} program; {}", first_line(&system.how_to_get())),
             _ => error.to_string(),
         };
+        let wanted = (name, named);
         let lacks = |(_, needs): &Needing| {
             needs
                 .as_ref()
-                .is_some_and(|(topology, _)| topology.system == name)
+                .is_some_and(|(topology, _)| wanted_by(topology).contains_key(&wanted))
         };
         list.extend(
             tests
@@ -69,7 +73,28 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Progra
                 .map(|(test, _)| (test, reason.clone())),
         );
     }
-    Ok(programs)
+    Ok(found)
+}
+
+/// Every program the tests need, with a role that needs it.
+fn wanted(tests: &[Needing]) -> BTreeMap<Wanted, &'static str> {
+    let topologies: BTreeSet<&Topology> = tests
+        .iter()
+        .filter_map(|(_, needs)| Some(&needs.as_ref()?.0))
+        .collect();
+    topologies.into_iter().flat_map(wanted_by).collect()
+}
+
+/// The programs of one topology, each with a role that needs it.
+fn wanted_by(topology: &Topology) -> BTreeMap<Wanted, &'static str> {
+    let plan = armadillo_orchestrator::system(&topology.system).map(|system| system.plan(topology));
+    let servers = plan.into_iter().flatten();
+    servers
+        .map(|server| {
+            let named = topology.binary(server.role).map(str::to_owned);
+            ((topology.system.clone(), named), server.role)
+        })
+        .collect()
 }
 
 /// Takes out the tests that a system does not run with these settings, unless ignored tests are asked for.
@@ -96,8 +121,20 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or("").trim()
 }
 
+/// What events say of the programs, by system; one that topologies name has that name behind it.
+pub(super) fn infos(programs: &Programs) -> BTreeMap<String, ProgramInfo> {
+    let all = programs.iter().map(|(system, named, program)| {
+        let title = match named {
+            Some(named) => format!("{system} ({named})"),
+            None => system.to_owned(),
+        };
+        (title, info(program))
+    });
+    all.collect()
+}
+
 /// What events say of a program.
-pub(super) fn info(program: &Program) -> ProgramInfo {
+fn info(program: &Program) -> ProgramInfo {
     let applet = program.leading_args.last();
     ProgramInfo {
         program: applet.map_or_else(

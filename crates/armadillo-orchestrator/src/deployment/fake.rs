@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub(super) enum Did {
 pub(super) struct Theatre {
     pub(super) acts: Arc<Vec<Act>>,
     pub(super) record: Arc<Mutex<Vec<(usize, Did, Instant)>>>,
+    programs: Arc<Mutex<BTreeMap<usize, PathBuf>>>,
 }
 
 impl Theatre {
@@ -53,7 +55,13 @@ impl Theatre {
         Self {
             acts: Arc::new(acts),
             record: Arc::default(),
+            programs: Arc::default(),
         }
+    }
+
+    /// What a server was started with last.
+    pub(super) fn program(&self, server: usize) -> PathBuf {
+        self.programs.lock().unwrap()[&server].clone()
     }
 
     fn note(&self, server: usize, did: Did) {
@@ -124,7 +132,7 @@ impl System for Theatre {
             .enumerate()
             .map(|(number, act)| ServerPlan {
                 key: key(number),
-                role: "fake",
+                role: if number % 2 == 0 { "even" } else { "odd" },
                 after: act
                     .after
                     .iter()
@@ -225,11 +233,13 @@ impl Site for FakeSite {
     fn start<'a>(
         &'a self,
         server: &'a ServerKey,
-        _: &'a Program,
+        program: &'a Program,
         _: &'a Launch,
     ) -> Fut<'a, Result<Box<dyn Running>, BackEndError>> {
         let number = index(server);
         self.theatre.note(number, Did::Start);
+        let mut programs = self.theatre.programs.lock().unwrap();
+        programs.insert(number, program.path.clone());
         let running: Box<dyn Running> = Box::new(FakeRunning {
             theatre: self.theatre.clone(),
             number,

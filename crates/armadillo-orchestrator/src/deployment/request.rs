@@ -8,7 +8,7 @@ use super::look::NotGood;
 use crate::backend::BackEndError;
 use crate::deadline::Deadline;
 use crate::process::Exit;
-use crate::program::Program;
+use crate::programs::Programs;
 use crate::server::ServerKey;
 use crate::settings::Settings;
 use crate::system::System;
@@ -25,8 +25,8 @@ pub struct StartRequest {
     pub topology: Topology,
     /// The settings of the run.
     pub settings: Settings,
-    /// The system's program.
-    pub program: Program,
+    /// The programs, one for each role of the topology.
+    pub programs: Programs,
     /// The directory in which each server gets one of its own. It is kept.
     pub directory: PathBuf,
     /// A directory that only its owner can enter, for files with secrets; `None` leaves them in the servers' own.
@@ -47,6 +47,14 @@ pub enum StartError {
         topology: String,
         /// What is wrong with the plan.
         source: BadPlan,
+    },
+    /// Nothing was found that the servers of a role could run.
+    #[error("{deployment} has no program for the role {role}")]
+    Program {
+        /// The deployment's id.
+        deployment: String,
+        /// The role.
+        role: &'static str,
     },
     /// There is no place for its servers.
     #[error("no place for {deployment}: {source}")]

@@ -78,6 +78,16 @@ impl Deployment {
             topology: request.topology.to_string(),
             source,
         })?;
+        let mut servers = BTreeMap::new();
+        for server in &plan {
+            let program = request.programs.get(&request.topology, server.role);
+            let program = program.ok_or_else(|| StartError::Program {
+                deployment: request.id.clone(),
+                role: server.role,
+            })?;
+            let known = Server::new(server.clone(), program.clone());
+            servers.insert(server.key.clone(), known);
+        }
         let secret = random::hex(32).map_err(|source| StartError::Secret {
             deployment: request.id.clone(),
             source,
@@ -100,16 +110,15 @@ impl Deployment {
             topology: request.topology,
             places: site.places().clone(),
             secret: Secret::new(secret),
-            stand_in: request.program.stand_in,
+            stand_ins: servers
+                .values()
+                .filter(|server| server.program.stand_in)
+                .map(|server| server.plan.key.clone())
+                .collect(),
             settings: request.settings,
         };
-        let servers: BTreeMap<ServerKey, Server> = plan
-            .into_iter()
-            .map(|plan| (plan.key.clone(), Server::new(plan)))
-            .collect();
         Ok(Self {
             system: request.system,
-            program: request.program,
             view,
             back_end,
             site,
@@ -238,7 +247,7 @@ impl Deployment {
         }
         let launch = self.system.launch(&self.view, key);
         let running: Arc<dyn Running> =
-            Arc::from(self.site.start(key, &self.program, &launch).await?);
+            Arc::from(self.site.start(key, &server.program, &launch).await?);
         server.started(Arc::clone(&running), launch.stop);
         self.notices.send(Notice::ServerStarted {
             server: key.clone(),

@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 
 use crate::backend::Running;
 use crate::process::Exit;
+use crate::program::Program;
 use crate::server::{ServerPlan, Stage, Stop};
 
 /// How a server's process is, as the orchestrator knows it.
@@ -45,6 +46,8 @@ pub struct ServerStatus {
 /// A server of a deployment: its plan, and what became of it.
 pub(super) struct Server {
     pub(super) plan: ServerPlan,
+    /// What it runs, each time it is started.
+    pub(super) program: Program,
     pub(super) status: watch::Sender<ServerStatus>,
     /// Whoever operates on the server has the permit: one at a time.
     pub(super) turn: Semaphore,
@@ -62,9 +65,10 @@ struct Held {
 }
 
 impl Server {
-    pub(super) fn new(plan: ServerPlan) -> Self {
+    pub(super) fn new(plan: ServerPlan, program: Program) -> Self {
         Self {
             plan,
+            program,
             status: watch::Sender::new(ServerStatus {
                 phase: Phase::Planned,
                 pid: None,

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 use super::fake::{Act, Did, Theatre, key};
 use super::*;
 use crate::deadline::Deadline;
+use crate::program::Program;
+use crate::programs::Programs;
 use crate::server::Stage;
 use crate::topology::Topology;
 
@@ -29,7 +31,28 @@ fn block_on<F: Future>(future: F) -> F::Output {
         .block_on(future)
 }
 
+fn program(path: &str) -> Program {
+    Program {
+        path: path.into(),
+        leading_args: Vec::new(),
+        version: None,
+        title: "fake".into(),
+        stand_in: path == "/stand-in",
+    }
+}
+
 async fn start(theatre: &Theatre) -> Arc<Deployment> {
+    let mut programs = Programs::default();
+    programs.add("fake", None, program("/own"));
+    let binaries = BTreeMap::new();
+    start_on(theatre, programs, binaries).await.unwrap()
+}
+
+async fn start_on(
+    theatre: &Theatre,
+    programs: Programs,
+    binaries: BTreeMap<String, String>,
+) -> Result<Arc<Deployment>, StartError> {
     let request = StartRequest {
         id: "fake-1".into(),
         system: Box::leak(Box::new(theatre.clone())),
@@ -38,24 +61,46 @@ async fn start(theatre: &Theatre) -> Arc<Deployment> {
             shape: "row".into(),
             params: BTreeMap::new(),
             options: Vec::new(),
+            binaries,
         },
         settings: Default::default(),
-        program: Program {
-            path: "/".into(),
-            leading_args: Vec::new(),
-            version: None,
-            title: "fake".into(),
-            stand_in: false,
-        },
+        programs,
         directory: "/".into(),
         secrets: None,
         share: None,
         deadline: Deadline::after(LIMIT),
     };
     let (notices, _) = unbounded_channel();
-    Deployment::start(Arc::new(theatre.clone()), request, notices)
-        .await
-        .unwrap()
+    Deployment::start(Arc::new(theatre.clone()), request, notices).await
+}
+
+#[test]
+fn each_server_runs_the_program_of_its_role() {
+    let act = || Act {
+        after: Vec::new(),
+        stop_after: Vec::new(),
+        answers: Duration::ZERO,
+        ready: Duration::ZERO,
+        ends: Duration::ZERO,
+    };
+    let theatre = Theatre::new(vec![act(), act(), act()]);
+    let mut programs = Programs::default();
+    programs.add("fake", None, program("/own"));
+    programs.add("fake", Some("other"), program("/stand-in"));
+    block_on(async {
+        let binaries = BTreeMap::from([("odd".to_owned(), "other".to_owned())]);
+        let started = start_on(&theatre, programs.clone(), binaries).await;
+        let view = started.unwrap().view().clone();
+        assert_eq!(view.stand_ins, [key(1)].into());
+        let ran = |number| theatre.program(number).display().to_string();
+        assert_eq!([ran(0), ran(1), ran(2)], ["/own", "/stand-in", "/own"]);
+        let binaries = BTreeMap::from([("odd".to_owned(), "unknown".to_owned())]);
+        let refused = start_on(&theatre, programs, binaries).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "fake-1 has no program for the role odd"
+        );
+    });
 }
 
 /// Server `number` waits for some of those before it, and stops after some of those behind it.

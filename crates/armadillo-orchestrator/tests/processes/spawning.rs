@@ -225,4 +225,13 @@ fn find_program() {
     assert!(error.contains("is not executable"), "{error}");
     let found = named("/bin/echo").unwrap();
     assert!(found.version.is_some() && !found.stand_in);
+    let error = Program::find_named(&Row, "/nonexistent/program", "node").unwrap_err();
+    assert!(!error.is_missing());
+    let text = error.to_string();
+    assert!(
+        text.starts_with("for the role node: the row program /nonexistent/program does not exist"),
+        "{text}"
+    );
+    let named = Program::find_named(&Row, "/bin/echo", "node").unwrap();
+    assert_eq!(named, found);
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use armadillo_orchestrator::process::{Ledger, Processes, proc_fs};
 use armadillo_orchestrator::{
-    Deadline, Deployment, Local, Notice, Poll, Program, ServerKey, StartError, StartRequest,
-    Topology,
+    Deadline, Deployment, Local, Notice, Poll, Program, Programs, ServerKey, StartError,
+    StartRequest, Topology,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -90,12 +90,14 @@ impl Ground {
         topology: &Topology,
         limit: Duration,
     ) -> Result<Arc<Deployment>, StartError> {
+        let mut programs = Programs::default();
+        programs.add("row", None, program);
         let request = StartRequest {
             id: "row-1".into(),
             system: &Row,
             topology: topology.clone(),
             settings: Default::default(),
-            program,
+            programs,
             directory: self.path().join("servers"),
             secrets: Some(self.path().join("secrets")),
             share: None,
@@ -134,6 +136,7 @@ pub(crate) fn row(shape: &str, nodes: u32, options: &[(&str, &str)]) -> Topology
             .iter()
             .map(|(server, word)| ((*server).to_owned(), (*word).to_owned()))
             .collect(),
+        binaries: BTreeMap::new(),
     }
 }
 

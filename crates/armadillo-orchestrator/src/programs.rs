@@ -1,0 +1,56 @@
+//! The programs of a run: each system's own, and those that topologies name for roles.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::program::Program;
+use crate::topology::Topology;
+
+/// Programs that were found, by what they are for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Programs(BTreeMap<String, OfSystem>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct OfSystem {
+    own: Option<Program>,
+    named: BTreeMap<String, Program>,
+}
+
+impl Programs {
+    /// Adds the program that servers of `system` run; `named`: those for which a topology names it so.
+    pub fn add(&mut self, system: &str, named: Option<&str>, program: Program) {
+        let known = self.0.entry(system.to_owned()).or_default();
+        match named {
+            Some(name) => {
+                known.named.insert(name.to_owned(), program);
+            }
+            None => known.own = Some(program),
+        }
+    }
+
+    /// What the servers of a role run in a deployment of this topology.
+    #[must_use]
+    pub fn get(&self, topology: &Topology, role: &str) -> Option<&Program> {
+        let known = self.0.get(&topology.system)?;
+        match topology.binary(role) {
+            Some(name) => known.named.get(name),
+            None => known.own.as_ref(),
+        }
+    }
+
+    /// All of them: the system's name, the name in topologies that name it, the program.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>, &Program)> {
+        self.0.iter().flat_map(|(system, known)| {
+            let own = known
+                .own
+                .iter()
+                .map(move |own| (system.as_str(), None, own));
+            let named = known
+                .named
+                .iter()
+                .map(move |(name, program)| (system.as_str(), Some(name.as_str()), program));
+            own.chain(named)
+        })
+    }
+}
