@@ -24,10 +24,12 @@ mod purge;
 mod role;
 #[cfg(test)]
 mod scripted;
+mod shards;
 mod system;
 pub mod topology;
 
 pub use health::AGENCY;
 pub use members::{Member, ServerStatus};
 pub use role::Role;
+pub use shards::Shard;
 pub use system::ArangoDb;

@@ -63,7 +63,7 @@ pub struct Member {
 }
 
 /// One entry of a cluster's health.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Entry {
     #[serde(rename = "Endpoint", default)]
     endpoint: String,
@@ -85,10 +85,18 @@ struct Enclosed {
 }
 
 /// The entries of a health, by id: of the answer of a coordinator, or of the agency.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Entries(BTreeMap<String, Entry>);
 
 impl Entries {
+    /// The names of planned servers, by id.
+    pub(crate) fn keys(&self, view: &View) -> BTreeMap<String, ServerKey> {
+        let entries = self.0.iter();
+        entries
+            .filter_map(|(id, entry)| Some((id.clone(), server_at(view, &entry.endpoint)?)))
+            .collect()
+    }
+
     /// Those of planned servers with their names.
     pub(crate) fn members(self, view: &View) -> Vec<Member> {
         let entries = self.0.into_iter();

@@ -5,6 +5,7 @@ mod exits;
 #[cfg(test)]
 mod fake;
 mod gates;
+mod leaders;
 mod logs;
 mod look;
 mod operate;
@@ -52,6 +53,7 @@ pub struct Deployment {
     servers: BTreeMap<ServerKey, Server>,
     notices: Notices,
     board: look::Board,
+    leaders: leaders::Keeper,
     crashes: Mutex<Vec<Crash>>,
     /// Counts exits, starts, stages and operations: whoever waits for one of them wakes up.
     changes: watch::Sender<u64>,
@@ -99,6 +101,10 @@ impl Deployment {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     fn changed(&self) {

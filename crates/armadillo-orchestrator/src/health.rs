@@ -1,6 +1,6 @@
 //! Health: a state for each *planned* server and a leader for each named group, as a value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,35 @@ pub enum State {
     Unknown,
 }
 
+/// Something that several servers keep copies of: a shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The server that leads it; `None` while there is none.
+    pub leader: Option<ServerKey>,
+    /// The servers that should have a copy and do not have everything.
+    pub behind: BTreeSet<ServerKey>,
+    /// The servers that have a copy and should not.
+    pub leaving: BTreeSet<ServerKey>,
+}
+
+impl Part {
+    /// What keeps it from being as it should be, if anything does.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        let list = |servers: &BTreeSet<ServerKey>| {
+            let names: Vec<&str> = servers.iter().map(ServerKey::as_str).collect();
+            names.join(", ")
+        };
+        let behind =
+            (!self.behind.is_empty()).then(|| format!("{} not in sync", list(&self.behind)));
+        let leaving =
+            (!self.leaving.is_empty()).then(|| format!("{} still has a copy", list(&self.leaving)));
+        let leader = self.leader.is_none().then(|| "no leader".to_owned());
+        let all: Vec<String> = leader.into_iter().chain(behind).chain(leaving).collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+}
+
 /// One look at a deployment. A planned server that is gone is in it, as failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -31,13 +60,17 @@ pub struct Health {
     /// A number for each group that grows with every change of its leader (a Raft term), where the system has one.
     #[serde(default)]
     pub terms: BTreeMap<String, u64>,
-    /// What keeps the whole from being good although each server is: shards not in sync, say.
+    /// What is kept in copies, by name, where the system knows: `shard s8 of db/docs`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, Part>,
+    /// What else keeps the whole from being good although each server is.
     #[serde(default)]
     pub complaints: Vec<String>,
 }
 
 impl Health {
-    /// Whether every planned server is good, every group has a leader and there is no complaint.
+    /// Whether every planned server is good, every group has a leader, every part its leader and its copies, and there is no
+    /// complaint.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.missing().is_empty()
@@ -62,8 +95,13 @@ impl Health {
             .iter()
             .filter(|(_, leader)| leader.is_none())
             .map(|(group, _)| format!("{group} has no leader"));
+        let parts = self
+            .parts
+            .iter()
+            .filter_map(|(name, part)| Some(format!("{name}: {}", part.missing()?)));
         servers
             .chain(leaders)
+            .chain(parts)
             .chain(self.complaints.iter().cloned())
             .collect()
     }
@@ -79,11 +117,16 @@ impl Health {
         u32::try_from((good * 100).checked_div(self.servers.len()).unwrap_or(100)).unwrap_or(100)
     }
 
-    /// The same without one server: for a wait that expects it to be gone.
+    /// The same without one server: for a wait that expects it to be gone. Its copies are not missed; a group or a part that it
+    /// leads is led all the same.
     #[must_use]
     pub fn without(&self, server: &ServerKey) -> Self {
         let mut rest = self.clone();
         rest.servers.remove(server);
+        for part in rest.parts.values_mut() {
+            part.behind.remove(server);
+            part.leaving.remove(server);
+        }
         rest
     }
 
@@ -97,6 +140,27 @@ impl Health {
         Self {
             servers: wanted.collect(),
             ..self.clone()
+        }
+    }
+
+    /// The groups and the parts that this server leads.
+    #[must_use]
+    pub fn led_by(&self, server: &ServerKey) -> Vec<&str> {
+        let groups = self.leaders.iter().map(|(name, leader)| (name, leader));
+        let parts = self.parts.iter().map(|(name, part)| (name, &part.leader));
+        let led = groups
+            .chain(parts)
+            .filter(|(_, leader)| leader.as_ref() == Some(server));
+        led.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// From now on it leads nothing: its process is gone.
+    pub(crate) fn depose(&mut self, server: &ServerKey) {
+        let parts = self.parts.values_mut().map(|part| &mut part.leader);
+        for leader in self.leaders.values_mut().chain(parts) {
+            if leader.as_ref() == Some(server) {
+                *leader = None;
+            }
         }
     }
 
@@ -118,7 +182,7 @@ impl fmt::Display for State {
     }
 }
 
-/// A table, a line for each server and each group.
+/// A table, a line for each server, each group, and each part that is not as it should be.
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let good = self
@@ -158,6 +222,20 @@ impl fmt::Display for Health {
                 leader.as_ref().map_or("none", ServerKey::as_str)
             )?;
         }
+        if !self.parts.is_empty() {
+            let good = self.parts.values().filter(|part| part.missing().is_none());
+            writeln!(
+                f,
+                "  {} of {} parts in sync",
+                good.count(),
+                self.parts.len()
+            )?;
+        }
+        for (name, part) in &self.parts {
+            if let Some(missing) = part.missing() {
+                writeln!(f, "  {name}: {missing}")?;
+            }
+        }
         for complaint in &self.complaints {
             writeln!(f, "  {complaint}")?;
         }
@@ -188,8 +266,54 @@ mod tests {
                 "raft has no leader"
             ]
         );
-        assert!(!health.without(&"member-2".into()).is_good());
+        assert_eq!(
+            health.without(&"member-2".into()).missing(),
+            ["raft has no leader"]
+        );
         assert_eq!(health.only(&["member-2".into()]).percent(), 0);
         assert_eq!(health.only(&["member-1".into()]).percent(), 100);
+    }
+
+    fn part(leader: Option<&str>, behind: &[&str]) -> Part {
+        Part {
+            leader: leader.map(ServerKey::from),
+            behind: behind.iter().copied().map(ServerKey::from).collect(),
+            leaving: BTreeSet::new(),
+        }
+    }
+
+    #[test]
+    fn a_copy_of_a_server_that_is_excepted_is_not_missed_but_its_lead_is() {
+        let mut health = Health::default();
+        for server in ["a", "b"] {
+            let good = (State::Good, String::new());
+            health.servers.insert(server.into(), good);
+        }
+        let parts = [
+            ("shard 1", part(Some("a"), &[])),
+            ("shard 2", part(Some("a"), &["b"])),
+            ("shard 3", part(None, &["b", "c"])),
+        ];
+        health.parts = parts.map(|(name, part)| (name.to_owned(), part)).into();
+        assert_eq!(
+            health.missing(),
+            [
+                "shard 2: b not in sync",
+                "shard 3: no leader, b, c not in sync"
+            ]
+        );
+        assert_eq!(
+            health.without(&"b".into()).missing(),
+            ["shard 3: no leader, c not in sync"]
+        );
+        assert_eq!(health.led_by(&"a".into()), ["shard 1", "shard 2"]);
+        health.depose(&"a".into());
+        assert!(health.led_by(&"a".into()).is_empty());
+        assert_eq!(health.missing()[0], "shard 1: no leader");
+        let table = health.to_string();
+        assert!(table.contains("\n  0 of 3 parts in sync\n"), "{table}");
+        assert!(table.contains("\n  shard 1: no leader\n"), "{table}");
+        let json = serde_json::to_string(&health).unwrap();
+        assert_eq!(serde_json::from_str::<Health>(&json).unwrap(), health);
     }
 }

@@ -7,6 +7,7 @@ pub mod deployment;
 pub mod health;
 pub mod http;
 pub mod join;
+pub mod leadership;
 pub mod local;
 pub mod notice;
 pub mod poll;
@@ -31,6 +32,7 @@ pub use health::{Health, State};
 pub use http::{Client, HttpError, Request, Response};
 #[doc(hidden)]
 pub use inventory;
+pub use leadership::{LeadershipEntry, LeadershipLog};
 pub use local::Local;
 pub use notice::Notice;
 pub use poll::Poll;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::deployment::Operation;
+use crate::leadership::LeadershipEntry;
 use crate::server::{ServerKey, Stage};
 
 /// Something that happened to a deployment.
@@ -51,6 +52,8 @@ pub enum Notice {
         /// Whether it was done, and if not, why.
         result: Result<(), String>,
     },
+    /// Another leader of a group was seen, or none.
+    Leader(LeadershipEntry),
     /// Something that does not end anything but should be known.
     Warning {
         /// A sentence.

@@ -1,5 +1,5 @@
 //! A system with faults to order: the servers of the tally example, called wrongly if the topology says so, and a
-//! checker that finds what a test has left.
+//! checker that finds what a test has left. Its server leads the group `counters`.
 
 use armadillo::harness::needs::Needs;
 use armadillo::orchestrator::{
@@ -22,25 +22,29 @@ register_system!(BrittleSystem);
 /// The topology builder: one server.
 #[must_use]
 pub const fn brittle() -> BrittleTopology {
-    BrittleTopology { broken: 0 }
+    BrittleTopology(StaticTopology::new("brittle", "server").with("broken", 0))
 }
 
 /// See [`brittle`].
-pub struct BrittleTopology {
-    broken: u32,
-}
+pub struct BrittleTopology(StaticTopology);
 
 impl BrittleTopology {
     /// A server that cannot start.
     #[must_use]
     pub const fn broken(self) -> Self {
-        Self { broken: 1 }
+        Self(self.0.with("broken", 1))
+    }
+
+    /// A server that runs this program.
+    #[must_use]
+    pub const fn server_binary(self, program: &'static str) -> Self {
+        Self(self.0.with_binary("tally", program))
     }
 
     /// The finished value.
     #[must_use]
     pub const fn topology(self) -> StaticTopology {
-        StaticTopology::new("brittle", "server").with("broken", self.broken)
+        self.0
     }
 }
 
@@ -96,7 +100,12 @@ impl System for BrittleSystem {
     }
 
     fn health<'a>(&'a self, view: &'a View) -> Fut<'a, Health> {
-        TallySystem.health(view)
+        Box::pin(async move {
+            let mut health = TallySystem.health(view).await;
+            let leader = Some(ServerKey::from(SERVER));
+            health.leaders.insert("counters".to_owned(), leader);
+            health
+        })
     }
 
     fn exit_meaning(&self, role: &str, code: i32) -> ExitMeaning {

@@ -32,9 +32,11 @@ fn shapes(run: &Path) -> BTreeSet<String> {
 fn shape(parts: &[String]) -> String {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match parts.as_slice() {
+        ["servers", _, "leaders.jsonl"] => "servers/<deployment>/leaders.jsonl".to_owned(),
         ["servers", _, _, "log"] => "servers/<deployment>/<server>/log".to_owned(),
         ["servers", _, _, ..] => "servers/<deployment>/<server>/".to_owned(),
         ["tests", _, "output"] => "tests/<test>/output".to_owned(),
+        ["tests", _, "leaders.jsonl"] => "tests/<test>/leaders.jsonl".to_owned(),
         ["tests", _, "server-logs", _] => "tests/<test>/server-logs/<server>".to_owned(),
         ["tests", _, "attachments", ..] => "tests/<test>/attachments/".to_owned(),
         ["tests", _, ..] => "tests/<test>/".to_owned(),
@@ -60,6 +62,8 @@ fn every_file_of_a_run_is_described() {
         "junit.xml",
         "daemon.log",
         "servers/<deployment>/<server>/log",
+        "servers/<deployment>/leaders.jsonl",
+        "tests/<test>/leaders.jsonl",
         "tests/<test>/output",
     ];
     for shape in always {

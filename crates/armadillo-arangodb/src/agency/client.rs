@@ -11,7 +11,6 @@ use armadillo_orchestrator::{Client, Deadline, Poll, Request, Response, Secret, 
 use super::config::AgentConfig;
 use super::error::AgencyError;
 use super::leader::{Leadership, Look, agreed, newest_term};
-use super::log::LeadershipLog;
 use crate::auth;
 use crate::client::{ArangoError, label};
 use crate::launch::PORT;
@@ -39,7 +38,6 @@ pub struct Agency {
 struct Inner {
     agents: Vec<Agent>,
     token: Secret,
-    log: Arc<LeadershipLog>,
     /// Which agent answered last, so the leader, most likely; or [`NOBODY`].
     leader: AtomicUsize,
 }
@@ -73,7 +71,6 @@ impl Agency {
             inner: Arc::new(Inner {
                 agents: agents.collect(),
                 token: auth::superuser_token(view),
-                log: LeadershipLog::of(&view.deployment),
                 leader: AtomicUsize::new(NOBODY),
             }),
             limit: LIMIT,
@@ -87,12 +84,6 @@ impl Agency {
             inner: Arc::clone(&self.inner),
             limit,
         }
-    }
-
-    /// Who led when, as far as this process has seen it.
-    #[must_use]
-    pub fn log(&self) -> &LeadershipLog {
-        &self.inner.log
     }
 
     /// What one agent says of itself.
@@ -128,19 +119,22 @@ impl Agency {
 
     /// One look at all planned agents, at one time.
     pub(crate) async fn look(&self) -> Vec<Look> {
-        let looks = join_all(self.inner.agents.iter().map(|agent| async move {
+        join_all(self.inner.agents.iter().map(|agent| async move {
             let config = self.config_of(agent, LOOK_LIMIT).await;
             Look {
                 server: agent.key.clone(),
                 config: config.map_err(|error| crate::probe::reason(&error)),
             }
         }))
-        .await;
-        if let Some(term) = newest_term(&looks) {
-            let leader = agreed(&looks).map(|leader| leader.server);
-            self.inner.log.saw(term, leader);
-        }
-        looks
+        .await
+    }
+
+    /// Asks this agent first from now on: it was seen to lead.
+    pub(crate) fn expect_leader(&self, leader: &ServerKey) {
+        let mut agents = self.inner.agents.iter();
+        let index = agents.position(|agent| agent.key == *leader);
+        let index = index.unwrap_or(NOBODY);
+        self.inner.leader.store(index, Ordering::Relaxed);
     }
 
     /// The leader; waits until there is one that a majority of the planned agents names.

@@ -9,7 +9,6 @@ mod client;
 mod config;
 mod error;
 mod leader;
-mod log;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -20,5 +19,4 @@ pub use config::{AgentConfig, LastAcked};
 pub use error::AgencyError;
 pub use leader::Leadership;
 pub(crate) use leader::{Look, agreed, rivals};
-pub use log::{LeadershipEntry, LeadershipLog};
 pub use transaction::{Precondition, Transaction};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use armadillo_orchestrator::health::Part;
 use armadillo_orchestrator::{Health, ServerKey, State};
 
 use super::{AGENCY, state_of};
@@ -17,6 +18,8 @@ pub(super) struct Seen {
     pub(super) others: Vec<(ServerKey, Look)>,
     /// What the supervision says of the others, or why nobody says it.
     pub(super) members: Result<Vec<Member>, String>,
+    /// How each shard is, or why nobody says it.
+    pub(super) parts: Result<BTreeMap<String, Part>, String>,
 }
 
 /// The health of the whole.
@@ -45,6 +48,16 @@ pub(super) fn judge(seen: &Seen) -> Health {
             newest.unwrap_or_default()
         ));
     }
+    let parts = match &seen.parts {
+        Ok(parts) => parts.clone(),
+        Err(why) => {
+            // Without a leader there is no answer, and that is said of the agency.
+            if leader.is_some() {
+                complaints.push(format!("nobody says which shards are in sync: {why}"));
+            }
+            BTreeMap::new()
+        }
+    };
     Health {
         servers: agents.chain(others).collect(),
         leaders: BTreeMap::from([(AGENCY.to_owned(), leader.map(|leader| leader.server))]),
@@ -52,6 +65,7 @@ pub(super) fn judge(seen: &Seen) -> Health {
             .map(|term| (AGENCY.to_owned(), term))
             .into_iter()
             .collect(),
+        parts,
         complaints,
     }
 }
@@ -156,6 +170,7 @@ mod tests {
             agents: agents.collect(),
             others: vec![("dbserver-1".into(), serving)],
             members: Ok(status.map(member).into_iter().collect()),
+            parts: Ok(BTreeMap::new()),
         }
     }
 
@@ -184,6 +199,28 @@ mod tests {
         let believes = judge(&seen(&[Some((1, 5)), None, None], GOOD));
         assert_eq!(believes.leader(AGENCY), None, "nobody else names it");
         assert_eq!(believes.servers[&"agent-1".into()].0, State::Good);
+    }
+
+    #[test]
+    fn a_shard_that_is_not_in_sync_is_named() {
+        let mut seen = seen(&[Some((1, 1))], GOOD);
+        let part = Part {
+            leader: Some("dbserver-1".into()),
+            behind: ["dbserver-2".into()].into(),
+            ..Part::default()
+        };
+        seen.parts = Ok([("shard s8 of db/docs".to_owned(), part)].into());
+        let health = judge(&seen);
+        assert_eq!(
+            health.missing(),
+            ["shard s8 of db/docs: dbserver-2 not in sync"]
+        );
+        assert_eq!(health.led_by(&"dbserver-1".into()), ["shard s8 of db/docs"]);
+        seen.parts = Err("no answer".into());
+        assert_eq!(
+            judge(&seen).missing(),
+            ["nobody says which shards are in sync: no answer"]
+        );
     }
 
     #[test]

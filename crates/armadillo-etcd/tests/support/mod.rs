@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use armadillo_etcd::{EtcdClient, EtcdSystem, EtcdTopology, GROUP};
 use armadillo_orchestrator::process::Ledger;
 use armadillo_orchestrator::{
-    Deadline, Deployment, Health, Local, Operation, Processes, Program, ServerKey, Settings,
-    StartRequest, System, View, random,
+    Deadline, Deployment, Health, Local, Operation, Processes, Program, Programs, ServerKey,
+    Settings, StartRequest, System, View, random,
 };
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -84,12 +84,14 @@ async fn start(topology: EtcdTopology, program: Program, directory: &Path) -> Cl
     let wish = topology.topology().to_topology();
     let topology = EtcdSystem.complete(&wish, &settings()).unwrap();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let mut programs = Programs::default();
+    programs.add(EtcdSystem.name(), None, program);
     let request = StartRequest {
         id: format!("{}-{run}{number}", topology.label()),
         system: &EtcdSystem,
         topology,
         settings: settings(),
-        program,
+        programs,
         directory: directory.join("servers"),
         secrets: None,
         share: None,

@@ -22,8 +22,8 @@ use super::{lifecycle, release};
 use crate::event::Event;
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{
-    Ask, Claim, Claimed, Collect, Collected, DeploymentStatus, EndWorker, HealthAfter, Operate,
-    Problem, Release, Settle, StartWorker, Status, VersionedHealth, Want,
+    Ask, Claim, Claimed, Collect, Collected, DeploymentStatus, EndWorker, HealthAfter, Leaders,
+    Operate, Problem, Release, Settle, StartWorker, Status, VersionedHealth, Want,
 };
 
 /// The largest body a request may have: a batch of events with the output of tests that failed.
@@ -126,6 +126,9 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
         (&Method::POST, ["v1", "leases", lease, "health"]) => {
             health(daemon, lease, &token, parse(&body)?).await
         }
+        (&Method::POST, ["v1", "leases", lease, "leaders"]) => {
+            leaders(daemon, lease, &token, parse(&body)?).await
+        }
         (&Method::POST, ["v1", "leases", lease, "evidence"]) => {
             evidence(daemon, lease, &token, parse(&body)?).await
         }
@@ -200,6 +203,15 @@ async fn health(daemon: &Daemon, lease: &str, token: &Secret, request: HealthAft
     let deadline = Deadline::after(Duration::from_millis(request.limit_ms));
     let (version, health) = deployment.wait_for_health(request.after, deadline).await;
     json(&VersionedHealth { version, health })
+}
+
+/// The look is for what happened just now.
+async fn leaders(daemon: &Daemon, lease: &str, token: &Secret, request: Leaders) -> Answer {
+    let (_, deployment) = daemon.pools.find(lease, token)?;
+    deployment
+        .health(Duration::from_millis(request.limit_ms))
+        .await;
+    json(&deployment.leadership_log())
 }
 
 async fn evidence(daemon: &Daemon, lease: &str, token: &Secret, request: Collect) -> Answer {

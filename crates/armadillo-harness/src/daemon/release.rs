@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use armadillo_orchestrator::deployment::Phase;
-use armadillo_orchestrator::{Deployment, Scope, Secret};
+use armadillo_orchestrator::{Deployment, LeadershipLog, Scope, Secret};
 
 use super::Daemon;
 use super::pools::{LeaseProblem, settle};
@@ -60,6 +60,11 @@ pub(super) async fn release(
     } else {
         BTreeMap::new()
     };
+    let leaders = if failed {
+        deployment.leadership_log()
+    } else {
+        LeadershipLog::default()
+    };
     let co_tenants = daemon.pools.with(id, |pool| {
         pool.failed_somebody |= failed;
         let held = pool.leases.remove(lease)?;
@@ -82,6 +87,7 @@ pub(super) async fn release(
         crashes,
         co_tenants: co_tenants.flatten().unwrap_or_default(),
         server_logs,
+        leaders,
     })
 }
 

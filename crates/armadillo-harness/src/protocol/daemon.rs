@@ -8,6 +8,7 @@
 //! | `POST /v1/leases/{id}/release` | [`Release`] | [`Released`] |
 //! | `POST /v1/leases/{id}/operate` | [`Operate`] | `{}` when it has been seen to take effect |
 //! | `POST /v1/leases/{id}/health` | [`HealthAfter`] | [`VersionedHealth`] |
+//! | `POST /v1/leases/{id}/leaders` | [`Leaders`] | the [`LeadershipLog`] after another look |
 //! | `POST /v1/leases/{id}/fixtures/claim` | [`Claim`] | [`Claimed`] |
 //! | `POST /v1/leases/{id}/fixtures/settle` | [`Settle`] | `{}` |
 //! | `POST /v1/leases/{id}/evidence` | [`Collect`] | [`Collected`] |
@@ -24,7 +25,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use armadillo_orchestrator::{Health, Programs, Secret, ServerKey, Settings, Topology, View};
+use armadillo_orchestrator::{
+    Health, LeadershipLog, Programs, Secret, ServerKey, Settings, Topology, View,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::needs::LeaseMode;
@@ -117,6 +120,9 @@ pub struct Released {
     pub co_tenants: Vec<String>,
     /// The servers' log lines of the lease's time; filled for a failed test, a leak or a crash.
     pub server_logs: BTreeMap<ServerKey, String>,
+    /// Who led when, since the deployment was started; filled likewise.
+    #[serde(default)]
+    pub leaders: LeadershipLog,
 }
 
 /// A fault or an operation on one server. Only exclusive and fresh leases may.
@@ -136,6 +142,13 @@ pub struct HealthAfter {
     /// The version known; 0 for none.
     pub after: u64,
     /// How long to wait for another, in milliseconds; then the newest is the answer.
+    pub limit_ms: u64,
+}
+
+/// A look at who leads, and the log of who led.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Leaders {
+    /// How long the look may take, in milliseconds.
     pub limit_ms: u64,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use armadillo_orchestrator::ServerKey;
+use armadillo_orchestrator::{LeadershipLog, ServerKey};
 
 use super::journal::Journal;
 use super::slot::Ground;
@@ -36,6 +36,18 @@ impl TestFiles {
             self.keep(
                 &self.directory.join("server-logs").join(server.as_str()),
                 text.as_bytes(),
+                journal,
+            );
+        }
+    }
+
+    /// Keeps who led when, if anybody was to lead.
+    pub(super) fn keep_leaders(&self, log: &LeadershipLog, journal: &Journal) {
+        let lines = log.to_lines();
+        if !lines.is_empty() {
+            self.keep(
+                &self.directory.join("leaders.jsonl"),
+                lines.as_bytes(),
                 journal,
             );
         }

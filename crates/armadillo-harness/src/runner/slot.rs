@@ -302,6 +302,7 @@ fn finish(ground: &Rc<Ground>, slot: usize, job: &Job, ended: Ended) {
     if failed {
         files.keep_output(&attempted.output, &ground.journal);
         files.keep_server_logs(&released.server_logs, &ground.journal);
+        files.keep_leaders(&released.leaders, &ground.journal);
     }
     ground.journal.emit(EventKind::TestFinished(TestFinished {
         test: planned.name.clone(),

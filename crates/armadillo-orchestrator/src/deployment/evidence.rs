@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Deployment;
+use super::{Deployment, leaders};
 use crate::deadline::Deadline;
 use crate::http::Client;
 use crate::join::join_all;
@@ -32,7 +32,7 @@ pub struct EvidenceReport {
 type Piece = Result<PathBuf, String>;
 
 impl Deployment {
-    /// Collects what the system names, the process table and the last log lines into the directory `dest`. Verbs that
+    /// Collects what the system names, the process table, the log of who led and the last log lines into the directory `dest`. Verbs that
     /// may end a server come after everything that asks it.
     pub async fn evidence(
         &self,
@@ -47,6 +47,10 @@ impl Deployment {
             return report;
         }
         report.add(save(dest, "processes", self.process_table().as_bytes()));
+        let lines = self.leadership_log().to_lines();
+        if !lines.is_empty() {
+            report.add(save(dest, leaders::FILE, lines.as_bytes()));
+        }
         let (verbs, questions): (Vec<Evidence>, Vec<Evidence>) = self
             .system
             .evidence(&self.view)

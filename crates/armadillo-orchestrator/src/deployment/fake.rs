@@ -48,6 +48,8 @@ pub(super) struct Theatre {
     pub(super) acts: Arc<Vec<Act>>,
     pub(super) record: Arc<Mutex<Vec<(usize, Did, Instant)>>>,
     programs: Arc<Mutex<BTreeMap<usize, PathBuf>>>,
+    /// Who leads the group `troupe`, in which term; `None`: there is no such group.
+    pub(super) leader: Arc<Mutex<Option<(Option<ServerKey>, u64)>>>,
 }
 
 impl Theatre {
@@ -56,6 +58,7 @@ impl Theatre {
             acts: Arc::new(acts),
             record: Arc::default(),
             programs: Arc::default(),
+            leader: Arc::default(),
         }
     }
 
@@ -175,11 +178,15 @@ impl System for Theatre {
 
     fn health<'a>(&'a self, view: &'a View) -> Fut<'a, Health> {
         let good = |key: &ServerKey| (key.clone(), (State::Good, String::new()));
-        let servers = view.places.keys().map(good).collect();
-        Box::pin(std::future::ready(Health {
-            servers,
+        let mut health = Health {
+            servers: view.places.keys().map(good).collect(),
             ..Health::default()
-        }))
+        };
+        if let Some((leader, term)) = self.leader.lock().unwrap().clone() {
+            health.leaders.insert("troupe".into(), leader);
+            health.terms.insert("troupe".into(), term);
+        }
+        Box::pin(std::future::ready(health))
     }
 
     fn purge<'a>(&'a self, _: &'a View, _: &'a str) -> Fut<'a, Result<Vec<String>, String>> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::Deployment;
+use super::leaders::now_ms;
 use super::status::{Phase, Server};
 use crate::deadline::Deadline;
 use crate::health::{Health, State};
@@ -84,11 +85,26 @@ impl Deployment {
 
     /// One look; `None` if the deadline came before it was over.
     async fn look(&self, deadline: Deadline) -> Option<Health> {
+        let began_ms = now_ms();
         let look = Deadline::after(LOOK_LIMIT).bound(self.system.health(&self.view));
         let seen = deadline.bound(look).await?;
         let health = self.overlay(seen.unwrap_or_else(unanswered));
         self.board.publish(&health);
+        self.note_leaders(&health, began_ms);
         Some(health)
+    }
+
+    /// One look, or what another sees that is under way.
+    pub(super) async fn look_unless_somebody_does(&self, deadline: Deadline) {
+        match self.board.turn() {
+            Turn::Look(_looking) => {
+                self.look(deadline).await;
+            }
+            Turn::Wait(mut look) => {
+                // An error says that the look has ended, which is what was waited for.
+                let _ = deadline.bound(look.changed()).await;
+            }
+        }
     }
 
     /// Adds what is known of the processes.
@@ -100,11 +116,7 @@ impl Deployment {
                 .or_insert_with(|| (State::Unknown, "nothing was said of it".into()));
             if let Some(why) = why_failed(server) {
                 *state = (State::Failed, why);
-                for leader in health.leaders.values_mut() {
-                    if leader.as_ref() == Some(key) {
-                        *leader = None;
-                    }
-                }
+                health.depose(key);
             }
         }
         health
@@ -122,15 +134,7 @@ impl Deployment {
         let mut changes = self.changes();
         loop {
             changes.mark_unchanged();
-            match self.board.turn() {
-                Turn::Look(_looking) => {
-                    self.look(deadline).await;
-                }
-                Turn::Wait(mut look) => {
-                    // An error says that the look has ended, which is what was waited for.
-                    let _ = deadline.bound(look.changed()).await;
-                }
-            }
+            self.look_unless_somebody_does(deadline).await;
             let (version, health) = self.board.seen();
             if version > after || deadline.passed() {
                 return (version, health);

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::Deployment;
 use super::exits::LAST_LINES;
 use super::gates;
+use super::leaders::Keeper;
 use super::look::Board;
 use super::prove::{Proof, prove};
 use super::request::{Failure, Problem, StartError, StartRequest};
@@ -60,7 +61,10 @@ impl Deployment {
         let deadline = request.deadline;
         let deployment = Arc::new(Self::place(back_end, request, notices).await?);
         match deployment.start_all(deadline).await {
-            Ok(()) => Ok(deployment),
+            Ok(()) => {
+                deployment.keep_leadership_log();
+                Ok(deployment)
+            }
             Err(error) => {
                 deployment.end(Deadline::after(CLEAN_UP_LIMIT)).await;
                 Err(error)
@@ -92,6 +96,7 @@ impl Deployment {
             deployment: request.id.clone(),
             source,
         })?;
+        let leaders = Keeper::new(&request.directory);
         let site = back_end
             .place(&PlaceRequest {
                 deployment: &request.id,
@@ -125,6 +130,7 @@ impl Deployment {
             servers,
             notices: Notices::new(&request.id, notices),
             board: Board::default(),
+            leaders,
             crashes: Mutex::default(),
             changes: watch::Sender::new(0),
             ended: AtomicBool::new(false),

@@ -1,5 +1,6 @@
 //! The order of starts and stops, for plans of every shape.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,14 +45,17 @@ fn program(path: &str) -> Program {
 async fn start(theatre: &Theatre) -> Arc<Deployment> {
     let mut programs = Programs::default();
     programs.add("fake", None, program("/own"));
-    let binaries = BTreeMap::new();
-    start_on(theatre, programs, binaries).await.unwrap()
+    let nowhere = Path::new("/nonexistent");
+    start_on(theatre, programs, BTreeMap::new(), nowhere)
+        .await
+        .unwrap()
 }
 
 async fn start_on(
     theatre: &Theatre,
     programs: Programs,
     binaries: BTreeMap<String, String>,
+    directory: &Path,
 ) -> Result<Arc<Deployment>, StartError> {
     let request = StartRequest {
         id: "fake-1".into(),
@@ -65,7 +69,7 @@ async fn start_on(
         },
         settings: Default::default(),
         programs,
-        directory: "/".into(),
+        directory: directory.into(),
         secrets: None,
         share: None,
         deadline: Deadline::after(LIMIT),
@@ -74,28 +78,82 @@ async fn start_on(
     Deployment::start(Arc::new(theatre.clone()), request, notices).await
 }
 
-#[test]
-fn each_server_runs_the_program_of_its_role() {
-    let act = || Act {
+/// A server that takes no time for anything.
+fn at_once() -> Act {
+    Act {
         after: Vec::new(),
         stop_after: Vec::new(),
         answers: Duration::ZERO,
         ready: Duration::ZERO,
         ends: Duration::ZERO,
+    }
+}
+
+#[test]
+fn who_led_is_logged_also_while_nobody_asks() {
+    let theatre = Theatre::new(vec![at_once(), at_once()]);
+    let lead = |leader: Option<usize>, term| {
+        *theatre.leader.lock().unwrap() = Some((leader.map(key), term));
     };
-    let theatre = Theatre::new(vec![act(), act(), act()]);
+    lead(Some(0), 1);
+    let directory = tempfile::tempdir().unwrap();
+    block_on(async {
+        let mut programs = Programs::default();
+        programs.add("fake", None, program("/own"));
+        let started = start_on(&theatre, programs, BTreeMap::new(), directory.path()).await;
+        let deployment = started.unwrap();
+        // More than the time between two looks.
+        let while_nobody_asks = async || tokio::time::sleep(Duration::from_secs(2)).await;
+        lead(None, 1);
+        while_nobody_asks().await;
+        lead(Some(1), 2);
+        while_nobody_asks().await;
+        while_nobody_asks().await;
+        let log = deployment.leadership_log();
+        let said: Vec<String> = log.entries().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "troupe: s-0 leads in term 1",
+                "troupe: nobody leads in term 1",
+                "troupe: s-1 leads in term 2"
+            ]
+        );
+        let file = std::fs::read_to_string(directory.path().join("leaders.jsonl")).unwrap();
+        assert_eq!(file, log.to_lines());
+        let evidence = directory.path().join("evidence");
+        deployment.evidence(&evidence, LIMIT).await;
+        let file = std::fs::read_to_string(evidence.join("leaders.jsonl")).unwrap();
+        assert_eq!(file, log.to_lines());
+        // What has ended is not looked at any more, and what is dropped keeps nothing alive.
+        deployment.stop(LIMIT).await;
+        lead(Some(0), 3);
+        while_nobody_asks().await;
+        assert_eq!(deployment.leadership_log(), log);
+        let weak = Arc::downgrade(&deployment);
+        drop(deployment);
+        while_nobody_asks().await;
+        assert!(weak.upgrade().is_none());
+    });
+}
+
+#[test]
+fn each_server_runs_the_program_of_its_role() {
+    let theatre = Theatre::new(vec![at_once(), at_once(), at_once()]);
     let mut programs = Programs::default();
     programs.add("fake", None, program("/own"));
     programs.add("fake", Some("other"), program("/stand-in"));
+    let nowhere = Path::new("/nonexistent");
     block_on(async {
         let binaries = BTreeMap::from([("odd".to_owned(), "other".to_owned())]);
-        let started = start_on(&theatre, programs.clone(), binaries).await;
+        let started = start_on(&theatre, programs.clone(), binaries, nowhere).await;
         let view = started.unwrap().view().clone();
         assert_eq!(view.stand_ins, [key(1)].into());
         let ran = |number| theatre.program(number).display().to_string();
         assert_eq!([ran(0), ran(1), ran(2)], ["/own", "/stand-in", "/own"]);
         let binaries = BTreeMap::from([("odd".to_owned(), "unknown".to_owned())]);
-        let refused = start_on(&theatre, programs, binaries).await.unwrap_err();
+        let refused = start_on(&theatre, programs, binaries, nowhere).await;
+        let refused = refused.unwrap_err();
         assert_eq!(
             refused.to_string(),
             "fake-1 has no program for the role odd"

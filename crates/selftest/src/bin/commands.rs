@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use armadillo::prelude::*;
-use armadillo_selftest::brittle::Brittle;
+use armadillo_selftest::brittle::{Brittle, brittle};
 use armadillo_selftest::meeting;
 use tally_system::Tally;
 
@@ -64,5 +64,13 @@ mod endless {
 
 #[armadillo::test]
 async fn needs_a_program(brittle: Brittle) -> TestResult {
+    brittle.add(0).await
+}
+
+#[armadillo::test(
+    brittle(server_binary = "/nonexistent/other"),
+    ignore = "its program is nowhere"
+)]
+async fn names_another_program(brittle: Brittle) -> TestResult {
     brittle.add(0).await
 }

@@ -119,6 +119,22 @@ fn a_program_that_does_not_exist() {
 }
 
 #[test]
+fn a_program_that_a_topology_names_and_that_does_not_exist() {
+    let ran = run(&["names_another_program", "--include-ignored"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.said());
+    let said = "error: for the role tally: the brittle program /nonexistent/other does not exist";
+    assert!(ran.stderr.starts_with(said), "{}", ran.stderr);
+    // The system's own program is not even looked for.
+    let args = [
+        "names_another_program",
+        "--include-ignored",
+        "--brittle=PATH",
+    ];
+    let ran = run(&args);
+    assert!(ran.stderr.starts_with(said), "{}", ran.stderr);
+}
+
+#[test]
 fn a_directory_that_cannot_be_written_to() {
     let suite = suite(&["pass::one"]).file("in the way", "");
     let place = suite.home().join("in the way");
