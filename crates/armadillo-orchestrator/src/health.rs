@@ -146,9 +146,10 @@ impl Health {
     /// The groups and the parts that this server leads.
     #[must_use]
     pub fn led_by(&self, server: &ServerKey) -> Vec<&str> {
-        let groups = self.leaders.iter().map(|(name, leader)| (name, leader));
         let parts = self.parts.iter().map(|(name, part)| (name, &part.leader));
-        let led = groups
+        let led = self
+            .leaders
+            .iter()
             .chain(parts)
             .filter(|(_, leader)| leader.as_ref() == Some(server));
         led.map(|(name, _)| name.as_str()).collect()

@@ -42,14 +42,17 @@ pub(super) enum Did {
     End,
 }
 
+/// Who leads, in which term.
+type Led = (Option<ServerKey>, u64);
+
 /// The servers of a deployment and the record of what was done to them.
 #[derive(Clone)]
 pub(super) struct Theatre {
     pub(super) acts: Arc<Vec<Act>>,
     pub(super) record: Arc<Mutex<Vec<(usize, Did, Instant)>>>,
     programs: Arc<Mutex<BTreeMap<usize, PathBuf>>>,
-    /// Who leads the group `troupe`, in which term; `None`: there is no such group.
-    pub(super) leader: Arc<Mutex<Option<(Option<ServerKey>, u64)>>>,
+    /// Who leads the group `troupe`; `None`: there is no such group.
+    pub(super) leader: Arc<Mutex<Option<Led>>>,
 }
 
 impl Theatre {

@@ -29,7 +29,7 @@ fn the_list_in_three_formats() {
     let ignored = run(&["--list", "--ignored", "--format=terse"]);
     assert_eq!(
         ignored.stdout,
-        "pass::slowly: test\npass::another_day: test\n"
+        "names_another_program: test\npass::slowly: test\npass::another_day: test\n"
     );
     assert!(pretty.runs().is_empty() && ignored.runs().is_empty());
 }
