@@ -2,11 +2,13 @@
 
 pub use crate::agency::{Agency, AgencyError, Precondition, Transaction, Written};
 pub use crate::client::{
-    ArangoClient, ArangoError, Collection, Connection, DocumentMeta, Grant, Refusal, User, Version,
+    ArangoClient, ArangoError, Collection, Connection, DocumentMeta, Grant, Refusal, ShardError,
+    User, Version,
 };
 pub use crate::fixture::{
-    Agents, Auth, Cluster, Coordinators, Database, DbServers, Deployment, Maintenance,
+    Agents, Auth, Cluster, Coordinators, Database, DbServers, Deployment, Jobs, Maintenance,
     SingleServer, TestUser,
 };
 pub use crate::members::ServerStatus;
+pub use crate::shards::Shard;
 pub use crate::topology::{Single, cluster, single};

@@ -33,6 +33,7 @@ pub struct ArangoClient {
 }
 
 struct Inner {
+    view: View,
     servers: Vec<(String, Client)>,
     credentials: Credentials,
     authorization: Secret,
@@ -78,7 +79,7 @@ impl ArangoClient {
             password: auth::root_password(view),
             token: auth::superuser_token(view),
         };
-        Self::with_token(addresses, credentials)
+        Self::with_token(view, addresses, credentials)
     }
 
     /// A client with the rights of `user`, who shows name and password.
@@ -91,7 +92,7 @@ impl ArangoClient {
             password: password.clone(),
             token: auth::user_token(view, user),
         };
-        Self::new(for_clients(view), credentials, authorization)
+        Self::new(view, for_clients(view), credentials, authorization)
     }
 
     /// A client that shows this token, whatever it is. Its [`Self::connection`] has no user and no password.
@@ -102,21 +103,27 @@ impl ArangoClient {
             password: Secret::default(),
             token: token.clone(),
         };
-        Self::with_token(for_clients(view), credentials)
+        Self::with_token(view, for_clients(view), credentials)
     }
 
-    fn with_token(addresses: Vec<String>, credentials: Credentials) -> Self {
+    fn with_token(view: &View, addresses: Vec<String>, credentials: Credentials) -> Self {
         let authorization = Secret::new(format!("bearer {}", credentials.token.reveal()));
-        Self::new(addresses, credentials, authorization)
+        Self::new(view, addresses, credentials, authorization)
     }
 
-    fn new(addresses: Vec<String>, credentials: Credentials, authorization: Secret) -> Self {
+    fn new(
+        view: &View,
+        addresses: Vec<String>,
+        credentials: Credentials,
+        authorization: Secret,
+    ) -> Self {
         let servers = addresses
             .into_iter()
             .map(|address| (address.clone(), Client::tcp(address)))
             .collect();
         Self {
             inner: Arc::new(Inner {
+                view: view.clone(),
                 servers,
                 credentials,
                 authorization,
@@ -132,6 +139,16 @@ impl ArangoClient {
             inner: Arc::clone(&self.inner),
             limit,
         }
+    }
+
+    /// How long a request may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// The deployment.
+    pub(crate) fn view(&self) -> &View {
+        &self.inner.view
     }
 
     /// Where the deployment's servers for clients are reached: `http://127.0.0.1:4711`.

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod error_names;
 mod path;
+mod placement;
 #[cfg(test)]
 pub(crate) mod tests;
 mod user;
@@ -27,4 +28,5 @@ pub use document::{DocumentMeta, WriteDocument};
 pub use error::ArangoError;
 pub(crate) use error::label;
 pub use error_names::error_name;
+pub use placement::ShardError;
 pub use user::{Grant, User};

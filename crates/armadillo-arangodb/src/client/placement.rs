@@ -37,7 +37,9 @@ pub enum ShardError {
         collection: String,
     },
     /// The collection has another number of shards than one.
-    #[error("{collection} has {count} shards: `shard_leader_of(key)` tells which of their leaders has a document")]
+    #[error(
+        "{collection} has {count} shards: `shard_leader_of(key)` tells which of their leaders has a document"
+    )]
     NotOneShard {
         /// The collection.
         collection: String,
