@@ -52,6 +52,9 @@ pub(crate) async fn change<T>(
         if timeout(CONFIRMATION, confirmed).await.is_err() {
             return Err(ApiError::new(503, 1457, "timeout in cluster operation"));
         }
+        for (name, _) in wanted.databases.iter().filter(|(_, made)| !**made) {
+            cluster.sweep(&format!("Collections/{name}")).await;
+        }
         cluster.refresh(server).await?;
         return Ok(value);
     }

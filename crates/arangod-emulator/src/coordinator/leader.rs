@@ -12,7 +12,7 @@ use super::Planned;
 use crate::cluster::Cluster;
 use crate::errors::ApiError;
 use crate::http::{ClientError, Reply, percent};
-use crate::server::Server;
+use crate::server::{Server, Stage};
 
 /// So long a leader that takes the request is looked for.
 const SEARCH: Duration = Duration::from_secs(10);
@@ -163,6 +163,9 @@ impl Cluster {
                 if !self.seat(collection, shard).planned {
                     return Err(ApiError::collection_not_found(collection.name()));
                 }
+            }
+            if server.stage() == Stage::Stopping {
+                return Err(ApiError::shutting_down());
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -21,6 +21,5 @@ pub(crate) use join::join_all;
 pub(crate) use keys::Keys;
 pub(crate) use leader::Ask;
 pub(crate) use numbers::Numbers;
-pub(crate) use placement::change_replication;
 pub(crate) use plan::Planned;
 pub(crate) use removal::remove;

@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Planned;
-use crate::cluster::{Cluster, Decided, PATIENCE};
-use crate::errors::ApiError;
-use crate::server::Server;
+use crate::cluster::Cluster;
 
 /// What says that a server is on its way out, below `Target`.
 pub(super) const LEAVING: [&str; 2] = ["CleanedServers", "ToBeCleanedServers"];
@@ -70,85 +67,6 @@ impl Cluster {
     }
 }
 
-/// The list of a shard with another number of servers, or nothing if there are not enough. Those
-/// that are not in sync go first; the leader stays.
-fn resized(
-    planned: &[String],
-    in_sync: &[String],
-    usable: &[String],
-    start: usize,
-    wanted: usize,
-) -> Option<Vec<String>> {
-    let mut list = planned.to_vec();
-    while list.len() > wanted {
-        let lagging = list.iter().skip(1).rposition(|id| !in_sync.contains(id));
-        list.remove(lagging.map_or(list.len() - 1, |place| place + 1));
-    }
-    let count = usable.len().max(1);
-    let turn = (0..usable.len()).filter_map(|step| usable.get((start + step) % count));
-    for id in turn {
-        if list.len() < wanted && !list.contains(id) {
-            list.push(id.clone());
-        }
-    }
-    (list.len() == wanted).then_some(list)
-}
-
-fn texts(list: &Value) -> Vec<String> {
-    let list = list.as_array().into_iter().flatten();
-    list.filter_map(|id| id.as_str().map(String::from))
-        .collect()
-}
-
-/// Plans as many servers for each shard as the collection's replication factor says. arangod's
-/// supervision does that with jobs; here it is one transaction for each shard, whose followers
-/// come or go as after any other change of the plan.
-pub(crate) async fn change_replication(
-    server: &Server,
-    cluster: &Cluster,
-    collection: &Planned,
-    wanted: u64,
-) -> Result<(), ApiError> {
-    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-    for shard in collection.shards() {
-        let path = format!("{}/shards/{shard}", collection.path());
-        for _ in 0..100 {
-            let planned = cluster.look(&format!("Plan/{path}"), Value::clone);
-            let current = format!("Current/{}/{shard}/servers", collection.path());
-            let in_sync = cluster.look(&current, texts);
-            let (usable, start) = (cluster.usable_dbservers(), server.rotation.get());
-            server.rotation.set(start.wrapping_add(1));
-            let Some(list) = resized(&texts(&planned), &in_sync, &usable, start, wanted) else {
-                break;
-            };
-            if json!(list) == planned {
-                break;
-            }
-            let mut conditions = cluster.nobody_leaves();
-            conditions.insert(format!("/arango/Plan/{path}"), json!({ "old": planned }));
-            conditions.insert(
-                format!("/arango/Supervision/Shards/{shard}"),
-                json!({ "oldEmpty": true }),
-            );
-            let operations = json!({
-                format!("/arango/Plan/{path}"): list,
-                "/arango/Plan/Version": { "op": "increment" },
-            });
-            let conditions = Value::Object(conditions);
-            let decided = cluster
-                .agency
-                .write(operations, conditions, PATIENCE)
-                .await?;
-            if decided != Decided::Not {
-                break;
-            }
-            cluster.refresh(server).await?;
-        }
-    }
-    cluster.refresh(server).await?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,20 +83,5 @@ mod tests {
         assert_eq!(distribute(&servers, 0, 1, 5), [names("a b c")]);
         assert_eq!(distribute(&[], 1, 2, 1), [names(""), names("")]);
         assert_eq!(distribute(&servers, usize::MAX, 2, 1).len(), 2);
-    }
-
-    #[test]
-    fn more_and_fewer_servers() {
-        let usable = names("a b c d");
-        let check = |planned: &str, in_sync: &str, wanted, expected: Option<&str>| {
-            let list = resized(&names(planned), &names(in_sync), &usable, 2, wanted);
-            assert_eq!(list, expected.map(names), "{planned} {in_sync} {wanted}");
-        };
-        check("a b", "a b", 3, Some("a b c"));
-        check("a", "a", 4, Some("a c d b"));
-        check("a b", "a b", 5, None);
-        check("a b c", "a c", 2, Some("a c"));
-        check("a b c", "a b c", 1, Some("a"));
-        check("a b", "a b", 2, Some("a b"));
     }
 }

@@ -40,10 +40,34 @@ pub(crate) async fn remove(
         let text = "timeout in cluster operation: dropped, but not by all dbservers yet";
         return Err(ApiError::new(503, 1457, text));
     }
+    cluster.sweep(&path).await;
     Ok(())
 }
 
+/// Whether there is nothing but places where something was.
+fn is_hollow(value: &Value) -> bool {
+    value
+        .as_object()
+        .is_some_and(|inner| inner.values().all(is_hollow))
+}
+
 impl Cluster {
+    /// Takes away what is left in `Current` of something that was dropped, if that is nothing.
+    pub(crate) async fn sweep(&self, path: &str) {
+        let place = format!("Current/{path}");
+        let left = self.look(&place, Value::clone);
+        if is_hollow(&left) {
+            let place = format!("/arango/{place}");
+            let operations = json!({
+                &place: { "op": "delete" },
+                "/arango/Current/Version": { "op": "increment" },
+            });
+            let conditions = json!({ place: { "old": left } });
+            // Empty places do no harm.
+            drop(self.agency.write(operations, conditions, PATIENCE).await);
+        }
+    }
+
     /// Whether nobody who lives has shards below this place of `Current` any more. Who has failed
     /// will see that they are not planned when it comes back.
     pub(crate) fn is_dropped(&self, path: &str) -> bool {

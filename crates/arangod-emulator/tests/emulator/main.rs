@@ -11,6 +11,7 @@ mod auth;
 mod boot;
 mod cluster;
 mod clusters;
+mod collections;
 mod command_line;
 mod data;
 mod durability;

@@ -17,6 +17,9 @@ use crate::errors::ApiError;
 use crate::http::Answer;
 use crate::store::attributes;
 
+/// So many documents are sent to a shard at once.
+const CHUNK: usize = 5000;
+
 /// What became of an element: what its leader said, which may be an error, or that none was asked
 /// or has confirmed it.
 pub(super) type Fate = Result<Value, ApiError>;
@@ -46,8 +49,6 @@ pub(super) struct How {
     pub(super) method: Method,
     pub(super) query: Vec<(String, String)>,
     pub(super) reads: bool,
-    /// At most so many elements at once.
-    pub(super) chunk: usize,
 }
 
 /// What all leaders said.
@@ -96,7 +97,7 @@ async fn ask_shard(
     how: &How,
 ) -> Merged {
     let mut merged = Merged::default();
-    for chunk in part.chunks(how.chunk.max(1)) {
+    for chunk in part.chunks(CHUNK) {
         if let Some(error) = &merged.refusal {
             let number = if error.number == 1457 {
                 1478
@@ -211,7 +212,6 @@ async fn send(
         // Silent leaders would not say which element failed.
         query: asks.parameters(&["silent"]),
         reads: only_reads(asks),
-        chunk: usize::MAX,
     };
     let mut merged = ask(asks, collection, parts, &how).await;
     if let (None, Some(error)) = (merged.status, merged.refusal) {

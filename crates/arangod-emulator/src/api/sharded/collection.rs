@@ -9,7 +9,7 @@ use super::properties::{brief, full, number, write_concern};
 use crate::api::collection::{flag, located, refuse_unable};
 use crate::auth::{Right, collection_right};
 use crate::cluster::{Decided, PATIENCE};
-use crate::coordinator::{Ask, Planned, change_replication, create, remove};
+use crate::coordinator::{Ask, Planned, create, remove};
 use crate::errors::ApiError;
 use crate::http::Answer;
 
@@ -147,6 +147,7 @@ fn responsible(asks: Sharded<'_>, found: &Planned) -> Result<Value, ApiError> {
     Ok(json!({ "shardId": found.shard_of(key)? }))
 }
 
+/// Changes what the plan says. Supervision sees to it that shards get as many followers.
 async fn set_properties(asks: Sharded<'_>, found: &Planned) -> Result<Value, ApiError> {
     let body = asks.request.json_object()?;
     refuse_unable(&body)?;
@@ -175,9 +176,6 @@ async fn set_properties(asks: Sharded<'_>, found: &Planned) -> Result<Value, Api
     }
     if !changed.is_empty() {
         write_properties(asks, found, changed).await?;
-    }
-    if let Some(copies) = copies.filter(|copies| *copies != before("replicationFactor")) {
-        change_replication(asks.server, asks.cluster, found, copies).await?;
     }
     let (database, id) = (&found.database, &found.id);
     let now = asks.cluster.collection(asks.server, database, id).await?;

@@ -14,9 +14,6 @@ use crate::errors::ApiError;
 use crate::http::Answer;
 use crate::store::Mode;
 
-/// So many documents are sent to a shard at once.
-const CHUNK: usize = 1000;
-
 /// A document with its key, and its text for messages about it.
 struct Document {
     key: String,
@@ -119,7 +116,6 @@ async fn check_keys(
         method: Method::PUT,
         query: vec![(String::from("onlyget"), String::from("true"))],
         reads: true,
-        chunk: CHUNK,
     };
     for fate in ask(asks, collection, parts, &how).await.fates.into_values() {
         // What was found has a revision; what was not is an error.
@@ -145,7 +141,6 @@ fn how(asks: Sharded<'_>, mode: Mode) -> How {
         method: Method::POST,
         query,
         reads: false,
-        chunk: CHUNK,
     }
 }
 

@@ -8,8 +8,7 @@ use crate::coordinator::{Planned, Wishes};
 use crate::errors::ApiError;
 use crate::store::{KeyGenerator, legal_collection};
 
-/// Attributes of the plan that answers carry, with what they are where the plan says nothing, and
-/// those that are the same for all; as recorded from a cluster of 3.12.10.
+/// Attributes of the plan that answers carry, as recorded from a cluster of 3.12.10.
 const SHOWN: [&str; 9] = [
     "cacheEnabled",
     "keyOptions",
