@@ -2,6 +2,7 @@
 
 mod failures;
 mod moves;
+mod random;
 
 use serde_json::{Value, json};
 

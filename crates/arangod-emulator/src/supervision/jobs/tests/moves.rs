@@ -6,7 +6,7 @@ use super::World;
 use crate::supervision::jobs::job::Clock;
 
 impl World {
-    fn ask(&mut self, id: &str, mut entry: Value) {
+    pub(super) fn ask(&mut self, id: &str, mut entry: Value) {
         entry["jobId"] = json!(id);
         entry["timeCreated"] = json!(self.clock.text());
         self.put(&format!("Target/ToDo/{id}"), entry);
@@ -27,7 +27,7 @@ impl World {
         String::from(reason.as_str().unwrap())
     }
 
-    fn rests(&self) {
+    pub(super) fn rests(&self) {
         assert!(self.locks().is_empty(), "{:?}", self.locks());
         for stage in ["ToDo", "Pending"] {
             let jobs = self.at(&format!("Target/{stage}"));

@@ -1,0 +1,191 @@
+//! Whatever happens in whatever order, jobs promote nobody who lacks something, and come to rest.
+
+use serde_json::{Value, json};
+
+use super::World;
+use crate::raft::Random;
+use crate::supervision::jobs::Step;
+use crate::supervision::jobs::view::server_of;
+
+const SERVERS: [&str; 4] = ["A", "B", "C", "D"];
+const SHARDS: [&str; 3] = ["s1", "s2", "s3"];
+
+/// A world with chance, and steps that were computed some time ago.
+struct Chaos {
+    world: World,
+    random: Random,
+    old: Vec<Step>,
+    asked: u64,
+    promoted: u64,
+}
+
+impl Chaos {
+    fn new(seed: u64) -> Self {
+        let mut world = World::new();
+        world.shard("s1", &["A", "B"], &["A", "B"]);
+        world.shard("s2", &["B", "C"], &["B", "C"]);
+        world.shard("s3", &["C", "D"], &["C", "D"]);
+        Self {
+            world,
+            random: Random::new(seed),
+            old: Vec::new(),
+            asked: 0,
+            promoted: 0,
+        }
+    }
+
+    fn pick<T: Copy>(&mut self, among: &[T]) -> T {
+        let place = self.random.below(among.len() as u64);
+        among[usize::try_from(place).unwrap()]
+    }
+
+    /// One thing that happens.
+    fn turn(&mut self) {
+        match self.random.below(12) {
+            0 | 11 => self.change_health(),
+            1 if self.asked < 8 => self.ask(),
+            2 => {
+                let factor = 1 + self.random.below(3);
+                let path = "Plan/Collections/_system/7/replicationFactor";
+                self.world.put(path, json!(factor));
+            }
+            3..6 => {
+                let shard = self.pick(&SHARDS);
+                self.world.serve(shard);
+            }
+            6..8 => self.lose_a_follower(),
+            _ => self.work(),
+        }
+    }
+
+    fn change_health(&mut self) {
+        let server = self.pick(&SERVERS);
+        let path = format!("Supervision/Health/{server}/Status");
+        let next = match self.world.at(&path).as_str() {
+            Some("GOOD") => "BAD",
+            Some("BAD") if self.random.below(4) > 0 => "FAILED",
+            _ => "GOOD",
+        };
+        self.world.health(server, next);
+    }
+
+    fn ask(&mut self) {
+        self.asked += 1;
+        let id = self.asked.to_string();
+        let kind = self.pick(&[
+            "moveShard",
+            "moveShard",
+            "cleanOutServer",
+            "resignLeadership",
+        ]);
+        let shard = self.pick(&SHARDS);
+        let plan = self.world.plan(shard);
+        let from = self.random.below(plan.len() as u64);
+        let from = plan[usize::try_from(from).unwrap()].clone();
+        let entry = json!({
+            "type": kind, "server": self.pick(&SERVERS), "database": "_system", "collection": "7",
+            "shard": shard, "fromServer": server_of(&from), "toServer": self.pick(&SERVERS),
+            "isLeader": from == plan[0], "remainsFollower": self.random.below(2) == 0,
+        });
+        self.world.ask(&id, entry);
+    }
+
+    /// A leader takes a follower that does not answer out of `Current`.
+    fn lose_a_follower(&mut self) {
+        let shard = self.pick(&SHARDS);
+        let path = format!("Current/Collections/_system/7/{shard}/servers");
+        let mut current: Vec<String> = serde_json::from_value(self.world.at(&path)).unwrap();
+        if current.len() > 1 && current[0] == self.world.plan(shard)[0] {
+            current.pop();
+            self.world.put(&path, json!(current));
+        }
+    }
+
+    /// Supervision does something: what follows now, or what another leader of the agency thought
+    /// some time ago.
+    fn work(&mut self) {
+        let mut steps = self.world.steps();
+        steps.extend(self.world.wanted());
+        if self.random.below(4) == 0 {
+            std::mem::swap(&mut steps, &mut self.old);
+        } else {
+            self.old.extend(steps.iter().cloned());
+        }
+        if steps.is_empty() {
+            return;
+        }
+        let place = self.random.below(steps.len() as u64);
+        let step = &steps[usize::try_from(place).unwrap()];
+        let before: Vec<Vec<String>> = SHARDS.iter().map(|shard| self.world.plan(shard)).collect();
+        if self.world.carry_out(step) {
+            for (shard, before) in SHARDS.iter().zip(before) {
+                self.check(shard, &before, step);
+            }
+        }
+    }
+
+    /// Whoever leads from now on has everything.
+    fn check(&mut self, shard: &str, before: &[String], step: &Step) {
+        let now = self.world.plan(shard);
+        let mut names: Vec<&str> = now.iter().map(|entry| server_of(entry)).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), now.len(), "{}: {now:?}", step.what);
+        if server_of(&before[0]) == server_of(&now[0]) {
+            return;
+        }
+        self.promoted += 1;
+        let path = format!("Current/Collections/_system/7/{shard}/servers");
+        let current = self.world.at(&path);
+        let current: Vec<String> = serde_json::from_value(current).unwrap();
+        assert!(
+            current.contains(&now[0]),
+            "{}: {now:?}, {current:?}",
+            step.what
+        );
+    }
+
+    /// Everybody is well again, and nobody asks for anything.
+    fn rest(&mut self) {
+        for server in SERVERS {
+            self.world.health(server, "GOOD");
+        }
+        self.world.put("Target/CleanedServers", json!([]));
+        let factor = "Plan/Collections/_system/7/replicationFactor";
+        self.world.put(factor, json!(2));
+        self.world.play(&SHARDS);
+        // Those that were cleaned out in the end may take something again.
+        self.world.put("Target/CleanedServers", json!([]));
+        self.world.play(&SHARDS);
+        self.world.rests();
+        assert_eq!(self.world.at("Target/ToBeCleanedServers"), self.nobody());
+        for shard in SHARDS {
+            let path = format!("Current/Collections/_system/7/{shard}/servers");
+            let plan = self.world.plan(shard);
+            assert_eq!(plan.len(), 2, "{plan:?}");
+            assert_eq!(self.world.at(&path), json!(plan));
+        }
+    }
+
+    fn nobody(&self) -> Value {
+        match self.world.at("Target/ToBeCleanedServers") {
+            Value::Null => Value::Null,
+            _ => json!([]),
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_nobody_leads_who_lacks_something() {
+    let mut promoted = 0;
+    for seed in 1..=60 {
+        let mut chaos = Chaos::new(seed);
+        for _ in 0..400 {
+            chaos.turn();
+        }
+        chaos.rest();
+        promoted += chaos.promoted;
+    }
+    // Otherwise it has shown nothing.
+    assert!(promoted > 30, "{promoted}");
+}
