@@ -11,10 +11,6 @@ pub(crate) enum Bug {
     /// A leader goes on without a follower that the agency still takes for one in sync.
     DropWithoutAgency,
     /// Supervision promotes servers that are not in sync.
-    #[cfg_attr(
-        not(feature = "planted"),
-        expect(dead_code, reason = "supervision promotes nobody yet")
-    )]
     PromoteAnybody,
     /// A follower applies what a former leader sends.
     NoEpochCheck,

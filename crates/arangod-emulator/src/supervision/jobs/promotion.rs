@@ -1,10 +1,16 @@
 //! Whom supervision makes the leader of a shard whose leader has failed.
 
 use super::view::{Place, View, server_of};
+use crate::planted::{self, Bug};
 
 /// The first server that is ready. Nobody else has everything that was acknowledged: if there is
 /// none, the shard stays without a leader.
 pub(super) fn new_leader<'a>(view: View<'a>, place: &Place, from: &str) -> Option<&'a str> {
+    if planted::has(Bug::PromoteAnybody) {
+        let planned = view.planned(place).into_iter();
+        let mut others = planned.filter(|server| server_of(server) != from);
+        return others.rfind(|server| view.is_fit(server));
+    }
     ready_to_lead(view, place, from).first().copied()
 }
 

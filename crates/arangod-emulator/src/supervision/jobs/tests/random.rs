@@ -41,19 +41,19 @@ impl Chaos {
 
     /// One thing that happens.
     fn turn(&mut self) {
-        match self.random.below(12) {
-            0 | 11 => self.change_health(),
+        match self.random.below(20) {
+            0 => self.change_health(),
             1 if self.asked < 8 => self.ask(),
             2 => {
                 let factor = 1 + self.random.below(3);
                 let path = "Plan/Collections/_system/7/replicationFactor";
                 self.world.put(path, json!(factor));
             }
-            3..6 => {
+            3 => self.lose_a_follower(),
+            4..8 => {
                 let shard = self.pick(&SHARDS);
                 self.world.serve(shard);
             }
-            6..8 => self.lose_a_follower(),
             _ => self.work(),
         }
     }
@@ -62,9 +62,9 @@ impl Chaos {
         let server = self.pick(&SERVERS);
         let path = format!("Supervision/Health/{server}/Status");
         let next = match self.world.at(&path).as_str() {
-            Some("GOOD") => "BAD",
-            Some("BAD") if self.random.below(4) > 0 => "FAILED",
-            _ => "GOOD",
+            Some("GOOD") if self.random.below(4) == 0 => "BAD",
+            Some("FAILED") => "GOOD",
+            _ => "FAILED",
         };
         self.world.health(server, next);
     }
@@ -110,6 +110,8 @@ impl Chaos {
             std::mem::swap(&mut steps, &mut self.old);
         } else {
             self.old.extend(steps.iter().cloned());
+            let many = self.old.len().saturating_sub(20);
+            self.old.drain(..many);
         }
         if steps.is_empty() {
             return;
