@@ -17,6 +17,7 @@ mod data;
 mod durability;
 mod golden;
 mod jobs;
+mod moves;
 mod rounds;
 mod sharded;
 mod shards;
