@@ -13,8 +13,10 @@ use crate::cluster::{Cluster, Decided, PATIENCE};
 use crate::errors::ApiError;
 use crate::server::Server;
 
-/// So long dbservers may take to make all shards.
-const CONFIRMATION: Duration = Duration::from_secs(30);
+/// So long dbservers may take to make all shards, beside so many grace periods in which supervision
+/// may find that one of them has failed, and others may take its place.
+const CONFIRMATION: Duration = Duration::from_secs(10);
+const GRACES: u32 = 4;
 /// So often a plan is made again because another one was faster.
 const TRIES: u32 = 100;
 
@@ -44,7 +46,7 @@ pub(crate) async fn create(
     let id = numbers.start.to_string();
     let path = plan(server, cluster, database, wishes, numbers.start).await?;
     let created = cluster.until(|cluster| cluster.progress(&path, wishes.wait_for_followers));
-    let problem = match timeout(CONFIRMATION, created).await {
+    let problem = match timeout(CONFIRMATION + cluster.grace() * GRACES, created).await {
         Ok(Ok(())) => {
             let found = cluster.find_planned(database, &id);
             return found.ok_or_else(|| ApiError::collection_not_found(&id));

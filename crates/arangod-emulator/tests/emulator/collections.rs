@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::clusters::{Cluster, spawn};
@@ -464,17 +465,33 @@ fn write(
     }
 }
 
-#[test]
-fn a_leader_that_is_killed_takes_no_acknowledged_document_along() {
+/// What happens to a leader in mid-write.
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    /// Killed, and started again at once.
+    Restart,
+    /// Killed for good.
+    Kill,
+    /// It stands still until another one leads, and then goes on.
+    Freeze,
+}
+
+/// The leaders of all shards.
+fn leaders(client: &Client) -> BTreeMap<String, Value> {
+    let answer = client.get("/_api/collection/c/shards?details=true").json();
+    let shards = answer["shards"].as_object().unwrap().iter();
+    shards
+        .map(|(shard, servers)| (shard.clone(), servers[0].clone()))
+        .collect()
+}
+
+/// Whatever happens to a leader, every acknowledged document is there afterwards.
+fn spoil_a_leader(fault: Fault) {
     let mut cluster = Cluster::start(3, 2);
     cluster.wait_until_healthy(8);
     let clients = [cluster.client(0), cluster.client(1)];
     create(&clients[0], "c", 2, 3);
-    let shards = clients[0]
-        .get("/_api/collection/c/shards?details=true")
-        .json()["shards"]
-        .clone();
-    let leader = shards.as_object().unwrap().values().next().unwrap()[0].clone();
+    let leader = leaders(&clients[0]).into_values().next().unwrap();
     let victim = (0..3)
         .find(|index| leader == Cluster::id(cluster.dbserver(*index)))
         .unwrap();
@@ -485,6 +502,12 @@ fn a_leader_that_is_killed_takes_no_acknowledged_document_along() {
             (acked.lock().unwrap().len() >= before + least).then_some(())
         });
     };
+    let replaced = || {
+        wait_for("other leaders", || {
+            let all = leaders(&clients[0]);
+            all.values().all(|now| *now != leader).then_some(())
+        });
+    };
     std::thread::scope(|scope| {
         for writer in 0..4 {
             let (client, stop, acked) = (&clients[writer % 2], &stop, &acked);
@@ -493,10 +516,24 @@ fn a_leader_that_is_killed_takes_no_acknowledged_document_along() {
         // Should an assertion fail here, the writers end all the same.
         let guard = StopAtEnd(&stop);
         written(100);
-        cluster.dbservers[victim].1.take().unwrap().kill();
-        let mut server = spawn(&cluster.agents, &cluster.dbservers[victim].0, "PRIMARY");
-        server.wait_until_ready();
-        cluster.dbservers[victim].1 = Some(server);
+        match fault {
+            Fault::Freeze => {
+                cluster.dbserver(victim).signal(Signal::STOP);
+                replaced();
+                written(100);
+                cluster.dbserver(victim).signal(Signal::CONT);
+            }
+            Fault::Kill => {
+                cluster.dbservers[victim].1.take().unwrap().kill();
+                replaced();
+            }
+            Fault::Restart => {
+                cluster.dbservers[victim].1.take().unwrap().kill();
+                let mut server = spawn(&cluster.agents, &cluster.dbservers[victim].0, "PRIMARY");
+                server.wait_until_ready();
+                cluster.dbservers[victim].1 = Some(server);
+            }
+        }
         written(100);
         drop(guard);
     });
@@ -511,6 +548,21 @@ fn a_leader_that_is_killed_takes_no_acknowledged_document_along() {
         );
     }
     assert!(count(&clients[0], "c").as_u64().unwrap() >= acked.len() as u64);
+}
+
+#[test]
+fn a_leader_that_is_restarted_loses_no_acknowledged_document() {
+    spoil_a_leader(Fault::Restart);
+}
+
+#[test]
+fn a_leader_that_is_killed_takes_no_acknowledged_document_along() {
+    spoil_a_leader(Fault::Kill);
+}
+
+#[test]
+fn a_leader_that_stood_still_loses_no_acknowledged_document() {
+    spoil_a_leader(Fault::Freeze);
 }
 
 struct StopAtEnd<'a>(&'a AtomicBool);
@@ -555,5 +607,60 @@ fn without_dbservers_nothing_is_acknowledged() {
         cluster.dbservers[index].1 = Some(server);
     }
     assert_eq!(client.get("/_api/document/c/k").status, 200);
+    assert_eq!(count(&client, "c"), 1);
+}
+
+#[test]
+fn a_collection_that_cannot_be_made_leaves_nothing() {
+    let cluster = Cluster::start(2, 1);
+    cluster.wait_until_healthy(6);
+    let client = cluster.client(0);
+    let body = json!({ "name": "c", "numberOfShards": 2, "replicationFactor": 2 });
+    cluster.dbserver(0).signal(Signal::STOP);
+    let refused = client.post("/_api/collection", &body);
+    assert_eq!(refused.error(), (503, 1457), "{}", refused.text);
+    assert_eq!(client.get("/_api/collection/c").error(), (404, 1203));
+    let planned = cluster.agents.read("/arango/Plan/Collections/_system");
+    assert_eq!(planned, json!({}));
+    // By now it is known to have failed.
+    let too_few = client.post("/_api/collection", &body);
+    assert_eq!(too_few.error(), (400, 1487), "{}", too_few.text);
+    let fewer = client.post("/_api/collection?enforceReplicationFactor=0", &body);
+    assert_eq!(fewer.status, 200, "{}", fewer.text);
+    cluster.dbserver(0).signal(Signal::CONT);
+    wait_for("the followers that were asked for", || {
+        let answer = client.get("/_admin/cluster/shardDistribution").json();
+        let shards = answer["results"]["c"]["Current"].as_object()?.clone();
+        let followed = |shard: &Value| shard["followers"].as_array().map(Vec::len) == Some(1);
+        shards.values().all(followed).then_some(())
+    });
+}
+
+#[test]
+fn without_the_agency_nobody_says_what_may_be_wrong() {
+    let mut cluster = Cluster::start(2, 1);
+    cluster.wait_until_healthy(6);
+    let client = cluster.client(0);
+    create(&client, "c", 1, 2);
+    let document = json!({"_key": "k"});
+    assert_eq!(client.post("/_api/document/c", &document).status, 202);
+    for index in 0..3 {
+        cluster.agents.kill(index);
+    }
+    assert_eq!(client.get("/_api/collection").error(), (503, 1457));
+    assert_eq!(client.get("/_api/collection/none").error(), (503, 1457));
+    // The leader may serve reads until its lease ends.
+    wait_for("the end of the lease", || {
+        let read = client.get("/_api/document/c/k");
+        let refused = (read.status != 200).then(|| read.error())?;
+        assert_eq!(refused, (503, 1478));
+        Some(())
+    });
+    for index in 0..3 {
+        cluster.agents.boot(index);
+    }
+    wait_for("the document", || {
+        (client.get("/_api/document/c/k").status == 200).then_some(())
+    });
     assert_eq!(count(&client, "c"), 1);
 }
