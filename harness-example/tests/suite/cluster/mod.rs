@@ -4,3 +4,4 @@
 mod agency;
 mod faults;
 mod members;
+mod shards;
