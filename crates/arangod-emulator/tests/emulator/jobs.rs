@@ -1,7 +1,7 @@
 //! Supervision's jobs, on dbservers that exist only in the agency.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -68,14 +68,15 @@ impl Dummies {
         dummies
     }
 
+    /// Writes what may be written twice: an agency that is electing takes nothing.
     fn write(&self, operations: Value) {
-        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let client = format!("dummies-{number}");
-        assert_eq!(
-            self.agents.write(&operations, &json!({}), &client),
-            Fate::Done
-        );
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        wait_for("a write", || {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let client = format!("dummies-{number}");
+            let fate = self.agents.write(&operations, &json!({}), &client);
+            (fate == Fate::Done).then_some(())
+        });
     }
 
     fn set(&self, path: &str, value: Value) {
