@@ -86,7 +86,11 @@ async fn are_all_there(docs: &Collection, keys: &[String]) -> TestResult {
 }
 
 /// 10,000 documents on their way into three shards, and a server that leads one of them dies.
-#[armadillo::test(cluster(dbservers = 3), markers(crash_test, failover, sharding), timeout = "2m")]
+#[armadillo::test(
+    cluster(dbservers = 3),
+    markers(crash_test, failover, sharding),
+    timeout = "2m"
+)]
 async fn an_import_outlives_a_shard_leader(
     cluster: Exclusive<Cluster>,
     db: Database,
