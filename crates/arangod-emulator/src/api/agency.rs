@@ -50,7 +50,7 @@ pub(crate) async fn agency(
         "read" => read(agent, request).await,
         "write" => write(agent, request).await,
         "transact" => transact(agent, request).await,
-        "transient" => transient(agent, request),
+        "transient" => transient(agent, request).await,
         _ => inquire(agent, request).await,
     };
     answered.or_else(|stop| stop.answer(verb))
@@ -197,9 +197,12 @@ async fn transact(agent: &Rc<Agent>, request: &Request) -> Result<Answer, Stop> 
     Ok(Answer::json(status, &json!(results)))
 }
 
-/// The store that is not replicated: only the leader's counts, and a new leader's is empty.
-fn transient(agent: &Rc<Agent>, request: &Request) -> Result<Answer, Stop> {
+/// The store that is not replicated: only the leader's counts, and a new leader's is empty. Whoever is
+/// answered was heard by one who led after it had asked: dbservers serve for a while on the strength
+/// of that, and a leader counts their silence from its beginning.
+async fn transient(agent: &Rc<Agent>, request: &Request) -> Result<Answer, Stop> {
     let queries = elements(request, "Expecting array of arrays as body for transient")?;
+    agent.barrier().await?;
     if agent.leads().is_none() {
         return Err(agent.elsewhere().into());
     }

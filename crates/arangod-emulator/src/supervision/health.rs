@@ -54,11 +54,11 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// A server seen for the first time.
-    pub(super) fn new() -> Self {
+    /// A server that is waited for since then.
+    pub(super) fn since(heard: Instant) -> Self {
         Self {
             heartbeat: String::new(),
-            heard: Instant::now(),
+            heard,
             heard_at: crate::system::timestamp(),
         }
     }
@@ -103,7 +103,7 @@ mod tests {
             grace: Duration::from_secs(10),
             ok: Duration::from_secs(5),
         };
-        let mut watched = Watched::new();
+        let mut watched = Watched::since(Instant::now());
         assert_eq!(watched.judge(None, &settings), Status::Good);
         for before in [Status::Bad, Status::Failed] {
             assert_eq!(watched.judge(Some(before), &settings), before);

@@ -1,5 +1,7 @@
 //! One round: what every planned server is, and what follows.
 
+use std::time::Instant;
+
 use serde_json::{Map, Value, json};
 
 use super::Supervision;
@@ -36,7 +38,7 @@ impl Supervision {
             return Ok(());
         }
         let servers = planned(&root);
-        if !self.may_begin(&servers) {
+        if !self.may_begin(&root, &servers) {
             return Ok(());
         }
         for (kind, id) in servers {
@@ -95,19 +97,29 @@ impl Supervision {
             .transient(|root| find(root, &path).as_str().map(String::from))
     }
 
-    /// A new leader has heard nobody yet, and must not take that for silence.
-    fn may_begin(&self, servers: &[(&'static str, String)]) -> bool {
+    /// A new leader has heard nobody yet, and must not take that for silence. Those who had failed
+    /// before need not be waited for.
+    fn may_begin(&self, root: &Value, servers: &[(&'static str, String)]) -> bool {
         let mut memory = self.memory.borrow_mut();
         if memory.begun {
             return true;
         }
-        let all = servers.iter().all(|(_, id)| self.heartbeat(id).is_some());
+        let health = find(root, "Supervision/Health");
+        let failed = |id: &str| health[id]["Status"] == Status::Failed.name();
+        let all = servers
+            .iter()
+            .all(|(_, id)| failed(id) || self.heartbeat(id).is_some());
         if !all && memory.since.elapsed() < self.patience() {
             self.log
                 .info("7928f", "supervision", "Postponing supervision for now");
             return false;
         }
         // Silence is counted from the beginning of the leadership.
+        let since = memory.since;
+        let watched = servers
+            .iter()
+            .map(|(_, id)| (id.clone(), Watched::since(since)));
+        memory.servers = watched.collect();
         memory.begun = true;
         true
     }
@@ -125,7 +137,7 @@ impl Supervision {
             let watched = memory
                 .servers
                 .entry(String::from(id))
-                .or_insert_with(Watched::new);
+                .or_insert_with(|| Watched::since(Instant::now()));
             watched.listen(self.heartbeat(id).as_deref());
             let status = watched.judge(before, &self.settings);
             (status, watched.heard_at.clone())
