@@ -14,7 +14,8 @@ pub(crate) enum Bug {
     PromoteAnybody,
     /// A follower applies what a former leader sends.
     NoEpochCheck,
-    /// A leader answers reads without knowing that it still leads.
+    /// A server answers reads from its own copy, without knowing that it leads, and without waiting
+    /// for what is not acknowledged yet.
     StaleReads,
     /// A copy that was away keeps what it has.
     ReplayOwnLog,

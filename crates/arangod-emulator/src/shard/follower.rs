@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::Place;
 use super::wire::{self, Message, Reply, What};
-use super::{Place, Shard};
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::planted::{self, Bug};
@@ -48,6 +48,12 @@ pub(crate) fn answer(server: &Server, request: &Request) -> Result<Answer, ApiEr
     Ok(Answer::json(200, &json!(reply)))
 }
 
+/// Whether a snapshot is older than what is there. A leader is never behind its followers: such a
+/// one was sent long ago to a server that stood still, and another one came since.
+fn is_outdated(mark: Option<Mark>, at: Position) -> bool {
+    mark.is_some_and(|mark| at < mark.at)
+}
+
 /// Nothing is awaited here: between the look at the mark and the change of it nobody else acts.
 fn follow(server: &Server, message: &Message, records: &[u8]) -> Result<Reply, ApiError> {
     let Some(shard) = server.shards.find(&message.shard) else {
@@ -61,7 +67,9 @@ fn follow(server: &Server, message: &Message, records: &[u8]) -> Result<Reply, A
     let mark = server.read(|store| Ok(store.collection_by_id(place.id).map(|found| found.mark)))?;
     let seen = mark.map_or(0, |mark| mark.seen);
     if shard.leads() {
-        return Ok(depose(&shard, message.epoch > seen));
+        // A later leader is heard as soon as this one has found out, which it does by itself.
+        let later = message.epoch > seen;
+        return Ok(if later { Reply::NotYet } else { Reply::Stale });
     }
     // Whoever has heard of an epoch hears nobody of an earlier one, whatever becomes of this message.
     if let Some(mark) = mark
@@ -93,8 +101,7 @@ fn follow(server: &Server, message: &Message, records: &[u8]) -> Result<Reply, A
         }
         _ if message.epoch < seen => Ok(Reply::Stale),
         What::Level { known, at } => level(server, place, mark, known, *at),
-        // A leader is never behind its followers: this was sent long ago, and another one came since.
-        What::Replace { at, .. } if mark.is_some_and(|mark| *at < mark.at) => Ok(Reply::Different),
+        What::Replace { at, .. } if is_outdated(mark, *at) => Ok(Reply::Different),
         What::Replace { meta, at } => {
             let own = planted::has(Bug::ReplayOwnLog) && mark.is_some();
             server.write(|store| {
@@ -108,16 +115,6 @@ fn follow(server: &Server, message: &Message, records: &[u8]) -> Result<Reply, A
             server.log.info("", "replication", text);
             Ok(Reply::Done)
         }
-    }
-}
-
-/// What a leader says to another one: a later one is heard as soon as this one has stopped.
-fn depose(shard: &Shard, later: bool) -> Reply {
-    if later {
-        shard.deposed.notify_one();
-        Reply::NotYet
-    } else {
-        Reply::Stale
     }
 }
 
@@ -159,5 +156,8 @@ mod tests {
         assert_eq!(judge(mark, at(6, 1)), Verdict::Gap);
         let heard = Mark { seen: 7, ..mark };
         assert_eq!(judge(heard, at(5, 4)), Verdict::Stale);
+        assert!(is_outdated(Some(mark), at(5, 2)) && is_outdated(Some(mark), at(4, 9)));
+        assert!(!is_outdated(Some(mark), at(5, 3)) && !is_outdated(Some(mark), at(6, 0)));
+        assert!(!is_outdated(None, at(1, 0)));
     }
 }

@@ -13,6 +13,7 @@ use super::{Asked, Shard, Standing};
 use crate::cluster::{Cluster, PATIENCE};
 use crate::errors::ApiError;
 use crate::server::Server;
+use crate::store::Store;
 
 /// The pause after something that did not come to pass.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -66,11 +67,11 @@ impl Work {
         called.then_some(())
     }
 
-    /// Whether the data are there. Where they are not, nobody must take that for an empty shard.
+    /// Whether the data are there, and can be changed. Where they are not, nobody must take that for an empty shard.
     fn is_there(&self) -> bool {
         let id = self.shard.place.id;
         self.server
-            .peek(|store| store.is_some_and(|store| store.collection_by_id(id).is_some()))
+            .peek(|store| store.is_some_and(|store| is_usable(store, id)))
     }
 
     /// Something that no entry in `Current` has had before.
@@ -104,4 +105,8 @@ impl Work {
                 .await,
         );
     }
+}
+
+fn is_usable(store: &Store, id: u64) -> bool {
+    store.check().is_ok() && store.collection_by_id(id).is_some()
 }

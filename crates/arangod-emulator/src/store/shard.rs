@@ -247,3 +247,129 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::{Change, Mode, SYSTEM_ID, attributes};
+
+    const HOW: Change = Change {
+        mode: Mode::Replace,
+        keep_null: true,
+        merge_objects: true,
+        return_new: false,
+        return_old: false,
+    };
+
+    fn at(epoch: u64, seq: u64) -> Position {
+        Position { epoch, seq }
+    }
+
+    fn opened(path: &std::path::Path) -> Store {
+        let (mut store, _) = Store::open(path, false, false).unwrap();
+        let databases = [(String::from("_system"), SYSTEM_ID)];
+        let made = store.transact(|store| {
+            store.follow_databases(&databases);
+            if store.collection_by_id(7).is_none() {
+                store.create_shard("_system", 7, CollectionMeta::named("s7"))?;
+                store.mark_shard(7, Mark::at(at(1, 0)));
+            }
+            Ok(())
+        });
+        made.unwrap();
+        store
+    }
+
+    fn grouped(store: &mut Store, keys: &[&str]) -> Option<Shipment> {
+        store.open_group().unwrap();
+        for key in keys {
+            let document = attributes(json!({ "_key": key })).unwrap();
+            store
+                .transact(|store| store.insert(7, document, &HOW))
+                .unwrap();
+        }
+        store.close_group(7).unwrap()
+    }
+
+    fn state(store: &Store) -> (Mark, Vec<String>) {
+        let found = store.collection_by_id(7).unwrap();
+        let documents = found.documents.iter();
+        let texts = documents.map(|(key, document)| document.render(found, key));
+        (found.mark, texts.collect())
+    }
+
+    #[test]
+    fn a_group_is_there_whole_or_not_at_all_with_its_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let mut store = opened(&path);
+        assert!(grouped(&mut store, &[]).is_none());
+        let before = std::fs::metadata(&path).unwrap().len();
+        let shipment = grouped(&mut store, &["a", "b"]).unwrap();
+        assert_eq!(shipment.at, at(1, 1));
+        let whole = state(&store);
+        drop(store);
+        let bytes = std::fs::read(&path).unwrap();
+        for cut in before..=bytes.len() as u64 {
+            std::fs::write(&path, &bytes[..usize::try_from(cut).unwrap()]).unwrap();
+            let found = state(&opened(&path));
+            if cut == bytes.len() as u64 {
+                assert_eq!(found, whole);
+            } else {
+                assert_eq!(found, (Mark::at(at(1, 0)), Vec::new()));
+            }
+        }
+    }
+
+    #[test]
+    fn copies_become_the_same_by_shipments_or_a_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut leader = opened(&folder.path().join("leader"));
+        let (by_records, by_snapshot) = (folder.path().join("r"), folder.path().join("s"));
+        let mut follower = opened(&by_records);
+        for keys in [&["a", "b"][..], &["b"], &["c"]] {
+            let shipment = grouped(&mut leader, keys).unwrap();
+            let Shipment { at, sync, records } = &shipment;
+            follower
+                .transact(|store| store.apply_shipment(7, *at, *sync, records))
+                .unwrap();
+        }
+        assert_eq!(state(&follower), state(&leader));
+        // Whatever the other copy holds is gone.
+        let mut other = opened(&by_snapshot);
+        grouped(&mut other, &["x"]).unwrap();
+        let (meta, at, records) = leader.snapshot_shard(7).unwrap();
+        other
+            .transact(|store| store.replace_shard("_system", 7, meta, at, &records))
+            .unwrap();
+        assert_eq!(state(&other), state(&leader));
+        drop((follower, other));
+        for path in [by_records, by_snapshot] {
+            assert_eq!(state(&opened(&path)), state(&leader));
+        }
+    }
+
+    #[test]
+    fn records_of_another_shard_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = opened(&folder.path().join("journal"));
+        let shipment = grouped(&mut store, &["a"]).unwrap();
+        let refused =
+            store.transact(|store| store.apply_shipment(8, at(1, 2), false, &shipment.records));
+        assert_eq!(refused.unwrap_err().status, 400);
+        let torn = &shipment.records[1..];
+        let refused = store.transact(|store| store.apply_shipment(7, at(1, 2), false, torn));
+        assert_eq!(refused.unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn nobody_sees_a_group_that_was_interrupted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = opened(&folder.path().join("journal"));
+        store.open_group().unwrap();
+        store.abandon_group();
+        assert_eq!(store.check().unwrap_err().status, 500);
+    }
+}

@@ -15,9 +15,14 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Everything is started at once; nobody waits for anybody but by itself.
     pub(crate) fn start(dbservers: usize, coordinators: usize) -> Self {
+        Self::start_with(&[], dbservers, coordinators)
+    }
+
+    /// The same with more arguments for the agents.
+    pub(crate) fn start_with(agents: &[&str], dbservers: usize, coordinators: usize) -> Self {
         let places = |count| (0..count).map(|_| (Place::new(), None)).collect();
         let mut cluster = Self {
-            agents: Agents::plan(3, &[]),
+            agents: Agents::plan(3, agents),
             dbservers: places(dbservers),
             coordinators: places(coordinators),
         };

@@ -19,6 +19,7 @@ mod golden;
 mod jobs;
 mod moves;
 mod rounds;
+mod shard_rounds;
 mod sharded;
 mod shards;
 mod signals;

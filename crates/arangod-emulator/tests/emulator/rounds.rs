@@ -15,7 +15,7 @@ use crate::support::{pause, wait_for};
 /// How many count at the same time.
 const CLIENTS: usize = 8;
 
-fn number(name: &str, default: u64) -> u64 {
+pub(crate) fn number(name: &str, default: u64) -> u64 {
     let asked = std::env::var(name);
     asked
         .ok()
@@ -24,11 +24,11 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// Pseudo-random numbers from a seed (SplitMix64).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// A number below `end`.
-    fn below(&mut self, end: u64) -> usize {
+    pub(crate) fn below(&mut self, end: u64) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

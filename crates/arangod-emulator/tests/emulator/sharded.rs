@@ -21,7 +21,17 @@ const SHARD: &str = "s1001";
 impl Sharded {
     /// A shard on the first of so many servers, which may be more than its copies.
     pub(crate) fn start(servers: usize, copies: usize, write_concern: usize) -> Self {
-        let cluster = Cluster::start(servers, 0);
+        Self::start_with(&[], servers, copies, write_concern)
+    }
+
+    /// The same with more arguments for the agents.
+    pub(crate) fn start_with(
+        agents: &[&str],
+        servers: usize,
+        copies: usize,
+        write_concern: usize,
+    ) -> Self {
+        let cluster = Cluster::start_with(agents, servers, 0);
         let ids: Vec<String> = (0..servers)
             .map(|index| Cluster::id(cluster.dbserver(index)))
             .collect();
@@ -42,19 +52,33 @@ impl Sharded {
             format!("/arango/Plan/{COLLECTION}"): { "op": "set", "new": entry },
             "/arango/Plan/Version": { "op": "increment" },
         });
-        assert_eq!(self.write(&operations, &json!({})), Fate::Done);
+        wait_for("the plan", || {
+            (self.write(&operations, &json!({})) == Fate::Done).then_some(())
+        });
     }
 
-    pub(crate) fn write(&self, operations: &Value, conditions: &Value) -> Fate {
+    fn write(&self, operations: &Value, conditions: &Value) -> Fate {
         let name = format!("{:?}", std::time::Instant::now());
         self.cluster.agents.write(operations, conditions, &name)
     }
 
-    /// Plans other servers for the shard, if these are planned now.
-    pub(crate) fn replan(&self, old: &Value, new: &Value, more: Value) -> Fate {
+    /// Plans other servers for the shard in the place of these.
+    pub(crate) fn replan(&self, old: &Value, new: &Value) {
+        // The agency may have no leader for a moment.
+        wait_for("another plan", || {
+            let done = self.try_replan(old, new, json!({})) == Fate::Done;
+            (done || self.planned() == *new).then_some(())
+        });
+    }
+
+    /// The same, if more conditions hold.
+    fn try_replan(&self, old: &Value, new: &Value, more: Value) -> Fate {
         let key = format!("/arango/Plan/{COLLECTION}/shards/{SHARD}");
+        // Supervision plans as many followers as this says.
+        let factor = format!("/arango/Plan/{COLLECTION}/replicationFactor");
         let operations = json!({
             key.clone(): { "op": "set", "new": new },
+            factor: new.as_array().map_or(1, Vec::len),
             "/arango/Plan/Version": { "op": "increment" },
         });
         let mut conditions = json!({ key: { "old": old } });
@@ -183,7 +207,7 @@ impl Sharded {
                 format!("/arango/Supervision/Health/{to}/Status"): { "old": "GOOD" },
                 format!("/arango/Current/{COLLECTION}/{SHARD}/servers"): { "old": current },
             });
-            (self.replan(&old, &json!(new), more) == Fate::Done).then_some(())
+            (self.try_replan(&old, &json!(new), more) == Fate::Done).then_some(())
         });
         self.leader()
     }
@@ -200,7 +224,9 @@ impl Sharded {
             format!("/arango/Plan/{COLLECTION}"): { "op": "delete" },
             "/arango/Plan/Version": { "op": "increment" },
         });
-        assert_eq!(self.write(&operations, &json!({})), Fate::Done);
+        wait_for("the plan", || {
+            (self.write(&operations, &json!({})) == Fate::Done).then_some(())
+        });
         wait_for("the end of the collection", || {
             let path = format!("/arango/Current/{COLLECTION}");
             self.cluster.agents.read(&path).is_null().then_some(())

@@ -98,7 +98,9 @@ fn what_a_killed_leader_has_acknowledged_is_on_the_next() {
 
 #[test]
 fn a_restarted_leader_goes_on_with_what_it_had() {
-    let mut sharded = Sharded::start(2, 2, 1);
+    // However long a restart takes: nobody else is put in its place.
+    let patient = ["--agency.supervision-grace-period=300"];
+    let mut sharded = Sharded::start_with(&patient, 2, 2, 1);
     assert_eq!(sharded.insert(0, "k", &json!(1)).status, 202);
     sharded.kill(0);
     sharded.boot(0);
@@ -181,6 +183,20 @@ fn a_leader_that_stood_still_answers_nothing_stale() {
         sharded.wait_until_in_sync();
         assert_eq!(sharded.get(next, "k").json()["v"], "new");
         assert_eq!(sharded.get(0, "k").error(), (421, 1496));
+        // Nor has the third one taken anything from it.
+        let third = 3 - next;
+        let old = sharded.planned();
+        let (from, to) = (&sharded.ids[next], &sharded.ids[third]);
+        let resigned = json!([format!("_{from}"), to, sharded.ids[0]]);
+        sharded.replan(&old, &resigned);
+        wait_for("the resignation", || {
+            (sharded.current()[0] == resigned[0]).then_some(())
+        });
+        let new = json!([to, from, sharded.ids[0]]);
+        sharded.replan(&resigned, &new);
+        let answer = sharded.get_when_leading(third, "k");
+        assert_eq!(answer.json()["v"], "new");
+        assert_eq!(sharded.count(third), 1);
     });
 }
 
@@ -192,35 +208,23 @@ fn a_leader_resigns_and_followers_are_planned_anew() {
     let resigned = format!("_{}", ids[0]);
     let old = json!([ids[0], ids[1]]);
     let new = json!([resigned, ids[1]]);
-    assert_eq!(
-        sharded.replan(&old, &new, json!({})),
-        crate::agents::Fate::Done
-    );
+    sharded.replan(&old, &new);
     wait_for("the resignation", || {
         (sharded.current() == json!([resigned, ids[1]])).then_some(())
     });
     assert_eq!(sharded.get(0, "k").error(), (421, 1496));
     assert_eq!(sharded.insert(0, "k", &json!(2)).error(), (421, 1496));
     let next = json!([ids[1], ids[0]]);
-    assert_eq!(
-        sharded.replan(&new, &next, json!({})),
-        crate::agents::Fate::Done
-    );
+    sharded.replan(&new, &next);
     assert_eq!(sharded.get_when_leading(1, "k").json()["v"], 1);
     sharded.wait_until_in_sync();
     // Another follower, and one less.
     let more = json!([ids[1], ids[0], ids[2]]);
-    assert_eq!(
-        sharded.replan(&next, &more, json!({})),
-        crate::agents::Fate::Done
-    );
+    sharded.replan(&next, &more);
     sharded.wait_until_in_sync();
     assert_eq!(sharded.insert(1, "k", &json!(3)).status, 202);
     let less = json!([ids[1], ids[2]]);
-    assert_eq!(
-        sharded.replan(&more, &less, json!({})),
-        crate::agents::Fate::Done
-    );
+    sharded.replan(&more, &less);
     sharded.wait_for_current(&[1, 2]);
     assert_eq!(sharded.insert(1, "l", &json!(4)).status, 202);
     let files = |index: usize| {
@@ -232,19 +236,13 @@ fn a_leader_resigns_and_followers_are_planned_anew() {
     assert!(files(2) > 8);
     // The plan may name first one that is not in sync: it must not lead.
     let wrong = json!([ids[0], ids[1], ids[2]]);
-    assert_eq!(
-        sharded.replan(&less, &wrong, json!({})),
-        crate::agents::Fate::Done
-    );
+    sharded.replan(&less, &wrong);
     wait_for("the former leader to stop", || {
         (sharded.get(1, "k").status == 421).then_some(())
     });
     assert_eq!(sharded.get(0, "k").error(), (421, 1496));
     assert_eq!(sharded.current()[0], json!(ids[1]));
-    assert_eq!(
-        sharded.replan(&wrong, &less, json!({})),
-        crate::agents::Fate::Done
-    );
+    sharded.replan(&wrong, &less);
     let answer = sharded.get_when_leading(1, "k");
     assert_eq!(answer.json()["v"], Value::from(3));
 }

@@ -71,9 +71,19 @@ impl Port {
     }
 }
 
+/// The binary: with `ARMADILLO_PLANTED` the one that has this defect (feature `planted`), which shows
+/// what tests find.
+fn binary() -> String {
+    let binary = env!("CARGO_BIN_EXE_arangod-emulator");
+    match std::env::var("ARMADILLO_PLANTED") {
+        Ok(bug) => format!("{binary}-planted-{bug}"),
+        Err(_) => String::from(binary),
+    }
+}
+
 /// The binary with arguments, without the environment of the test.
 pub(crate) fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_arangod-emulator"));
+    let mut command = Command::new(binary());
     command.args(args).env_clear().stdin(Stdio::null());
     command
 }
