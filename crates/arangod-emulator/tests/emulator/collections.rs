@@ -585,9 +585,41 @@ fn without_dbservers_nothing_is_acknowledged() {
             .status,
         202
     );
-    for (_, server) in &mut cluster.dbservers {
-        server.take().unwrap().kill();
-    }
+    // One of two shards is away: its documents, and no others, are not stored.
+    cluster.dbservers[0].1.take().unwrap().kill();
+    let documents = |name: &str| -> Vec<Value> {
+        let numbers = 0..20;
+        numbers
+            .map(|n| json!({"_key": format!("{name}{n}")}))
+            .collect()
+    };
+    let path = "/_api/import?collection=c&type=auto";
+    let (batch, import) = std::thread::scope(|scope| {
+        let batch = scope.spawn(|| client.post("/_api/document/c", &json!(documents("b"))));
+        let import = scope.spawn(|| client.post(path, &json!(documents("i"))));
+        (batch.join().unwrap(), import.join().unwrap())
+    });
+    let results = batch.json();
+    let number = |result: &Value| result["errorNum"].as_u64().unwrap_or(0);
+    let (stored, refused): (Vec<&Value>, Vec<&Value>) = results
+        .as_array()
+        .unwrap()
+        .iter()
+        .partition(|result| number(result) == 0);
+    assert_eq!((batch.status, stored.len() + refused.len()), (202, 20));
+    assert!(!stored.is_empty() && !refused.is_empty(), "{results}");
+    assert!(
+        refused.iter().all(|result| number(result) == 1478),
+        "{results}"
+    );
+    let imported = import.json();
+    let (created, errors) = (imported["created"].as_u64(), imported["errors"].as_u64());
+    let (created, errors) = (created.unwrap(), errors.unwrap());
+    assert_eq!(created + errors, 20);
+    assert!(created > 0 && errors > 0, "{imported}");
+    let expected = 1 + stored.len() as u64 + created;
+
+    cluster.dbservers[1].1.take().unwrap().kill();
     let unavailable = |answer: Answer| {
         assert_eq!(answer.error(), (503, 1478), "{}", answer.text);
     };
@@ -607,7 +639,14 @@ fn without_dbservers_nothing_is_acknowledged() {
         cluster.dbservers[index].1 = Some(server);
     }
     assert_eq!(client.get("/_api/document/c/k").status, 200);
-    assert_eq!(count(&client, "c"), 1);
+    assert_eq!(count(&client, "c"), expected);
+    for result in stored {
+        let path = format!("/_api/document/{}", result["_id"].as_str().unwrap());
+        assert_eq!(client.get(&path).status, 200, "{result}");
+    }
+    let detailed = client.get("/_api/collection/c/count?details=true").json()["count"].clone();
+    let counts = detailed.as_object().unwrap().values();
+    assert_eq!(counts.filter_map(Value::as_u64).sum::<u64>(), expected);
 }
 
 #[test]
@@ -663,4 +702,27 @@ fn without_the_agency_nobody_says_what_may_be_wrong() {
         (client.get("/_api/document/c/k").status == 200).then_some(())
     });
     assert_eq!(count(&client, "c"), 1);
+}
+
+#[test]
+fn made_at_once_on_both_coordinators_everything_is_made_once() {
+    let cluster = Cluster::start(3, 2);
+    cluster.wait_until_healthy(8);
+    let clients = [cluster.client(0), cluster.client(1)];
+    std::thread::scope(|scope| {
+        for client in [&clients[0], &clients[1], &clients[0], &clients[1]] {
+            scope.spawn(move || {
+                for number in 0..5 {
+                    let body = json!({ "name": format!("same{number}"), "replicationFactor": 2 });
+                    let answer = client.post("/_api/collection", &body);
+                    assert!([200, 409].contains(&answer.status), "{}", answer.text);
+                }
+            });
+        }
+    });
+    let plan = cluster.agents.read("/arango/Plan/Collections/_system");
+    let plan = plan.as_object().unwrap();
+    let shards = |entry: &Value| entry["shards"].as_object().unwrap().keys().next().cloned();
+    let shards: std::collections::BTreeSet<_> = plan.values().map(shards).collect();
+    assert_eq!((plan.len(), shards.len()), (5, 5));
 }

@@ -64,7 +64,12 @@ async fn look(asks: Sharded<'_>, name: &str, what: Option<&str>) -> Result<Answe
     let mut body = full(&found);
     match what {
         "properties" => {}
-        "count" => body["count"] = json!(asks.count(&found).await?),
+        "count" => {
+            body["count"] = match asks.request.query_flag("details") {
+                Some(true) => json!(asks.counts(&found).await?),
+                _ => json!(asks.count(&found).await?),
+            }
+        }
         "shards" => {
             body["shards"] = match asks.request.query_flag("details") {
                 Some(true) => found.entry["shards"].clone(),

@@ -9,6 +9,8 @@ mod import;
 mod inventory;
 mod properties;
 
+use std::collections::BTreeMap;
+
 use hyper::Method;
 use serde_json::Value;
 
@@ -84,7 +86,8 @@ impl Sharded<'_> {
             .await
     }
 
-    /// Asks the leaders of all shards at once; all have to agree.
+    /// Asks the leaders of all shards at once, for answers in the order of the shards; all have to
+    /// agree.
     async fn ask_all(&self, collection: &Planned, ask: &Ask) -> Result<Vec<Value>, ApiError> {
         let shards = collection.shards();
         let asked = shards.iter().map(|shard| self.ask(collection, shard, ask));
@@ -99,8 +102,8 @@ impl Sharded<'_> {
         worst.map_or(Ok(bodies), Err)
     }
 
-    /// The sum of what the leaders count.
-    async fn count(&self, collection: &Planned) -> Result<u64, ApiError> {
+    /// What the leaders count, by shard.
+    async fn counts(&self, collection: &Planned) -> Result<BTreeMap<String, u64>, ApiError> {
         let ask = Ask {
             method: Method::GET,
             path: String::from("/_api/collection/{}/count"),
@@ -110,11 +113,21 @@ impl Sharded<'_> {
             reads: true,
         };
         let bodies = self.ask_all(collection, &ask).await?;
-        let count = |body: &Value| {
+        let count = |(shard, body): (String, Value)| {
             let broken = || ApiError::new(500, 4, "a leader did not count");
-            body["count"].as_u64().ok_or_else(broken)
+            Ok((shard, body["count"].as_u64().ok_or_else(broken)?))
         };
-        bodies.iter().map(count).sum()
+        collection
+            .shards()
+            .into_iter()
+            .zip(bodies)
+            .map(count)
+            .collect()
+    }
+
+    /// The sum of what the leaders count.
+    async fn count(&self, collection: &Planned) -> Result<u64, ApiError> {
+        Ok(self.counts(collection).await?.values().sum())
     }
 }
 
