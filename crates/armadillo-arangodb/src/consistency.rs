@@ -39,7 +39,9 @@ impl ArangoRegisters {
             database.collection(collection.name())
         };
         let coordinators = cluster.coordinators();
-        let at = coordinators.iter().map(|server| by(cluster.client_at(server)));
+        let at = coordinators
+            .iter()
+            .map(|server| by(cluster.client_at(server)));
         Self {
             looks: by(cluster.client().with_limit(LOOK)),
             at: at.collect(),
@@ -52,7 +54,11 @@ impl ArangoRegisters {
     }
 
     async fn shard_of(&self, key: &str) -> Result<Shard, String> {
-        let shards = self.looks.shards().await.map_err(|error| error.to_string())?;
+        let shards = self
+            .looks
+            .shards()
+            .await
+            .map_err(|error| error.to_string())?;
         if let [only] = &shards[..] {
             return Ok(only.clone());
         }

@@ -7,6 +7,7 @@ pub mod agency;
 pub mod auth;
 pub mod checkers;
 pub mod client;
+mod consistency;
 mod evidence;
 pub mod exit_codes;
 pub mod fixture;
@@ -28,6 +29,7 @@ mod shards;
 mod system;
 pub mod topology;
 
+pub use consistency::ArangoRegisters;
 pub use health::AGENCY;
 pub use members::{Member, ServerStatus};
 pub use role::Role;

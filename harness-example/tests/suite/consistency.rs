@@ -31,3 +31,43 @@ async fn etcd_keeps_what_it_acknowledged_for_long(
     println!("{}", proof.run(&registers, &cluster).await?);
     Ok(())
 }
+
+/// Two rounds: a failover of a cluster takes some seconds.
+#[armadillo::test(
+    cluster(coordinators = 2),
+    markers(crash_test, failover, replication),
+    timeout = "5m"
+)]
+async fn a_cluster_keeps_the_documents_it_acknowledged(
+    cluster: Exclusive<Cluster>,
+    db: Database,
+    cx: &TestContext,
+) -> TestResult {
+    let docs = db.create_collection("docs").replication_factor(2).await?;
+    let registers = ArangoRegisters::new(&cluster, &docs);
+    let proof = Proof::of_test(cx).rounds(2);
+    println!("{}", proof.run(&registers, &cluster).await?);
+    Ok(())
+}
+
+/// `cargo test -- --runslow --rounds 200 consistency::a_cluster_keeps_the_documents_it_acknowledged_for_long`
+#[armadillo::test(
+    cluster(coordinators = 2),
+    markers(slow, crash_test, failover, replication),
+    timeout = "4h",
+    cases(two_copies(1, 2), three_copies(1, 3), three_shards(3, 2))
+)]
+async fn a_cluster_keeps_the_documents_it_acknowledged_for_long(
+    cluster: Exclusive<Cluster>,
+    db: Database,
+    cx: &TestContext,
+    #[case] shards: u32,
+    #[case] copies: u32,
+) -> TestResult {
+    let docs = db.create_collection("docs").shards(shards);
+    let docs = docs.replication_factor(copies).await?;
+    let registers = ArangoRegisters::new(&cluster, &docs);
+    let proof = Proof::of_test(cx).rounds(cx.rounds(20));
+    println!("{}", proof.run(&registers, &cluster).await?);
+    Ok(())
+}

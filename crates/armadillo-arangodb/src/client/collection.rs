@@ -47,6 +47,12 @@ impl Collection {
         self.write(Request::post(self.documents()), document)
     }
 
+    /// Inserts a document once it is awaited, or replaces the one that has its `_key`.
+    pub fn insert_or_replace(&self, document: &(impl Serialize + ?Sized)) -> WriteDocument {
+        let path = format!("{}?overwriteMode=replace", self.documents());
+        self.write(Request::post(path), document)
+    }
+
     /// Replaces a document once it is awaited. If it is not there: HTTP 404, error 1202.
     pub fn replace(&self, key: &str, document: &(impl Serialize + ?Sized)) -> WriteDocument {
         self.write(Request::put(self.document(key)), document)

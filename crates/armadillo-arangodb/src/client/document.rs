@@ -84,7 +84,14 @@ impl IntoFuture for WriteDocument {
                 return Err(ArangoError::Document { request, reason });
             }
             if let Some(wait) = self.wait_for_sync {
-                self.request.path.push_str(&format!("?waitForSync={wait}"));
+                let mark = if self.request.path.contains('?') {
+                    '&'
+                } else {
+                    '?'
+                };
+                self.request
+                    .path
+                    .push_str(&format!("{mark}waitForSync={wait}"));
             }
             self.client.call(self.request).await
         })

@@ -97,15 +97,7 @@ impl Collection {
     /// # Errors
     /// When no coordinator says which shard that is, or the shard has no leader in time.
     pub async fn shard_leader_of(&self, key: &str) -> Result<ServerKey, ShardError> {
-        #[derive(Deserialize)]
-        struct Responsible {
-            #[serde(rename = "shardId")]
-            shard: String,
-        }
-        let name = segment(self.name());
-        let path = format!("/_api/collection/{name}/responsibleShard");
-        let request = Request::put(self.database().path(&path)).json(&json!({ "_key": key }));
-        let Responsible { shard } = self.database().client().call(request).await?;
+        let shard = self.responsible_shard(key).await?;
         self.wait_for("its shard to have a leader", |shards| {
             let mut all = shards.iter();
             match all.find(|known| known.name == shard) {
@@ -117,6 +109,23 @@ impl Collection {
             }
         })
         .await
+    }
+
+    /// The name of the shard of the document with this key, whether there is one or not.
+    ///
+    /// # Errors
+    /// When no coordinator says it.
+    pub async fn responsible_shard(&self, key: &str) -> Result<String, ArangoError> {
+        #[derive(Deserialize)]
+        struct Responsible {
+            #[serde(rename = "shardId")]
+            shard: String,
+        }
+        let name = segment(self.name());
+        let path = format!("/_api/collection/{name}/responsibleShard");
+        let request = Request::put(self.database().path(&path)).json(&json!({ "_key": key }));
+        let Responsible { shard } = self.database().client().call(request).await?;
+        Ok(shard)
     }
 
     /// Whether each shard has its leader, and exactly the planned servers have everything.
