@@ -121,3 +121,78 @@ impl Subject for ArangoRegisters {
         all.map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::scripted::{answer, run_as};
+    use crate::system::tests::cluster_view;
+
+    fn registers(view: &armadillo_orchestrator::View) -> ArangoRegisters {
+        let client = ArangoClient::superuser(view);
+        let docs = client.database("db").collection("docs");
+        ArangoRegisters {
+            looks: docs.clone(),
+            at: vec![docs],
+        }
+    }
+
+    fn refusal(status: u16, number: u32) -> Vec<u8> {
+        let body = json!({"error": true, "code": status, "errorNum": number, "errorMessage": "no"});
+        answer(status, &body.to_string())
+    }
+
+    #[test]
+    fn only_what_surely_was_not_done_is_a_refusal() {
+        let done = r#"{"_id":"docs/k","_key":"k","_rev":"_1"}"#;
+        let answers = vec![
+            answer(202, done),
+            refusal(503, 1457),
+            refusal(403, 1004),
+            refusal(500, 4),
+            answer(202, "what?"),
+        ];
+        let (told, seen) = run_as(cluster_view(1, 3, 1), answers, async |view| {
+            let registers = registers(&view);
+            let mut told = Vec::new();
+            for client in 0..5 {
+                told.push(match registers.write(client, "k", "b").await {
+                    Wrote::Acknowledged => "acknowledged",
+                    Wrote::Refused(_) => "refused",
+                    Wrote::Unknown(_) => "unknown",
+                });
+            }
+            told
+        });
+        assert_eq!(
+            told,
+            ["acknowledged", "unknown", "refused", "unknown", "unknown"]
+        );
+        assert_eq!(
+            seen[0].line,
+            "POST /_db/db/_api/document/docs?overwriteMode=replace"
+        );
+        assert_eq!(seen[0].body, json!({"_key": "k", "body": "b"}));
+    }
+
+    #[test]
+    fn no_document_is_an_answer_and_a_failure_is_none() {
+        let document = r#"{"_id":"docs/k","_key":"k","_rev":"_1","body":"b"}"#;
+        let answers = vec![
+            answer(200, document),
+            refusal(404, 1202),
+            refusal(503, 1457),
+        ];
+        let (found, _) = run_as(cluster_view(1, 3, 1), answers, async |view| {
+            let registers = registers(&view);
+            let mut found = Vec::new();
+            for client in 0..3 {
+                found.push(registers.read(client, "k").await.map_err(drop));
+            }
+            found
+        });
+        assert_eq!(found, [Ok(Some("b".to_owned())), Ok(None), Err(())]);
+    }
+}

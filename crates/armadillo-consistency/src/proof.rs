@@ -184,6 +184,7 @@ impl Proof {
                     report.broken = Some(broken.to_string());
                 }
             }
+            tracing::info!("{this}");
             // One that does not count is played again with other choices.
             if this.counts() {
                 fault = faults.next().unwrap_or(fault);
