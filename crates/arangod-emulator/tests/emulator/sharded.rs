@@ -162,6 +162,40 @@ impl Sharded {
         })
     }
 
+    /// Has whoever leads store a document, however often that changes.
+    pub(crate) fn put(&self, key: &str, value: &Value) {
+        let path = format!("{}&overwriteMode=replace", Self::path(""));
+        let body = json!({ "_key": key, "v": value }).to_string();
+        let running = || {
+            self.cluster
+                .dbservers
+                .iter()
+                .filter_map(|(_, server)| server.as_ref())
+        };
+        wait_for("a document to be stored", || {
+            running().find_map(|server| {
+                let answer = server.client().try_send("POST", &path, &body)?;
+                (answer.status == 202).then_some(())
+            })
+        });
+    }
+
+    /// The document as whoever leads has it.
+    pub(crate) fn look(&self, key: &str) -> Answer {
+        let running = || {
+            self.cluster
+                .dbservers
+                .iter()
+                .filter_map(|(_, server)| server.as_ref())
+        };
+        wait_for("a document to be read", || {
+            running().find_map(|server| {
+                let answer = server.client().try_get(&Self::path(key))?;
+                [200, 404].contains(&answer.status).then_some(answer)
+            })
+        })
+    }
+
     pub(crate) fn count(&self, index: usize) -> u64 {
         let answer = wait_for("the count of the leader", || {
             let path = format!("/_api/collection/{SHARD}/count");
