@@ -115,6 +115,8 @@ fn ours_are_understood() {
         "3",
         "--seed",
         "0x10",
+        "--rounds",
+        "200",
         "--durations",
         "5",
         "--no-tests",
@@ -153,6 +155,7 @@ fn ours_are_understood() {
         (2.5, 2, 3)
     );
     assert_eq!((running.seed, running.max_fail), (Some(16), Some(4)));
+    assert_eq!(running.rounds, Some(200));
     assert_eq!(
         (running.memory_mib, running.no_tests),
         (Some(2048), NoTests::Fail)
