@@ -197,9 +197,34 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn every_marker_of_the_suites_this_stands_for_is_declared() {
+        let all = armadillo_harness::markers::Markers::declared(&BTreeMap::new());
+        for marker in [
+            "arango_single",
+            "arango_cluster",
+            "fast",
+            "slow",
+            "crash_test",
+            "stress_test",
+            "flaky",
+            "auth_required",
+            "cluster_coordination",
+            "replication",
+            "sharding",
+            "failover",
+            "smoke_test",
+            "regression",
+            "performance",
+            "rta_suite",
+        ] {
+            assert!(all.declares(marker), "{marker}");
+        }
+    }
+
+    #[test]
     fn the_system_is_registered() {
         let system = armadillo_orchestrator::system("arangodb").unwrap();
         assert_eq!(system.flags().len(), plan::FLAGS.len());
-        assert_eq!(system.checkers().len(), 7);
+        assert_eq!(system.checkers().len(), 8);
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 
 use armadillo_orchestrator::{Settings, Topology};
 
+use crate::checking::known_checkers;
 use crate::markers::Markers;
 use crate::test_def::{MarkerUse, TestDef};
 
@@ -73,12 +74,26 @@ pub enum CollectError {
         /// What to do.
         help: String,
     },
+    /// A test says something of a checker that there is not.
+    #[error(
+        "the test `{test}` says what to do about `{checker}`, and there is no such checker:\n    {place}\nhelp: this executable has {known}"
+    )]
+    UnknownChecker {
+        /// The checker.
+        checker: String,
+        /// The test.
+        test: String,
+        /// Its place.
+        place: String,
+        /// Those that there are.
+        known: String,
+    },
 }
 
 /// Collects the tests of this executable. With `only`, the names under `--exact`, just those are looked up.
 ///
 /// # Errors
-/// When two have one name, or one carries an undeclared marker.
+/// When two have one name, or one carries an undeclared marker or names a checker that there is not.
 pub fn collect(
     only: Option<&[String]>,
     markers: &Markers,
@@ -116,6 +131,7 @@ fn from_definitions(
         })
         .collect();
     check_markers(&tests, markers)?;
+    check_checkers(&tests)?;
     check_names(&tests)?;
     Ok(tests)
 }
@@ -150,6 +166,29 @@ fn check_markers(tests: &[Test], markers: &Markers) -> Result<(), CollectError> 
                 test: test.name.clone(),
                 place: test.place(),
                 help: markers.how_to_declare(unknown.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A test may say something only of checkers that there are: of any system, for a body may run on several.
+fn check_checkers(tests: &[Test]) -> Result<(), CollectError> {
+    let said = |test: &&Test| !test.def.checkers.is_empty();
+    for test in tests.iter().filter(said) {
+        let known = known_checkers();
+        if let Some((unknown, _)) = test
+            .def
+            .checkers
+            .iter()
+            .find(|(name, _)| !known.contains(name))
+        {
+            let known: Vec<&str> = known.into_iter().collect();
+            return Err(CollectError::UnknownChecker {
+                checker: (*unknown).to_owned(),
+                test: test.name.clone(),
+                place: test.place(),
+                known: known.join(", "),
             });
         }
     }

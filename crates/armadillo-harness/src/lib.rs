@@ -1,5 +1,6 @@
 //! Collect, select, plan, run, report: the test harness; knows no product.
 
+pub mod checking;
 mod client;
 pub mod clock;
 pub mod collect;

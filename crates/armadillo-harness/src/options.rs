@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use armadillo_orchestrator::Settings;
 
+use crate::checking::Policies;
 use crate::select::Expression;
 
 /// Everything that can be said to a run.
@@ -22,6 +23,8 @@ pub struct Options {
     pub showing: Showing,
     /// What is done when the program of a system is missing, for the systems somebody said it of.
     pub missing: BTreeMap<String, Missing>,
+    /// What is done about what checkers find.
+    pub checkers: Policies,
     /// The markers that `armadillo.toml` declares, with their meanings.
     pub markers: BTreeMap<String, String>,
     /// The settings of the systems, and every other setting that was said, by its name.
@@ -218,6 +221,7 @@ impl Default for Options {
             running: Running::default(),
             showing: Showing::default(),
             missing: BTreeMap::new(),
+            checkers: Policies::default(),
             markers: BTreeMap::new(),
             settings: Settings::default(),
         }

@@ -194,3 +194,36 @@ impl Planned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::tests::{definition, marked};
+    use crate::test_def::MarkerUse;
+
+    fn lease(mode: LeaseMode, marker: &'static [MarkerUse]) -> LeaseMode {
+        let mut def = definition("suite", "a_test", 1);
+        def.needs.lease = mode;
+        lease_of(marked(def, marker, None))
+    }
+
+    #[test]
+    fn crashes_and_measurements_have_a_deployment_for_themselves() {
+        const CRASH: &[MarkerUse] = &[MarkerUse {
+            name: "crash_test",
+            args: &[],
+        }];
+        const MEASURE: &[MarkerUse] = &[MarkerUse {
+            name: "performance",
+            args: &[],
+        }];
+        const LABEL: &[MarkerUse] = &[MarkerUse {
+            name: "failover",
+            args: &[],
+        }];
+        assert_eq!(lease(LeaseMode::Shared, CRASH), LeaseMode::Exclusive);
+        assert_eq!(lease(LeaseMode::Shared, MEASURE), LeaseMode::Exclusive);
+        assert_eq!(lease(LeaseMode::Shared, LABEL), LeaseMode::Shared);
+        assert_eq!(lease(LeaseMode::Fresh, CRASH), LeaseMode::Fresh);
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use armadillo_orchestrator::Topology;
 use armadillo_orchestrator::topology::ANY_SHAPE;
 
+use crate::checking::CheckPolicy;
 use crate::fixture::Run;
 use crate::needs::Needs;
 use crate::outcome::Outcome;
@@ -49,6 +50,8 @@ pub struct TestDef {
     pub markers: &'static [MarkerUse],
     /// What it needs.
     pub needs: Needs,
+    /// What it says of checkers: name, and what is done about what that finds.
+    pub checkers: &'static [(&'static str, CheckPolicy)],
     /// Its own time limit for the body.
     pub timeout: Option<Duration>,
     /// How often it may be tried again.

@@ -2,6 +2,7 @@
 
 pub use std::sync::Arc;
 
+pub use armadillo_harness::checking::CheckPolicy;
 pub use armadillo_harness::fixture::{
     Failed, Fixture, Inputs, Run, Scope, TestContext, needs_with,
 };

@@ -30,6 +30,7 @@ const NOTHING: TestDef = TestDef {
     line: line!(),
     markers: &[],
     needs: Needs::NOTHING,
+    checkers: &[],
     timeout: None,
     retries: None,
     isolated: false,

@@ -3,8 +3,8 @@
 
 use armadillo::harness::needs::Needs;
 use armadillo::orchestrator::{
-    Candidate, Checker, ExitMeaning, Flag, Fut, Health, Launch, PlanError, Probe, ServerPlan,
-    Settings, StaticTopology, System, Topology, View, register_system,
+    Candidate, Checker, ExitMeaning, Flag, Fut, Health, Launch, Level, LogRecord, PlanError, Probe,
+    ServerPlan, Settings, StaticTopology, System, Topology, View, register_system,
 };
 use armadillo::prelude::*;
 use tally_system::system::TallySystem;
@@ -112,6 +112,16 @@ impl System for BrittleSystem {
         TallySystem.exit_meaning(role, code)
     }
 
+    fn log_line(&self, line: &str) -> Option<LogRecord> {
+        let text = line.strip_prefix("fatal: ")?;
+        Some(LogRecord {
+            level: Level::Fatal,
+            id: None,
+            text: text.to_owned(),
+            crash: false,
+        })
+    }
+
     fn checkers(&self) -> Vec<Box<dyn Checker>> {
         vec![Box::new(Counters)]
     }
@@ -158,6 +168,15 @@ impl Brittle {
     pub async fn add(&self, number: i64) -> Result<(), Failed> {
         let line = format!("add {}.counter {number}", self.orchestrator.lease());
         ask(self.orchestrator.view(), &line).await.map(drop)
+    }
+
+    /// Makes the server log that it gives up, which it does not.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn complain(&self) -> Result<(), Failed> {
+        let line = "note fatal: nothing works";
+        ask(self.orchestrator.view(), line).await.map(drop)
     }
 
     /// The server's process id.

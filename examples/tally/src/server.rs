@@ -6,6 +6,7 @@
 //! | `get NAME` | the value |
 //! | `drop PREFIX` | how many counters were removed |
 //! | `pid` | the server's process id |
+//! | `note TEXT` | `noted`; the text is in its log |
 //! | `crash` | none: it aborts |
 
 use std::collections::BTreeMap;
@@ -75,6 +76,10 @@ fn answer(line: &str, counters: &mut BTreeMap<String, i64>) -> String {
             (before - counters.len()).to_string()
         }
         ["pid"] => std::process::id().to_string(),
+        ["note", ..] => {
+            eprintln!("{}", line.trim_start_matches("note "));
+            "noted".to_owned()
+        }
         ["crash"] => std::process::abort(),
         _ => "error unknown request".to_owned(),
     }

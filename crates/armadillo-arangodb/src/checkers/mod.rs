@@ -5,6 +5,7 @@
 
 mod collections;
 mod databases;
+mod healthy;
 mod maintenance;
 mod transactions;
 mod users;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Box<dyn Checker>> {
         Box::new(users::Unexpected),
         Box::new(transactions::Open),
         Box::new(maintenance::SwitchedOff),
+        Box::new(healthy::Unhealthy),
     ]
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn definition(module: &'static str, function: &'static str, line: u32
         line,
         markers: &[],
         needs: Needs::NOTHING,
+        checkers: &[],
         timeout: None,
         retries: None,
         isolated: false,
@@ -170,5 +171,22 @@ fn markers_are_written_as_they_are_selected() {
     assert_eq!(
         tests[0].written_markers(),
         [r#"smoke_test("auth", "a\"b")"#]
+    );
+}
+
+#[test]
+fn a_checker_that_there_is_not_is_refused() {
+    use crate::checking::CheckPolicy;
+    let mut def = definition("suite", "a_test", 7);
+    def.checkers = &[("log", CheckPolicy::Off)];
+    assert!(collected(vec![plain(def)], None).is_ok());
+    let mut def = definition("suite", "a_test", 7);
+    def.checkers = &[("lgo", CheckPolicy::Off)];
+    let error = collected(vec![plain(def)], None).unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "the test `a_test` says what to do about `lgo`, and there is no such checker"
+        ),
+        "{error}"
     );
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use armadillo_orchestrator::deployment::Phase;
+use armadillo_orchestrator::deployment::{LogMarks, Phase};
 use armadillo_orchestrator::{Deployment, LeadershipLog, Scope, Secret};
 
 use super::Daemon;
 use super::pools::{LeaseProblem, settle};
+use crate::checking::{CheckPolicy, LOG, Policies, Sorted};
 use crate::event::EventKind;
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{Release, Released};
@@ -40,16 +41,31 @@ pub(super) async fn release(
     deployment.note_exits(daemon.limit(EXIT_LIMIT)).await;
     let mut suspect = release.suspect.clone();
     let looked = can_be_looked_at(mode, &deployment);
-    let leaks = if looked {
+    let mut found = if looked {
         look_for_leaks(daemon, &deployment, lease, &release, &mut suspect).await
     } else {
-        Vec::new()
+        Sorted::default()
     };
+    found.add(grave_lines(&deployment, &marks, &release.checkers));
+    // After a failure, what is left is a consequence of it, and the failure is what matters.
+    let wrong = if release.failed {
+        Vec::new()
+    } else {
+        found.wrong
+    };
+    let words = |found: Vec<(String, String)>| found.into_iter().map(|(_, what)| what);
+    let (leaks, warnings): (Vec<_>, Vec<_>) =
+        (words(wrong).collect(), words(found.to_say).collect());
     let crashes: Vec<String> = deployment
         .crashes()
         .iter()
         .skip(crashes_before)
-        .map(|crash| format!("{}: {}", crash.server, crash.text))
+        .map(|crash| {
+            let said = deployment.grave_line_of(crash);
+            let said = said.map(|line| format!("; it logged: {}", line.text));
+            let said = said.unwrap_or_default();
+            format!("{}: {}{said}", crash.server, crash.text)
+        })
         .collect();
     if let Some(crash) = crashes.first() {
         suspect.get_or_insert_with(|| crash.clone());
@@ -84,6 +100,7 @@ pub(super) async fn release(
     settle(daemon, id);
     Ok(Released {
         leaks,
+        warnings,
         crashes,
         co_tenants: co_tenants.flatten().unwrap_or_default(),
         server_logs,
@@ -108,24 +125,34 @@ async fn look_for_leaks(
     lease: &str,
     release: &Release,
     suspect: &mut Option<String>,
-) -> Vec<String> {
+) -> Sorted {
     let limit = daemon.limit(CHECK_LIMIT);
     if !release.torn_down
         && let Err(error) = deployment.purge(lease, limit).await
     {
         *suspect = Some(format!("what a dead test left cannot be removed: {error}"));
     }
-    let found = deployment.check(Scope::Lease, lease, limit).await;
+    let policies = &release.checkers;
+    let asked = |name: &str| policies.of(name) != CheckPolicy::Off;
+    let found = deployment.check(Scope::Lease, lease, asked, limit).await;
     if found.is_empty() {
-        return Vec::new();
+        return Sorted::default();
     }
     if let Err(error) = deployment.purge(lease, limit).await {
         suspect.get_or_insert_with(|| format!("what a test left cannot be removed: {error}"));
     }
-    // After a failure, what is left is a consequence of it, and the failure is what matters.
-    if release.failed {
-        Vec::new()
-    } else {
-        found.into_iter().map(|(_, what)| what).collect()
+    policies.sort(found)
+}
+
+/// What running servers have logged meanwhile that they should not: that they crashed, or give up.
+fn grave_lines(deployment: &Deployment, marks: &LogMarks, policies: &Policies) -> Sorted {
+    if policies.of(LOG) == CheckPolicy::Off {
+        return Sorted::default();
     }
+    let lines = deployment.grave_lines_of_running(marks).into_iter();
+    let found = lines.map(|(server, line)| {
+        let what = format!("{server} logged: {}", line.text);
+        (LOG.to_owned(), what)
+    });
+    policies.sort(found.collect())
 }

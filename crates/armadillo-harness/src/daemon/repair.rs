@@ -11,6 +11,7 @@ use armadillo_orchestrator::{Deployment, Operation, Scope, ServerKey};
 use super::Daemon;
 use super::pool::{PoolId, State};
 use super::{lifecycle, pools};
+use crate::checking::CheckPolicy;
 use crate::event::{EventKind, StartReason};
 
 /// How long a server may take to come back, and the whole to be healthy, before the factor.
@@ -110,14 +111,22 @@ async fn put_in_order(
             .await
             .map_err(|error| format!("what a test left cannot be removed: {error}"))?;
     }
-    match deployment.check(Scope::Idle, "", daemon.limit(LIMIT)).await {
-        found if found.is_empty() => Ok(done),
-        found => Err(found
-            .into_iter()
-            .map(|(checker, what)| format!("{checker}: {what}"))
-            .collect::<Vec<_>>()
-            .join("; ")),
+    let policies = &daemon.orders.checkers;
+    let asked = |name: &str| policies.of(name) != CheckPolicy::Off;
+    let limit = daemon.limit(LIMIT);
+    let found = policies.sort(deployment.check(Scope::Idle, "", asked, limit).await);
+    for (checker, what) in found.to_say {
+        let text = format!("{}: {checker}: {what}", deployment.id());
+        daemon.log.emit(EventKind::Warning { text });
     }
+    if found.wrong.is_empty() {
+        return Ok(done);
+    }
+    let wrong = found.wrong.into_iter();
+    let wrong: Vec<String> = wrong
+        .map(|(checker, what)| format!("{checker}: {what}"))
+        .collect();
+    Err(wrong.join("; "))
 }
 
 /// One server, back to where it runs; says what was done.

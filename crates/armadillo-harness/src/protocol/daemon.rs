@@ -30,6 +30,7 @@ use armadillo_orchestrator::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::checking::Policies;
 use crate::needs::LeaseMode;
 
 /// What the daemon has.
@@ -107,6 +108,8 @@ pub struct Release {
     pub suspect: Option<String>,
     /// Whether the test failed: its servers' logs are wanted.
     pub failed: bool,
+    /// What is done about what checkers find.
+    pub checkers: Policies,
 }
 
 /// What was found when a lease ended.
@@ -114,6 +117,9 @@ pub struct Release {
 pub struct Released {
     /// What the test left behind, by checker; a test that passed fails for it.
     pub leaks: Vec<String>,
+    /// The same of checkers whose finds are only said.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Servers that ended by themselves while the lease was held.
     pub crashes: Vec<String>,
     /// The tests that shared the deployment at some time.
@@ -264,6 +270,8 @@ pub struct Start {
     pub settings: Settings,
     /// The programs of systems and of the roles that have their own.
     pub programs: Programs,
+    /// What is done about what checkers find on a deployment that nobody uses.
+    pub checkers: Policies,
     /// Memory that deployments may use together, in MiB.
     pub memory_mib: u64,
     /// The environment of the workers is the runner's; these variables are taken out of it.

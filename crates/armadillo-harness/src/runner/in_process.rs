@@ -16,6 +16,7 @@ use super::journal::Journal;
 use super::prepare::Run;
 use super::programs::Found;
 use super::{RunnerError, files};
+use crate::checking::Policies;
 use crate::client::{DaemonClient, WITHOUT_LIMIT};
 use crate::collect::Test;
 use crate::event::{Captured, EventKind, TestFinished};
@@ -37,6 +38,7 @@ struct Stage {
     plan: Vec<Scene>,
     seed: u64,
     rounds: Option<u32>,
+    checkers: Policies,
     limits: bool,
     factor: f64,
     directory: PathBuf,
@@ -81,6 +83,7 @@ pub(super) fn run(
         plan: scenes(&run.plan),
         seed: run.seed,
         rounds: run.options.running.rounds,
+        checkers: run.options.checkers.clone(),
         limits: run.limits,
         factor: run.options.running.timeout_factor,
         directory: run.directory.clone(),
@@ -219,7 +222,7 @@ fn perform(stage: &Stage, index: usize) -> Verdict {
     }
     let released = grant
         .as_ref()
-        .map(|grant| release(stage, grant, &report))
+        .map(|grant| release(stage, scene, grant, &report))
         .unwrap_or_default();
     conclude(stage, scene, grant.as_ref(), report, released)
 }
@@ -254,7 +257,7 @@ fn ask(stage: &Stage, scene: &Scene) -> Result<Option<Grant>, String> {
     block_on(client.post::<Grant>("/v1/leases", &ask, None, WITHOUT_LIMIT)).map(Some)
 }
 
-fn release(stage: &Stage, grant: &Grant, report: &Report) -> Released {
+fn release(stage: &Stage, scene: &Scene, grant: &Grant, report: &Report) -> Released {
     let Some(client) = &stage.client else {
         return Released::default();
     };
@@ -262,15 +265,22 @@ fn release(stage: &Stage, grant: &Grant, report: &Report) -> Released {
         torn_down: true,
         suspect: None,
         failed: report.verdict.is_failure(),
+        checkers: stage.checkers.with(scene.test.def.checkers),
     };
     let path = format!("/v1/leases/{}/release", grant.lease);
-    block_on(client.post(&path, &release, Some(&grant.token), LIMIT)).unwrap_or_else(|error| {
+    let answer = client.post::<Released>(&path, &release, Some(&grant.token), LIMIT);
+    let released = block_on(answer).unwrap_or_else(|error| {
         stage.journal.warn(format!(
             "the lease {} could not be given back: {error}",
             grant.lease
         ));
         Released::default()
-    })
+    });
+    for warning in &released.warnings {
+        let test = &scene.name;
+        stage.journal.warn(format!("after {test}: {warning}"));
+    }
+    released
 }
 
 fn conclude(

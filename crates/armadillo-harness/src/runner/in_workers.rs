@@ -127,6 +127,7 @@ async fn conduct(
         isolation: run.isolation,
         seed: run.seed,
         rounds: run.options.running.rounds,
+        checkers: run.options.checkers.clone(),
         factor: run.options.running.timeout_factor,
         limits: run.limits,
         show_output: run.options.showing.show_output,

@@ -248,6 +248,7 @@ fn start_daemon(
         working_directory,
         settings: options.settings.clone(),
         programs: found.found.clone(),
+        checkers: options.checkers.clone(),
         memory_mib: options
             .running
             .memory_mib

@@ -14,6 +14,7 @@ use super::journal::Journal;
 use super::output::captured;
 use super::schedule::{Job, Schedule, Task};
 use super::worker::Worker;
+use crate::checking::Policies;
 use crate::event::{EventKind, TestFinished, Times};
 use crate::exit_code::Exit;
 use crate::options::Isolation;
@@ -37,6 +38,7 @@ pub(super) struct Ground {
     pub(super) isolation: Isolation,
     pub(super) seed: u64,
     pub(super) rounds: Option<u32>,
+    pub(super) checkers: Policies,
     pub(super) factor: f64,
     pub(super) limits: bool,
     pub(super) show_output: bool,
@@ -131,7 +133,7 @@ async fn run(
         retire(ground, slot, seat, "its test wanted a process of its own").await;
     }
     let released = match &grant {
-        Some(grant) => release(ground, grant, &attempted).await,
+        Some(grant) => release(ground, &job, grant, &attempted).await,
         None => Released::default(),
     };
     let keeps = keeps.filter(|_| seat.is_some());
@@ -252,11 +254,13 @@ fn note_kept(
     Some(deployment)
 }
 
-async fn release(ground: &Ground, grant: &Grant, attempted: &Attempted) -> Released {
+async fn release(ground: &Ground, job: &Job, grant: &Grant, attempted: &Attempted) -> Released {
+    let planned = &ground.plan.tests[job.test];
     let release = Release {
         torn_down: attempted.torn_down,
         suspect: attempted.suspect.clone(),
         failed: attempted.verdict.is_failure(),
+        checkers: ground.checkers.with(planned.test.def.checkers),
     };
     let path = format!("/v1/leases/{}/release", grant.lease);
     match ground
@@ -265,7 +269,13 @@ async fn release(ground: &Ground, grant: &Grant, attempted: &Attempted) -> Relea
         .post::<Released>(&path, &release, Some(&grant.token), RELEASE_LIMIT)
         .await
     {
-        Ok(released) => released,
+        Ok(released) => {
+            for warning in &released.warnings {
+                let test = &planned.name;
+                ground.journal.warn(format!("after {test}: {warning}"));
+            }
+            released
+        }
         Err(error) => {
             ground.journal.warn(format!(
                 "the lease {} could not be given back: {error}",

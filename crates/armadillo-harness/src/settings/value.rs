@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::error::Wrong;
+use crate::checking::{CheckPolicy, Policies, known_checkers};
 use crate::select::closest;
 
 /// The one value of a setting that does not repeat: the last, when a list was given.
@@ -68,6 +69,38 @@ pub(super) fn seed(values: &[String]) -> Result<u64, Wrong> {
             "write a number, as the header of an earlier run shows it",
         )
     })
+}
+
+/// `NAME=fail|warn|off`, each, of checkers that there are.
+pub(super) fn policies(values: &[String]) -> Result<Policies, Wrong> {
+    let choices = [
+        ("fail", CheckPolicy::Fail),
+        ("warn", CheckPolicy::Warn),
+        ("off", CheckPolicy::Off),
+    ];
+    let known = known_checkers();
+    let mut policies = Policies::default();
+    for pair in values {
+        let Some((name, what)) = pair.split_once('=') else {
+            return Err(Wrong::new(
+                format!("`{pair}` does not say what to do"),
+                "write it as `log=warn`",
+            ));
+        };
+        let name = name.trim();
+        if !known.contains(name) {
+            let help = match closest(name, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => {
+                    let known: Vec<&str> = known.into_iter().collect();
+                    format!("this executable has {}", known.join(", "))
+                }
+            };
+            return Err(Wrong::new(format!("there is no checker `{name}`"), help));
+        }
+        policies.set(name, choice(&[what.to_owned()], &choices)?);
+    }
+    Ok(policies)
 }
 
 /// A factor greater than zero.

@@ -1,6 +1,7 @@
 //! `#[armadillo::test]`: a function becomes a registered test, one for each of its cases.
 
 mod cases;
+mod checkers;
 mod duration;
 mod markers;
 mod options;
@@ -99,6 +100,8 @@ fn registration(
         .map(|(parameter, ty)| quote!(type #parameter = #ty;));
     let markers = options.markers.iter().map(markers::Marker::tokens);
     let needs = needs(options, parameters);
+    let checkers = options.checkers.iter().flat_map(|said| &said.value);
+    let checkers = checkers.map(checkers::Policy::tokens);
     let timeout = optional(options.timeout.as_ref().map(|timeout| {
         let millis = timeout.value;
         quote!(::core::time::Duration::from_millis(#millis))
@@ -132,6 +135,7 @@ fn registration(
                     line: #line,
                     markers: &[#(#markers),*],
                     needs: #needs,
+                    checkers: &[#(#checkers),*],
                     timeout: #timeout,
                     retries: #retries,
                     isolated: #isolated,

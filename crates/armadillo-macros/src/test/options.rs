@@ -7,19 +7,21 @@ use syn::spanned::Spanned;
 use syn::{Error, Ident, LitInt, LitStr, Path, Token};
 
 use super::cases::{Case, TypeCase};
+use super::checkers::Policy;
 use super::markers::Marker;
 use super::standard::Standard;
 use super::topology::Topology;
 use super::{duration, markers};
 
 /// Every option there is, with how it is written.
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 9] = [
     ("markers", "markers(slow, rta_suite(\"auth\"))"),
     ("timeout", "timeout = \"30s\""),
     ("retries", "retries = 2"),
     ("isolated", "isolated"),
     ("ignore", "ignore = \"reason\""),
     ("should_panic", "should_panic = \"text\""),
+    ("checkers", "checkers(log = \"warn\")"),
     ("cases", "cases(small(1), large(1000))"),
     ("types", "types(a = A, b = B)"),
 ];
@@ -41,6 +43,7 @@ pub(super) struct Options {
     pub(super) ignore: Option<Said<String>>,
     /// What the message must contain.
     pub(super) should_panic: Option<Said<Option<String>>>,
+    pub(super) checkers: Option<Said<Vec<Policy>>>,
     pub(super) cases: Option<Said<Vec<Case>>>,
     pub(super) types: Option<Said<Vec<TypeCase>>>,
     pub(super) topology: Option<Topology>,
@@ -115,6 +118,11 @@ impl Options {
             "should_panic" => {
                 let text = text_after_equals(input)?;
                 put(&mut self.should_panic, "should_panic", span, text)
+            }
+            "checkers" => {
+                parenthesis(input, &name, span)?;
+                let policies = Policy::parse_all(input)?;
+                put(&mut self.checkers, "checkers", span, policies)
             }
             "cases" => {
                 parenthesis(input, &name, span)?;

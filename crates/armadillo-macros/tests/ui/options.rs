@@ -32,4 +32,7 @@ fn argument_without_quotes() {}
 #[armadillo::test("slow")]
 fn no_word() {}
 
+#[armadillo::test(checkers(log = "maybe"))]
+fn no_policy() {}
+
 fn main() {}

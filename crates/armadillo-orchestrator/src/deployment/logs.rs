@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Deployment;
+use super::exits::Crash;
+use super::status::Phase;
 use crate::server::ServerKey;
-use crate::system::LogRecord;
+use crate::system::{Level, LogRecord};
 
 /// As much as is returned of one server's log, in bytes: the end of it.
 const LOG_LIMIT: u64 = 1 << 20;
@@ -45,19 +47,41 @@ impl Deployment {
             .collect()
     }
 
-    /// The lines logged since then that report a crash, as the system reads them.
+    /// The lines logged since then that report a crash or that the server gives up, as the system reads them.
     #[must_use]
-    pub fn crash_lines(&self, marks: &LogMarks) -> Vec<(ServerKey, LogRecord)> {
+    pub fn grave_lines(&self, marks: &LogMarks) -> Vec<(ServerKey, LogRecord)> {
         let mut found = Vec::new();
         for (key, text) in self.logs_since(marks) {
-            let records = text.lines().filter_map(|line| self.system.log_line(line));
-            found.extend(
-                records
-                    .filter(|record| record.crash)
-                    .map(|record| (key.clone(), record)),
-            );
+            found.extend(self.grave(&text).map(|record| (key.clone(), record)));
         }
         found
+    }
+
+    /// The same of servers that run, since their last start: what a server says that was ended or has crashed is part of its
+    /// end.
+    #[must_use]
+    pub fn grave_lines_of_running(&self, marks: &LogMarks) -> Vec<(ServerKey, LogRecord)> {
+        let mut running = LogMarks::default();
+        for (key, server) in &self.servers {
+            let from = marks.0.get(key).copied().unwrap_or(0);
+            let from = match server.phase() {
+                Phase::Running => from.max(server.log_from()),
+                _ => u64::MAX,
+            };
+            running.0.insert(key.clone(), from);
+        }
+        self.grave_lines(&running)
+    }
+
+    /// The first line of a crash's log that says what happened, as the system reads it.
+    #[must_use]
+    pub fn grave_line_of(&self, crash: &Crash) -> Option<LogRecord> {
+        self.grave(&crash.log.join("\n")).next()
+    }
+
+    fn grave<'a>(&'a self, text: &'a str) -> impl Iterator<Item = LogRecord> + 'a {
+        let records = text.lines().filter_map(|line| self.system.log_line(line));
+        records.filter(|record| record.crash || record.level == Level::Fatal)
     }
 
     /// The last lines of a server's log.
@@ -79,6 +103,9 @@ impl Deployment {
     /// The end of a log, and a line that says how much was left out before it.
     fn log_text(&self, server: &ServerKey, from: u64, limit: u64) -> String {
         let size = self.site.log_size(server);
+        if from >= size {
+            return String::new();
+        }
         let start = size.saturating_sub(limit).max(from);
         match self.site.log(server, start, limit) {
             Ok(bytes) => {

@@ -254,7 +254,7 @@ impl Deployment {
         let launch = self.system.launch(&self.view, key);
         let running: Arc<dyn Running> =
             Arc::from(self.site.start(key, &server.program, &launch).await?);
-        server.started(Arc::clone(&running), launch.stop);
+        server.started(Arc::clone(&running), launch.stop, log_from);
         self.notices.send(Notice::ServerStarted {
             server: key.clone(),
             pid: running.pid(),

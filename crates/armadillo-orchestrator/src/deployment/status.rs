@@ -61,6 +61,8 @@ struct Held {
     /// Whether the next exit is one that was asked for.
     expected: bool,
     exit: Option<Exit>,
+    /// Where its log ended when it was started last.
+    log_from: u64,
     watcher: Option<AbortHandle>,
 }
 
@@ -109,12 +111,18 @@ impl Server {
         self.held(|held| held.exit)
     }
 
+    /// Where its log ended when it was started last.
+    pub(super) fn log_from(&self) -> u64 {
+        self.held(|held| held.log_from)
+    }
+
     /// Takes note of a start.
-    pub(super) fn started(&self, running: Arc<dyn Running>, stop: Stop) {
+    pub(super) fn started(&self, running: Arc<dyn Running>, stop: Stop, log_from: u64) {
         let pid = running.pid();
         self.held(|held| {
             held.running = Some(running);
             held.stop = stop;
+            held.log_from = log_from;
             held.expected = false;
             held.exit = None;
         });

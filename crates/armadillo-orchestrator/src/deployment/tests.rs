@@ -255,7 +255,7 @@ fn what_the_daemon_awaits_can_move_between_threads() {
             .await
             .unwrap();
         is_send(deployment.purge("x", LIMIT)).await.unwrap();
-        is_send(deployment.check(crate::system::Scope::Idle, "x", LIMIT)).await;
+        is_send(deployment.check(crate::system::Scope::Idle, "x", |_| true, LIMIT)).await;
         is_send(deployment.stop(LIMIT)).await;
     }));
 }

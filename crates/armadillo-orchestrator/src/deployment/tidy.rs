@@ -5,18 +5,20 @@ use crate::deadline::Deadline;
 use crate::system::Scope;
 
 impl Deployment {
-    /// Asks every checker of this scope; returns the name and the complaint of each that has one. `lease` is the id that
-    /// the names of what a test created carry. A checker that does not answer by the deadline has complained.
+    /// Asks every checker of this scope whose name is `asked` for; returns the name and the complaint of each that has one.
+    /// `lease` is the id that the names of what a test created carry. A checker that does not answer by the deadline has
+    /// complained.
     pub async fn check(
         &self,
         scope: Scope,
         lease: &str,
+        asked: impl Fn(&str) -> bool + Send,
         deadline: impl Into<Deadline> + Send,
     ) -> Vec<(String, String)> {
         let deadline = deadline.into();
         let mut complaints = Vec::new();
         for checker in self.system.checkers() {
-            if checker.scope() != scope {
+            if checker.scope() != scope || !asked(checker.name()) {
                 continue;
             }
             match deadline.bound(checker.check(&self.view, lease)).await {

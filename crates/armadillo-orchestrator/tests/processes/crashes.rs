@@ -49,7 +49,7 @@ fn crash() {
         assert!(ground.heard().iter().any(|notice| {
             matches!(notice, Notice::ServerExited { expected: false, log, .. } if !log.is_empty())
         }));
-        let lines = deployment.crash_lines(&marks);
+        let lines = deployment.grave_lines(&marks);
         assert_eq!((lines.len(), &lines[0].0), (1, &key(1)));
         assert_eq!(
             deployment.logs_since(&marks)[&key(1)],
@@ -148,6 +148,7 @@ fn evidence() {
             .collect();
         names.sort();
         let expected = [
+            "leaders.jsonl",
             "node-1-conf",
             "node-1.json",
             "node-1.log",

@@ -263,9 +263,12 @@ fn checkers() {
     block_on(async {
         let ground = Ground::new();
         let deployment = ground.start(&row("by-pid", 1, &[])).await.unwrap();
-        assert!(deployment.check(Scope::Lease, "x", LIMIT).await.is_empty());
+        let found = deployment.check(Scope::Lease, "x", |_| true, LIMIT).await;
+        assert!(found.is_empty());
+        let unasked = deployment.check(Scope::Idle, "x", |_| false, LIMIT).await;
+        assert!(unasked.is_empty());
         let complaints = deployment
-            .check(Scope::Idle, "x", Duration::from_millis(20))
+            .check(Scope::Idle, "x", |_| true, Duration::from_millis(20))
             .await;
         assert_eq!((complaints.len(), complaints[0].0.as_str()), (1, "never"));
         assert_eq!(deployment.purge("x", LIMIT).await.unwrap(), ["x"]);

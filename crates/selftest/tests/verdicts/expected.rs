@@ -87,6 +87,13 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
         "exit code 2: called wrongly\nits last log lines:\n  usage: tally ADDRESS",
     ),
     ("servers::leaves_a_counter", "leaked", ".counter is 7"),
+    ("servers::leaves_a_counter_and_says_so", "passed", ""),
+    ("servers::leaves_a_counter_unseen", "passed", ""),
+    (
+        "servers::makes_its_server_complain",
+        "leaked",
+        "tally-1 logged: nothing works",
+    ),
     ("servers::fails_in_one_way", "failed", "one way"),
     (
         "servers::fails_in_its_own_way",

@@ -82,10 +82,35 @@ fn stdout_has_a_line_and_a_block_for_each(all: &Ran) {
             .contains("test words::skips ... ignored, needs 9000 cores\n")
     );
     let last = format!(
-        "test result: FAILED. 12 passed; {} failed; 1 ignored; 0 measured; 0 filtered out;",
+        "test result: FAILED. 14 passed; {} failed; 1 ignored; 0 measured; 0 filtered out;",
         failed.count()
     );
     assert!(all.stdout.contains(&last), "{}", all.said());
+    let warning = "warning: after servers::leaves_a_counter_and_says_so: the counter ";
+    assert!(all.stderr.contains(warning), "{}", all.said());
+}
+
+/// What is done about what checkers find is said for a run, unless a test says it.
+#[test]
+fn checkers_are_as_strict_as_they_are_told_to_be() {
+    let tests = [
+        "--exact",
+        "servers::leaves_a_counter",
+        "servers::leaves_a_counter_and_says_so",
+        "servers::makes_its_server_complain",
+    ];
+    let lenient = ["--checker=counters=off", "--checker=log=warn"];
+    let ran = suite(&[&tests[..], &lenient[..]].concat()).run();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    for warning in [
+        "after servers::leaves_a_counter_and_says_so: the counter ",
+        "after servers::makes_its_server_complain: tally-1 logged: nothing works",
+    ] {
+        assert!(ran.stderr.contains(warning), "{}", ran.said());
+    }
+    assert!(!ran.stderr.contains("after servers::leaves_a_counter:"));
+    let ran = suite(&["--exact", "servers::leaves_a_counter", "--checker=log=off"]).run();
+    assert_eq!(ran.verdict("servers::leaves_a_counter"), "leaked");
 }
 
 /// The exit codes of parts of it.
@@ -235,7 +260,12 @@ fn no_server_is_harmed(all: &Ran) {
         .collect();
     let recycled = all.events("deployment_recycled").len();
     let first = started.iter().filter(|reason| **reason == "first").count();
-    assert_eq!((first, started.len()), (3, 3 + recycled), "{started:?}");
+    let fresh = started.iter().filter(|reason| **reason == "fresh").count();
+    assert_eq!(
+        (first, fresh, started.len()),
+        (3, 1, 4 + recycled),
+        "{started:?}"
+    );
     let text = String::from_utf8_lossy(&all.file("events.jsonl")).into_owned();
     let results = all.results();
     let deployments = results["deployments"].as_object().expect("deployments");

@@ -6,7 +6,7 @@ use crate::options::{Isolation, NoTests};
 use crate::settings::error::Wrong;
 use crate::settings::setting::{Group, Setting};
 use crate::settings::value::{
-    choice, duration, factor, last, mebibytes, number, parallel, seed, switch,
+    choice, duration, factor, last, mebibytes, number, parallel, policies, seed, switch,
 };
 
 const HOW: Group = Group::Running;
@@ -216,6 +216,21 @@ pub(super) const TABLE: &[Setting] = &[
     )
     .repeats()
     .again(),
+    Setting::valued(
+        "checker",
+        "NAME=WHAT",
+        Group::Deployments,
+        "What to do about what a checker finds. `fail`: a test that left it fails as leaked; a deployment on which it is found \
+         while nobody uses it is replaced. `warn`: say it. `off`: do not look. May be given several times. A test says it for \
+         itself: `checkers(databases = \"warn\")`. `log` is the checker of lines in servers' logs that say they crashed or \
+         gave up; the others are their systems'.",
+    )
+    .repeats()
+    .again()
+    .apply(|options, values| {
+        options.checkers = policies(values)?;
+        Ok(())
+    }),
     Setting::valued(
         "memory",
         "SIZE",

@@ -44,6 +44,9 @@ fn refusals_of_the_command_line() {
         &["--missing", "tally"],
         &["--missing", "tallly=ignore"],
         &["--missing", "tally=ignor"],
+        &["--checker", "log"],
+        &["--checker", "lgo=warn"],
+        &["--checker", "log=wran"],
         &["--profile", "ci"],
         &["--config", "/nonexistent/armadillo.toml"],
     ] {

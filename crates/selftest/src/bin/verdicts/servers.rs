@@ -39,6 +39,24 @@ async fn leaves_a_counter(brittle: Brittle) -> TestResult {
     brittle.add(7).await
 }
 
+/// Says itself that this is no failure.
+#[armadillo::test(checkers(counters = "warn"))]
+async fn leaves_a_counter_and_says_so(brittle: Brittle) -> TestResult {
+    brittle.add(8).await
+}
+
+/// Nobody looks.
+#[armadillo::test(checkers(counters = "off"))]
+async fn leaves_a_counter_unseen(brittle: Brittle) -> TestResult {
+    brittle.add(9).await
+}
+
+/// Its server says that it gives up, and goes on.
+#[armadillo::test]
+async fn makes_its_server_complain(brittle: Fresh<Brittle>) -> TestResult {
+    brittle.complain().await
+}
+
 /// Runs beside [`fails_in_its_own_way`], on the same server, and fails otherwise.
 #[armadillo::test]
 async fn fails_in_one_way(brittle: Brittle) -> TestResult {
