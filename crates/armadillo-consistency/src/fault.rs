@@ -19,17 +19,21 @@ pub enum Fault {
     /// follower started: it lacks what was acknowledged, and must not lead. The leader is started when another one leads,
     /// or when there was time enough for that.
     KillFollowerThenLeader,
+    /// A follower is frozen, and before anybody misses it the leader is killed in mid-write and the follower goes on: it
+    /// may lead, but lacks what was acknowledged without asking it.
+    PauseFollowerThenKillLeader,
     /// A follower is killed in mid-write, and started again when writes are acknowledged without it.
     KillFollower,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::KillLeader,
         Self::PauseLeader,
         Self::KillLeaderAndFollower,
         Self::KillFollowerThenLeader,
+        Self::PauseFollowerThenKillLeader,
         Self::KillFollower,
     ];
 }
@@ -41,6 +45,7 @@ impl fmt::Display for Fault {
             Self::PauseLeader => "pause the leader",
             Self::KillLeaderAndFollower => "kill leader and follower",
             Self::KillFollowerThenLeader => "kill a follower, then the leader",
+            Self::PauseFollowerThenKillLeader => "pause a follower, then kill the leader",
             Self::KillFollower => "kill a follower",
         })
     }

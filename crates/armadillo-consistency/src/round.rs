@@ -129,10 +129,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 ..Played::default()
             });
         };
-        if !victims.beforehand.is_empty() {
-            self.act(&victims.beforehand, Act::Kill).await?;
-            self.acknowledges(AFTER).await?;
-        }
+        self.beforehand(&victims.beforehand).await?;
         let (inject, heal) = match self.fault {
             Fault::PauseLeader => (Act::Pause, Act::Resume),
             _ => (Act::Kill, Act::Start),
@@ -151,6 +148,23 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         Ok(played)
     }
 
+    /// What happens before the fault that is in mid-write.
+    async fn beforehand(&mut self, victims: &[ServerKey]) -> Result<(), Broken> {
+        match self.fault {
+            Fault::KillFollowerThenLeader => {
+                self.act(victims, Act::Kill).await?;
+                self.acknowledges(AFTER).await?;
+            }
+            Fault::PauseFollowerThenKillLeader => {
+                self.act(victims, Act::Pause).await?;
+                // Too short for the others to miss it, long enough for hasty acknowledgements.
+                sleep(self.random.time_below(self.failover / 4)).await;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Whom the fault hits; `None` if it needs a follower, and there is none.
     fn victims(&mut self, before: &Leadership) -> Option<Victims> {
         let leader = before.leader.clone();
@@ -159,7 +173,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let in_mid_write = match self.fault {
             Fault::KillLeader | Fault::PauseLeader => vec![leader],
             Fault::KillLeaderAndFollower => vec![leader, follower()?],
-            Fault::KillFollowerThenLeader => {
+            Fault::KillFollowerThenLeader | Fault::PauseFollowerThenKillLeader => {
                 beforehand.push(follower()?);
                 vec![leader]
             }
@@ -190,8 +204,10 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 }
             }
             Fault::KillLeaderAndFollower => sleep(self.random.time_below(AWAY)).await,
-            Fault::KillFollowerThenLeader => {
-                self.act(&victims.beforehand, Act::Start).await?;
+            Fault::KillFollowerThenLeader | Fault::PauseFollowerThenKillLeader => {
+                let is_dead = self.fault == Fault::KillFollowerThenLeader;
+                let back = if is_dead { Act::Start } else { Act::Resume };
+                self.act(&victims.beforehand, back).await?;
                 // Whether another one may lead depends on the system: with three copies perhaps, with two not.
                 let another = self.another_leader(&victims.in_mid_write);
                 if let Ok(led) = timeout(self.failover * 2, another).await {
