@@ -3,6 +3,7 @@
 //! Of scope *lease*: things that carry the lease's id in their name. Of scope *idle*: everything that a fresh deployment
 //! does not have, when nobody holds a lease, except what a fixture kept per deployment has made for all its tests.
 
+mod cleaned;
 mod collections;
 mod databases;
 mod healthy;
@@ -24,6 +25,7 @@ pub(crate) fn all() -> Vec<Box<dyn Checker>> {
         Box::new(users::Unexpected),
         Box::new(transactions::Open),
         Box::new(maintenance::SwitchedOff),
+        Box::new(cleaned::CleanedOut),
         Box::new(healthy::Unhealthy),
     ]
 }
