@@ -125,7 +125,8 @@ async fn a_coordinator_answers_without_dbservers(dbservers: Exclusive<DbServers>
     }
     for coordinator in dbservers.coordinators() {
         let client = dbservers.client_at(&coordinator);
-        assert_eq!(client.databases().await?, ["_system"]);
+        let databases = client.databases().await?;
+        assert!(databases.iter().any(|name| name == "_system"));
     }
     for server in dbservers.keys() {
         dbservers.server(&server).start().await?;
@@ -143,7 +144,8 @@ async fn a_restarted_coordinator_serves_again(cluster: Exclusive<Cluster>) -> Te
     let server = server.ok_or("there is no coordinator")?;
     cluster.server(&server).restart().await?;
     cluster.wait_until(healthy()).await?;
-    assert_eq!(cluster.client_at(&server).databases().await?, ["_system"]);
+    let databases = cluster.client_at(&server).databases().await?;
+    assert!(databases.iter().any(|name| name == "_system"));
     Ok(())
 }
 

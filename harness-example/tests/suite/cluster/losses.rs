@@ -87,7 +87,7 @@ async fn are_all_there(docs: &Collection, keys: &[String]) -> TestResult {
 
 /// 10,000 documents on their way into three shards, and a server that leads one of them dies.
 #[armadillo::test(
-    cluster(dbservers = 3),
+    cluster(dbservers = 2, coordinators = 2),
     markers(crash_test, failover, sharding),
     timeout = "2m"
 )]
@@ -193,7 +193,11 @@ async fn outlive_everybody(cluster: &Exclusive<Cluster>, db: &Database, rounds: 
     Ok(())
 }
 
-#[armadillo::test(cluster(dbservers = 3), markers(crash_test), timeout = "3m")]
+#[armadillo::test(
+    cluster(dbservers = 2, coordinators = 2),
+    markers(crash_test),
+    timeout = "3m"
+)]
 async fn documents_outlive_the_whole_cluster(
     cluster: Exclusive<Cluster>,
     db: Database,
@@ -202,7 +206,11 @@ async fn documents_outlive_the_whole_cluster(
 }
 
 /// The same again and again: `cargo test -- --runslow --rounds 20 --exact cluster::losses::documents_outlive_many_deaths`
-#[armadillo::test(cluster(dbservers = 3), markers(slow, crash_test), timeout = "1h")]
+#[armadillo::test(
+    cluster(dbservers = 2, coordinators = 2),
+    markers(slow, crash_test),
+    timeout = "1h"
+)]
 async fn documents_outlive_many_deaths(
     cluster: Exclusive<Cluster>,
     db: Database,
