@@ -5,8 +5,8 @@
 //! How long clusters take from start to ready: `cargo bench -p armadillo-arangodb --bench start`, with `--profile dev` for
 //! a debug build.
 //!
-//! `ARMADILLO_STARTS` (30) clusters of 3 agents, 3 dbservers and 1 coordinator, one after the other; `-- --pace realistic`
-//! starts 5, and as slowly as `arangod` does. The program is `ARMADILLO_ARANGOD`, else the stand-in that
+//! `ARMADILLO_STARTS` (30) clusters of 3 agents, 3 dbservers and 1 coordinator, one after the other; with `-- --pace realistic`
+//! they start as slowly as `arangod` does. The program is `ARMADILLO_ARANGOD`, else the stand-in that
 //! `cargo build -p arangod-emulator` (with `--release` or not, as the bench) has built. Prints; judges nothing.
 
 use std::collections::BTreeMap;
@@ -39,7 +39,6 @@ struct Start {
 
 fn main() -> ExitCode {
     let pace = pace();
-    let realistic = pace.as_deref() == Some("realistic");
     let starts = std::env::var("ARMADILLO_STARTS")
         .ok()
         .and_then(|text| text.parse().ok());
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
     }
     let mut program = Program::find(&ArangoDb, &settings).expect("a program that says its version");
     program.stand_in = path.ends_with(STAND_IN);
-    let starts: usize = starts.unwrap_or(if realistic { 5 } else { 30 });
+    let starts: usize = starts.unwrap_or(30);
     let mut all: Vec<Start> = (0..starts).map(|_| start(&program, &settings)).collect();
     all.sort_by_key(|start| start.took);
     let (Some(best), Some(worst)) = (all.first(), all.last()) else {

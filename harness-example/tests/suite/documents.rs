@@ -80,6 +80,12 @@ async fn a_batch_says_of_each_document_what_became_of_it(articles: &Collection) 
         .collect();
     assert_eq!(keys, [Ok("a"), Err(1210), Ok("b")]);
     assert_eq!(articles.count().await?, 2);
+    let found = articles.get_many::<Value>(&["b", "c"]).await?;
+    let found: Vec<bool> = found
+        .into_iter()
+        .map(|answer| answer.map(|document| document.is_some()))
+        .collect::<Result<_, _>>()?;
+    assert_eq!(found, [true, false]);
     articles.truncate().await?;
     assert_eq!(articles.count().await?, 0);
     Ok(())

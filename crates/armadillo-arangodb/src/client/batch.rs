@@ -2,10 +2,9 @@
 //! (documentation, "Multiple document operations").
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
 
-use super::document::DocumentMeta;
 use super::error_names::error_name;
 
 /// Why one document of a batch was refused.
@@ -21,9 +20,9 @@ pub struct Refusal {
 }
 
 /// One entry of the answer.
-pub(super) struct Entry(pub(super) Result<DocumentMeta, Refusal>);
+pub(super) struct Entry<T>(pub(super) Result<T, Refusal>);
 
-impl<'de> Deserialize<'de> for Entry {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Entry<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let entry = if value["error"] == true {
@@ -38,13 +37,14 @@ impl<'de> Deserialize<'de> for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::document::DocumentMeta;
     use crate::client::tests::recorded;
 
     #[test]
     fn a_recorded_batch_has_a_refusal_and_a_success() {
         let (_, response) = recorded("batch-with-a-bad-key", 0);
         assert_eq!(response.status, 202);
-        let entries: Vec<Entry> = response.json().unwrap();
+        let entries: Vec<Entry<DocumentMeta>> = response.json().unwrap();
         let entries: Vec<_> = entries.into_iter().map(|entry| entry.0).collect();
         assert_eq!(
             entries[0].as_ref().unwrap_err().to_string(),

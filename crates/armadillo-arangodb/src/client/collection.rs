@@ -84,7 +84,8 @@ impl Collection {
             request: label(&request),
             reason: error.to_string(),
         })?;
-        let entries: Vec<Entry> = self.database.client().call(request.body(body)).await?;
+        let entries: Vec<Entry<DocumentMeta>> =
+            self.database.client().call(request.body(body)).await?;
         Ok(entries.into_iter().map(|entry| entry.0).collect())
     }
 
@@ -99,6 +100,27 @@ impl Collection {
             Err(error) if error.number() == Some(DOCUMENT_NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads documents in one request, in the order of the keys (documentation, "Get multiple documents"); `None` where there is
+    /// none of that key.
+    ///
+    /// # Errors
+    /// When the request as a whole failed.
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: &[impl AsRef<str>],
+    ) -> Result<Vec<Result<Option<T>, Refusal>>, ArangoError> {
+        let path = format!("{}?onlyget=true", self.documents());
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        let request = Request::put(path).json(&keys);
+        let entries: Vec<Entry<T>> = self.database.client().call(request).await?;
+        let read = |entry: Entry<T>| match entry.0 {
+            Ok(document) => Ok(Some(document)),
+            Err(refusal) if refusal.number == DOCUMENT_NOT_FOUND => Ok(None),
+            Err(refusal) => Err(refusal),
+        };
+        Ok(entries.into_iter().map(read).collect())
     }
 
     /// The number of documents.
