@@ -106,10 +106,13 @@ fn without_a_majority_there_is_no_leader_and_writes_fail() {
         assert!(error.to_string().contains("there is no leader"), "{error}");
         let found = cluster
             .deployment
-            .check(Scope::Lease, "0a0b0c0d", LIMIT)
+            .check(Scope::Lease, "0a0b0c0d", |_| true, LIMIT)
             .await;
         assert_eq!(found, [], "what cannot be asked has left nothing");
-        let found = cluster.deployment.check(Scope::Idle, "", LIMIT).await;
+        let found = cluster
+            .deployment
+            .check(Scope::Idle, "", |_| true, LIMIT)
+            .await;
         assert!(
             found[0].1.starts_with("could not be looked at"),
             "{found:?}"
@@ -221,7 +224,7 @@ fn the_client_does_what_it_says() {
 fn what_a_test_leaves_is_found_and_removed() {
     with_cluster(etcd().members(1), async |cluster| {
         let deployment = &cluster.deployment;
-        let check = |scope| deployment.check(scope, "0a0b0c0d", LIMIT);
+        let check = |scope| deployment.check(scope, "0a0b0c0d", |_| true, LIMIT);
         let nothing: Vec<(String, String)> = Vec::new();
         let client = EtcdClient::for_lease(cluster.view(), "0a0b0c0d");
         client.for_deployment().put("data", "kept").await.unwrap();
