@@ -19,6 +19,10 @@ pub enum Fault {
     /// follower started: it lacks what was acknowledged, and must not lead. The leader is started when another one leads,
     /// or when there was time enough for that.
     KillFollowerThenLeader,
+    /// A follower is killed in mid-write, and the leader up to 0.3 s later, while it is just finding out; then the follower
+    /// is started. What was acknowledged or read in between is on the follower all the same, or it must not lead. The
+    /// leader comes back as above.
+    KillFollowerSoonLeader,
     /// A follower is frozen, and before anybody misses it the leader is killed in mid-write and the follower goes on: it
     /// may lead, but lacks what was acknowledged without asking it.
     PauseFollowerThenKillLeader,
@@ -28,11 +32,12 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::KillLeader,
         Self::PauseLeader,
         Self::KillLeaderAndFollower,
         Self::KillFollowerThenLeader,
+        Self::KillFollowerSoonLeader,
         Self::PauseFollowerThenKillLeader,
         Self::KillFollower,
     ];
@@ -45,6 +50,7 @@ impl fmt::Display for Fault {
             Self::PauseLeader => "pause the leader",
             Self::KillLeaderAndFollower => "kill leader and follower",
             Self::KillFollowerThenLeader => "kill a follower, then the leader",
+            Self::KillFollowerSoonLeader => "kill a follower, soon the leader",
             Self::PauseFollowerThenKillLeader => "pause a follower, then kill the leader",
             Self::KillFollower => "kill a follower",
         })

@@ -118,6 +118,9 @@ impl History {
     }
 }
 
+/// Among how many writes under way one is chosen.
+const OLDEST: usize = 4;
+
 /// Writes a history down while it happens. Clones write the same one.
 #[derive(Clone)]
 pub struct Recorder(Arc<Inner>);
@@ -127,8 +130,8 @@ struct Inner {
     book: Mutex<Book>,
     /// How many writes were acknowledged.
     acknowledged: watch::Sender<usize>,
-    /// How many writes wait for an answer.
-    in_flight: watch::Sender<usize>,
+    /// How many writes have begun.
+    begun_writes: watch::Sender<usize>,
 }
 
 #[derive(Default)]
@@ -140,6 +143,8 @@ struct Book {
     written: Vec<String>,
     /// The same, to find one.
     known: BTreeSet<String>,
+    /// The writes that wait for an answer.
+    under_way: BTreeSet<usize>,
 }
 
 impl Default for Recorder {
@@ -148,7 +153,7 @@ impl Default for Recorder {
             begun: Instant::now(),
             book: Mutex::default(),
             acknowledged: watch::Sender::new(0),
-            in_flight: watch::Sender::new(0),
+            begun_writes: watch::Sender::new(0),
         }))
     }
 }
@@ -166,7 +171,8 @@ impl Recorder {
             wrote: None,
         };
         let open = self.invoke(client, key, action);
-        self.0.in_flight.send_modify(|count| *count += 1);
+        self.book().under_way.insert(open.0);
+        self.0.begun_writes.send_modify(|count| *count += 1);
         open
     }
 
@@ -178,9 +184,6 @@ impl Recorder {
                 *wrote = Some(answer);
             }
         });
-        self.0
-            .in_flight
-            .send_modify(|count| *count = count.saturating_sub(1));
         if acknowledged {
             self.0.acknowledged.send_modify(|count| *count += 1);
         }
@@ -213,9 +216,9 @@ impl Recorder {
         self.0.acknowledged.subscribe()
     }
 
-    /// How many writes wait for an answer; changes can be waited for.
-    pub(crate) fn in_flight(&self) -> watch::Receiver<usize> {
-        self.0.in_flight.subscribe()
+    /// How many writes have begun; changes can be waited for.
+    pub(crate) fn begun_writes(&self) -> watch::Receiver<usize> {
+        self.0.begun_writes.subscribe()
     }
 
     /// A key with an acknowledged write, the `choice`-th modulo their number.
@@ -225,9 +228,21 @@ impl Recorder {
         book.written.get(index).cloned()
     }
 
-    /// All keys with an acknowledged write, in the order of their first one.
-    pub(crate) fn written(&self) -> Vec<String> {
-        self.book().written.clone()
+    /// A key that is being written, the `choice`-th modulo their number of the few that have waited longest: if writes hang,
+    /// these have come furthest.
+    pub(crate) fn some_under_way(&self, choice: usize) -> Option<String> {
+        let book = self.book();
+        let index = choice.checked_rem(book.under_way.len().min(OLDEST))?;
+        let write = book.under_way.iter().nth(index)?;
+        Some(book.operations.get(*write)?.key.clone())
+    }
+
+    /// All keys that somebody has tried to write, whatever became of it.
+    pub(crate) fn tried(&self) -> BTreeSet<String> {
+        let book = self.book();
+        let writes = book.operations.iter();
+        let writes = writes.filter(|one| matches!(one.action, Action::Write { .. }));
+        writes.map(|write| write.key.clone()).collect()
     }
 
     /// What was written down so far.
@@ -255,6 +270,7 @@ impl Recorder {
 
     fn finish(&self, open: Open, answer: impl FnOnce(&mut Action)) {
         let mut book = self.book();
+        book.under_way.remove(&open.0);
         let now = self.now(&mut book);
         let Some(operation) = book.operations.get_mut(open.0) else {
             return;
@@ -377,12 +393,26 @@ mod tests {
             .iter()
             .map(|operation| operation.invoked.order);
         assert_eq!(orders.collect::<Vec<_>>(), [1, 3, 6]);
-        assert_eq!(
-            (
-                *recorder.acknowledged().borrow(),
-                *recorder.in_flight().borrow()
-            ),
-            (0, 1)
-        );
+        let acknowledged = *recorder.acknowledged().borrow();
+        let begun = *recorder.begun_writes().borrow();
+        assert_eq!((acknowledged, begun), (0, 2));
+    }
+
+    #[test]
+    fn keys_are_known_by_what_became_of_their_writes() {
+        let recorder = Recorder::default();
+        assert_eq!(recorder.some_under_way(3), None);
+        let first = recorder.write(0, "a", "1");
+        let _never_answered = recorder.write(1, "b", "2");
+        let refused = recorder.write(2, "c", "3");
+        recorder.wrote(first, Wrote::Acknowledged);
+        recorder.wrote(refused, Wrote::Refused("no".to_owned()));
+        let _read = recorder.read(3, "d");
+        for choice in 0..3 {
+            assert_eq!(recorder.some_written(choice).as_deref(), Some("a"));
+            assert_eq!(recorder.some_under_way(choice).as_deref(), Some("b"));
+        }
+        let tried: Vec<String> = recorder.tried().into_iter().collect();
+        assert_eq!(tried, ["a", "b", "c"]);
     }
 }

@@ -21,6 +21,9 @@ const REST: Duration = Duration::from_millis(4);
 /// The longest padding of a body, so that bodies differ in length.
 const PADDING: usize = 200;
 
+/// How many clients only read, and what is being written. What they see must not be gone later.
+const WATCHERS: usize = 2;
+
 /// How many readers look for the keys of a round afterwards.
 const READERS: usize = 8;
 
@@ -58,6 +61,10 @@ impl<S: Subject> Load<S> {
         for number in 0..shape.clients {
             let client = load.client(number);
             load.clients.spawn(client.work(load.over.clone()));
+        }
+        for number in 0..WATCHERS {
+            let client = load.client(shape.clients + number);
+            load.clients.spawn(client.watch(load.over.clone()));
         }
         load
     }
@@ -130,6 +137,17 @@ impl<S: Subject> Client<S> {
         }
     }
 
+    /// Reads what is being written just now. Clients that write wait when a write hangs; this one sees what is there.
+    async fn watch(mut self, over: Arc<AtomicBool>) {
+        while !over.load(Ordering::Relaxed) {
+            let choice = self.random.below(usize::MAX);
+            if let Some(key) = self.recorder.some_under_way(choice) {
+                self.read(&key).await;
+            }
+            sleep(self.random.time_below(REST)).await;
+        }
+    }
+
     async fn write_own_key(&mut self) {
         let key = format!("{}.{}.{}", self.shape.prefix, self.number, self.written);
         self.write(&key).await;
@@ -184,15 +202,16 @@ async fn read<S: Subject>(
     answer
 }
 
-/// Reads every key with an acknowledged write, until each has been answered. What is wrong with the answers, the check
-/// of the history says. The answer here is how many keys were read.
+/// Reads every key that somebody has tried to write, until each has been answered: also those whose writes have an unknown
+/// outcome, because copies must agree on it. What is wrong with the answers, the check of the history says. The answer
+/// here is how many keys were read.
 pub(crate) async fn read_all<S: Subject>(
     subject: &S,
     recorder: &Recorder,
     shape: &Shape,
     limit: Duration,
 ) -> Result<usize, InVain> {
-    let keys: Arc<[String]> = recorder.written().into();
+    let keys: Arc<[String]> = recorder.tried().into_iter().collect();
     let next = Arc::new(AtomicUsize::new(0));
     let mut readers = JoinSet::new();
     for reader in 0..READERS {

@@ -15,8 +15,9 @@ use crate::round::Round;
 use crate::servers::Servers;
 use crate::subject::Subject;
 
-/// How long a failover is taken to be until one was seen.
-const FAILOVER: Duration = Duration::from_secs(1);
+/// How long a failover is taken to be until one was seen. It is waited for twice as long where nobody knows whether
+/// there will be one, and a system that is slower would never be seen to promote the wrong server in a first round.
+const FAILOVER: Duration = Duration::from_secs(4);
 
 /// How many rounds may be played beyond twice the number that is to count.
 const SPARE: u32 = 8;

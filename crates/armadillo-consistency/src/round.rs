@@ -1,5 +1,5 @@
-//! One round: a fault in the middle of the load, healed; every acknowledged key read; then the loss of whoever leads by
-//! then, and every key read again.
+//! One round: a fault in the middle of the load, healed; every key read; then the loss of whoever leads by then, as many
+//! times as there are followers, and every key read again each time.
 
 use std::fmt;
 use std::time::Duration;
@@ -27,7 +27,7 @@ const BURST: (usize, usize) = (16, 32);
 /// How many writes must be acknowledged after each step of a round.
 const AFTER: usize = 20;
 
-/// How long a killed leader and follower stay away: up to so long, as the seed says.
+/// How long a killed leader and follower stay away, or a leader outlives its follower: up to so long, as the seed says.
 const AWAY: Duration = Duration::from_millis(300);
 
 /// Leader and follower are killed at once: their deaths are seen within this time.
@@ -54,6 +54,8 @@ pub(crate) struct Played {
     pub(crate) in_flight: usize,
     /// How long it took until another server led, each time that it was waited for.
     pub(crate) failovers: Vec<Duration>,
+    /// How many copies there are beside the leader's.
+    followers: usize,
     /// Why the round proves nothing.
     pub(crate) not_counted: Option<String>,
 }
@@ -110,8 +112,11 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let mut played = played?;
         self.read_all().await?;
         if played.not_counted.is_none() {
-            let failover = self.lose_the_leader_of_now().await?;
-            played.failovers.push(failover);
+            // Copies that differ are seen when they lead, one after the other.
+            for _ in 0..played.followers {
+                let failover = self.lose_the_leader_of_now().await?;
+                played.failovers.push(failover);
+            }
         }
         let forgotten = self.subject.forget(&self.shape.prefix).await;
         forgotten.map_err(Broken::Forget)?;
@@ -136,10 +141,19 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         };
         // Many writes at once take longer than the order to kill takes to arrive: some are cut off in the middle.
         let burst = BURST.0 + self.random.below(BURST.1);
+        let begun = self.recorder.begun_writes();
+        let before_burst = *begun.borrow();
         load.burst(burst);
-        self.has_under_way(burst).await?;
+        self.begins(begun, before_burst, burst).await?;
+        if self.fault == Fault::KillFollowerSoonLeader {
+            self.act(&victims.beforehand, Act::Kill).await?;
+            sleep(self.random.time_below(AWAY)).await;
+        }
         let injected = self.act(&victims.in_mid_write, inject).await?;
-        let mut played = Played::default();
+        let mut played = Played {
+            followers: before.followers.len(),
+            ..Played::default()
+        };
         self.stay(&injected, &victims, &mut played).await?;
         self.act(&victims.in_mid_write, heal).await?;
         self.acknowledges(AFTER).await?;
@@ -173,7 +187,9 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let in_mid_write = match self.fault {
             Fault::KillLeader | Fault::PauseLeader => vec![leader],
             Fault::KillLeaderAndFollower => vec![leader, follower()?],
-            Fault::KillFollowerThenLeader | Fault::PauseFollowerThenKillLeader => {
+            Fault::KillFollowerThenLeader
+            | Fault::KillFollowerSoonLeader
+            | Fault::PauseFollowerThenKillLeader => {
                 beforehand.push(follower()?);
                 vec![leader]
             }
@@ -204,9 +220,11 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 }
             }
             Fault::KillLeaderAndFollower => sleep(self.random.time_below(AWAY)).await,
-            Fault::KillFollowerThenLeader | Fault::PauseFollowerThenKillLeader => {
-                let is_dead = self.fault == Fault::KillFollowerThenLeader;
-                let back = if is_dead { Act::Start } else { Act::Resume };
+            Fault::KillFollowerThenLeader
+            | Fault::KillFollowerSoonLeader
+            | Fault::PauseFollowerThenKillLeader => {
+                let is_frozen = self.fault == Fault::PauseFollowerThenKillLeader;
+                let back = if is_frozen { Act::Resume } else { Act::Start };
                 self.act(&victims.beforehand, back).await?;
                 // Whether another one may lead depends on the system: with three copies perhaps, with two not.
                 let another = self.another_leader(&victims.in_mid_write);
@@ -335,12 +353,17 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         bound(self.limit, &what, last, reach(count.clone(), begin + more)).await
     }
 
-    async fn has_under_way(&self, writes: usize) -> Result<(), InVain> {
-        let count = self.recorder.in_flight();
+    /// Waits until so many more writes have begun.
+    async fn begins(
+        &self,
+        count: watch::Receiver<usize>,
+        begin: usize,
+        more: usize,
+    ) -> Result<(), InVain> {
         let now = count.clone();
-        let last = || format!("{} were", *now.borrow());
-        let what = format!("{writes} writes to be under way");
-        bound(self.limit, &what, last, reach(count, writes)).await
+        let last = || format!("{} have", *now.borrow() - begin);
+        let what = format!("{more} writes to begin");
+        bound(self.limit, &what, last, reach(count, begin + more)).await
     }
 
     async fn read_all(&self) -> Result<(), InVain> {

@@ -187,8 +187,17 @@ impl Running {
     /// # Panics
     /// When it does not end.
     #[must_use]
-    pub fn wait(mut self) -> Ran {
-        let status = self.ended_within(wait::LIMIT);
+    pub fn wait(self) -> Ran {
+        self.wait_within(wait::LIMIT)
+    }
+
+    /// Waits for its end for so long.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[must_use]
+    pub fn wait_within(mut self, limit: Duration) -> Ran {
+        let status = self.ended_within(limit);
         let status = status.unwrap_or_else(|| {
             send(self.pid(), Signal::KILL);
             // The panic tells more than an error of this would.

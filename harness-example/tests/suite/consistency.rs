@@ -14,7 +14,7 @@ async fn etcd_keeps_what_it_acknowledged(
     cx: &TestContext,
 ) -> TestResult {
     let registers = EtcdRegisters::new(client);
-    let proof = Proof::of_test(cx).rounds(6);
+    let proof = Proof::of_test(cx).rounds(7);
     println!("{}", proof.run(&registers, &cluster).await?);
     Ok(())
 }

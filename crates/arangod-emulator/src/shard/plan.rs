@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cluster::Cluster;
+use crate::planted::{self, Bug};
 
 /// A shard, and where it is in the tree.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,9 +67,9 @@ pub(super) fn duty(me: &str, planned: &[String], entry: &Value) -> Duty {
     if first == me {
         return match (entry.is_null(), in_sync) {
             (true, _) => Duty::Found,
-            (false, true) => Duty::Lead,
             // Whoever is not in sync must never lead.
-            (false, false) => Duty::Follow,
+            (false, false) if !planted::has(Bug::PromoteAnybody) => Duty::Follow,
+            (false, _) => Duty::Lead,
         };
     }
     if first.strip_prefix('_') == Some(me) && confirmed.first().is_some_and(|first| first == me) {

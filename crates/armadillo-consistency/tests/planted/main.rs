@@ -43,7 +43,7 @@ async fn a_system_without_defects_raises_no_alarm_in_two_hundred_rounds() {
             .rounds
             .iter()
             .filter(|round| round.fault == fault && round.counts());
-        assert!(counted.count() >= 33, "{fault}");
+        assert!(counted.count() >= 200 / Fault::ALL.len(), "{fault}");
     }
 }
 

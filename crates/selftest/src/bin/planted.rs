@@ -1,0 +1,52 @@
+//! The proof that acknowledged documents survive, on small clusters: it must fail where the program has a defect.
+
+use armadillo::consistency::Proof;
+use armadillo::prelude::*;
+
+/// Two dbservers: whoever is lost, one copy is left.
+#[armadillo::test(
+    cluster(
+        agents = 1,
+        dbservers = 2,
+        option("agency.supervision-ok-threshold", "1"),
+        option("agency.supervision-grace-period", "2")
+    ),
+    timeout = "1h"
+)]
+async fn two_copies(cluster: Exclusive<Cluster>, db: Database, cx: &TestContext) -> TestResult {
+    prove(&cluster, &db, 2, cx).await
+}
+
+/// Three dbservers: one leads, and the other two may differ.
+#[armadillo::test(
+    cluster(
+        agents = 1,
+        dbservers = 3,
+        option("agency.supervision-ok-threshold", "1"),
+        option("agency.supervision-grace-period", "2")
+    ),
+    timeout = "1h"
+)]
+async fn three_copies(cluster: Exclusive<Cluster>, db: Database, cx: &TestContext) -> TestResult {
+    prove(&cluster, &db, 3, cx).await
+}
+
+async fn prove(
+    cluster: &Exclusive<Cluster>,
+    db: &Database,
+    copies: u32,
+    cx: &TestContext,
+) -> TestResult {
+    let docs = db
+        .create_collection("docs")
+        .replication_factor(copies)
+        .await?;
+    let registers = ArangoRegisters::new(cluster, &docs);
+    let proof = Proof::of_test(cx).rounds(cx.rounds(6));
+    println!("{}", proof.run(&registers, cluster).await?);
+    Ok(())
+}
+
+fn main() -> std::process::ExitCode {
+    armadillo::main()
+}
