@@ -45,6 +45,8 @@ pub(crate) struct Load<S> {
     recorder: Recorder,
     random: Random,
     clients: JoinSet<()>,
+    /// The number of the next client.
+    next: usize,
     over: Arc<AtomicBool>,
 }
 
@@ -56,14 +58,15 @@ impl<S: Subject> Load<S> {
             recorder: recorder.clone(),
             random,
             clients: JoinSet::new(),
+            next: 0,
             over: Arc::default(),
         };
-        for number in 0..shape.clients {
-            let client = load.client(number);
+        for _ in 0..shape.clients {
+            let client = load.client();
             load.clients.spawn(client.work(load.over.clone()));
         }
-        for number in 0..WATCHERS {
-            let client = load.client(shape.clients + number);
+        for _ in 0..WATCHERS {
+            let client = load.client();
             load.clients.spawn(client.watch(load.over.clone()));
         }
         load
@@ -71,8 +74,8 @@ impl<S: Subject> Load<S> {
 
     /// So many writes more, all at once, each of a key of its own.
     pub(crate) fn burst(&mut self, writes: usize) {
-        for number in 0..writes {
-            let mut client = self.client(self.shape.clients + number);
+        for _ in 0..writes {
+            let mut client = self.client();
             self.clients
                 .spawn(async move { client.write_own_key().await });
         }
@@ -86,7 +89,9 @@ impl<S: Subject> Load<S> {
         }
     }
 
-    fn client(&mut self, number: usize) -> Client<S> {
+    fn client(&mut self) -> Client<S> {
+        let number = self.next;
+        self.next += 1;
         Client {
             subject: self.subject.clone(),
             shape: self.shape.clone(),

@@ -134,21 +134,12 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 ..Played::default()
             });
         };
-        self.beforehand(&victims.beforehand).await?;
+        self.beforehand(load, &victims.beforehand).await?;
         let (inject, heal) = match self.fault {
             Fault::PauseLeader => (Act::Pause, Act::Resume),
             _ => (Act::Kill, Act::Start),
         };
-        // Many writes at once take longer than the order to kill takes to arrive: some are cut off in the middle.
-        let burst = BURST.0 + self.random.below(BURST.1);
-        let begun = self.recorder.begun_writes();
-        let before_burst = *begun.borrow();
-        load.burst(burst);
-        self.begins(begun, before_burst, burst).await?;
-        if self.fault == Fault::KillFollowerSoonLeader {
-            self.act(&victims.beforehand, Act::Kill).await?;
-            sleep(self.random.time_below(AWAY)).await;
-        }
+        self.burst(load).await?;
         let injected = self.act(&victims.in_mid_write, inject).await?;
         let mut played = Played {
             followers: before.followers.len(),
@@ -163,11 +154,20 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
     }
 
     /// What happens before the fault that is in mid-write.
-    async fn beforehand(&mut self, victims: &[ServerKey]) -> Result<(), Broken> {
+    async fn beforehand(
+        &mut self,
+        load: &mut Load<S>,
+        victims: &[ServerKey],
+    ) -> Result<(), Broken> {
         match self.fault {
             Fault::KillFollowerThenLeader => {
                 self.act(victims, Act::Kill).await?;
                 self.acknowledges(AFTER).await?;
+            }
+            Fault::KillFollowerSoonLeader => {
+                self.burst(load).await?;
+                self.act(victims, Act::Kill).await?;
+                sleep(self.random.time_below(AWAY)).await;
             }
             Fault::PauseFollowerThenKillLeader => {
                 self.act(victims, Act::Pause).await?;
@@ -353,17 +353,21 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         bound(self.limit, &what, last, reach(count.clone(), begin + more)).await
     }
 
-    /// Waits until so many more writes have begun.
-    async fn begins(
-        &self,
-        count: watch::Receiver<usize>,
-        begin: usize,
-        more: usize,
-    ) -> Result<(), InVain> {
-        let now = count.clone();
-        let last = || format!("{} have", *now.borrow() - begin);
-        let what = format!("{more} writes to begin");
-        bound(self.limit, &what, last, reach(count, begin + more)).await
+    /// Has many writes begin at once. They take longer than an order to kill takes to arrive: some are cut off in the middle.
+    async fn burst(&mut self, load: &mut Load<S>) -> Result<(), InVain> {
+        let writes = BURST.0 + self.random.below(BURST.1);
+        let count = self.recorder.begun_writes();
+        let begin = *count.borrow();
+        load.burst(writes);
+        let last = || format!("{} have", *count.borrow() - begin);
+        let what = format!("{writes} writes to begin");
+        bound(
+            self.limit,
+            &what,
+            last,
+            reach(count.clone(), begin + writes),
+        )
+        .await
     }
 
     async fn read_all(&self) -> Result<(), InVain> {

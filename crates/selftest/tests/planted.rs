@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use armadillo::consistency::Kind;
 use armadillo_selftest::cargo::{cargo, workspace};
 use armadillo_selftest::rounds::rounds;
 use armadillo_selftest::{Ran, Suite, wait};
@@ -23,6 +24,15 @@ const PAGE: &str = include_str!("../../../docs/consistency.md");
 
 /// What the names of the programs with a defect begin with.
 const PLANTED: &str = "arangod-emulator-planted-";
+
+/// What violations come to.
+const KINDS: [Kind; 5] = [
+    Kind::Lost,
+    Kind::Stale,
+    Kind::RefusedAndSeen,
+    Kind::Invented,
+    Kind::BeforeItsTime,
+];
 
 /// So many suites run at once: they wait most of the time.
 const AT_ONCE: usize = 4;
@@ -34,7 +44,7 @@ const ROUND: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 struct Row {
     defect: &'static str,
-    kinds: Vec<&'static str>,
+    kinds: Vec<Kind>,
     test: &'static str,
     most: u32,
 }
@@ -49,7 +59,7 @@ fn table() -> Vec<Row> {
         };
         Row {
             defect: defect.trim_matches('`'),
-            kinds: kinds.split(" or ").collect(),
+            kinds: kinds.split(" or ").map(kind).collect(),
             test: test.trim_matches('`'),
             most: most.parse().unwrap(),
         }
@@ -106,12 +116,13 @@ fn report(ran: &Ran, test: &str) -> String {
 }
 
 /// How many rounds were played, of which the last one caught it, and as what; or why it is not so.
-fn caught(row: &Row, ran: &Ran) -> Result<(u32, BTreeSet<&'static str>), String> {
+fn caught(row: &Row, ran: &Ran) -> Result<(u32, Vec<Kind>), String> {
     if ran.code != Some(101) {
         return Err(format!("it is not caught\n{}", ran.said()));
     }
     let report = report(ran, row.test);
-    let seen: BTreeSet<&str> = kinds().filter(|kind| report.contains(kind)).collect();
+    let is_seen = |kind: &Kind| report.contains(&format!(": {kind}\n"));
+    let seen: Vec<Kind> = KINDS.into_iter().filter(is_seen).collect();
     if seen.is_empty() || seen.iter().any(|kind| !row.kinds.contains(kind)) {
         return Err(format!("it is caught as something else\n{report}"));
     }
@@ -123,16 +134,9 @@ fn caught(row: &Row, ran: &Ran) -> Result<(u32, BTreeSet<&'static str>), String>
     Ok((rounds, seen))
 }
 
-/// What violations come to, in the words of reports.
-fn kinds() -> impl Iterator<Item = &'static str> {
-    [
-        "an acknowledged write is lost",
-        "a read shows what had been replaced",
-        "a write that was refused is there",
-        "a read shows what nobody wrote",
-        "a read shows what was written later",
-    ]
-    .into_iter()
+/// What a violation comes to, in the words of the table: those of a history's lines.
+fn kind(word: &str) -> Kind {
+    serde_json::from_value(word.into()).unwrap()
 }
 
 #[test]
