@@ -44,19 +44,27 @@ pub(super) fn primary_index(collection: &str) -> Value {
     })
 }
 
-/// `GET /_api/index?collection=...` and `GET /_api/index/<collection>/0`
-pub(crate) fn index(server: &Server, request: &Request, rest: &[&str]) -> Result<Answer, ApiError> {
+/// The collection whose indexes are asked for, and the number of one of them if that alone is meant.
+pub(crate) fn asked_index<'a>(
+    request: &'a Request,
+    rest: &[&'a str],
+) -> Result<(&'a str, Option<&'a str>), ApiError> {
     if request.method != Method::GET {
         return Err(ApiError::not_implemented("secondary indexes"));
     }
-    let (name, number) = match rest {
+    match rest {
         [] => {
             let missing = || ApiError::bad_parameter("the collection is missing");
-            (request.query("collection").ok_or_else(missing)?, None)
+            Ok((request.query("collection").ok_or_else(missing)?, None))
         }
-        [name, number] => (*name, Some(*number)),
-        _ => return Err(ApiError::unknown_path(&request.path)),
-    };
+        [name, number] => Ok((*name, Some(*number))),
+        _ => Err(ApiError::unknown_path(&request.path)),
+    }
+}
+
+/// `GET /_api/index?collection=...` and `GET /_api/index/<collection>/0`
+pub(crate) fn index(server: &Server, request: &Request, rest: &[&str]) -> Result<Answer, ApiError> {
+    let (name, number) = asked_index(request, rest)?;
     server.require_collection(request, name, Right::Ro)?;
     let name = server.read(|store| {
         let found = store.collection(&request.database, name)?;

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Sharded;
-use crate::api::listing::{index_answer, primary_index};
+use crate::api::listing::{asked_index, index_answer, primary_index};
 use crate::auth::Right;
 use crate::coordinator::{Planned, is_in_sync};
 use crate::errors::ApiError;
@@ -67,17 +67,7 @@ fn entry(asks: Sharded<'_>, found: &Planned, version: &Value) -> Value {
 /// `GET /_api/index?collection=...` and `GET /_api/index/<collection>/0`
 pub(super) async fn index(asks: Sharded<'_>, rest: &[&str]) -> Result<Answer, ApiError> {
     let request = asks.request;
-    if request.method != Method::GET {
-        return Err(ApiError::not_implemented("secondary indexes"));
-    }
-    let (name, number) = match rest {
-        [] => {
-            let missing = || ApiError::bad_parameter("the collection is missing");
-            (request.query("collection").ok_or_else(missing)?, None)
-        }
-        [name, number] => (*name, Some(*number)),
-        _ => return Err(ApiError::unknown_path(&request.path)),
-    };
+    let (name, number) = asked_index(request, rest)?;
     let found = asks.collection(name, Right::Ro).await?;
     index_answer(vec![primary_index(found.name())], number)
 }
