@@ -13,3 +13,4 @@ pub use crate::fixture::{
 pub use crate::members::ServerStatus;
 pub use crate::shards::Shard;
 pub use crate::topology::{Single, cluster, single};
+pub use armadillo_orchestrator::{Request, Secret};
