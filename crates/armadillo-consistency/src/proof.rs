@@ -26,6 +26,8 @@ const SPARE: u32 = 8;
 #[derive(Clone)]
 pub struct Proof {
     seed: u64,
+    /// What the report calls the seed: what makes the choices again.
+    told: u64,
     rounds: u32,
     faults: Vec<Fault>,
     clients: usize,
@@ -52,6 +54,7 @@ impl Proof {
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
+            told: seed,
             rounds: 10,
             faults: Fault::ALL.to_vec(),
             clients: 6,
@@ -61,12 +64,14 @@ impl Proof {
         }
     }
 
-    /// The same with the seed of the test (`--seed` makes it again). What comes out is kept with the test's results:
+    /// The same with the seed of the test. The report has the run's, from which the test's is made: `--seed` and that number
+    /// make the same choices again. What comes out is kept with the test's results:
     /// `consistency.txt`, and the history of a round that went wrong as `history-N.jsonl`.
     #[must_use]
     pub fn of_test(cx: &TestContext) -> Self {
         Self {
             context: Some(cx.clone()),
+            told: cx.run_seed(),
             ..Self::new(cx.seed())
         }
     }
@@ -144,7 +149,7 @@ impl Proof {
         let first = random.below(self.faults.len());
         let mut faults = self.faults.iter().cycle().skip(first);
         let mut report = Report {
-            seed: self.seed,
+            seed: self.told,
             wanted: self.rounds,
             rounds: Vec::new(),
             broken: None,

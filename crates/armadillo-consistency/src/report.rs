@@ -14,7 +14,7 @@ use crate::subject::Wrote;
 /// The result of a proof.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The seed that makes the same choices again.
+    /// The seed that makes the same choices again; of a test's proof, what `--seed` takes.
     pub seed: u64,
     /// How many rounds were to count.
     pub wanted: u32,

@@ -11,6 +11,7 @@ use armadillo::orchestrator::Fut;
 use armadillo::prelude::*;
 
 mod suite {
+    use armadillo::consistency::{Act, Leadership, Proof, Servers, Subject, Wrote};
     use armadillo::prelude::*;
 
     #[armadillo::test]
@@ -85,6 +86,46 @@ mod suite {
         Err(Outer(std::fmt::Error))
     }
 
+    /// Nothing is asked of it in no rounds.
+    #[derive(Clone)]
+    struct Nothing;
+
+    impl Subject for Nothing {
+        async fn write(&self, _client: usize, _key: &str, _body: &str) -> Wrote {
+            Wrote::Acknowledged
+        }
+
+        async fn read(&self, _client: usize, _key: &str) -> Result<Option<String>, String> {
+            Ok(None)
+        }
+
+        async fn leadership(&self, _key: &str) -> Result<Leadership, String> {
+            Err("nobody leads".to_owned())
+        }
+
+        async fn not_in_sync(&self, _except: &[ServerKey]) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    impl Servers for Nothing {
+        async fn act(&self, _server: &ServerKey, _act: Act) -> Result<(), Failed> {
+            Ok(())
+        }
+
+        async fn wait_healthy(&self) -> Result<(), Failed> {
+            Ok(())
+        }
+    }
+
+    #[armadillo::test]
+    async fn proves(cx: &TestContext) -> TestResult {
+        assert_ne!(cx.seed(), cx.run_seed());
+        let proof = Proof::of_test(cx).rounds(0);
+        let report = proof.run(&Nothing, &Nothing).await?;
+        Err(report.to_string().into())
+    }
+
     #[armadillo::test]
     async fn skips() -> TestResult {
         skip!("no {}", "luck")
@@ -118,7 +159,8 @@ fn run(name: &str) -> Verdict {
         sequence: 1,
         test: def.name(),
         attempt: 1,
-        seed: 0,
+        seed: 3,
+        run_seed: 4711,
         rounds: None,
         temporary_directory: directory.path().to_owned(),
         attachments: directory.path().join("attachments"),
@@ -152,6 +194,13 @@ fn a_plain_test_has_no_options() {
     assert_eq!((plain.isolated, plain.ignore), (false, None));
     assert_eq!(plain.should_panic, ShouldPanic::No);
     assert_eq!(run("suite::plain"), Verdict::Passed);
+}
+
+/// The seed of the report is the run's, which `--seed` takes, not the one made from it for this test.
+#[test]
+fn the_proof_of_a_test_tells_the_seed_that_replays() {
+    let report = failure("suite::proves");
+    assert!(report.contains("; seed 4711"), "{report}");
 }
 
 #[test]

@@ -70,6 +70,8 @@ pub struct Assignment {
     pub attempt: u32,
     /// The seed of this test: the run's, mixed with its name. The same for every attempt.
     pub seed: u64,
+    /// The run's own seed: what `--seed` takes to make this one again.
+    pub run_seed: u64,
     /// How many rounds a test plays that has rounds, if the run says so.
     pub rounds: Option<u32>,
     /// The test's temporary directory. It exists and is empty.

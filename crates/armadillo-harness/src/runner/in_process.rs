@@ -236,6 +236,7 @@ fn prepare(stage: &Stage, scene: &Scene, lease: Option<Grant>) -> std::io::Resul
         test: scene.test.name.clone(),
         attempt: 1,
         seed: crate::random::seed_of(stage.seed, &scene.name),
+        run_seed: stage.seed,
         rounds: stage.rounds,
         temporary_directory,
         attachments: files::directory(&stage.directory, &scene.name, 1).join("attachments"),

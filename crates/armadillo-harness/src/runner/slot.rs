@@ -229,6 +229,7 @@ fn assignment(
         test: planned.test.name.clone(),
         attempt: job.attempt,
         seed: crate::random::seed_of(ground.seed, &planned.name),
+        run_seed: ground.seed,
         rounds: ground.rounds,
         temporary_directory: temporary.to_owned(),
         attachments: files.attachments(),
