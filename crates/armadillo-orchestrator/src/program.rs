@@ -66,6 +66,16 @@ pub enum ProgramError {
         /// What is wrong with it.
         source: Box<ProgramError>,
     },
+    /// It runs, and says no version that the system could have.
+    #[error("{program} says no version of {system}, so it is none of its programs\n{how_to_get}")]
+    Foreign {
+        /// The system's name.
+        system: &'static str,
+        /// The program.
+        program: String,
+        /// What to do about it.
+        how_to_get: String,
+    },
     /// It is there and cannot be run.
     #[error(
         "the {system} program {program} cannot be asked for its version: {reason}\n{how_to_get}"
@@ -89,7 +99,7 @@ impl ProgramError {
         match self {
             Self::Missing { .. } => true,
             Self::OfRole { source, .. } => source.is_missing(),
-            Self::Named { .. } | Self::Broken { .. } => false,
+            Self::Named { .. } | Self::Foreign { .. } | Self::Broken { .. } => false,
         }
     }
 }
@@ -108,14 +118,26 @@ impl Program {
     /// The same for the program that a topology names for a role.
     ///
     /// # Errors
-    /// Those of [`Self::find`], with the role.
+    /// Those of [`Self::find`], with the role; and when the program says no version, because it is named for the sake of
+    /// its version.
     pub fn find_named(system: &dyn System, name: &str, role: &str) -> Result<Self, ProgramError> {
-        Self::first_of(system, vec![system.program_named(name)]).map_err(|source| {
-            ProgramError::OfRole {
+        Self::first_of(system, vec![system.program_named(name)])
+            .and_then(|program| program.with_version(system))
+            .map_err(|source| ProgramError::OfRole {
                 role: role.to_owned(),
                 source: Box::new(source),
-            }
-        })
+            })
+    }
+
+    fn with_version(self, system: &dyn System) -> Result<Self, ProgramError> {
+        match self.version {
+            Some(_) => Ok(self),
+            None => Err(ProgramError::Foreign {
+                system: system.name(),
+                program: self.path.display().to_string(),
+                how_to_get: system.how_to_get(),
+            }),
+        }
     }
 
     fn first_of(system: &dyn System, candidates: Vec<Candidate>) -> Result<Self, ProgramError> {

@@ -234,4 +234,11 @@ fn find_program() {
     );
     let named = Program::find_named(&Row, "/bin/echo", "node").unwrap();
     assert_eq!(named, found);
+    // It prints nothing.
+    let text = Program::find_named(&Row, "/usr/bin/test", "node").unwrap_err();
+    assert!(
+        text.to_string()
+            .starts_with("for the role node: /usr/bin/test says no version of row"),
+        "{text}"
+    );
 }
