@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use armadillo_orchestrator::{Client, Request, Response, Secret, ServerKey, View};
+use armadillo_orchestrator::{Client, Deadline, Request, Response, Secret, ServerKey, View};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -29,8 +29,13 @@ pub(crate) const SYSTEM_DATABASE: &str = "_system";
 #[derive(Clone)]
 pub struct ArangoClient {
     inner: Arc<Inner>,
-    limit: Duration,
+    /// How long a request may take, if somebody has said it.
+    limit: Option<Duration>,
+    waits: Option<WaitEnd>,
 }
+
+/// When a wait that begins now should give up: a test's, for the clients its fixtures make.
+type WaitEnd = Arc<dyn Fn() -> Deadline + Send + Sync>;
 
 struct Inner {
     view: View,
@@ -128,22 +133,44 @@ impl ArangoClient {
                 credentials,
                 authorization,
             }),
-            limit: LIMIT,
+            limit: None,
+            waits: None,
         }
     }
 
-    /// The same client with another limit on how long a request may take; 60 s if never said.
+    /// The same client with another limit on how long a request may take, and a wait that consists of requests; 60 s if
+    /// never said. In a test such a wait ends shortly before the test's time does in any case.
     #[must_use]
     pub fn with_limit(&self, limit: Duration) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
-            limit,
+            limit: Some(limit),
+            ..self.clone()
+        }
+    }
+
+    /// The same client, whose waits end when this says.
+    pub(crate) fn waiting_until(&self, end: impl Fn() -> Deadline + Send + Sync + 'static) -> Self {
+        Self {
+            waits: Some(Arc::new(end)),
+            ..self.clone()
         }
     }
 
     /// How long a request may take.
     pub(crate) fn limit(&self) -> Duration {
-        self.limit
+        self.limit.unwrap_or(LIMIT)
+    }
+
+    /// When a wait that begins now gives up.
+    pub(crate) fn wait_end(&self) -> Deadline {
+        let end = self.waits.as_ref().map(|end| end());
+        // What a fixture keeps for later tests has the time of the test that made it.
+        let end = end.filter(|end| !end.passed());
+        match (end, self.limit) {
+            (None, _) => Deadline::after(self.limit()),
+            (Some(end), None) => end,
+            (Some(end), Some(limit)) => end.within(limit),
+        }
     }
 
     /// The deployment.
@@ -200,7 +227,7 @@ impl ArangoClient {
             let request = request
                 .clone()
                 .header("authorization", self.inner.authorization.reveal());
-            match server.send(request, self.limit).await {
+            match server.send(request, self.limit()).await {
                 Ok(response) => return Ok(response),
                 Err(error) if error.surely_not_sent() => unreached = Some(error),
                 Err(error) => return Err(error.into()),
@@ -312,7 +339,7 @@ impl fmt::Debug for ArangoClient {
         f.debug_struct("ArangoClient")
             .field("endpoints", &self.endpoints())
             .field("user", &self.user_name())
-            .field("limit", &self.limit)
+            .field("limit", &self.limit())
             .finish()
     }
 }

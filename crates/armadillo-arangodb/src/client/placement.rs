@@ -9,11 +9,15 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::collection::Collection;
+use super::core::ArangoClient;
 use super::error::ArangoError;
 use super::path::segment;
 use crate::agency::{Agency, AgencyError};
 use crate::shards::{self, Shard};
 use crate::topology::CLUSTER;
+
+/// How long a look may take although the wait is over: one cut short would say nothing.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What keeps somebody from being told where shards are.
 #[derive(Debug, thiserror::Error)]
@@ -55,15 +59,47 @@ pub enum ShardError {
         shard: String,
     },
     /// It was not so in time.
-    #[error("waited {waited:.1?} for {what}: {}", shards.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("waited {waited:.1?} for {what}: {}", seen(shards, unanswered.as_deref()))]
     Late {
         /// What was waited for.
         what: &'static str,
         /// How long.
         waited: Duration,
-        /// How the shards were at last.
+        /// How the shards were when they were last seen; none if they never were.
         shards: Vec<Shard>,
+        /// Why they could not be seen at the end, if so.
+        unanswered: Option<String>,
     },
+}
+
+fn seen(shards: &[Shard], unanswered: Option<&str>) -> String {
+    let shards = shards.iter().map(ToString::to_string);
+    let all: Vec<String> = shards.chain(unanswered.map(str::to_owned)).collect();
+    all.join("; ")
+}
+
+/// A wait for something of a collection's shards.
+#[derive(Clone, Copy)]
+struct Wait {
+    what: &'static str,
+    begun: Instant,
+    deadline: Deadline,
+}
+
+impl Wait {
+    fn late(self, shards: Vec<Shard>, unanswered: Option<String>) -> ShardError {
+        ShardError::Late {
+            what: self.what,
+            waited: self.begun.elapsed(),
+            shards,
+            unanswered,
+        }
+    }
+
+    /// How long what is asked now may take.
+    fn limit(self) -> Duration {
+        self.deadline.left().max(LOOK)
+    }
 }
 
 impl Collection {
@@ -72,16 +108,17 @@ impl Collection {
     /// # Errors
     /// When the agency cannot be asked, or knows no such collection.
     pub async fn shards(&self) -> Result<Vec<Shard>, ShardError> {
-        self.shards_by(Deadline::after(self.database().client().limit()))
-            .await
+        self.shards_within(self.database().client().limit()).await
     }
 
-    /// The server that leads its one shard; waits until there is one, as long as a request of its client may take.
+    /// The server that leads its one shard; waits until there is one, at most for what is left of the test's
+    /// time. For a client that belongs to no test, or has a [limit](ArangoClient::with_limit), for that limit.
     ///
     /// # Errors
     /// When it has several shards, or no leader in time.
     pub async fn shard_leader(&self) -> Result<ServerKey, ShardError> {
-        self.wait_for("its shard to have a leader", |shards| match shards {
+        let wait = self.wait("its shard to have a leader");
+        self.wait_for(wait, |shards| match shards {
             [shard] => Ok(shard.leader.clone()),
             several => Err(ShardError::NotOneShard {
                 collection: self.name().to_owned(),
@@ -91,14 +128,22 @@ impl Collection {
         .await
     }
 
-    /// The server that leads the shard of the document with this key, whether there is one or not; waits until there is a
-    /// leader.
+    /// The server that leads the shard of the document with this key, whether there is one or not; waits for a leader as
+    /// [`Self::shard_leader`] does.
     ///
     /// # Errors
     /// When no coordinator says which shard that is, or the shard has no leader in time.
     pub async fn shard_leader_of(&self, key: &str) -> Result<ServerKey, ShardError> {
-        let shard = self.responsible_shard(key).await?;
-        self.wait_for("its shard to have a leader", |shards| {
+        let wait = self.wait("its shard to have a leader");
+        let client = self.database().client().with_limit(wait.limit());
+        let shard = match self.responsible_by(&client, key).await {
+            Ok(shard) => shard,
+            Err(error) if wait.deadline.passed() => {
+                return Err(wait.late(Vec::new(), Some(error.to_string())));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.wait_for(wait, |shards| {
             let mut all = shards.iter();
             match all.find(|known| known.name == shard) {
                 Some(known) => Ok(known.leader.clone()),
@@ -116,6 +161,14 @@ impl Collection {
     /// # Errors
     /// When no coordinator says it.
     pub async fn responsible_shard(&self, key: &str) -> Result<String, ArangoError> {
+        self.responsible_by(self.database().client(), key).await
+    }
+
+    async fn responsible_by(
+        &self,
+        client: &ArangoClient,
+        key: &str,
+    ) -> Result<String, ArangoError> {
         #[derive(Deserialize)]
         struct Responsible {
             #[serde(rename = "shardId")]
@@ -124,7 +177,7 @@ impl Collection {
         let name = segment(self.name());
         let path = format!("/_api/collection/{name}/responsibleShard");
         let request = Request::put(self.database().path(&path)).json(&json!({ "_key": key }));
-        let Responsible { shard } = self.database().client().call(request).await?;
+        let Responsible { shard } = client.call(request).await?;
         Ok(shard)
     }
 
@@ -136,48 +189,60 @@ impl Collection {
         Ok(self.shards().await?.iter().all(Shard::is_in_sync))
     }
 
-    /// Waits until it is [in sync](Self::in_sync), as long as a request of its client may take.
+    /// Waits until it is [in sync](Self::in_sync), as long as [`Self::shard_leader`] does.
     ///
     /// # Errors
     /// Then, with what is missing.
     pub async fn wait_in_sync(&self) -> Result<(), ShardError> {
-        self.wait_for("its shards to be in sync", |shards| {
+        let wait = self.wait("its shards to be in sync");
+        self.wait_for(wait, |shards| {
             Ok(shards.iter().all(Shard::is_in_sync).then_some(()))
         })
         .await
     }
 
-    /// Looks until there is what is looked for.
-    async fn wait_for<T>(
-        &self,
-        what: &'static str,
-        found: impl Fn(&[Shard]) -> Result<Option<T>, ShardError>,
-    ) -> Result<T, ShardError> {
-        let begun = Instant::now();
-        let deadline = Deadline::after(self.database().client().limit());
-        let mut poll = Poll::new(Duration::from_millis(10), Duration::from_millis(200));
-        loop {
-            let shards = self.shards_by(deadline).await?;
-            if let Some(found) = found(&shards)? {
-                return Ok(found);
-            }
-            if deadline.passed() {
-                return Err(ShardError::Late {
-                    what,
-                    waited: begun.elapsed(),
-                    shards,
-                });
-            }
-            poll.pause(deadline).await;
+    fn wait(&self, what: &'static str) -> Wait {
+        Wait {
+            what,
+            begun: Instant::now(),
+            deadline: self.database().client().wait_end(),
         }
     }
 
-    async fn shards_by(&self, deadline: Deadline) -> Result<Vec<Shard>, ShardError> {
+    /// Looks until there is what is looked for.
+    async fn wait_for<T>(
+        &self,
+        wait: Wait,
+        found: impl Fn(&[Shard]) -> Result<Option<T>, ShardError>,
+    ) -> Result<T, ShardError> {
+        let mut poll = Poll::new(Duration::from_millis(10), Duration::from_millis(200));
+        let mut last = Vec::new();
+        loop {
+            match self.shards_within(wait.limit()).await {
+                Ok(shards) => {
+                    if let Some(found) = found(&shards)? {
+                        return Ok(found);
+                    }
+                    last = shards;
+                }
+                Err(ShardError::Agency(error)) if wait.deadline.passed() => {
+                    return Err(wait.late(last, Some(error.to_string())));
+                }
+                Err(error) => return Err(error),
+            }
+            if wait.deadline.passed() {
+                return Err(wait.late(last, None));
+            }
+            poll.pause(wait.deadline).await;
+        }
+    }
+
+    async fn shards_within(&self, limit: Duration) -> Result<Vec<Shard>, ShardError> {
         let view = self.database().client().view();
         if view.topology.shape != CLUSTER {
             return Err(ShardError::NotACluster);
         }
-        let agency = Agency::new(view).with_limit(deadline.left());
+        let agency = Agency::new(view).with_limit(limit);
         let database = self.database().name();
         let layout = shards::layout(&agency, view, Some(database)).await?;
         let mut all = layout.collections.into_iter();
@@ -195,7 +260,6 @@ impl Collection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ArangoClient;
     use crate::scripted::{answer, run, run_as};
     use crate::shards::tests::tree;
     use crate::system::tests::cluster_view;
@@ -265,26 +329,83 @@ mod tests {
             docs.wait_in_sync().await
         });
         waited.unwrap();
-        let (late, _) = run_as(
-            cluster_view(1, 3, 1),
-            vec![layout(TWO, &["PRMR-1"])],
-            async |view| {
-                let docs = docs(&view);
-                let mut looks = 0;
-                let shards = docs.shards().await.unwrap();
-                looks += shards.len();
-                assert_eq!(looks, 1);
-                ShardError::Late {
-                    what: "its shards to be in sync",
-                    waited: Duration::from_secs(1),
-                    shards,
-                }
-            },
-        );
+    }
+
+    /// How a wait ends in a test that has this much time left.
+    async fn waited(view: &armadillo_orchestrator::View, limit: Duration) -> ShardError {
+        let end = Deadline::after(limit);
+        let client = ArangoClient::superuser(view).waiting_until(move || end);
+        let docs = client.database("db").collection("docs");
+        docs.wait_in_sync().await.unwrap_err()
+    }
+
+    #[test]
+    fn a_look_at_the_very_end_still_names_the_shards() {
+        let answers = vec![layout(TWO, &["PRMR-1"])];
+        let (late, _) = run_as(cluster_view(1, 3, 1), answers, async |view| {
+            let docs = docs(&view);
+            let wait = Wait {
+                what: "its shards to be in sync",
+                begun: Instant::now(),
+                deadline: Deadline::after(Duration::ZERO),
+            };
+            let look = |shards: &[Shard]| Ok(shards.iter().all(Shard::is_in_sync).then_some(()));
+            docs.wait_for(wait, look).await
+        });
+        let late = late.unwrap_err().to_string();
+        let (waited, what) = late.split_once(" for ").unwrap();
+        assert!(waited.starts_with("waited "), "{late}");
         assert_eq!(
-            late.to_string(),
-            "waited 1.0s for its shards to be in sync: s8: dbserver-1 leads, dbserver-2 not in sync"
+            what,
+            "its shards to be in sync: s8: dbserver-1 leads, dbserver-2 not in sync"
         );
+    }
+
+    #[test]
+    fn a_look_that_fails_at_the_end_hides_nothing() {
+        // After the first answer nobody listens any more.
+        let answers = vec![layout(TWO, &["PRMR-1"])];
+        let limit = Duration::from_millis(1500);
+        let (late, _) = run_as(cluster_view(1, 3, 1), answers, async |view| {
+            waited(&view, limit).await
+        });
+        let ShardError::Late {
+            shards, unanswered, ..
+        } = late
+        else {
+            panic!("{late}");
+        };
+        assert_eq!(
+            shards[0].to_string(),
+            "s8: dbserver-1 leads, dbserver-2 not in sync"
+        );
+        assert!(unanswered.is_some_and(|why| why.contains("had no leader")));
+        let (never, _) = run_as(cluster_view(1, 3, 1), vec![], async |view| {
+            waited(&view, limit).await
+        });
+        let never = never.to_string();
+        assert!(
+            never.contains("for its shards to be in sync: the agency had no leader"),
+            "{never}"
+        );
+    }
+
+    #[test]
+    fn a_wait_is_no_longer_than_what_its_client_may_take() {
+        let view = cluster_view(1, 3, 1);
+        let in_test = |left| {
+            let end = Deadline::after(Duration::from_secs(left));
+            ArangoClient::superuser(&view).waiting_until(move || end)
+        };
+        let about = |client: ArangoClient, seconds: u64| {
+            let left = client.wait_end().left();
+            left <= Duration::from_secs(seconds) && left > Duration::from_secs(seconds / 2)
+        };
+        let limit = Duration::from_secs(20);
+        assert!(about(in_test(300), 300));
+        assert!(about(in_test(300).with_limit(limit), 20));
+        assert!(about(in_test(8).with_limit(limit), 8));
+        assert!(about(in_test(0), 60), "that test is over");
     }
 
     #[test]
