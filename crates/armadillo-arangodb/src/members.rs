@@ -3,7 +3,7 @@
 //! A coordinator answers `GET /_admin/cluster/health` (documentation, "HTTP interfaces for cluster management"); where none
 //! can be asked, the agency's `Supervision/Health` says the same of the same servers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use armadillo_orchestrator::{Request, ServerKey, View};
@@ -94,6 +94,15 @@ impl Entries {
         let entries = self.0.iter();
         entries
             .filter_map(|(id, entry)| Some((id.clone(), server_at(view, &entry.endpoint)?)))
+            .collect()
+    }
+
+    /// The ids of those that the supervision calls failed.
+    pub(crate) fn failed(&self) -> BTreeSet<&str> {
+        let entries = self.0.iter();
+        entries
+            .filter(|(_, entry)| ServerStatus::of(&entry.status) == ServerStatus::Failed)
+            .map(|(id, _)| id.as_str())
             .collect()
     }
 

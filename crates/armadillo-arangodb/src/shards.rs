@@ -37,6 +37,8 @@ pub struct Shard {
     pub planned: Vec<ServerKey>,
     /// The servers that have everything, as its leader says.
     pub in_sync: Vec<ServerKey>,
+    /// Those of all these that the supervision calls failed. What they led or had is theirs until others take it over.
+    pub failed: Vec<ServerKey>,
 }
 
 impl Shard {
@@ -56,14 +58,24 @@ impl Shard {
         leaving
     }
 
-    /// Whether it has a leader, and exactly the planned servers have everything.
+    /// Its leader, unless the supervision calls that one failed. A server that has just died is not, for some seconds.
+    #[must_use]
+    pub fn live_leader(&self) -> Option<&ServerKey> {
+        let leader = self.leader.as_ref();
+        leader.filter(|leader| !self.failed.contains(leader))
+    }
+
+    /// Whether it has a leader, exactly the planned servers have everything, and none of them has failed.
     #[must_use]
     pub fn is_in_sync(&self) -> bool {
-        self.leader.is_some() && self.behind().is_empty() && self.leaving().is_empty()
+        self.leader.is_some()
+            && self.behind().is_empty()
+            && self.leaving().is_empty()
+            && self.failed.is_empty()
     }
 }
 
-/// `s1000042: dbserver-1 leads, dbserver-2 in sync, dbserver-3 not in sync`.
+/// `s1000042: dbserver-1 leads, dbserver-2 in sync, dbserver-3 not in sync, dbserver-3 has failed`.
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.leader {
@@ -76,6 +88,9 @@ impl fmt::Display for Shard {
         }
         for server in self.behind() {
             write!(f, ", {server} not in sync")?;
+        }
+        for server in &self.failed {
+            write!(f, ", {server} has failed")?;
         }
         Ok(())
     }
@@ -134,8 +149,9 @@ fn read(tree: &Value, view: &View) -> Result<Layout, serde_json::Error> {
         None => Entries::default(),
     };
     let keys = entries.keys(view);
-    let key = |id: &String| {
-        let id = id.strip_prefix('_').unwrap_or(id);
+    let failed = entries.failed();
+    let key = |id: &str| {
+        let id = bare(id);
         // A server nobody planned is called as the cluster calls it.
         let known = keys.get(id).cloned();
         known.unwrap_or_else(|| ServerKey::from(id))
@@ -154,10 +170,13 @@ fn read(tree: &Value, view: &View) -> Result<Layout, serde_json::Error> {
                 // A leader that is asked to resign begins with an underscore in the plan, and with one in what there is
                 // once it has: equal or not, nobody leads for certain.
                 let leads = |id: &&String| !id.starts_with('_') && there.first() == Some(*id);
+                let all: BTreeSet<&str> = servers.iter().chain(&there).map(|id| bare(id)).collect();
+                let failed = all.intersection(&failed).map(|id| key(id));
                 shards.push(Shard {
-                    leader: servers.first().filter(leads).map(key),
-                    planned: servers.iter().map(key).collect(),
-                    in_sync: there.iter().map(key).collect(),
+                    failed: failed.collect(),
+                    leader: servers.first().filter(leads).map(|id| key(id)),
+                    planned: servers.iter().map(|id| key(id)).collect(),
+                    in_sync: there.iter().map(|id| key(id)).collect(),
                     name: shard,
                 });
             }
@@ -172,6 +191,11 @@ fn read(tree: &Value, view: &View) -> Result<Layout, serde_json::Error> {
         entries,
         collections,
     })
+}
+
+/// The id of a server that may be asked to resign.
+fn bare(id: &str) -> &str {
+    id.strip_prefix('_').unwrap_or(id)
 }
 
 fn at<'a>(tree: &'a Value, path: &str) -> Option<&'a Value> {
@@ -264,6 +288,29 @@ pub(crate) mod tests {
         let too_many = shard(&["PRMR-1"], Some(&["PRMR-1", "PRMR-2"]));
         assert_eq!(too_many.leaving(), ["dbserver-2".into()]);
         assert!(!too_many.is_in_sync());
+    }
+
+    #[test]
+    fn a_server_that_has_failed_neither_leads_nor_is_in_sync() {
+        let seen = |status: &str| {
+            let mut tree = tree(&["PRMR-1", "PRMR-2"], Some(&["PRMR-1", "PRMR-2"]));
+            for (server, status) in [("PRMR-1", status), ("PRMR-3", "FAILED")] {
+                tree["arango"]["Supervision"]["Health"][server]["Status"] = status.into();
+            }
+            let layout = read(&tree, &cluster_view(1, 3, 1)).unwrap();
+            layout.collections[0].shards[0].clone()
+        };
+        let dead = seen("FAILED");
+        assert_eq!(dead.leader, Some("dbserver-1".into()));
+        assert_eq!(dead.live_leader(), None);
+        assert!(!dead.is_in_sync());
+        assert_eq!(
+            dead.to_string(),
+            "s8: dbserver-1 leads, dbserver-2 in sync, dbserver-1 has failed"
+        );
+        let late = seen("BAD");
+        assert_eq!(late.live_leader(), late.leader.as_ref());
+        assert!(late.is_in_sync(), "the other that failed has no part in it");
     }
 
     #[test]

@@ -112,14 +112,15 @@ impl Collection {
     }
 
     /// The server that leads its one shard; waits until there is one, at most for what is left of the test's
-    /// time. For a client that belongs to no test, or has a [limit](ArangoClient::with_limit), for that limit.
+    /// time. A server that the supervision calls failed is no leader; one that has just died still is, until the supervision
+    /// has noticed. For a client that belongs to no test, or has a [limit](ArangoClient::with_limit), for that limit.
     ///
     /// # Errors
     /// When it has several shards, or no leader in time.
     pub async fn shard_leader(&self) -> Result<ServerKey, ShardError> {
         let wait = self.wait("its shard to have a leader");
         self.wait_for(wait, |shards| match shards {
-            [shard] => Ok(shard.leader.clone()),
+            [shard] => Ok(shard.live_leader().cloned()),
             several => Err(ShardError::NotOneShard {
                 collection: self.name().to_owned(),
                 count: several.len(),
@@ -146,7 +147,7 @@ impl Collection {
         self.wait_for(wait, |shards| {
             let mut all = shards.iter();
             match all.find(|known| known.name == shard) {
-                Some(known) => Ok(known.leader.clone()),
+                Some(known) => Ok(known.live_leader().cloned()),
                 None => Err(ShardError::NoShard {
                     collection: self.name().to_owned(),
                     shard: shard.clone(),
@@ -181,7 +182,7 @@ impl Collection {
         Ok(shard)
     }
 
-    /// Whether each shard has its leader, and exactly the planned servers have everything.
+    /// Whether each shard has its leader, exactly the planned servers have everything, and none of them has failed.
     ///
     /// # Errors
     /// Those of [`Self::shards`].
@@ -294,6 +295,23 @@ mod tests {
                 "/arango/Supervision/Health"
             ]])
         );
+    }
+
+    #[test]
+    fn a_leader_that_has_failed_is_waited_out() {
+        let mut failed = tree(TWO, Some(TWO));
+        failed["arango"]["Supervision"]["Health"]["PRMR-1"]["Status"] = "FAILED".into();
+        let answers = vec![
+            answer(200, &json!([failed]).to_string()),
+            answer(200, &json!([failed]).to_string()),
+            layout(&["PRMR-2", "PRMR-1"], &["PRMR-2"]),
+        ];
+        let ((in_sync, leader), _) = run_as(cluster_view(1, 3, 1), answers, async |view| {
+            let docs = docs(&view);
+            (docs.in_sync().await, docs.shard_leader().await)
+        });
+        assert!(!in_sync.unwrap());
+        assert_eq!(leader.unwrap().as_str(), "dbserver-2");
     }
 
     #[test]
