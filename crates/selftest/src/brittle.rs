@@ -11,6 +11,9 @@ use tally_system::system::TallySystem;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+/// The counter that carries no lease's id.
+const LEFTOVERS: &str = "leftovers";
+
 /// The one server.
 const SERVER: &str = "tally-1";
 
@@ -123,7 +126,7 @@ impl System for BrittleSystem {
     }
 
     fn checkers(&self) -> Vec<Box<dyn Checker>> {
-        vec![Box::new(Counters)]
+        vec![Box::new(Counters), Box::new(Leftovers)]
     }
 
     fn purge<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<Vec<String>, String>> {
@@ -154,6 +157,29 @@ impl Checker for Counters {
     }
 }
 
+/// Finds, on a server that nobody uses, what a test has left under no name of its own.
+struct Leftovers;
+
+impl Checker for Leftovers {
+    fn name(&self) -> &'static str {
+        "leftovers"
+    }
+
+    fn scope(&self) -> armadillo::orchestrator::Scope {
+        armadillo::orchestrator::Scope::Idle
+    }
+
+    fn check<'a>(&'a self, view: &'a View, _lease: &'a str) -> Fut<'a, Result<(), String>> {
+        Box::pin(async move {
+            let asked = ask(view, &format!("get {LEFTOVERS}")).await;
+            match asked.map_err(|error| error.to_string())?.as_str() {
+                "0" => Ok(()),
+                value => Err(format!("{value} left over")),
+            }
+        })
+    }
+}
+
 /// A handle on the server.
 #[derive(Clone)]
 pub struct Brittle {
@@ -168,6 +194,23 @@ impl Brittle {
     pub async fn add(&self, number: i64) -> Result<(), Failed> {
         let line = format!("add {}.counter {number}", self.orchestrator.lease());
         ask(self.orchestrator.view(), &line).await.map(drop)
+    }
+
+    /// Leaves something that no clean-up after a test finds.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn leave(&self) -> Result<(), Failed> {
+        let line = format!("add {LEFTOVERS} 1");
+        ask(self.orchestrator.view(), &line).await.map(drop)
+    }
+
+    /// How much was left so.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn left(&self) -> Result<String, Failed> {
+        ask(self.orchestrator.view(), &format!("get {LEFTOVERS}")).await
     }
 
     /// Makes the server log that it gives up, which it does not.

@@ -3,7 +3,6 @@
 use std::rc::{Rc, Weak};
 
 use super::Daemon;
-use crate::checking::Policies;
 use crate::protocol::daemon::{Grant, Release};
 
 /// A lease that was granted. If who asked for it went away before it was delivered, it is given back.
@@ -26,7 +25,7 @@ impl Drop for Granted {
                 torn_down: true,
                 suspect: None,
                 failed: false,
-                checkers: Policies::default(),
+                checkers: daemon.orders.checkers.clone(),
             };
             tokio::task::spawn_local(give_back(daemon, *grant, untouched));
         }

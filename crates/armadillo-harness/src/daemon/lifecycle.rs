@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::{Deployment, StartRequest};
 
-use super::Daemon;
 use super::pool::{PoolId, State};
 use super::pools::settle;
+use super::{Daemon, look};
 use crate::event::{EventKind, StartReason};
 
 /// How long a deployment may take to be ready, before the factor.
@@ -40,6 +40,8 @@ async fn start_deployment(
         .with(id, |pool| {
             pool.starts += 1;
             pool.fixtures.clear();
+            pool.own_policies = None;
+            pool.unseen.clear();
             (pool.topology.clone(), pool.starts)
         })
         .ok_or("the pool is gone")?;
@@ -121,6 +123,7 @@ async fn take_budget(daemon: &Daemon, id: PoolId, mib: u32) -> Result<(), String
 
 /// Stops a deployment that nobody needs any more.
 pub(super) async fn stop(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deployment>) {
+    look::last(&daemon, id, &deployment).await;
     let complaints = end_deployment(&daemon, id, &deployment).await;
     daemon.log.emit(EventKind::DeploymentStopped {
         deployment: deployment.view().deployment.clone(),
@@ -159,6 +162,10 @@ pub(super) async fn stop_all(daemon: &Rc<Daemon>) {
         daemon.pools.with(id, |pool| {
             pool.wanted = false;
             pool.refuse_all("the run is over");
+            if pool.suspect.is_some() || !pool.leases.is_empty() {
+                // What would be found has been said already, or belongs to tests that were cut off.
+                pool.unseen.clear();
+            }
             pool.leases.clear();
             // Whatever it was suspected of, it is not needed any more.
             pool.suspect = None;

@@ -10,6 +10,7 @@ mod lease;
 mod lifecycle;
 mod lifeline;
 mod log;
+mod look;
 mod pool;
 mod pools;
 mod release;

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::fixtures::Fixtures;
 use super::lease::Granted;
+use crate::checking::Policies;
 use crate::needs::LeaseMode;
 
 /// The pool's number in the run.
@@ -27,6 +28,10 @@ pub(super) struct Pool {
     pub(super) leases: BTreeMap<String, Held>,
     /// Why the deployment is not to be trusted until it was looked at; nothing is granted before.
     pub(super) suspect: Option<String>,
+    /// What the test that had it alone says of checkers: it rules the look after that test.
+    pub(super) own_policies: Option<Policies>,
+    /// The tests that shared it since it was last seen to be clean.
+    pub(super) unseen: BTreeSet<String>,
     /// Leases that ended when nothing could be looked for: what carries their names is removed after the repair.
     pub(super) unpurged: Vec<String>,
     /// Whether a test on it did not pass: its data is kept.
@@ -87,6 +92,8 @@ impl Pool {
             queue: VecDeque::new(),
             leases: BTreeMap::new(),
             suspect: None,
+            own_policies: None,
+            unseen: BTreeSet::new(),
             unpurged: Vec::new(),
             failed_somebody: false,
             fixtures: Fixtures::default(),
@@ -128,7 +135,9 @@ impl Pool {
         }
         let grantable = match self.queue.front()?.mode {
             LeaseMode::Shared => true,
-            LeaseMode::Exclusive | LeaseMode::Fresh => self.leases.is_empty(),
+            LeaseMode::Exclusive | LeaseMode::Fresh => {
+                self.leases.is_empty() && self.unseen.is_empty()
+            }
         };
         if grantable {
             self.queue.pop_front().map(|waiting| (waiting, deployment))
@@ -137,11 +146,21 @@ impl Pool {
         }
     }
 
+    /// Whether the next to come wants it alone, and those who shared it may have left something that would be charged to
+    /// that test.
+    pub(super) fn wants_a_look(&self) -> bool {
+        let next = self.queue.front();
+        next.is_some_and(|next| next.mode == LeaseMode::Exclusive) && !self.unseen.is_empty()
+    }
+
     /// Notes a new holder with the others, and the others with it.
     pub(super) fn admit(&mut self, lease: String, mut held: Held) {
         for other in self.leases.values_mut() {
             other.tenants.insert(held.test.clone());
             held.tenants.insert(other.test.clone());
+        }
+        if held.mode == LeaseMode::Shared {
+            self.unseen.insert(held.test.clone());
         }
         self.leases.insert(lease, held);
     }

@@ -211,7 +211,7 @@ pub(super) fn settle(daemon: &Rc<Daemon>, id: PoolId) {
                     }
                     pool.state = State::Stopping;
                     Next::Stop(deployment)
-                } else if pool.suspect.is_some() {
+                } else if pool.suspect.is_some() || pool.wants_a_look() {
                     pool.state = State::Repairing(deployment.clone());
                     Next::Repair(deployment)
                 } else {

@@ -86,6 +86,7 @@ pub(super) async fn release(
         let held = pool.leases.remove(lease)?;
         if held.mode == LeaseMode::Exclusive {
             suspect.get_or_insert_with(|| "a test had it alone".to_owned());
+            pool.own_policies = Some(release.checkers.clone());
         }
         pool.suspect = pool.suspect.take().or(suspect);
         if !looked {

@@ -1,4 +1,4 @@
-//! After an exclusive lease, a crash, a leak or a timeout: a deployment is put in order and *seen* to be, or replaced.
+//! After an exclusive lease, a crash, a leak or a timeout, and before an exclusive lease on what others have shared: a deployment is put in order and *seen* to be, or replaced.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use armadillo_orchestrator::deployment::Phase;
 use armadillo_orchestrator::join::try_join_all;
-use armadillo_orchestrator::{Deployment, Operation, Scope, ServerKey};
+use armadillo_orchestrator::{Deployment, Operation, ServerKey};
 
 use super::Daemon;
 use super::pool::{PoolId, State};
-use super::{lifecycle, pools};
-use crate::checking::CheckPolicy;
+use super::{lifecycle, look, pools};
 use crate::event::{EventKind, StartReason};
 
 /// How long a server may take to come back, and the whole to be healthy, before the factor.
@@ -24,12 +23,12 @@ pub(super) async fn repair(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deplo
         .pools
         .with(id, |pool| pool.suspect.clone())
         .flatten()
-        .unwrap_or_default();
+        .unwrap_or_else(|| "before a test has it alone".to_owned());
     let unpurged = daemon
         .pools
         .with(id, |pool| std::mem::take(&mut pool.unpurged));
     let unpurged = unpurged.unwrap_or_default();
-    match put_in_order(&daemon, &deployment, unpurged).await {
+    match put_in_order(&daemon, id, &deployment, unpurged).await {
         Ok(done) => {
             let what = if done.is_empty() {
                 "nothing was wrong".to_owned()
@@ -80,6 +79,7 @@ pub(super) async fn repair(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deplo
 /// Brings every server back, waits for health and asks the checkers. The error says what could not be had.
 async fn put_in_order(
     daemon: &Daemon,
+    id: PoolId,
     deployment: &Arc<Deployment>,
     unpurged: Vec<String>,
 ) -> Result<Vec<String>, String> {
@@ -111,22 +111,8 @@ async fn put_in_order(
             .await
             .map_err(|error| format!("what a test left cannot be removed: {error}"))?;
     }
-    let policies = &daemon.orders.checkers;
-    let asked = |name: &str| policies.of(name) != CheckPolicy::Off;
-    let limit = daemon.limit(LIMIT);
-    let found = policies.sort(deployment.check(Scope::Idle, "", asked, limit).await);
-    for (checker, what) in found.to_say {
-        let text = format!("{}: {checker}: {what}", deployment.id());
-        daemon.log.emit(EventKind::Warning { text });
-    }
-    if found.wrong.is_empty() {
-        return Ok(done);
-    }
-    let wrong = found.wrong.into_iter();
-    let wrong: Vec<String> = wrong
-        .map(|(checker, what)| format!("{checker}: {what}"))
-        .collect();
-    Err(wrong.join("; "))
+    look::look(daemon, id, deployment).await?;
+    Ok(done)
 }
 
 /// One server, back to where it runs; says what was done.

@@ -1,0 +1,71 @@
+//! When a deployment that nobody uses is looked at, as strict as whom, and whom the finds are charged to.
+
+use armadillo_selftest::{Ran, Suite};
+
+/// One at a time, these tests only; twice, so that a look follows the first time.
+fn run(args: &[&str]) -> Ran {
+    let suite = Suite::new(env!("CARGO_BIN_EXE_looks")).args(["-n", "1", "--exact"]);
+    suite.args(args).run()
+}
+
+fn reasons(ran: &Ran) -> Vec<String> {
+    let recycled = ran.events("deployment_recycled");
+    let reasons = recycled
+        .iter()
+        .map(|recycled| recycled["reason"].to_string());
+    reasons.collect()
+}
+
+/// The look after a test that had the deployment alone is as strict as that test says.
+#[test]
+fn a_test_says_how_strict_the_look_after_it_is() {
+    let twice = "--repeat=2";
+    let ran = run(&[twice, "alone_leaves_something"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let said = reasons(&ran);
+    // After the second, too, if nobody knows yet that no other comes.
+    let expected = "a test had it alone: leftovers: 1 left over";
+    let as_expected = said.iter().all(|said| said.contains(expected));
+    assert!(!said.is_empty() && as_expected, "{said:?}");
+    for test in [
+        "alone_leaves_something_unseen",
+        "alone_leaves_something_and_says_so",
+    ] {
+        let ran = run(&[twice, test]);
+        assert_eq!(ran.code, Some(0), "{}", ran.said());
+        assert!(reasons(&ran).is_empty(), "{test}: {:?}", reasons(&ran));
+        let warned = ran.stderr.contains("leftovers: 1 left over");
+        assert_eq!(warned, test.ends_with("says_so"), "{}", ran.said());
+    }
+}
+
+/// What a test that shared the deployment has left is charged to it, not to the next that has it alone.
+#[test]
+fn before_a_test_has_it_alone_somebody_looks() {
+    let ran = run(&["shared_leaves_something", "alone_finds_nothing"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    // If the other came first, the look is the last one.
+    let mut said = reasons(&ran);
+    said.push(ran.stderr.clone());
+    let expected = "leftovers: 1 left over; since the last clean look it was shared by shared_leaves_something";
+    assert!(
+        said.iter().any(|said| said.contains(expected)),
+        "{}",
+        ran.said()
+    );
+    assert!(
+        !said.iter().any(|said| said.contains("had it alone")),
+        "{said:?}"
+    );
+}
+
+/// With nobody to come, what is found is said.
+#[test]
+fn before_it_stops_somebody_looks() {
+    let ran = run(&["shared_leaves_something"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let expected = "leftovers: 1 left over; since the last clean look it was shared by shared_leaves_something";
+    assert!(ran.stderr.contains(expected), "{}", ran.said());
+    let ran = run(&["shared_leaves_something", "--checker=leftovers=off"]);
+    assert!(!ran.stderr.contains("left over"), "{}", ran.said());
+}
