@@ -1,12 +1,13 @@
 //! For tests: a server that gives prepared answers, one a request, and remembers what it was asked.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use armadillo_orchestrator::View;
+use armadillo_orchestrator::ports::HeldPort;
 use serde_json::Value;
 
 use crate::system::tests::view;
@@ -41,7 +42,8 @@ pub(crate) fn sent_on(address: &str) -> Vec<u8> {
 /// A server on a thread of its own.
 pub(crate) struct Server {
     thread: JoinHandle<Vec<Seen>>,
-    address: SocketAddr,
+    /// Nobody else gets it, before the server listens and after.
+    port: HeldPort,
     over: Arc<AtomicBool>,
     answers: usize,
 }
@@ -49,23 +51,23 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it in the place of each server of this deployment, which is returned. Without any answer nobody listens.
     pub(crate) fn start_as(mut view: View, answers: Vec<Vec<u8>>) -> (Self, View) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        let port = HeldPort::take().unwrap();
+        let address = port.address();
         for place in view.places.values_mut() {
             place.reach.insert("http".into(), address.to_string());
         }
         let over = Arc::new(AtomicBool::new(false));
         let count = answers.len();
         let thread = if answers.is_empty() {
-            drop(listener);
             std::thread::spawn(Vec::new)
         } else {
+            let listener = TcpListener::bind(address).unwrap();
             let over = Arc::clone(&over);
             std::thread::spawn(move || serve(&listener, answers, &over))
         };
         let server = Self {
             thread,
-            address,
+            port,
             over,
             answers: count,
         };
@@ -76,7 +78,7 @@ impl Server {
     pub(crate) fn seen(self) -> Vec<Seen> {
         self.over.store(true, Ordering::SeqCst);
         // Wakes it if it still waits for a request.
-        let _ = TcpStream::connect(self.address);
+        let _ = TcpStream::connect(self.port.address());
         let seen = self.thread.join().unwrap();
         assert_eq!(
             seen.len(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use armadillo_orchestrator::ports::HeldPort;
 use armadillo_orchestrator::{ServerKey, View};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -15,6 +16,8 @@ use crate::canned;
 struct Fake {
     address: String,
     requests: Arc<AtomicUsize>,
+    /// Of one where nobody listens.
+    _port: Option<HeldPort>,
 }
 
 async fn fake(answer: Option<(u16, &'static str)>) -> Fake {
@@ -46,15 +49,20 @@ async fn fake(answer: Option<(u16, &'static str)>) -> Fake {
             stream.write_all(head.as_bytes()).await.unwrap();
         }
     });
-    Fake { address, requests }
+    Fake {
+        address,
+        requests,
+        _port: None,
+    }
 }
 
 /// The address of a port where nobody listens.
-async fn nobody() -> Fake {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+fn nobody() -> Fake {
+    let port = HeldPort::take().unwrap();
     Fake {
-        address: listener.local_addr().unwrap().to_string(),
+        address: port.address().to_string(),
         requests: Arc::default(),
+        _port: Some(port),
     }
 }
 
@@ -98,7 +106,7 @@ fn asked(fakes: &[&Fake]) -> Vec<usize> {
 #[test]
 fn a_write_goes_on_to_the_next_member_only_if_nobody_got_it() {
     run(async {
-        let (gone, good, other) = (nobody().await, fake(Some(PUT)).await, fake(Some(PUT)).await);
+        let (gone, good, other) = (nobody(), fake(Some(PUT)).await, fake(Some(PUT)).await);
         let members = [&gone, &good, &other];
         let client = client(&members);
         assert_eq!(client.put("k", "v").await.unwrap(), 7);
@@ -152,7 +160,7 @@ fn a_read_is_asked_of_the_next_member_when_one_is_silent() {
 #[test]
 fn every_member_that_was_tried_is_named() {
     run(async {
-        let (one, two) = (nobody().await, nobody().await);
+        let (one, two) = (nobody(), nobody());
         let client = client(&[&one, &two]);
         let error = client.put("k", "v").await.unwrap_err();
         assert!(error.is_refused());

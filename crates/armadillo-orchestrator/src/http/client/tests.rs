@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::*;
+use crate::ports::HeldPort;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -82,15 +83,17 @@ fn a_connection_is_kept_and_a_closed_one_replaced() {
 #[test]
 fn a_refused_connection_is_surely_not_sent_and_a_silent_server_is_not() {
     block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let client = Client::tcp(&address);
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::tcp(silent.local_addr().unwrap().to_string());
         let error = client
             .send(Request::get("/slow"), Duration::from_millis(30))
             .await
             .unwrap_err();
         assert!(error.is_timeout() && !error.surely_not_sent(), "{error}");
-        drop(listener);
+
+        let nobody = HeldPort::take().unwrap();
+        let address = nobody.address().to_string();
+        let client = Client::tcp(&address);
         let error = client.send(Request::get("/"), SOON).await.unwrap_err();
         assert!(error.is_refused() && error.surely_not_sent(), "{error}");
         assert_eq!(
@@ -150,6 +153,8 @@ fn a_connection_closed_behind_the_back_of_the_runtime_is_replaced() {
     let server = std::thread::spawn(move || {
         let stream = answer_one(&listener, "1");
         rests.recv().unwrap();
+        // A process that another test is starting may have a copy: closing this one alone would not do.
+        stream.shutdown(std::net::Shutdown::Both).unwrap();
         drop(stream);
         closed.send(()).unwrap();
         answer_one(&listener, "2")
