@@ -8,9 +8,13 @@ use std::fmt;
 
 use armadillo_orchestrator::{Request, ServerKey, View};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::client::{ArangoClient, ArangoError};
 use crate::launch::PORT;
+
+/// What the supervision says of servers: it has their addresses.
+pub(crate) const SUPERVISED: &str = "/arango/Supervision/Health";
 
 /// What the supervision says of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +122,16 @@ impl Entries {
         });
         members.collect()
     }
+}
+
+/// The name of the server with this id; the id itself for one that is not planned. `tree` is the agency's, with
+/// [`SUPERVISED`] in it.
+pub(crate) fn name_of(tree: &Value, view: &View, id: &str) -> ServerKey {
+    let endpoint = tree
+        .pointer(SUPERVISED)
+        .and_then(|servers| servers.get(id)?.get("Endpoint")?.as_str());
+    let found = endpoint.and_then(|endpoint| server_at(view, endpoint));
+    found.unwrap_or_else(|| ServerKey::from(id))
 }
 
 /// What a coordinator says.

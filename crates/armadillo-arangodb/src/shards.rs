@@ -15,16 +15,13 @@ use serde_json::Value;
 
 use crate::agency::{Agency, AgencyError};
 use crate::client::ArangoError;
-use crate::members::Entries;
+use crate::members::{Entries, SUPERVISED};
 
 /// What is planned.
 const PLAN: &str = "/arango/Plan/Collections";
 
 /// What there is.
 const CURRENT: &str = "/arango/Current/Collections";
-
-/// What the supervision says of servers: it has their addresses.
-const SERVERS: &str = "/arango/Supervision/Health";
 
 /// A shard of a collection, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +130,7 @@ pub(crate) async fn layout(
         Some(name) => format!("{path}/{name}"),
         None => path.to_owned(),
     };
-    let tree = agency.read(&[&of(PLAN), &of(CURRENT), SERVERS]).await?;
+    let tree = agency.read(&[&of(PLAN), &of(CURRENT), SUPERVISED]).await?;
     let unreadable = |error: serde_json::Error| ArangoError::Answer {
         request: "the agency's collections".to_owned(),
         status: 200,
@@ -144,7 +141,7 @@ pub(crate) async fn layout(
 
 /// The same from the agency's tree.
 fn read(tree: &Value, view: &View) -> Result<Layout, serde_json::Error> {
-    let entries = match at(tree, SERVERS) {
+    let entries = match at(tree, SUPERVISED) {
         Some(entries) => Entries::deserialize(entries)?,
         None => Entries::default(),
     };

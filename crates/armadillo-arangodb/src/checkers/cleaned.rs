@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use armadillo_orchestrator::{Checker, Fut, Scope, View};
+use serde_json::Value;
 
 use crate::agency::Agency;
+use crate::members;
 use crate::topology::CLUSTER;
 
 /// Where the supervision keeps the ids of such servers (`CleanOutServer.cpp`).
@@ -31,12 +33,16 @@ impl Checker for CleanedOut {
                 return Ok(());
             }
             let agency = Agency::new(view).with_limit(LIMIT);
-            match agency.get::<Vec<String>>(CLEANED).await {
-                Ok(Some(servers)) if !servers.is_empty() => {
-                    Err(format!("cleaned out: {}", servers.join(", ")))
-                }
-                Ok(_) => Ok(()),
-                Err(error) => Err(format!("could not look: {error}")),
+            let tree = agency.read(&[CLEANED, members::SUPERVISED]).await;
+            let tree = tree.map_err(|error| format!("could not look: {error}"))?;
+            let servers = tree.pointer(CLEANED).and_then(Value::as_array);
+            let ids = servers.into_iter().flatten().filter_map(Value::as_str);
+            let names = ids.map(|id| members::name_of(&tree, view, id).to_string());
+            let names: Vec<String> = names.collect();
+            if names.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("cleaned out: {}", names.join(", ")))
             }
         })
     }
@@ -53,14 +59,17 @@ mod tests {
         let (single, _) = run(vec![], async |view| CleanedOut.check(&view, "").await);
         assert_eq!(single, Ok(()));
         let checked = |servers: &str| {
-            let tree = format!(r#"[{{"arango":{{"Target":{{"CleanedServers":{servers}}}}}}}]"#);
+            let tree = format!(
+                r#"[{{"arango":{{"Target":{{"CleanedServers":{servers}}},
+                "Supervision":{{"Health":{{"PRMR-1":{{"Endpoint":"tcp://127.0.0.1:10002"}}}}}}}}}}]"#
+            );
             let check = async |view: View| CleanedOut.check(&view, "").await;
             run_as(cluster_view(1, 1, 1), vec![answer(200, &tree)], check).0
         };
         assert_eq!(checked("[]"), Ok(()));
         assert_eq!(
-            checked(r#"["PRMR-1"]"#),
-            Err("cleaned out: PRMR-1".to_owned())
+            checked(r#"["PRMR-1","PRMR-9"]"#),
+            Err("cleaned out: dbserver-1, PRMR-9".to_owned())
         );
     }
 }

@@ -7,6 +7,7 @@ mod cleaned;
 mod collections;
 mod databases;
 mod healthy;
+mod jobs;
 mod maintenance;
 mod transactions;
 mod users;
@@ -25,6 +26,8 @@ pub(crate) fn all() -> Vec<Box<dyn Checker>> {
         Box::new(users::Unexpected),
         Box::new(transactions::Open),
         Box::new(maintenance::SwitchedOff),
+        // Before what a job may leave.
+        Box::new(jobs::Unfinished),
         Box::new(cleaned::CleanedOut),
         Box::new(healthy::Unhealthy),
     ]
