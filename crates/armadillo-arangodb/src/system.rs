@@ -5,6 +5,7 @@ use armadillo_orchestrator::{
     Probe, ServerKey, ServerPlan, Settings, System, Topology, View,
 };
 
+use crate::role::Role;
 use crate::topology::{self, SYSTEM};
 use crate::{checkers, evidence, exit_codes, health, launch, log, plan, probe, programs, purge};
 
@@ -68,6 +69,13 @@ impl System for ArangoDb {
 
     fn program_named(&self, name: &str) -> Candidate {
         programs::named(name)
+    }
+
+    fn program_option(&self, role: &str) -> String {
+        match Role::of_name(role) {
+            Some(Role::Single) => "binary".to_owned(),
+            _ => format!("{role}_binary"),
+        }
     }
 
     fn how_to_get(&self) -> String {

@@ -45,6 +45,8 @@ pub enum ProgramError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+        /// Whether there is no such file.
+        absent: bool,
         /// What to do about it.
         how_to_get: String,
     },
@@ -93,12 +95,14 @@ pub enum ProgramError {
 }
 
 impl ProgramError {
-    /// Whether it is nowhere, and nobody said where it should be.
+    /// Whether it is nowhere, and no setting said where it should be: what a test names is a test's need, as its system is.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self {
             Self::Missing { .. } => true,
-            Self::OfRole { source, .. } => source.is_missing(),
+            Self::OfRole { source, .. } => {
+                matches!(**source, Self::Named { absent: true, .. }) || source.is_missing()
+            }
             Self::Named { .. } | Self::Foreign { .. } | Self::Broken { .. } => false,
         }
     }
@@ -112,35 +116,46 @@ impl Program {
     /// When there is none, when one was named and will not do, or when it does not say its version. The text says
     /// what was looked for and how to get it.
     pub fn find(system: &dyn System, settings: &Settings) -> Result<Self, ProgramError> {
-        Self::first_of(system, system.programs(settings))
+        Self::first_of(system, system.programs(settings), &system.how_to_get())
     }
 
-    /// The same for the program that a topology names for a role.
+    /// The same for the program that a topology names for a role; `by` says which test does, and where.
     ///
     /// # Errors
     /// Those of [`Self::find`], with the role; and when the program says no version, because it is named for the sake of
     /// its version.
-    pub fn find_named(system: &dyn System, name: &str, role: &str) -> Result<Self, ProgramError> {
-        Self::first_of(system, vec![system.program_named(name)])
-            .and_then(|program| program.with_version(system))
+    pub fn find_named(
+        system: &dyn System,
+        name: &str,
+        role: &str,
+        by: &str,
+    ) -> Result<Self, ProgramError> {
+        let option = system.program_option(role);
+        let advice = format!("{by} names it: `{option} = \"{name}\"`");
+        Self::first_of(system, vec![system.program_named(name)], &advice)
+            .and_then(|program| program.with_version(system, &advice))
             .map_err(|source| ProgramError::OfRole {
                 role: role.to_owned(),
                 source: Box::new(source),
             })
     }
 
-    fn with_version(self, system: &dyn System) -> Result<Self, ProgramError> {
+    fn with_version(self, system: &dyn System, how_to_get: &str) -> Result<Self, ProgramError> {
         match self.version {
             Some(_) => Ok(self),
             None => Err(ProgramError::Foreign {
                 system: system.name(),
                 program: self.path.display().to_string(),
-                how_to_get: system.how_to_get(),
+                how_to_get: how_to_get.to_owned(),
             }),
         }
     }
 
-    fn first_of(system: &dyn System, candidates: Vec<Candidate>) -> Result<Self, ProgramError> {
+    fn first_of(
+        system: &dyn System,
+        candidates: Vec<Candidate>,
+        how_to_get: &str,
+    ) -> Result<Self, ProgramError> {
         let mut tried = Vec::new();
         for candidate in candidates {
             let (path, leading_args, title) = match candidate {
@@ -151,9 +166,10 @@ impl Program {
                         Some(reason) => {
                             return Err(ProgramError::Named {
                                 system: system.name(),
+                                absent: !path.exists(),
                                 path,
                                 reason: reason.to_owned(),
-                                how_to_get: system.how_to_get(),
+                                how_to_get: how_to_get.to_owned(),
                             });
                         }
                     }
@@ -192,17 +208,21 @@ impl Program {
                 title: title.unwrap_or(system.name()).to_owned(),
                 stand_in: title.is_some(),
             };
-            program.version = program.ask_version(system)?;
+            program.version = program.ask_version(system, how_to_get)?;
             return Ok(program);
         }
         Err(ProgramError::Missing {
             system: system.name(),
             tried,
-            how_to_get: system.how_to_get(),
+            how_to_get: how_to_get.to_owned(),
         })
     }
 
-    fn ask_version(&self, system: &dyn System) -> Result<Option<String>, ProgramError> {
+    fn ask_version(
+        &self,
+        system: &dyn System,
+        how_to_get: &str,
+    ) -> Result<Option<String>, ProgramError> {
         let args: Vec<&str> = self
             .leading_args
             .iter()
@@ -214,7 +234,7 @@ impl Program {
                 system: system.name(),
                 program: self.path.display().to_string(),
                 reason: error.to_string(),
-                how_to_get: system.how_to_get(),
+                how_to_get: how_to_get.to_owned(),
             })?;
         Ok(system.version_of(&output))
     }

@@ -56,6 +56,11 @@ pub trait System: Send + Sync + 'static {
         Candidate::File(name.into())
     }
 
+    /// How a test's topology names the program of a role's servers: `member_binary`.
+    fn program_option(&self, role: &str) -> String {
+        format!("{role}_binary")
+    }
+
     /// What to tell a user who has none of them: how to install it, which setting names it.
     fn how_to_get(&self) -> String;
 

@@ -74,6 +74,10 @@ impl System for BrittleSystem {
         }
     }
 
+    fn program_option(&self, _role: &str) -> String {
+        "server_binary".to_owned()
+    }
+
     fn how_to_get(&self) -> String {
         "leave --brittle out".to_owned()
     }

@@ -36,7 +36,12 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
             continue;
         };
         let program = match &named {
-            Some(named) => Program::find_named(system, named, role),
+            Some(program) => Program::find_named(
+                system,
+                program,
+                role,
+                &named_by(tests, &(name.clone(), named.clone())),
+            ),
             None => Program::find(system, &options.settings),
         };
         let error = match program {
@@ -46,7 +51,7 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
             }
             Err(error) => error,
         };
-        // A program that was named and does not work is never passed over.
+        // A program that a setting names, or that does not work, is never passed over.
         let missing = if error.is_missing() {
             options.missing(&name)
         } else {
@@ -58,6 +63,7 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
             Missing::Fail => &mut found.failed,
         };
         let reason = match missing {
+            Missing::Ignore if named.is_some() => first_line(&error.to_string()).to_owned(),
             Missing::Ignore => format!("no {name} program; {}", first_line(&system.how_to_get())),
             _ => error.to_string(),
         };
@@ -83,6 +89,19 @@ fn wanted(tests: &[Needing]) -> BTreeMap<Wanted, &'static str> {
         .filter_map(|(_, needs)| Some(&needs.as_ref()?.0))
         .collect();
     topologies.into_iter().flat_map(wanted_by).collect()
+}
+
+/// The first test whose topology names this program, and where it is.
+fn named_by(tests: &[Needing], wanted: &Wanted) -> String {
+    let names = |(_, needs): &&Needing| {
+        needs
+            .as_ref()
+            .is_some_and(|(topology, _)| wanted_by(topology).contains_key(wanted))
+    };
+    let test = tests.iter().find(names).map(|(test, _)| test);
+    test.map_or_else(String::new, |test| {
+        format!("the test `{}` ({})", test.name, test.place())
+    })
 }
 
 /// The programs of one topology, each with a role that needs it.

@@ -225,17 +225,21 @@ fn find_program() {
     assert!(error.contains("is not executable"), "{error}");
     let found = named("/bin/echo").unwrap();
     assert!(found.version.is_some() && !found.stand_in);
-    let error = Program::find_named(&Row, "/nonexistent/program", "node").unwrap_err();
-    assert!(!error.is_missing());
+    let error = Program::find_named(&Row, "/nonexistent/program", "node", "a test").unwrap_err();
+    assert!(error.is_missing());
     let text = error.to_string();
+    assert!(
+        text.ends_with("a test names it: `node_binary = \"/nonexistent/program\"`"),
+        "{text}"
+    );
     assert!(
         text.starts_with("for the role node: the row program /nonexistent/program does not exist"),
         "{text}"
     );
-    let named = Program::find_named(&Row, "/bin/echo", "node").unwrap();
+    let named = Program::find_named(&Row, "/bin/echo", "node", "a test").unwrap();
     assert_eq!(named, found);
     // It prints nothing.
-    let text = Program::find_named(&Row, "/usr/bin/test", "node").unwrap_err();
+    let text = Program::find_named(&Row, "/usr/bin/test", "node", "a test").unwrap_err();
     assert!(
         text.to_string()
             .starts_with("for the role node: /usr/bin/test says no version of row"),

@@ -124,6 +124,19 @@ fn a_program_that_a_topology_names_and_that_does_not_exist() {
     assert_eq!(ran.code, Some(3), "{}", ran.said());
     let said = "error: for the role tally: the brittle program /nonexistent/other does not exist";
     assert!(ran.stderr.starts_with(said), "{}", ran.stderr);
+    let advice = "names it: `server_binary = \"/nonexistent/other\"`";
+    let test = "the test `names_another_program` (";
+    assert!(
+        ran.stderr.contains(advice) && ran.stderr.contains(test),
+        "{}",
+        ran.stderr
+    );
+    let ignore = ["--missing", "brittle=ignore"];
+    let args = ["names_another_program", "--include-ignored"];
+    let ran = run(&[&args[..], &ignore].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let line = "ignored, for the role tally: the brittle program /nonexistent/other does not exist";
+    assert!(ran.stdout.contains(line), "{}", ran.said());
     // The system's own program is not even looked for.
     let args = [
         "names_another_program",
