@@ -29,6 +29,8 @@ pub enum FailureKind {
     TearDown,
     /// It did not end in time.
     TimedOut,
+    /// It still ran when the run was interrupted.
+    Interrupted,
     /// The process that ran it died: a signal, an abort, a stack overflow, an exit.
     Crashed,
     /// It printed more than the limit.

@@ -87,6 +87,7 @@ pub(super) const fn kind_name(kind: FailureKind) -> &'static str {
         FailureKind::SetUp => "set-up failed",
         FailureKind::TearDown => "tear-down failed",
         FailureKind::TimedOut => "timed out",
+        FailureKind::Interrupted => "interrupted",
         FailureKind::Crashed => "crashed",
         FailureKind::TooMuchOutput => "printed too much",
         FailureKind::Leaked => "leaked",

@@ -138,6 +138,7 @@ const fn non_success(kind: FailureKind) -> NonSuccessKind {
         }
         FailureKind::SetUp
         | FailureKind::TearDown
+        | FailureKind::Interrupted
         | FailureKind::Crashed
         | FailureKind::TooMuchOutput
         | FailureKind::ServerCrashed

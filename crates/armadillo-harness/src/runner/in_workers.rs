@@ -1,7 +1,7 @@
 //! A run whose tests run in worker processes: the slots, and everything that can end them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::RunnerError;
+use super::cut_off::CutOff;
 use super::daemon_process::{DaemonProcess, log_tail};
 use super::hall::Hall;
 use super::journal::Journal;
@@ -19,9 +20,9 @@ use super::prepare::Run;
 use super::schedule::Schedule;
 use super::slot::{self, Ground, Tally};
 use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
-use crate::event::{Captured, Event, EventKind, TestFinished, Times};
+use crate::event::{Event, EventKind};
 use crate::exit_code::Exit;
-use crate::outcome::{FailureKind, Verdict};
+use crate::outcome::FailureKind;
 
 /// How long deployments may take to stop at the end of a run, before the factor.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
@@ -134,14 +135,15 @@ async fn conduct(
         max_fail: run.options.running.max_fail,
         directory: run.directory.clone(),
         tally: RefCell::default(),
-        running: RefCell::default(),
+        cut_off: CutOff::new(),
     });
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    let mut work = pin!(work(&ground, run.slots));
     let over = tokio::select! {
         biased;
-        over = work(&ground, run.slots) => over,
+        over = &mut work => over,
         _ = interrupt.recv() => Over::Interrupted("interrupted"),
         _ = terminate.recv() => Over::Interrupted("terminated"),
         _ = hang_up.recv() => Over::Interrupted("the terminal is gone"),
@@ -152,8 +154,20 @@ async fn conduct(
         error = follower.follow() => Over::DaemonGone(error.to_string()),
     };
     schedule.stop();
-    if let Over::Deadline(limit) = &over {
-        end_running(&ground, *limit);
+    // The slots live until here: their tests are still to be reported.
+    match &over {
+        Over::Interrupted(_) => {
+            let message = "it still ran when the run ended".to_owned();
+            ground
+                .cut_off
+                .reach(FailureKind::Interrupted, message)
+                .await;
+        }
+        Over::Deadline(limit) => {
+            let message = format!("the run's time limit of {limit:?} was reached while it ran");
+            ground.cut_off.reach(FailureKind::TimedOut, message).await;
+        }
+        Over::Done | Over::DaemonGone(_) => {}
     }
     let tally = ground.tally.borrow().clone();
     Ok((over, tally))
@@ -252,30 +266,6 @@ async fn stop(run: &Run, follower: &Follower<'_>) {
         follower.journal.warn(format!(
             "the daemon's last events are not in the reports: {error}"
         ));
-    }
-}
-
-/// At the run's time limit, what runs has failed by it.
-fn end_running(ground: &Ground, limit: Duration) {
-    for (test, attempt) in ground.running.borrow().values() {
-        let message = format!("the run's time limit of {limit:?} was reached while it ran");
-        ground.tally.borrow_mut().add(Exit::Failed);
-        ground.journal.emit(EventKind::TestFinished(TestFinished {
-            test: ground.plan.tests[*test].name.clone(),
-            attempt: *attempt,
-            retried: false,
-            verdict: Verdict::Failed {
-                kind: FailureKind::TimedOut,
-                message,
-            },
-            times: Times::default(),
-            output: Captured::default(),
-            worker: None,
-            deployment: None,
-            co_tenants: Vec::new(),
-            server_logs: BTreeMap::new(),
-            artifacts: None,
-        }));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod clocks;
+mod cut_off;
 mod daemon_process;
 mod end;
 mod environment;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::attempt::{Attempted, attempt};
 use super::clocks::Clocks;
+use super::cut_off::CutOff;
 use super::files::TestFiles;
 use super::hall::Hall;
 use super::journal::Journal;
@@ -46,8 +47,7 @@ pub(super) struct Ground {
     /// The directory of the run's files.
     pub(super) directory: PathBuf,
     pub(super) tally: RefCell<Tally>,
-    /// What runs at this moment, by slot: for the last words of a run that is ended.
-    pub(super) running: RefCell<BTreeMap<usize, (usize, u32)>>,
+    pub(super) cut_off: CutOff,
 }
 
 /// What the verdicts come to so far.
@@ -89,6 +89,7 @@ async fn run(
     job: Job,
     grant: Option<Grant>,
 ) {
+    let _busy = ground.cut_off.busy();
     let planned = &ground.plan.tests[job.test];
     // A retry gets a fresh process: the last attempt may have left statics behind.
     let fresh =
@@ -103,19 +104,43 @@ async fn run(
         .await;
     }
     let attempted = match start_worker(ground, seat).await {
-        Ok(worker) => {
-            ground
-                .running
-                .borrow_mut()
-                .insert(slot, (job.test, job.attempt));
-            let attempted = run_in(ground, worker, &job, grant.as_ref()).await;
-            ground.running.borrow_mut().remove(&slot);
-            attempted
-        }
+        Ok(worker) => run_in(ground, worker, &job, grant.as_ref()).await,
         Err(error) => Attempted::impossible(error.to_string()),
     };
     let number = seat.as_ref().map(|worker| worker.number);
     let keeps = note_kept(seat, &attempted, grant.as_ref());
+    let settled = settle(ground, slot, seat, &job, grant.as_ref(), &attempted);
+    let released = tokio::select! {
+        biased;
+        // The daemon gives back and ends what is left.
+        _ = ground.cut_off.reached() => Released::default(),
+        released = settled => released,
+    };
+    let keeps = keeps.filter(|_| seat.is_some());
+    finish(
+        ground,
+        slot,
+        &job,
+        Ended {
+            attempted,
+            released,
+            worker: number,
+            grant,
+            keeps,
+        },
+    );
+}
+
+/// Lets the worker go that cannot be used again, and gives the lease back.
+async fn settle(
+    ground: &Rc<Ground>,
+    slot: usize,
+    seat: &mut Option<Worker>,
+    job: &Job,
+    grant: Option<&Grant>,
+    attempted: &Attempted,
+) -> Released {
+    let planned = &ground.plan.tests[job.test];
     if let Some(why) = attempted.worker_ended.clone() {
         // A test whose process died, or was killed, has a verdict that says so.
         // A test with a process of its own may change that as it likes.
@@ -132,23 +157,10 @@ async fn run(
     } else if planned.test.def.isolated || ground.isolation == Isolation::Process {
         retire(ground, slot, seat, "its test wanted a process of its own").await;
     }
-    let released = match &grant {
-        Some(grant) => release(ground, &job, grant, &attempted).await,
+    match grant {
+        Some(grant) => release(ground, job, grant, attempted).await,
         None => Released::default(),
-    };
-    let keeps = keeps.filter(|_| seat.is_some());
-    finish(
-        ground,
-        slot,
-        &job,
-        Ended {
-            attempted,
-            released,
-            worker: number,
-            grant,
-            keeps,
-        },
-    );
+    }
 }
 
 async fn start_worker<'a>(
@@ -205,8 +217,16 @@ async fn run_in(
     );
     let clocks = Clocks::start(assignment.phase_limits, ground.factor);
     let begun = Instant::now();
-    let mut attempted = attempt(&ground.hall, worker, assignment, clocks, &files.directory).await;
+    let mut attempted = tokio::select! {
+        biased;
+        attempted = attempt(&ground.hall, worker, assignment, clocks, &files.directory) => attempted,
+        verdict = ground.cut_off.reached() => Attempted::cut_off(verdict, worker.output.drain()),
+    };
     attempted.times.total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    if ground.cut_off.is_reached() {
+        // The test may still write there; the directory goes with the run's.
+        return attempted;
+    }
     if let Err(error) = std::fs::remove_dir_all(&temporary) {
         ground
             .journal
@@ -308,7 +328,7 @@ fn finish(ground: &Rc<Ground>, slot: usize, job: &Job, ended: Ended) {
     let verdict = judge(attempted.verdict, &released);
     let failed = verdict.is_failure();
     let exit = Exit::of(&verdict);
-    let retried = failed && job.attempt <= planned.retries;
+    let retried = failed && job.attempt <= planned.retries && !ground.cut_off.is_reached();
     let files = TestFiles::of(ground, planned, job.attempt);
     if failed {
         files.keep_output(&attempted.output, &ground.journal);
@@ -464,6 +484,19 @@ impl Attempted {
             output: Vec::new(),
             torn_down: true,
             suspect: None,
+            keeps_fixtures: false,
+            worker_ended: None,
+        }
+    }
+
+    /// For a test that still ran when the run was ended.
+    fn cut_off(verdict: Verdict, output: Vec<u8>) -> Self {
+        Self {
+            verdict,
+            times: Times::default(),
+            output,
+            torn_down: false,
+            suspect: Some("the run was ended".to_owned()),
             keeps_fixtures: false,
             worker_ended: None,
         }

@@ -41,6 +41,7 @@ mod endless {
 
     #[armadillo::test(timeout = "10m")]
     async fn on_a_server(tally: Tally) -> TestResult {
+        println!("it counts");
         loop {
             tally.add("tally-1", "rounds", 1).await?;
             meeting::come("endless")?;
@@ -55,6 +56,7 @@ mod endless {
             .stdin(Stdio::null())
             .status()?;
         assert!(shell.success());
+        println!("it parks");
         meeting::come("blocking")?;
         loop {
             std::thread::park();

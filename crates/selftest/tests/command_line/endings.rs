@@ -57,7 +57,23 @@ fn interrupted() {
             (&results["exit_code"], &results["ended_early"]),
             (&130.into(), &word.into())
         );
-        assert_eq!(results["not_run"].as_array().map(Vec::len), Some(2));
+        assert_eq!(results["not_run"].as_array().map(Vec::len), Some(0));
+        both_are(&ran, "interrupted: it still ran when the run ended");
+    }
+}
+
+/// What runs when a run is ended is reported as such, with what it has printed.
+fn both_are(ran: &Ran, verdict: &str) {
+    for (test, printed) in [
+        ("endless::on_a_server", "it counts\n"),
+        ("endless::with_a_child", "it parks\n"),
+    ] {
+        let line = format!("test {test} ... FAILED");
+        assert!(ran.stdout.contains(&line), "{}", ran.said());
+        let block = ran.stdout.split(&format!("---- {test} stdout ----")).nth(1);
+        let block = block.unwrap_or_else(|| panic!("{}", ran.said()));
+        assert!(block.contains(printed), "{block}");
+        assert!(block.contains(verdict), "{block}");
     }
 }
 
@@ -87,6 +103,10 @@ fn the_runs_time_limit() {
         "the run's time limit of 3s was reached"
     );
     assert!(ran.stdout.contains("5 passed; 2 failed;"), "{}", ran.said());
+    both_are(
+        &ran,
+        "timed out: the run's time limit of 3s was reached while it ran",
+    );
 }
 
 /// `| head -1`: whoever closed stdout wants to see no more, and the run goes on to its end.
