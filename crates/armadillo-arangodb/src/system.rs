@@ -63,6 +63,10 @@ impl System for ArangoDb {
         plan::ignored(topology, settings)
     }
 
+    fn check_settings(&self, settings: &Settings) -> Result<(), PlanError> {
+        plan::check(settings)
+    }
+
     fn programs(&self, settings: &Settings) -> Vec<Candidate> {
         programs::candidates(settings)
     }

@@ -80,6 +80,29 @@ pub(crate) fn resolve(
     wish: &Topology,
     settings: &Settings,
 ) -> Result<Vec<(String, String)>, PlanError> {
+    let mut all = of_settings(settings)?;
+    for (name, value) in &wish.options {
+        let own = name.strip_prefix(ROLE).and_then(|n| n.strip_prefix('.'));
+        all.insert(check(own.unwrap_or(name))?, value.clone());
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// Whether each option of the settings is one.
+pub(crate) fn check_settings(settings: &Settings) -> Result<(), PlanError> {
+    of_settings(settings).map(drop).map_err(|error| PlanError {
+        says: if error.param == OPTION_FLAG {
+            error.says
+        } else {
+            format!("`{}` {}", error.param, error.says)
+        },
+        param: OPTION_FLAG.to_owned(),
+        help: error.help,
+    })
+}
+
+/// The options that the settings say for etcd.
+fn of_settings(settings: &Settings) -> Result<BTreeMap<String, String>, PlanError> {
     let mut all = BTreeMap::new();
     for said in settings.all(OPTION_FLAG) {
         let Some((name, value)) = said.split_once('=') else {
@@ -95,11 +118,7 @@ pub(crate) fn resolve(
             _ => drop(all.insert(check(own.unwrap_or(name))?, value.to_owned())),
         }
     }
-    for (name, value) in &wish.options {
-        let own = name.strip_prefix(ROLE).and_then(|n| n.strip_prefix('.'));
-        all.insert(check(own.unwrap_or(name))?, value.clone());
-    }
-    Ok(all.into_iter().collect())
+    Ok(all)
 }
 
 /// A name as etcd's command line takes it.

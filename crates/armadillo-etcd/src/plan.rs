@@ -36,20 +36,10 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
             "the only one is `members`",
         ));
     }
-    let (param, members) = match wish.param(MEMBERS) {
-        Some(said) => (MEMBERS, said),
-        None => (MEMBERS_FLAG, members_setting(settings)?),
+    let members = match wish.param(MEMBERS) {
+        Some(said) => odd(MEMBERS, said)?,
+        None => members_setting(settings)?,
     };
-    if members % 2 == 0 {
-        let says = match members {
-            0 => "a cluster needs a member".to_owned(),
-            even => format!(
-                "{even} members bear no more failures than {}, and one vote more is needed for each write",
-                even - 1
-            ),
-        };
-        return Err(error(param, says, "use 1, 3 or 5"));
-    }
     let mut complete = Topology {
         system: wish.system.clone(),
         shape: SHAPE.to_owned(),
@@ -61,17 +51,34 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
     Ok(complete)
 }
 
+/// Whether every flag makes sense by itself, whatever tests say.
+pub(crate) fn check(settings: &Settings) -> Result<(), PlanError> {
+    members_setting(settings)?;
+    options::check_settings(settings)
+}
+
 fn members_setting(settings: &Settings) -> Result<u32, PlanError> {
-    match settings.get(MEMBERS_FLAG) {
-        None => Ok(DEFAULT_MEMBERS),
-        Some(said) => said.parse().map_err(|_| {
-            error(
-                MEMBERS_FLAG,
-                format!("{said:?} is not a number"),
-                "use 1, 3 or 5",
-            )
-        }),
-    }
+    let Some(said) = settings.get(MEMBERS_FLAG) else {
+        return Ok(DEFAULT_MEMBERS);
+    };
+    let members = said.parse().map_err(|_| {
+        let says = format!("{said:?} is not a number");
+        error(MEMBERS_FLAG, says, "use 1, 3 or 5")
+    })?;
+    odd(MEMBERS_FLAG, members)
+}
+
+/// The number of members that `param` says: an odd one, for a majority.
+fn odd(param: &str, members: u32) -> Result<u32, PlanError> {
+    let says = match members {
+        0 => "a cluster needs a member".to_owned(),
+        odd if odd % 2 == 1 => return Ok(odd),
+        even => format!(
+            "{even} members bear no more failures than {}, and one vote more is needed for each write",
+            even - 1
+        ),
+    };
+    Err(error(param, says, "use 1, 3 or 5"))
 }
 
 /// The members of a complete topology.

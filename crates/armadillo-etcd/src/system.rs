@@ -35,6 +35,10 @@ impl System for Etcd {
         vec!["etcd"]
     }
 
+    fn check_settings(&self, settings: &Settings) -> Result<(), PlanError> {
+        plan::check(settings)
+    }
+
     fn programs(&self, settings: &Settings) -> Vec<Candidate> {
         match settings.get(PROGRAM_FLAG) {
             Some(path) => vec![Candidate::File(path.into())],

@@ -48,6 +48,14 @@ pub trait System: Send + Sync + 'static {
         None
     }
 
+    /// Whether the settings make sense, whatever a run's tests need: asked before any run, list or plan.
+    ///
+    /// # Errors
+    /// The first that makes none; the parameter at fault is the name of its flag.
+    fn check_settings(&self, _settings: &Settings) -> Result<(), PlanError> {
+        Ok(())
+    }
+
     /// Where the program may be, best first. The first that exists is used.
     fn programs(&self, settings: &Settings) -> Vec<Candidate>;
 

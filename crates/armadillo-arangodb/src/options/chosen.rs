@@ -164,6 +164,21 @@ pub(crate) fn complete(
     Ok(options)
 }
 
+/// Whether each option of the setting exists, whatever roles there will be.
+pub(crate) fn check(settings: &Settings) -> Result<(), PlanError> {
+    for text in settings.all(SETTING) {
+        of_setting(text, is_flag_shared()).map_err(|error| {
+            let param = error.param.trim_start_matches("server option ");
+            PlanError {
+                says: format!("{param}: {}", error.says),
+                param: SETTING.to_owned(),
+                help: error.help,
+            }
+        })?;
+    }
+    Ok(())
+}
+
 /// Whether another system of this executable has the same flag.
 fn is_flag_shared() -> bool {
     systems()

@@ -4,4 +4,4 @@ mod catalog;
 mod chosen;
 
 pub use catalog::{OfficialOption, official};
-pub(crate) use chosen::{SETTING, ServerOption, complete};
+pub(crate) use chosen::{SETTING, ServerOption, check, complete};

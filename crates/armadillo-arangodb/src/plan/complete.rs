@@ -5,24 +5,19 @@ use std::collections::BTreeMap;
 use armadillo_orchestrator::topology::ANY_SHAPE;
 use armadillo_orchestrator::{PlanError, Settings, Topology};
 
-use super::flags::{NUMBERS, any_shape, error, only_shape};
+use super::flags::{NUMBERS, any_shape, check_pace, error, number, only_shape, sensible};
 use crate::role::Role;
 use crate::topology::{
     AGENTS, CLUSTER, COORDINATORS, DBSERVERS, REPLICATION_FACTOR, SINGLE, SYSTEM,
 };
-use crate::{launch, options, programs};
+use crate::{options, programs};
 
 /// What `--cluster.max-replication-factor` is unless said (official list).
 const MOST_COPIES: u32 = 10;
 
 /// The wish with shape, numbers and options filled in.
 pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology, PlanError> {
-    if let Some(other) = settings.get(launch::PACE)
-        && !matches!(other, "fast" | "realistic")
-    {
-        let says = format!("{other:?} is no pace");
-        return Err(error(launch::PACE, says, "use fast or realistic"));
-    }
+    check_pace(settings)?;
     only_shape(settings)?;
     let shape = match wish.shape.as_str() {
         ANY_SHAPE => any_shape(settings)?,
@@ -90,17 +85,14 @@ fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>
         let says = "a cluster has no such number".to_owned();
         return Err(error(unknown, says, help));
     }
-    let agents = number(wish, settings, AGENTS, 3)?;
-    if agents % 2 == 0 {
-        let says = format!(
-            "{agents} agents bear no more failures than {}, and one vote more is needed for each write",
-            agents - 1
-        );
-        return Err(error(AGENTS, says, "use 1, 3 or 5"));
-    }
-    let dbservers = number(wish, settings, DBSERVERS, 3)?;
-    let coordinators = number(wish, settings, COORDINATORS, 1)?;
-    let mut copies = number(wish, settings, REPLICATION_FACTOR, dbservers.min(2))?;
+    let said = |name: &str, default: u32| match wish.param(name) {
+        Some(said) => sensible(name, name, said),
+        None => Ok(number(settings, name)?.unwrap_or(default)),
+    };
+    let agents = said(AGENTS, 3)?;
+    let dbservers = said(DBSERVERS, 3)?;
+    let coordinators = said(COORDINATORS, 1)?;
+    let mut copies = said(REPLICATION_FACTOR, dbservers.min(2))?;
     let is_said = |name: &str| wish.param(name).is_some();
     if is_said(DBSERVERS) && !is_said(REPLICATION_FACTOR) {
         // What is said for all clusters does not make a small one impossible.
@@ -123,33 +115,6 @@ fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>
     Ok(numbers
         .map(|(name, number)| (name.to_owned(), number))
         .into())
-}
-
-/// One number, which must not be zero.
-fn number(
-    wish: &Topology,
-    settings: &Settings,
-    name: &str,
-    default: u32,
-) -> Result<u32, PlanError> {
-    let flag = NUMBERS.iter().find(|(number, _)| *number == name);
-    let said = flag.and_then(|(_, flag)| settings.get(flag));
-    let number = match (wish.param(name), said) {
-        (Some(number), _) => number,
-        (None, Some(said)) => said.trim().parse().map_err(|_| {
-            let says = format!("{said:?} is not a whole number in range");
-            error(name, says, "write a number such as 3")
-        })?,
-        (None, None) => default,
-    };
-    if number == 0 {
-        let says = match name {
-            REPLICATION_FACTOR => "without a copy there is no data",
-            _ => "a cluster cannot do without any of them",
-        };
-        return Err(error(name, says.to_owned(), "use at least 1"));
-    }
-    Ok(number)
 }
 
 #[cfg(test)]
@@ -256,7 +221,7 @@ mod tests {
         assert!(refused(silent(), &[("agents", "2")]).starts_with("agents: 2 agents bear"));
         for (name, flag) in NUMBERS {
             assert!(refused(with(name, 0), &[]).ends_with("use at least 1"));
-            assert!(refused(silent(), &[(flag, "0")]).starts_with(name));
+            assert!(refused(silent(), &[(flag, "0")]).starts_with(flag));
             assert!(refused(silent(), &[(flag, "three")]).contains("\"three\" is not"));
         }
         assert_eq!(

@@ -87,6 +87,60 @@ pub(super) const NUMBERS: [(&str, &str); 4] = [
     (REPLICATION_FACTOR, "replication-factor"),
 ];
 
+/// Whether every flag makes sense by itself, whatever tests say.
+pub(crate) fn check(settings: &Settings) -> Result<(), PlanError> {
+    check_pace(settings)?;
+    only_shape(settings)?;
+    for (name, _) in NUMBERS {
+        number(settings, name)?;
+    }
+    options::check(settings)
+}
+
+/// How fast the stand-in is.
+pub(super) fn check_pace(settings: &Settings) -> Result<(), PlanError> {
+    match settings.get(launch::PACE) {
+        None | Some("fast" | "realistic") => Ok(()),
+        Some(other) => {
+            let says = format!("{other:?} is no pace");
+            Err(error(launch::PACE, says, "use fast or realistic"))
+        }
+    }
+}
+
+/// What the settings say of one of the [`NUMBERS`].
+pub(super) fn number(settings: &Settings, name: &str) -> Result<Option<u32>, PlanError> {
+    let flag = NUMBERS.iter().find(|(number, _)| *number == name);
+    let said = flag.and_then(|(_, flag)| Some((*flag, settings.get(flag)?)));
+    let Some((flag, said)) = said else {
+        return Ok(None);
+    };
+    let number = said.trim().parse().map_err(|_| {
+        let says = format!("{said:?} is not a whole number in range");
+        error(flag, says, "write a number such as 3")
+    })?;
+    sensible(flag, name, number).map(Some)
+}
+
+/// A number of a cluster that `param` says. None is zero, and agents are to have a majority.
+pub(super) fn sensible(param: &str, name: &str, number: u32) -> Result<u32, PlanError> {
+    if number == 0 {
+        let says = match name {
+            REPLICATION_FACTOR => "without a copy there is no data",
+            _ => "a cluster cannot do without any of them",
+        };
+        return Err(error(param, says.to_owned(), "use at least 1"));
+    }
+    if name == AGENTS && number.is_multiple_of(2) {
+        let says = format!(
+            "{number} agents bear no more failures than {}, and one vote more is needed for each write",
+            number - 1
+        );
+        return Err(error(param, says, "use 1, 3 or 5"));
+    }
+    Ok(number)
+}
+
 /// The shape all deployments of the run have to have, if one was asked for.
 pub(super) fn only_shape(settings: &Settings) -> Result<Option<&'static str>, PlanError> {
     let switched = settings.is_on(CLUSTER_SWITCH);
@@ -181,6 +235,32 @@ mod tests {
         assert_eq!(ignored(&single, &only("single")), None);
         assert_eq!(ignored(&single, &settings(&[("agents", "3")])), None);
         assert_eq!(ignored(&cluster, &Settings::default()), None);
+    }
+
+    #[test]
+    fn what_makes_no_sense_by_itself_is_refused_by_the_flags_name() {
+        let refused = |flag: &str, value: &str| {
+            let refused = check(&settings(&[(flag, value)])).unwrap_err();
+            assert_eq!(refused.param, flag);
+            refused.says
+        };
+        assert!(refused("agents", "2").starts_with("2 agents bear no more failures than 1"));
+        for (_, flag) in NUMBERS {
+            assert!(refused(flag, "-1").contains("is not a whole number"));
+            refused(flag, "0");
+            check(&settings(&[(flag, "3")])).unwrap();
+        }
+        assert_eq!(
+            refused("deployment-mode", "ring"),
+            "\"ring\" is neither single nor cluster"
+        );
+        assert_eq!(refused("pace", "slow"), "\"slow\" is no pace");
+        assert_eq!(
+            refused("server-option", "log.levle=debug"),
+            "log.levle: arangod 3.12 has no such option"
+        );
+        check(&settings(&[("server-option", "agent.log.level=debug")])).unwrap();
+        check(&Settings::default()).unwrap();
     }
 
     #[test]

@@ -199,6 +199,7 @@ impl<'a> Sources<'a> {
         }
         self.missing(&mut options)?;
         check_markers(&options, &found)?;
+        check_systems(&options, &found)?;
         Ok(options)
     }
 
@@ -254,6 +255,24 @@ fn flag(setting: &Setting) -> String {
         Some(short) => format!("-{short}/--{}", setting.name),
         None => format!("--{}", setting.name),
     }
+}
+
+/// Every system must be able to make sense of what was said for it, whatever tests need.
+fn check_systems(
+    options: &Options,
+    found: &BTreeMap<&'static str, (Rank, Settled)>,
+) -> Result<(), UsageError> {
+    for system in armadillo_orchestrator::systems() {
+        let Err(error) = system.check_settings(&options.settings) else {
+            continue;
+        };
+        let source = match found.get(error.param.as_str()) {
+            Some((_, settled)) => settled.source.clone(),
+            None => Source::CommandLine(format!("--{}", error.param)),
+        };
+        return Err(Wrong::new(error.says, error.help).said_by(&source));
+    }
+    Ok(())
 }
 
 /// Every word of `-m` must be a declared marker.

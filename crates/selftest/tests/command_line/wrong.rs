@@ -1,5 +1,7 @@
 //! Wrong usage: the place, the reason, a suggestion, exit code 2, and nothing on stdout.
 
+use armadillo_selftest::Suite;
+
 use super::{run, suite};
 
 /// What is said about these arguments.
@@ -52,6 +54,40 @@ fn numbers() {
         "error: --timeout: `banana` is not a duration\nhelp: write it as `500ms`, `30s`, `3m` or `1h30m`\n"
     );
     assert!(refused(&["--repeat", "0"]).contains("0 runs would say nothing"));
+}
+
+/// What a system's flag says is judged where it is said, whatever the selected tests need.
+#[test]
+fn flags_of_systems() {
+    let leaks = |args: &[&str]| Suite::new(env!("CARGO_BIN_EXE_leaks")).args(args);
+    let refused = |suite: Suite| {
+        let ran = suite.run();
+        assert_eq!(ran.code, Some(2), "{}", ran.said());
+        assert!(ran.runs().is_empty(), "a run was begun");
+        ran.stderr
+    };
+    let even = "2 agents bear no more failures than 1, and one vote more is needed for each write\n\
+                help: use 1, 3 or 5\n";
+    assert_eq!(
+        refused(leaks(&["--agents", "2"])),
+        format!("error: --agents: {even}")
+    );
+    assert_eq!(
+        refused(leaks(&["--list"]).env("ARMADILLO_AGENTS", "2")),
+        format!("error: ARMADILLO_AGENTS: {even}")
+    );
+    let said = refused(leaks(&[]).file("armadillo.toml", "[system.arangodb]\nagents = 2\n"));
+    assert!(
+        said.contains("armadillo.toml:2: ") && said.ends_with(even),
+        "{said}"
+    );
+    assert!(refused(leaks(&["--dbservers", "0"])).contains("--dbservers: a cluster cannot do"));
+    assert_eq!(
+        refused(leaks(&["-d", "single", "-c"])),
+        "error: -d/--deployment-mode: it says single, and --cluster says the opposite\n\
+         help: give one of them\n"
+    );
+    assert!(refused(leaks(&["--server-option", "log.levle=x"])).contains("no such option"));
 }
 
 #[test]
