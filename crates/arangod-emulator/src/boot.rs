@@ -390,7 +390,7 @@ impl Life {
         }
         // What others have changed meanwhile is known before the first request.
         cluster
-            .refresh(server)
+            .catch_up(server)
             .await
             .map_err(|error| lost(error.to_string()))
     }

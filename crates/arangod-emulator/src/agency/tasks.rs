@@ -48,9 +48,15 @@ impl Agent {
     }
 
     async fn keep_time(self: Rc<Self>) {
+        let (heartbeat, mut now) = (self.settings.timing.heartbeat, self.now());
         loop {
-            sleep(self.settings.timing.heartbeat / 5).await;
-            let now = self.now();
+            let due = now + heartbeat / 5;
+            sleep(heartbeat / 5).await;
+            now = self.now();
+            let lost = now.saturating_sub(due);
+            if lost > heartbeat {
+                self.raft.borrow_mut().excuse(lost);
+            }
             // Nobody need hear of a tick that changes nothing.
             if self.raft.borrow().is_due(now) {
                 self.step(|raft, now| raft.tick(now));

@@ -12,21 +12,38 @@ use crate::version::{ENGINE, VERSION, VERSION_NUMBER};
 /// arangod tries for so long to reach the agency: 300 times, a second apart.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// Does what a start needs of the agency, again and again until it is done.
+async fn insist(
+    server: &Server,
+    what: &str,
+    step: impl AsyncFn() -> Result<(), AgencyError>,
+) -> Result<(), AgencyError> {
+    let end = Instant::now() + LONGEST;
+    loop {
+        match step().await {
+            Ok(()) => return Ok(()),
+            Err(error) if Instant::now() >= end => return Err(error),
+            Err(error) => {
+                let text = format!("cannot {what} yet: {error}");
+                server.log.warning("", "cluster", text);
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
 impl Cluster {
     /// Goes through all steps; each may be made again after an answer that was lost.
     pub(super) async fn register(&self, server: &Server) -> Result<(), AgencyError> {
-        let end = Instant::now() + LONGEST;
-        loop {
-            match self.register_once(server).await {
-                Ok(()) => return Ok(()),
-                Err(error) if Instant::now() >= end => return Err(error),
-                Err(error) => {
-                    let text = format!("cannot register yet: {error}");
-                    server.log.warning("", "cluster", text);
-                    sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
+        insist(server, "register", async || {
+            self.register_once(server).await
+        })
+        .await
+    }
+
+    /// Takes in what others have changed while the server was on its way up.
+    pub(crate) async fn catch_up(&self, server: &Server) -> Result<(), AgencyError> {
+        insist(server, "catch up", async || self.refresh(server).await).await
     }
 
     async fn write(&self, operations: Value, conditions: Value) -> Result<Decided, AgencyError> {

@@ -171,6 +171,18 @@ impl<S: Storage> Raft<S> {
         }
     }
 
+    /// This process did not get to run for so long: what the others have said meanwhile is still to be heard. A machine
+    /// with much to do would change its leader again and again otherwise. Of a long sleep only a part is excused.
+    pub(crate) fn excuse(&mut self, lost: Duration) {
+        let lost = lost.min(self.timing.most);
+        self.deadline += lost;
+        if let Role::Leader(ledger) = &mut self.role {
+            for peer in ledger.peers.values_mut() {
+                peer.acked += lost;
+            }
+        }
+    }
+
     /// What time does: elections begin, and a leader that nobody answers stops leading.
     pub(crate) fn tick(&mut self, now: Duration) -> Result<()> {
         if !self.is_due(now) {

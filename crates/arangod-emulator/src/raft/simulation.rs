@@ -56,6 +56,8 @@ struct Node {
     raft: Option<Raft<Disk>>,
     /// Stands still until then.
     paused: Duration,
+    /// When it did something last.
+    alive: Duration,
     /// The sum of all applied numbers, which is also the state in snapshots, and how far.
     applied: u64,
     sum: u64,
@@ -97,6 +99,7 @@ impl World {
                 disk: Disk::default(),
                 raft: None,
                 paused: Duration::ZERO,
+                alive: Duration::ZERO,
                 applied: 0,
                 sum: 0,
                 sent: HashMap::new(),
@@ -295,7 +298,13 @@ impl World {
             if !self.awake(&name) {
                 continue;
             }
-            let raft = self.nodes.get_mut(&name).unwrap().raft.as_mut().unwrap();
+            let node = self.nodes.get_mut(&name).unwrap();
+            let lost = self.now - node.alive;
+            node.alive = self.now;
+            let raft = node.raft.as_mut().unwrap();
+            if lost > TIMING.heartbeat {
+                raft.excuse(lost);
+            }
             raft.tick(self.now).unwrap();
             self.client(&name);
             self.send(&name);
@@ -338,6 +347,26 @@ fn whatever_happens() {
             "seed {seed}: nothing ever happened"
         );
     }
+}
+
+/// All stand still again and again, longer than a leader may be silent: a machine with much to do. Nobody is to blame.
+#[test]
+fn a_slow_machine_keeps_its_leader() {
+    let mut world = World::new(3, 3);
+    for _ in 0..1_000 {
+        world.step(true);
+    }
+    let terms = world.leaders.len();
+    for _ in 0..20 {
+        let until = world.now + TIMING.most + TIMING.heartbeat;
+        for name in world.names() {
+            world.nodes.get_mut(&name).unwrap().paused = until;
+        }
+        for _ in 0..500 {
+            world.step(true);
+        }
+    }
+    assert_eq!(world.leaders.len(), terms);
 }
 
 #[test]
