@@ -319,6 +319,7 @@ fn whatever_happens() {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(6);
+    let mut leaders = 0;
     for seed in 1..=rounds {
         let mut world = World::new(seed, if seed % 3 == 0 { 5 } else { 3 });
         for _ in 0..6_000 {
@@ -342,11 +343,9 @@ fn whatever_happens() {
         );
         let lowest = world.nodes.values().map(|node| node.applied).min().unwrap();
         assert!(lowest >= before, "seed {seed}: {lowest} of {before}");
-        assert!(
-            world.leaders.len() > 2,
-            "seed {seed}: nothing ever happened"
-        );
+        leaders += world.leaders.len() as u64;
     }
+    assert!(leaders > 3 * rounds, "nothing ever happened");
 }
 
 /// All stand still again and again, longer than a leader may be silent: a machine with much to do. Nobody is to blame.
