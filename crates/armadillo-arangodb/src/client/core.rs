@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use armadillo_harness::fixture::ServerName;
 use armadillo_orchestrator::{Client, Deadline, Request, Response, Secret, ServerKey, View};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -146,6 +147,29 @@ impl ArangoClient {
             limit: Some(limit),
             ..self.clone()
         }
+    }
+
+    /// The same client, with the same rights, which talks to this server only.
+    ///
+    /// # Errors
+    /// When the deployment has no such server.
+    pub fn at(&self, server: impl ServerName) -> Result<Self, ArangoError> {
+        let (view, server) = (self.view(), server.server_key());
+        let Some(address) = view.reach(&server, PORT) else {
+            let known: Vec<&str> = view.places.keys().map(ServerKey::as_str).collect();
+            let known = known.join(", ");
+            return Err(ArangoError::NoSuchServer { server, known });
+        };
+        let inner = Inner {
+            view: view.clone(),
+            servers: vec![(address.to_owned(), Client::tcp(address.to_owned()))],
+            credentials: self.inner.credentials.clone(),
+            authorization: self.inner.authorization.clone(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+            ..self.clone()
+        })
     }
 
     /// The same client, whose waits end when this says.

@@ -1,6 +1,6 @@
 //! What can go wrong with a request.
 
-use armadillo_orchestrator::{HttpError, Request, Response};
+use armadillo_orchestrator::{HttpError, Request, Response, ServerKey};
 use serde::Deserialize;
 
 use super::error_names::error_name;
@@ -37,6 +37,14 @@ pub enum ArangoError {
         /// What is wrong with the answer.
         reason: String,
     },
+    /// A client was to talk to a server that is not there.
+    #[error("the deployment has no server {server}; it has {known}")]
+    NoSuchServer {
+        /// The server.
+        server: ServerKey,
+        /// Those there are.
+        known: String,
+    },
     /// The request could not be written: the document is not JSON.
     #[error("{request}: not sent, because the document cannot be written as JSON: {reason}")]
     Document {
@@ -53,7 +61,7 @@ impl ArangoError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Server { status, .. } | Self::Answer { status, .. } => Some(*status),
-            Self::Transport(_) | Self::Document { .. } => None,
+            Self::Transport(_) | Self::Document { .. } | Self::NoSuchServer { .. } => None,
         }
     }
 
@@ -103,7 +111,7 @@ impl ArangoError {
                 503 => *number != SERVICE_UNAVAILABLE,
                 _ => false,
             },
-            Self::Answer { .. } | Self::Document { .. } => false,
+            Self::Answer { .. } | Self::Document { .. } | Self::NoSuchServer { .. } => false,
         }
     }
 

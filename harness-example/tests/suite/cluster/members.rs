@@ -1,9 +1,76 @@
-//! Who is there, and what every coordinator sees.
+//! Who is there, and what every coordinator sees: the same on a cluster as it is by default and on one with two dbservers and
+//! two coordinators.
 
 use armadillo::prelude::*;
+use serde_json::{Value, json};
 
-#[armadillo::test(markers(smoke_test))]
-async fn every_planned_server_is_good(cluster: Cluster) -> TestResult {
+/// Three agents, three dbservers, a coordinator, unless the command line says otherwise.
+mod by_default {
+    use super::*;
+
+    #[armadillo::test(markers(smoke_test))]
+    async fn every_planned_server_is_good(cluster: Cluster) -> TestResult {
+        everybody_is_good(&cluster).await
+    }
+
+    #[armadillo::test(markers(cluster_coordination))]
+    async fn every_server_knows_its_role_and_its_id(cluster: Cluster) -> TestResult {
+        everybody_knows_itself(&cluster).await
+    }
+
+    #[armadillo::test]
+    async fn a_database_is_seen_from_every_coordinator(
+        coordinators: Coordinators,
+        db: Database,
+    ) -> TestResult {
+        is_seen_everywhere(&coordinators, &db).await
+    }
+
+    #[armadillo::test(markers(auth_required))]
+    async fn a_reader_reads_on_every_coordinator(
+        coordinators: Coordinators,
+        docs: Collection,
+        auth: Auth,
+    ) -> TestResult {
+        may_read_everywhere(&coordinators, &docs, &auth).await
+    }
+}
+
+mod with_two_coordinators {
+    use super::*;
+
+    #[armadillo::test(cluster(dbservers = 2, coordinators = 2), markers(smoke_test))]
+    async fn every_planned_server_is_good(cluster: Cluster) -> TestResult {
+        everybody_is_good(&cluster).await
+    }
+
+    #[armadillo::test(
+        cluster(dbservers = 2, coordinators = 2),
+        markers(cluster_coordination)
+    )]
+    async fn every_server_knows_its_role_and_its_id(cluster: Cluster) -> TestResult {
+        everybody_knows_itself(&cluster).await
+    }
+
+    #[armadillo::test(cluster(dbservers = 2, coordinators = 2))]
+    async fn a_database_is_seen_from_every_coordinator(
+        coordinators: Coordinators,
+        db: Database,
+    ) -> TestResult {
+        is_seen_everywhere(&coordinators, &db).await
+    }
+
+    #[armadillo::test(cluster(dbservers = 2, coordinators = 2), markers(auth_required))]
+    async fn a_reader_reads_on_every_coordinator(
+        coordinators: Coordinators,
+        docs: Collection,
+        auth: Auth,
+    ) -> TestResult {
+        may_read_everywhere(&coordinators, &docs, &auth).await
+    }
+}
+
+async fn everybody_is_good(cluster: &Cluster) -> TestResult {
     let health = cluster.wait_until(healthy()).await?;
     assert_eq!(health.percent(), 100);
     assert_eq!(health.servers.len(), cluster.servers().len());
@@ -12,17 +79,29 @@ async fn every_planned_server_is_good(cluster: Cluster) -> TestResult {
     Ok(())
 }
 
-#[armadillo::test(markers(cluster_coordination))]
-async fn ids_and_short_names_lead_to_servers(cluster: Cluster) -> TestResult {
-    for (servers, id, name) in [
-        (cluster.dbservers(), "PRMR-", "DBServer"),
-        (cluster.coordinators(), "CRDN-", "Coordinator"),
+/// What each server says of itself is what the cluster says of it.
+async fn everybody_knows_itself(cluster: &Cluster) -> TestResult {
+    for (servers, role, short_name) in [
+        (cluster.agents(), "AGENT", None),
+        (cluster.dbservers(), "PRIMARY", Some("DBServer")),
+        (cluster.coordinators(), "COORDINATOR", Some("Coordinator")),
     ] {
         for server in servers {
+            let client = cluster.client_at(&server);
+            let ask = async |path: &str| {
+                let answer = client.request(Request::get(path)).await?;
+                TestResult::Ok(answer.json::<Value>()?)
+            };
+            let said = ask("/_admin/server/role").await?;
+            assert_eq!(said["role"], role, "{server}");
+            let Some(short_name) = short_name else {
+                continue;
+            };
             let member = cluster.member(&server).await?;
-            assert!(member.id.starts_with(id), "{member:?}");
-            assert!(member.short_name.starts_with(name), "{member:?}");
             assert_eq!(member.status, ServerStatus::Good);
+            let said = ask("/_admin/server/id").await?;
+            assert_eq!(said["id"], member.id, "{server}");
+            assert!(member.short_name.starts_with(short_name), "{member:?}");
             let found = cluster.server_named(&member.short_name).await?;
             assert_eq!(found.as_ref(), Some(&server));
         }
@@ -30,11 +109,7 @@ async fn ids_and_short_names_lead_to_servers(cluster: Cluster) -> TestResult {
     Ok(())
 }
 
-#[armadillo::test(cluster(dbservers = 2, coordinators = 2))]
-async fn a_database_is_seen_from_every_coordinator(
-    coordinators: Coordinators,
-    db: Database,
-) -> TestResult {
+async fn is_seen_everywhere(coordinators: &Coordinators, db: &Database) -> TestResult {
     for (coordinator, client) in coordinators.clients() {
         let databases = client.databases().await?;
         assert!(
@@ -45,20 +120,33 @@ async fn a_database_is_seen_from_every_coordinator(
     Ok(())
 }
 
-#[armadillo::test(cluster(dbservers = 2, coordinators = 2), markers(auth_required))]
-async fn a_user_may_do_the_same_on_every_coordinator(
-    coordinators: Coordinators,
-    db: Database,
-    auth: Auth,
+/// A grant that one coordinator was told holds at all of them, and so does its end.
+async fn may_read_everywhere(
+    coordinators: &Coordinators,
+    docs: &Collection,
+    auth: &Auth,
 ) -> TestResult {
-    let user = auth.create_user().await?;
+    docs.insert(&json!({ "_key": "apples" })).await?;
+    let (user, db) = (auth.create_user().await?, docs.database());
     auth.grant(&user, db.name(), Grant::ReadOnly).await?;
-    for (coordinator, client) in coordinators.clients() {
-        let users = client.users().await?;
+    for coordinator in coordinators.keys() {
+        let theirs = user.client().at(&coordinator)?.database(db.name());
+        let theirs = theirs.collection(docs.name());
         assert!(
-            users.iter().any(|known| known.name == user.name()),
+            theirs.get::<Value>("apples").await?.is_some(),
             "{coordinator}"
         );
+        let written = theirs.insert(&json!({})).await;
+        let refused = written
+            .as_ref()
+            .is_err_and(|error| error.status() == Some(403));
+        assert!(refused, "{coordinator}: {written:?}");
+    }
+    auth.grant(&user, db.name(), Grant::None).await?;
+    for coordinator in coordinators.keys() {
+        let theirs = user.client().at(&coordinator)?.database(db.name());
+        let read = theirs.collection(docs.name()).get::<Value>("apples").await;
+        assert!(read.is_err(), "{coordinator}: {read:?}");
     }
     Ok(())
 }
