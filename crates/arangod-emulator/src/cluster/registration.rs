@@ -43,7 +43,7 @@ impl Cluster {
 
     /// Takes in what others have changed while the server was on its way up.
     pub(crate) async fn catch_up(&self, server: &Server) -> Result<(), AgencyError> {
-        insist(server, "catch up", async || self.refresh(server).await).await
+        insist(server, "catch up", async || self.try_refresh(server).await).await
     }
 
     async fn write(&self, operations: Value, conditions: Value) -> Result<Decided, AgencyError> {

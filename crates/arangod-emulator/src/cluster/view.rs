@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::{AgencyError, Cluster};
+use super::{AgencyError, Cluster, PATIENCE};
 use crate::agency::replay;
 use crate::role::Role;
 use crate::server::Server;
@@ -25,8 +25,22 @@ impl Cluster {
         }
     }
 
-    /// Brings the copy up to what was acknowledged before this was called.
+    /// Brings the copy up to what was acknowledged before this was called, as soon as the agency can say it: a client
+    /// waits for that as long as for a change.
     pub(crate) async fn refresh(&self, server: &Server) -> Result<(), AgencyError> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.try_refresh(server).await {
+                Err(AgencyError::Unreachable(_)) if Instant::now() < end => {
+                    sleep(Duration::from_millis(20)).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// The same, or an error after one look.
+    pub(crate) async fn try_refresh(&self, server: &Server) -> Result<(), AgencyError> {
         self.poll(server, Duration::ZERO).await
     }
 

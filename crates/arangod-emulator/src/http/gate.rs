@@ -68,7 +68,7 @@ async fn handle(
     if server.stage() == Stage::Serving && is_news(server, &request) {
         // A user or a database that another coordinator has made a moment ago.
         if let Some(cluster) = server.cluster() {
-            drop(cluster.refresh(server).await);
+            drop(cluster.try_refresh(server).await);
         }
         request.identity = who(server, &request);
     }

@@ -32,7 +32,7 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         && matches!(route.as_slice(), ["_api", "database" | "user", ..])
         && request.method == Method::GET
     {
-        drop(cluster.refresh(server).await);
+        drop(cluster.try_refresh(server).await);
     }
     if server.settings.role == Role::Coordinator
         && let Some(cluster) = server.cluster()

@@ -38,7 +38,7 @@ impl Work {
             self.cluster.until(|_| self.is_called()).await;
             // Nothing is decided by an old copy of the tree.
             let lease = self.cluster.leased().await;
-            if self.cluster.refresh(&self.server).await.is_err() {
+            if self.cluster.try_refresh(&self.server).await.is_err() {
                 sleep(PAUSE).await;
                 continue;
             }

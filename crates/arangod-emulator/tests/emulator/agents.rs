@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, Place, Server, superuser_token, wait_for};
@@ -89,6 +90,10 @@ impl Agents {
         if let Some(server) = self.servers[index].take() {
             server.kill();
         }
+    }
+
+    pub(crate) fn signal(&self, index: usize, signal: Signal) {
+        self.servers[index].as_ref().unwrap().signal(signal);
     }
 
     pub(crate) fn client(&self, index: usize) -> Client {

@@ -705,6 +705,20 @@ fn without_the_agency_nobody_says_what_may_be_wrong() {
 }
 
 #[test]
+fn while_the_agencys_leader_stands_still_requests_wait_for_the_next_one() {
+    let cluster = Cluster::start(2, 1);
+    cluster.wait_until_healthy(6);
+    let client = cluster.client(0);
+    let (leader, _) = cluster.agents.leader();
+    cluster.agents.signal(leader, Signal::STOP);
+    create(&client, "c", 1, 2);
+    assert_eq!(client.get("/_api/collection/none").error(), (404, 1203));
+    let database = json!({"name": "d"});
+    assert_eq!(client.post("/_api/database", &database).status, 201);
+    cluster.agents.signal(leader, Signal::CONT);
+}
+
+#[test]
 fn made_at_once_on_both_coordinators_everything_is_made_once() {
     let cluster = Cluster::start(3, 2);
     cluster.wait_until_healthy(8);
