@@ -237,6 +237,6 @@ pub(crate) mod tests {
     fn the_system_is_registered() {
         let system = armadillo_orchestrator::system("arangodb").unwrap();
         assert_eq!(system.flags().len(), plan::FLAGS.len());
-        assert_eq!(system.checkers().len(), 10);
+        assert_eq!(system.checkers().len(), 12);
     }
 }

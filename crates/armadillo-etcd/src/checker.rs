@@ -57,6 +57,10 @@ impl Checker for Store {
         Scope::Idle
     }
 
+    fn is_charged(&self) -> bool {
+        true
+    }
+
     fn check<'a>(&'a self, view: &'a View, _lease: &'a str) -> Fut<'a, Result<(), String>> {
         Box::pin(async move { verdict(strangers(view).await) })
     }

@@ -265,6 +265,13 @@ pub trait Checker: Send + Sync {
     /// When it may be asked.
     fn scope(&self) -> Scope;
 
+    /// Whether a test that had the deployment alone, and left it well, fails as leaked for what this finds: so it is with
+    /// what only tests make (a database, a key), and not with what a repair or a replacement is for (a server that is
+    /// down). Asked of those of scope *idle*; what those of scope *lease* find is charged in any case.
+    fn is_charged(&self) -> bool {
+        false
+    }
+
     /// Looks. `lease` is the id that the names of what a test created carry.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Of scope *lease*: things that carry the lease's id in their name. Of scope *idle*: everything that a fresh deployment
 //! does not have, when nobody holds a lease, except what a fixture kept per deployment has made for all its tests.
 
+mod agency;
 mod cleaned;
 mod collections;
 mod databases;
@@ -22,9 +23,11 @@ pub(crate) fn all() -> Vec<Box<dyn Checker>> {
         Box::new(databases::OfLease),
         Box::new(databases::Unexpected),
         Box::new(collections::OfLease),
+        Box::new(collections::Unexpected),
         Box::new(users::OfLease),
         Box::new(users::Unexpected),
         Box::new(transactions::Open),
+        Box::new(agency::Strange),
         Box::new(maintenance::SwitchedOff),
         // Before what a job may leave.
         Box::new(jobs::Unfinished),

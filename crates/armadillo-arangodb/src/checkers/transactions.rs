@@ -17,6 +17,10 @@ impl Checker for Open {
         Scope::Idle
     }
 
+    fn is_charged(&self) -> bool {
+        true
+    }
+
     fn check<'a>(&'a self, view: &'a View, _lease: &'a str) -> Fut<'a, Result<(), String>> {
         Box::pin(async move { verdict("open transactions", open(view).await) })
     }

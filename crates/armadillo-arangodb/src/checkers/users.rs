@@ -40,6 +40,10 @@ impl Checker for Unexpected {
         Scope::Idle
     }
 
+    fn is_charged(&self) -> bool {
+        true
+    }
+
     fn check<'a>(&'a self, view: &'a View, _lease: &'a str) -> Fut<'a, Result<(), String>> {
         Box::pin(async move {
             let strange = |name: &str| name != "root" && !is_kept(name, view);

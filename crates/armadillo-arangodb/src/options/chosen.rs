@@ -13,11 +13,12 @@ use crate::topology::SYSTEM;
 pub(crate) const SETTING: &str = "server-option";
 
 /// Options that the harness sets itself, or that would make the server do something else than serve.
-const RESERVED: [&str; 30] = [
+const RESERVED: [&str; 31] = [
     "agency.activate",
     "agency.endpoint",
     "agency.my-address",
     "agency.size",
+    "agency.supervision",
     "check-configuration",
     "cluster.agency-endpoint",
     "cluster.my-address",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use armadillo_orchestrator::deployment::Phase;
-use armadillo_orchestrator::{Deployment, Scope};
+use armadillo_orchestrator::{Checker, Deployment, Scope};
 
 use super::Daemon;
 use super::pool::PoolId;
@@ -68,7 +68,7 @@ pub(super) async fn last(daemon: &Daemon, id: PoolId, deployment: &Deployment) {
 }
 
 async fn ask(deployment: &Deployment, policies: &Policies, limit: Duration) -> Sorted {
-    let asked = |name: &str| policies.of(name) != CheckPolicy::Off;
+    let asked = |checker: &dyn Checker| policies.of(checker.name()) != CheckPolicy::Off;
     policies.sort(deployment.check(Scope::Idle, "", asked, limit).await)
 }
 

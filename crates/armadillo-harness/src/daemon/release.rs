@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use armadillo_orchestrator::deployment::{LogMarks, Phase};
-use armadillo_orchestrator::{Deployment, LeadershipLog, Scope, Secret};
+use armadillo_orchestrator::{Checker, Deployment, LeadershipLog, Scope, Secret};
 
 use super::Daemon;
 use super::pools::{LeaseProblem, settle};
@@ -46,6 +46,9 @@ pub(super) async fn release(
     } else {
         Sorted::default()
     };
+    if looked && mode == LeaseMode::Exclusive && !release.failed {
+        found.add(left_by_one_alone(daemon, &deployment, &release.checkers).await);
+    }
     found.add(grave_lines(&deployment, &marks, &release.checkers));
     // After a failure, what is left is a consequence of it, and the failure is what matters.
     let wrong = if release.failed {
@@ -134,7 +137,7 @@ async fn look_for_leaks(
         *suspect = Some(format!("what a dead test left cannot be removed: {error}"));
     }
     let policies = &release.checkers;
-    let asked = |name: &str| policies.of(name) != CheckPolicy::Off;
+    let asked = |checker: &dyn Checker| policies.of(checker.name()) != CheckPolicy::Off;
     let found = deployment.check(Scope::Lease, lease, asked, limit).await;
     if found.is_empty() {
         return Sorted::default();
@@ -143,6 +146,23 @@ async fn look_for_leaks(
         suspect.get_or_insert_with(|| format!("what a test left cannot be removed: {error}"));
     }
     policies.sort(found)
+}
+
+/// What a test that had the deployment alone has left there that carries nobody's lease: nobody else can have. In a
+/// deployment that is not well a look would say little; it is repaired first and looked at then.
+async fn left_by_one_alone(
+    daemon: &Daemon,
+    deployment: &Deployment,
+    policies: &Policies,
+) -> Sorted {
+    let limit = daemon.limit(CHECK_LIMIT);
+    if !deployment.health(limit).await.is_good() {
+        return Sorted::default();
+    }
+    let asked = |checker: &dyn Checker| {
+        checker.is_charged() && policies.of(checker.name()) == CheckPolicy::Fail
+    };
+    policies.sort(deployment.check(Scope::Idle, "", asked, limit).await)
 }
 
 /// What running servers have logged meanwhile that they should not: that they crashed, or give up.

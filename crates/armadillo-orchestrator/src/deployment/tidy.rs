@@ -2,23 +2,23 @@
 
 use super::Deployment;
 use crate::deadline::Deadline;
-use crate::system::Scope;
+use crate::system::{Checker, Scope};
 
 impl Deployment {
-    /// Asks every checker of this scope whose name is `asked` for; returns the name and the complaint of each that has one.
+    /// Asks every checker of this scope that is `asked`; returns the name and the complaint of each that has one.
     /// `lease` is the id that the names of what a test created carry. A checker that does not answer by the deadline has
     /// complained.
     pub async fn check(
         &self,
         scope: Scope,
         lease: &str,
-        asked: impl Fn(&str) -> bool + Send,
+        asked: impl Fn(&dyn Checker) -> bool + Send,
         deadline: impl Into<Deadline> + Send,
     ) -> Vec<(String, String)> {
         let deadline = deadline.into();
         let mut complaints = Vec::new();
         for checker in self.system.checkers() {
-            if checker.scope() != scope || !asked(checker.name()) {
+            if checker.scope() != scope || !asked(&*checker) {
                 continue;
             }
             match deadline.bound(checker.check(&self.view, lease)).await {

@@ -33,7 +33,7 @@ async fn leaves_a_database_and_says_so(client: ArangoClient, cx: TestContext) ->
     Ok(())
 }
 
-/// Carries nobody's lease: only who looks at a server that nobody uses can find it.
+/// Carries nobody's lease, and can only be that of who had the server alone.
 #[armadillo::test]
 async fn leaves_a_transaction_open(server: Exclusive<SingleServer>) -> TestResult {
     let begin = Request::post("/_api/transaction/begin").json(&json!({ "collections": {} }));
@@ -46,6 +46,14 @@ async fn leaves_a_transaction_open(server: Exclusive<SingleServer>) -> TestResul
 async fn then_finds_no_transaction(server: Exclusive<SingleServer>) -> TestResult {
     let system = server.client().database("_system");
     assert_eq!(system.open_transactions().await?, [""; 0]);
+    Ok(())
+}
+
+/// The same with a name that any test may give.
+#[armadillo::test]
+async fn leaves_a_collection_of_any_name(server: Exclusive<SingleServer>) -> TestResult {
+    let system = server.client().database("_system");
+    system.create_collection("same").await?;
     Ok(())
 }
 
