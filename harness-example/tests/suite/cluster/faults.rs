@@ -1,5 +1,7 @@
 //! What happens when servers of a cluster fail. Each test has the cluster for itself; afterwards it is repaired.
 
+use std::time::Duration;
+
 use armadillo::orchestrator::Request;
 use armadillo::prelude::*;
 use serde_json::json;
@@ -149,12 +151,27 @@ async fn a_restarted_coordinator_serves_again(cluster: Exclusive<Cluster>) -> Te
     Ok(())
 }
 
-/// In maintenance nobody is failed over. Left on, it would be switched off after the test.
-#[armadillo::test(markers(cluster_coordination))]
+/// Longer than the supervision of these clusters needs to find that a server has failed.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// In maintenance nobody has failed, however long he is gone. Left on, it would be switched off after the test.
+#[armadillo::test(markers(cluster_coordination, crash_test))]
 async fn the_supervision_can_be_switched_off(cluster: Exclusive<Cluster>) -> TestResult {
+    let server = cluster.dbservers().into_iter().next();
+    let server = server.ok_or("there is no dbserver")?;
     cluster.begin_maintenance().await?;
     assert!(cluster.is_in_maintenance().await?);
+    cluster.server(&server).stop().await?;
+    // That nothing happens can only be seen by looking for a while.
+    let failed = cluster.wait_for_status(&server, ServerStatus::Failed);
+    let failed = tokio::time::timeout(GRACE, failed).await;
+    assert!(failed.is_err(), "{failed:?}");
     cluster.end_maintenance().await?;
     assert!(!cluster.is_in_maintenance().await?);
+    cluster
+        .wait_for_status(&server, ServerStatus::Failed)
+        .await?;
+    cluster.server(&server).start().await?;
+    cluster.wait_for_status(&server, ServerStatus::Good).await?;
     Ok(())
 }
