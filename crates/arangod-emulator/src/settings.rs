@@ -52,6 +52,14 @@ impl Pace {
         })
     }
 
+    /// A timer: as tests like it, or arangod's own.
+    pub(crate) fn timer<T>(self, ours: T, arangods: T) -> T {
+        match self {
+            Self::Fast => ours,
+            Self::Realistic => arangods,
+        }
+    }
+
     /// Lets a step take its time.
     pub(crate) async fn spend(self, step: Step) {
         let least = self.least(step);
@@ -166,7 +174,7 @@ pub(crate) struct Supervision {
 
 impl Supervision {
     /// arangod's own are 1, 10 and 5 seconds; without options tests wait for less here.
-    fn new(options: &Options) -> Result<Self, String> {
+    fn new(options: &Options, pace: Pace) -> Result<Self, String> {
         let seconds = |name: &str, ours: f64| {
             let seconds = if options.given(name) {
                 options.double(name)
@@ -179,13 +187,13 @@ impl Supervision {
                 Err(format!("invalid value for {name}"))
             }
         };
-        let grace = seconds("--agency.supervision-grace-period", 2.5)?;
-        let ours = 0.4 * grace.as_secs_f64();
+        let grace = seconds("--agency.supervision-grace-period", pace.timer(2.5, 10.0))?;
+        let ok = pace.timer(0.4 * grace.as_secs_f64(), 5.0);
         Ok(Self {
             enabled: options.flag("--agency.supervision"),
-            frequency: seconds("--agency.supervision-frequency", 0.5)?,
+            frequency: seconds("--agency.supervision-frequency", pace.timer(0.5, 1.0))?,
             grace,
-            ok: seconds("--agency.supervision-ok-threshold", ours)?,
+            ok: seconds("--agency.supervision-ok-threshold", ok)?,
         })
     }
 }
@@ -209,16 +217,16 @@ impl Settings {
         };
         let first = endpoints.first().map_or("", |endpoint| &endpoint.text);
         let agency = match role {
-            Role::Agent => Some(AgencySettings::new(options, first)?),
+            Role::Agent => Some(AgencySettings::new(options, pace, first)?),
             _ => None,
         };
         let cluster = match role {
-            Role::DbServer | Role::Coordinator => Some(ClusterSettings::new(options)?),
+            Role::DbServer | Role::Coordinator => Some(ClusterSettings::new(options, pace)?),
             Role::Single | Role::Agent => None,
         };
         Ok(Self {
             cluster,
-            supervision: Supervision::new(options)?,
+            supervision: Supervision::new(options, pace)?,
             agency,
             role,
             directory: PathBuf::from(options.text("--database.directory")),

@@ -17,6 +17,7 @@ use crate::http::Client;
 use crate::logging::Logger;
 use crate::options::Options;
 use crate::raft::{Raft, Random, Reply, Request, Timing};
+use crate::settings::Pace;
 
 /// What the options say about the agency.
 #[derive(Debug, Clone)]
@@ -38,9 +39,9 @@ pub(crate) struct AgencySettings {
 }
 
 impl AgencySettings {
-    /// Elections are twenty times as fast as arangod's unless options say how fast; of entries in
-    /// front of a snapshot 500 are kept, not 50,000.
-    pub(crate) fn new(options: &Options, own: &str) -> Result<Self, String> {
+    /// Elections are faster than arangod's unless options or the pace say how fast; of entries in front of a snapshot
+    /// 500 are kept, not 50,000.
+    pub(crate) fn new(options: &Options, pace: Pace, own: &str) -> Result<Self, String> {
         let size = options.unsigned("--agency.size");
         if size.is_multiple_of(2) {
             return Err(String::from("agency size must be odd and at least 1"));
@@ -53,8 +54,9 @@ impl AgencySettings {
             let given = options.given(name);
             if given { options.double(name) } else { ours }
         };
-        let least = seconds("--agency.election-timeout-min", 0.25);
-        let longest = seconds("--agency.election-timeout-max", (2.0 * least).max(0.5));
+        let least = seconds("--agency.election-timeout-min", pace.timer(0.25, 1.0));
+        let longest = pace.timer((2.0 * least).max(0.5), (2.0 * least).max(5.0));
+        let longest = seconds("--agency.election-timeout-max", longest);
         if !(least > 0.0 && longest > least && longest < 1e6) {
             return Err(String::from(
                 "agency.election-timeout-max must be greater than agency.election-timeout-min",
@@ -90,7 +92,7 @@ impl AgencySettings {
                 batch: usize::try_from(options.unsigned("--agency.max-append-size")).unwrap_or(250),
             },
             step: options.unsigned("--agency.compaction-step-size").max(1),
-            keep: given("--agency.compaction-keep-size", 500),
+            keep: given("--agency.compaction-keep-size", pace.timer(500, 50_000)),
         })
     }
 }

@@ -9,8 +9,6 @@ use super::view::user_key;
 use super::{Cluster, PATIENCE};
 use crate::auth::users::{User, document};
 
-/// Who works on it has to say so again after so many seconds; arangod's have 300.
-const TERM: u32 = 30;
 /// The key that says who works, or that it is done.
 const KEY: &str = "/arango/Bootstrap";
 
@@ -46,7 +44,7 @@ impl Cluster {
             Value::Null => json!({ "oldEmpty": true }),
             said => json!({ "old": said }),
         };
-        let claim = json!({ KEY: { "op": "set", "new": self.id, "ttl": TERM } });
+        let claim = json!({ KEY: { "op": "set", "new": self.id, "ttl": self.settings.bootstrap } });
         let claimed = self
             .agency
             .write(claim, json!({ KEY: before }), PATIENCE)

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::structure::HEARTBEAT;
 use super::{AgencyError, Cluster, PATIENCE};
 
 impl Cluster {
@@ -18,7 +17,10 @@ impl Cluster {
                 self.renew_lease(sent);
             }
             let pause = self.look("Sync/HeartbeatIntervalMs", |pause| pause.as_u64());
-            sleep(Duration::from_millis(pause.unwrap_or(HEARTBEAT).max(10))).await;
+            sleep(Duration::from_millis(
+                pause.unwrap_or(self.settings.heartbeat).max(10),
+            ))
+            .await;
         }
     }
 
@@ -50,7 +52,7 @@ impl Cluster {
             let conditions = json!({ "/arango/Current/Foxxmaster": condition });
             // Whether this one got it or another one: the copy of the tree will say.
             drop(self.agency.write(operations, conditions, PATIENCE).await);
-            sleep(Duration::from_millis(HEARTBEAT)).await;
+            sleep(Duration::from_millis(self.settings.heartbeat)).await;
         }
     }
 }

@@ -33,6 +33,7 @@ use crate::http::Client;
 use crate::options::Options;
 use crate::role::Role;
 use crate::server::Server;
+use crate::settings::Pace;
 use crate::shard;
 
 /// How long a request waits for the agency before it fails.
@@ -49,6 +50,10 @@ pub(crate) struct ClusterSettings {
     pub(crate) advertised: String,
     /// An id must be there already.
     pub(crate) persisted: bool,
+    /// Milliseconds between two heartbeats, of a cluster that this server is the first of.
+    pub(crate) heartbeat: u64,
+    /// How long a coordinator that sets a cluster up keeps others from it, in seconds, without doing it.
+    pub(crate) bootstrap: u32,
     /// What collections may be, and are if nobody says otherwise.
     pub(crate) collections: CollectionLimits,
 }
@@ -104,7 +109,7 @@ impl CollectionLimits {
 
 impl ClusterSettings {
     /// Without addresses a server cannot join a cluster.
-    pub(crate) fn new(options: &Options) -> Result<Self, String> {
+    pub(crate) fn new(options: &Options, pace: Pace) -> Result<Self, String> {
         let agents = options.list("--cluster.agency-endpoint").to_vec();
         if agents.is_empty() {
             return Err(String::from(
@@ -126,6 +131,8 @@ impl ClusterSettings {
             endpoint,
             advertised,
             persisted: options.flag("--cluster.require-persisted-id"),
+            heartbeat: pace.timer(250, 1000),
+            bootstrap: pace.timer(30, 300),
             collections: CollectionLimits::new(options)?,
         })
     }

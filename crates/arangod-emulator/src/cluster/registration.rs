@@ -61,7 +61,7 @@ impl Cluster {
                 .map_err(|error| AgencyError::Unreachable(error.to_string()))?;
             // Whoever comes second finds it there.
             self.write(
-                json!({ "/arango": structure(&cluster) }),
+                json!({ "/arango": structure(&cluster, self.settings.heartbeat) }),
                 json!({ "/arango/Plan": { "oldEmpty": true } }),
             )
             .await?;

@@ -3,12 +3,9 @@
 
 use serde_json::{Value, json};
 
-/// Milliseconds between two heartbeats; arangod's are a second.
-pub(crate) const HEARTBEAT: u64 = 250;
-
 /// Everything below `/arango`. `Emulator` is no part of arangod's: users live there, whom arangod
 /// keeps in a collection.
-pub(super) fn structure(cluster: &str) -> Value {
+pub(super) fn structure(cluster: &str, heartbeat: u64) -> Value {
     json!({
         "Cluster": cluster,
         "Agency": { "Definition": 1 },
@@ -43,7 +40,7 @@ pub(super) fn structure(cluster: &str) -> Value {
             "Problems": {},
             "UserVersion": 1,
             "ServerStates": {},
-            "HeartbeatIntervalMs": HEARTBEAT,
+            "HeartbeatIntervalMs": heartbeat,
         },
         "Supervision": { "Health": {}, "Shards": {}, "DBServers": {} },
         "Target": {

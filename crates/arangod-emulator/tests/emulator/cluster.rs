@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::agents::Agents;
-use crate::clusters::{Cluster, spawn};
+use crate::clusters::{Cluster, spawn, spawn_with};
 use crate::support::{Place, wait_for};
 
 #[test]
@@ -313,6 +313,24 @@ fn without_the_agency_little_is_left() {
         server.signal(Signal::TERM);
         assert_eq!(server.wait().code(), Some(0));
     }
+}
+
+#[test]
+fn timers_are_arangods_own_on_request() {
+    let pace = ["--pace", "realistic"];
+    let agents = Agents::start(1, &pace);
+    let place = Place::new();
+    let mut dbserver = spawn_with(&agents, &place, "PRIMARY", &pace);
+    dbserver.wait_until_ready();
+    let config = agents.client(0).get("/_api/agency/config").json();
+    let config = &config["configuration"];
+    let said = |name: &str| config[name].as_f64().unwrap();
+    assert_eq!((said("min ping"), said("max ping")), (1.0, 5.0));
+    assert_eq!(said("supervision frequency"), 1.0);
+    assert_eq!(said("supervision grace period"), 10.0);
+    assert_eq!(said("supervision ok threshold"), 5.0);
+    assert_eq!(said("compaction keep size"), 50_000.0);
+    assert_eq!(agents.read("/arango/Sync/HeartbeatIntervalMs"), 1000);
 }
 
 #[test]

@@ -82,12 +82,19 @@ impl Cluster {
 
 /// Starts a member and does not wait for it.
 pub(crate) fn spawn(agents: &Agents, place: &Place, role: &str) -> Server {
+    spawn_with(agents, place, role, &[])
+}
+
+/// The same with more arguments.
+pub(crate) fn spawn_with(agents: &Agents, place: &Place, role: &str, more: &[&str]) -> Server {
     let mut args = vec![
         format!("--cluster.my-role={role}"),
         format!("--cluster.my-address=tcp://{}", place.port.address),
     ];
     args.extend(
-        (0..3).map(|index| format!("--cluster.agency-endpoint={}", agents.endpoint(index))),
+        (0..agents.places.len())
+            .map(|index| format!("--cluster.agency-endpoint={}", agents.endpoint(index))),
     );
+    args.extend(more.iter().copied().map(String::from));
     place.spawn(&args.iter().map(String::as_str).collect::<Vec<_>>())
 }
