@@ -90,6 +90,27 @@ fn members_and_their_health() {
     );
     assert_eq!(agency.read("/arango/InitDone"), true);
 
+    // Health, as far as it is written there.
+    let entry = &agency.read("/arango/Supervision/Health")[&dbserver];
+    for name in [
+        "Endpoint",
+        "Host",
+        "ShortName",
+        "Status",
+        "SyncStatus",
+        "Version",
+        "Engine",
+    ] {
+        assert!(entry[name].is_string(), "{name} in {entry}");
+    }
+    let registered = &agency.read("/arango/Current/ServersRegistered")[&dbserver];
+    assert_eq!(
+        (&registered["version"], &registered["engine"]),
+        (&json!(31210), &json!("rocksdb"))
+    );
+    let named = &agency.read("/arango/Target/MapUniqueToShortID")[&dbserver];
+    assert_eq!(named["ShortName"], health[&dbserver]["ShortName"]);
+
     // Nobody but servers gets in there.
     let stranger = cluster.dbserver(0).anonymous().basic("root", "");
     assert_eq!(stranger.get("/_api/version").error(), (401, 11));
