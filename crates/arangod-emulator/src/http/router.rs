@@ -138,6 +138,11 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
     if there {
         return Ok(());
     }
+    if matches!(role, Role::Agent | Role::DbServer) && *route == ["_admin", "cluster", "health"] {
+        // `RestAdminClusterHandler.cpp`, `handleHealth`.
+        let text = "only allowed on single server and coordinators";
+        return Err(ApiError::new(403, 403, text));
+    }
     let (method, path, role) = (&request.method, &request.path, role.name());
     Err(ApiError::not_implemented(format_args!(
         "{method} {path} on a server of role {role}"
