@@ -59,8 +59,8 @@ impl System for ArangoDb {
         topology::shape_of_marker(marker)
     }
 
-    fn ignored(&self, topology: &Topology, settings: &Settings) -> Option<String> {
-        plan::ignored(topology, settings)
+    fn ignored(&self, wish: &Topology, topology: &Topology, settings: &Settings) -> Option<String> {
+        plan::ignored(wish, topology, settings)
     }
 
     fn check_settings(&self, settings: &Settings) -> Result<(), PlanError> {

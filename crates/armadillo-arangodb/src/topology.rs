@@ -96,13 +96,17 @@ impl Cluster {
         Self(self.0.with(REPLICATION_FACTOR, copies))
     }
 
-    /// One server of each role, and one copy of everything: the smallest cluster, and the fastest to start.
+    /// One server of each role, and one copy of everything, unless another number is said, before or after: the smallest
+    /// cluster, and the fastest to start.
     #[must_use]
     pub const fn minimal(self) -> Self {
-        self.agents(1)
-            .dbservers(1)
-            .coordinators(1)
-            .replication_factor(1)
+        Self(
+            self.0
+                .with_unless_said(AGENTS, 1)
+                .with_unless_said(DBSERVERS, 1)
+                .with_unless_said(COORDINATORS, 1)
+                .with_unless_said(REPLICATION_FACTOR, 1),
+        )
     }
 
     /// The same with a start-up option added, for every role that has it or, written `dbserver.log.level`, for one; see
@@ -167,8 +171,10 @@ mod tests {
     const LOUD: StaticTopology = single().option("log.level", "debug").topology();
 
     #[test]
-    fn the_smallest_cluster_says_every_number() {
+    fn the_smallest_cluster_says_every_number_that_is_not_said_in_any_order() {
         const SMALL: StaticTopology = cluster().minimal().dbservers(2).topology();
+        const TURNED: StaticTopology = cluster().dbservers(2).minimal().topology();
+        assert_eq!(TURNED.to_topology(), SMALL.to_topology());
         assert_eq!(
             SMALL.to_topology().to_string(),
             "arangodb cluster(agents = 1, coordinators = 1, dbservers = 2, replication_factor = 1)"

@@ -1,8 +1,10 @@
 //! The first stage: every registered test, sorted and checked.
 //!
 //! Registration order means nothing (the linker decides it), so tests are sorted by module, line and case. Two tests of
-//! one name and markers nobody declared end the run here: both are mistakes that would otherwise select or hide tests
-//! silently.
+//! one name, markers nobody declared and markers that contradict the test's deployment end the run here: they are mistakes
+//! that would otherwise select or hide tests silently.
+
+mod shapes;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +15,8 @@ use armadillo_orchestrator::{Settings, Topology};
 use crate::checking::known_checkers;
 use crate::markers::Markers;
 use crate::test_def::{MarkerUse, TestDef};
+
+pub use shapes::ShapeError;
 
 /// A collected test.
 #[derive(Clone)]
@@ -88,12 +92,16 @@ pub enum CollectError {
         /// Those that there are.
         known: String,
     },
+    /// What a test says of its deployment makes no sense.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
 }
 
 /// Collects the tests of this executable. With `only`, the names under `--exact`, just those are looked up.
 ///
 /// # Errors
-/// When two have one name, or one carries an undeclared marker or names a checker that there is not.
+/// When two have one name, or one carries an undeclared marker, names a checker that there is not, or has markers that
+/// contradict its deployment or each other.
 pub fn collect(
     only: Option<&[String]>,
     markers: &Markers,
@@ -131,6 +139,7 @@ fn from_definitions(
         })
         .collect();
     check_markers(&tests, markers)?;
+    shapes::check(&tests)?;
     check_checkers(&tests)?;
     check_names(&tests)?;
     Ok(tests)

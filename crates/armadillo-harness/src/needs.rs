@@ -35,7 +35,7 @@ impl Needs {
         acts: false,
     };
 
-    /// Whatever deployment the other fixtures name.
+    /// Whatever deployment the other fixtures, the attribute or a marker name.
     pub const WHATEVER_THERE_IS: Self = Self {
         acts: true,
         ..Self::NOTHING
@@ -99,12 +99,14 @@ impl Needs {
     /// The fixtures' needs with the topology named in the test's attribute.
     ///
     /// # Errors
-    /// When no fixture uses a deployment, or when it is not that topology; why.
+    /// When no fixture uses or acts on a deployment, or when it is not that topology; why.
     pub const fn refine(mut self, topology: StaticTopology) -> Result<Self, &'static str> {
         match self.topology {
+            None if self.acts => {}
             None => {
                 return Err(
-                    "the test names a topology, but none of its fixtures uses a deployment",
+                    "the test names a topology, but none of its fixtures uses a deployment: take a handle on it, or an \
+                     Orchestrator, as an argument",
                 );
             }
             Some(fixtures) => {
@@ -118,13 +120,17 @@ impl Needs {
         Ok(self)
     }
 
-    /// The needs of a whole test.
+    /// The needs of a whole test. If it is `marked`, a marker may name what it acts on: which markers do is known when tests
+    /// are collected.
     ///
     /// # Errors
     /// When something acts on a deployment and nothing names one.
-    pub const fn of_test(self) -> Result<Self, &'static str> {
-        if self.acts && self.topology.is_none() {
-            return Err("an Orchestrator acts on a deployment, but no other fixture uses one");
+    pub const fn of_test(self, marked: bool) -> Result<Self, &'static str> {
+        if self.acts && self.topology.is_none() && !marked {
+            return Err(
+                "an Orchestrator acts on a deployment, but nothing names one: take a handle on it as another argument, or \
+                 name a topology in the attribute",
+            );
         }
         Ok(self)
     }

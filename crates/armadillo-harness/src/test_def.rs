@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use armadillo_orchestrator::Topology;
 use armadillo_orchestrator::topology::ANY_SHAPE;
+use armadillo_orchestrator::{StaticTopology, System, Topology};
 
 use crate::checking::CheckPolicy;
 use crate::fixture::Run;
@@ -83,19 +83,38 @@ impl TestDef {
         self.module.split("::").next().unwrap_or(self.module)
     }
 
-    /// The topology it asks for. If its fixtures fit every deployment of a system, a marker may say which.
+    /// The topology it asks for. If its fixtures fit every deployment of a system, or of any system, a marker may say which.
     #[must_use]
     pub fn wish(&self) -> Option<Topology> {
-        let mut wish = self.needs.topology?.to_topology();
+        let Some(topology) = self.needs.topology else {
+            return self.marked_wish();
+        };
+        let mut wish = topology.to_topology();
         if wish.shape == ANY_SHAPE
             && let Some(system) = armadillo_orchestrator::system(&wish.system)
+            && let Some(shape) = self.marked_shape(system)
         {
-            let shape = (self.markers.iter()).find_map(|m| system.shape_of_marker(m.name));
-            if let Some(shape) = shape {
-                wish.shape = shape.to_owned();
-            }
+            wish.shape = shape.to_owned();
         }
         Some(wish)
+    }
+
+    /// What a marker asks for, if fixtures act on whatever deployment there is.
+    fn marked_wish(&self) -> Option<Topology> {
+        if !self.needs.acts {
+            return None;
+        }
+        armadillo_orchestrator::systems()
+            .into_iter()
+            .find_map(|system| {
+                let shape = self.marked_shape(system)?;
+                Some(StaticTopology::new(system.name(), shape).to_topology())
+            })
+    }
+
+    fn marked_shape(&self, system: &dyn System) -> Option<&'static str> {
+        let mut markers = self.markers.iter();
+        markers.find_map(|marker| system.shape_of_marker(marker.name))
     }
 
     /// The id across binaries, as nextest writes it: `package::binary$name`.

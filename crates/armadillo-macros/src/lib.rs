@@ -31,6 +31,8 @@ use proc_macro::TokenStream;
 /// | `types(a = A, b = B)` | one test for each, of a function generic over one type |
 /// | anything else: `cluster(servers = 5, minimal)` | its topology: `cluster().servers(5).minimal().topology()` |
 ///
+/// In a topology each word is said once; only one with several values, such as `option("name", "value")`, may be repeated.
+///
 /// `#[ignore]` and `#[should_panic]` written as attributes of the function mean the same.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -13,6 +13,7 @@ fn wrong_use_is_explained() {
         "not_a_fixture",
         "not_clone",
         "options",
+        "said_twice",
         "signature",
         "topology_without_deployment",
         "two_topologies",

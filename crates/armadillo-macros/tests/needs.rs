@@ -88,6 +88,12 @@ async fn with_users(users: &Users, _cluster: Fresh<Cluster>) {
     }
 }
 
+#[armadillo::test(cluster(servers = 3), markers(crash_test))]
+fn whatever_the_attribute_names(_: Orchestrator) {}
+
+#[armadillo::test(markers(slow))]
+fn whatever_a_marker_names(_: &Orchestrator) {}
+
 fn needs(name: &str) -> Needs {
     let mut all = inventory::iter::<TestDef>.into_iter();
     match all.find(|def| def.name() == name) {
@@ -116,6 +122,14 @@ fn fixtures_bring_their_topology_and_the_attribute_refines_it() {
     assert_eq!(needs("generic::single::one").lease, LeaseMode::Shared);
     let other = topology("generic::cluster::two").unwrap();
     assert_eq!(other.to_string(), "fake cluster");
+}
+
+#[test]
+fn a_topology_in_the_attribute_is_enough_for_an_orchestrator() {
+    let named = topology("whatever_the_attribute_names").unwrap();
+    assert_eq!(named.to_string(), "fake cluster(servers = 3)");
+    assert!(needs("whatever_a_marker_names").acts);
+    assert_eq!(topology("whatever_a_marker_names"), None);
 }
 
 #[test]

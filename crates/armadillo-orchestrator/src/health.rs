@@ -130,17 +130,29 @@ impl Health {
         rest
     }
 
-    /// The same with these servers only, those of one role, say.
+    /// The same with these servers only, those of one role, say. One that is not planned counts as failed, with the names of
+    /// those that are.
     #[must_use]
     pub fn only<'a>(&self, servers: impl IntoIterator<Item = &'a ServerKey>) -> Self {
-        let wanted = servers.into_iter().filter_map(|server| {
-            let (key, state) = self.servers.get_key_value(server)?;
-            Some((key.clone(), state.clone()))
-        });
+        let state = |server: &ServerKey| match self.servers.get(server) {
+            Some(state) => state.clone(),
+            None => (State::Failed, self.not_planned()),
+        };
+        let wanted = servers.into_iter();
         Self {
-            servers: wanted.collect(),
+            servers: wanted
+                .map(|server| (server.clone(), state(server)))
+                .collect(),
             ..self.clone()
         }
+    }
+
+    fn not_planned(&self) -> String {
+        let planned: Vec<&str> = self.servers.keys().map(ServerKey::as_str).collect();
+        format!(
+            "no such server is planned; there are {}",
+            planned.join(", ")
+        )
     }
 
     /// The groups and the parts that this server leads.
@@ -273,6 +285,21 @@ mod tests {
         );
         assert_eq!(health.only(&["member-2".into()]).percent(), 0);
         assert_eq!(health.only(&["member-1".into()]).percent(), 100);
+    }
+
+    #[test]
+    fn a_server_that_is_not_planned_is_not_good() {
+        let mut health = Health::default();
+        for server in ["a", "b"] {
+            let good = (State::Good, String::new());
+            health.servers.insert(server.into(), good);
+        }
+        let misspelt = health.only(&["a".into(), "c".into()]);
+        assert_eq!((misspelt.percent(), misspelt.is_good()), (50, false));
+        assert_eq!(
+            misspelt.missing(),
+            ["c is failed: no such server is planned; there are a, b"]
+        );
     }
 
     fn part(leader: Option<&str>, behind: &[&str]) -> Part {

@@ -37,14 +37,19 @@ pub trait System: Send + Sync + 'static {
     }
 
     /// The shape that a marker gives to a test whose fixtures fit every deployment: a test on any deployment with the
-    /// marker `mydb_cluster` runs on a cluster.
+    /// marker `mydb_cluster` runs on a cluster. On a test that has another deployment, or none, the marker is refused.
     fn shape_of_marker(&self, _marker: &str) -> Option<&'static str> {
         None
     }
 
-    /// Why a test on this complete topology is not run with these settings, although it could be: they ask for
-    /// deployments of another shape.
-    fn ignored(&self, _topology: &Topology, _settings: &Settings) -> Option<String> {
+    /// Why a test with this wish, which is complete as `topology`, is not run with these settings, although it could be: they
+    /// ask for other deployments.
+    fn ignored(
+        &self,
+        _wish: &Topology,
+        _topology: &Topology,
+        _settings: &Settings,
+    ) -> Option<String> {
         None
     }
 

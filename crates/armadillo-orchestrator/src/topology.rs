@@ -68,6 +68,30 @@ impl StaticTopology {
         self
     }
 
+    /// The same with the number `name` set unless it is already: for a builder's word that sets what is not said.
+    ///
+    /// # Panics
+    /// At compile time, when more than eight numbers are set.
+    #[must_use]
+    pub const fn with_unless_said(self, name: &'static str, value: u32) -> Self {
+        if self.says(name) {
+            self
+        } else {
+            self.with(name, value)
+        }
+    }
+
+    const fn says(&self, name: &str) -> bool {
+        let mut i = 0;
+        while i < self.param_count {
+            if str_eq(self.params[i].0, name) {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
     /// The same with a server option added: `[ROLE.]name` and its value, as `--server-option` takes them.
     ///
     /// # Panics
@@ -240,6 +264,17 @@ mod tests {
         assert_eq!(FIVE.to_topology().param("servers"), Some(5));
         assert_eq!(FIVE.to_topology().label(), "db-cluster-servers5");
         assert_eq!(FIVE.to_topology().to_string(), "db cluster(servers = 5)");
+    }
+
+    #[test]
+    fn a_number_that_was_said_stays() {
+        const KEPT: StaticTopology = FIVE
+            .with_unless_said("servers", 1)
+            .with_unless_said("gates", 2);
+        assert_eq!(
+            KEPT.to_topology().to_string(),
+            "db cluster(gates = 2, servers = 5)"
+        );
     }
 
     #[test]

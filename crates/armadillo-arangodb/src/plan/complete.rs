@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use armadillo_orchestrator::topology::ANY_SHAPE;
 use armadillo_orchestrator::{PlanError, Settings, Topology};
 
-use super::flags::{NUMBERS, any_shape, check_pace, error, number, only_shape, sensible};
+use super::flags::{
+    NUMBERS, any_shape, check_pace, error, number, only_shape, said_dbservers, sensible,
+};
 use crate::role::Role;
 use crate::topology::{
     AGENTS, CLUSTER, COORDINATORS, DBSERVERS, REPLICATION_FACTOR, SINGLE, SYSTEM,
@@ -90,13 +92,17 @@ fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>
         None => Ok(number(settings, name)?.unwrap_or(default)),
     };
     let agents = said(AGENTS, 3)?;
-    let dbservers = said(DBSERVERS, 3)?;
+    let mut dbservers = said(DBSERVERS, 3)?;
     let coordinators = said(COORDINATORS, 1)?;
     let mut copies = said(REPLICATION_FACTOR, dbservers.min(2))?;
     let is_said = |name: &str| wish.param(name).is_some();
     if is_said(DBSERVERS) && !is_said(REPLICATION_FACTOR) {
         // What is said for all clusters does not make a small one impossible.
         copies = copies.min(dbservers);
+    }
+    if said_dbservers(wish, settings).is_some() {
+        // Nor does it make one impossible whose copies need more: such a test is ignored unless asked for.
+        dbservers = dbservers.max(copies);
     }
     if copies > dbservers {
         let says = format!("{copies} copies need as many dbservers, and there are {dbservers}");
@@ -204,6 +210,15 @@ mod tests {
         assert_eq!(
             label(two, &said),
             "arangodb-cluster-agents5-coordinators2-dbservers2-replication-factor2"
+        );
+        let three_copies = || cluster().replication_factor(3).topology().to_topology();
+        assert_eq!(
+            label(three_copies(), &[("dbservers", "2")]),
+            "arangodb-cluster-agents3-coordinators1-dbservers3-replication-factor3"
+        );
+        assert_eq!(
+            label(three_copies(), &[("dbservers", "4")]),
+            "arangodb-cluster-agents3-coordinators1-dbservers4-replication-factor3"
         );
     }
 

@@ -168,9 +168,29 @@ pub(super) fn any_shape(settings: &Settings) -> Result<&'static str, PlanError> 
     Ok(only_shape(settings)?.unwrap_or(default))
 }
 
-/// Why a test on this topology is not run.
-pub(crate) fn ignored(topology: &Topology, settings: &Settings) -> Option<String> {
+/// Why a test with this wish, which is complete as `topology`, is not run.
+pub(crate) fn ignored(wish: &Topology, topology: &Topology, settings: &Settings) -> Option<String> {
+    of_other_shape(topology, settings).or_else(|| too_few_dbservers(wish, topology, settings))
+}
+
+/// The test's copies need more dbservers than the settings say.
+fn too_few_dbservers(wish: &Topology, topology: &Topology, settings: &Settings) -> Option<String> {
+    let said = said_dbservers(wish, settings)?;
+    let needed = topology.param(DBSERVERS)?;
+    (needed > said).then(|| {
+        format!("needs {needed} dbservers for its copies; this run has --{DBSERVERS} {said}")
+    })
+}
+
+/// The number of dbservers that the settings say of a test that says only how many copies it needs.
+pub(super) fn said_dbservers(wish: &Topology, settings: &Settings) -> Option<u32> {
+    let silent = wish.param(DBSERVERS).is_none() && wish.param(REPLICATION_FACTOR).is_some();
     // What makes no sense was refused when the topology was completed.
+    silent.then(|| number(settings, DBSERVERS).ok().flatten())?
+}
+
+fn of_other_shape(topology: &Topology, settings: &Settings) -> Option<String> {
+    // As above: refused when it was completed.
     let only = only_shape(settings).ok().flatten()?;
     (topology.shape != only).then(|| {
         let needs = match topology.shape.as_str() {
@@ -192,7 +212,10 @@ pub(super) fn error(param: &str, says: String, help: &str) -> PlanError {
 
 #[cfg(test)]
 mod tests {
+    use armadillo_orchestrator::StaticTopology;
+
     use super::*;
+    use crate::plan::complete;
     use crate::topology::{cluster, single};
 
     fn settings(pairs: &[(&str, &str)]) -> Settings {
@@ -224,6 +247,8 @@ mod tests {
             single().topology().to_topology(),
         );
         let only = |mode| settings(&[("deployment-mode", mode)]);
+        let ignored =
+            |topology: &Topology, settings: &Settings| ignored(topology, topology, settings);
         assert_eq!(
             ignored(&cluster, &only("single")).as_deref(),
             Some("needs a cluster; this run has --deployment-mode single")
@@ -235,6 +260,25 @@ mod tests {
         assert_eq!(ignored(&single, &only("single")), None);
         assert_eq!(ignored(&single, &settings(&[("agents", "3")])), None);
         assert_eq!(ignored(&cluster, &Settings::default()), None);
+    }
+
+    #[test]
+    fn a_test_whose_copies_need_more_dbservers_than_a_flag_says_is_ignored() {
+        let ignored_with = |wish: StaticTopology, dbservers: &str| {
+            let (wish, settings) = (wish.to_topology(), settings(&[("dbservers", dbservers)]));
+            let complete = complete(&wish, &settings).unwrap();
+            ignored(&wish, &complete, &settings)
+        };
+        let three_copies = cluster().replication_factor(3).topology();
+        assert_eq!(
+            ignored_with(three_copies, "2").as_deref(),
+            Some("needs 3 dbservers for its copies; this run has --dbservers 2")
+        );
+        assert_eq!(ignored_with(three_copies, "3"), None);
+        assert_eq!(ignored_with(three_copies, "4"), None);
+        assert_eq!(ignored_with(cluster().topology(), "1"), None);
+        let both = cluster().dbservers(3).replication_factor(3).topology();
+        assert_eq!(ignored_with(both, "2"), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ type Wanted = (String, Option<String>);
 /// Finds every program that the tests need; what remains in `tests` can be run.
 pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found, ProgramError> {
     let mut found = Found {
-        ignored: of_other_shapes(tests, options),
+        ignored: of_other_deployments(tests, options),
         ..Found::default()
     };
     for ((name, named), role) in wanted(tests) {
@@ -117,18 +117,19 @@ fn wanted_by(topology: &Topology) -> BTreeMap<Wanted, &'static str> {
 }
 
 /// Takes out the tests that a system does not run with these settings, unless ignored tests are asked for.
-fn of_other_shapes(tests: &mut Vec<Needing>, options: &Options) -> Vec<(Test, String)> {
+fn of_other_deployments(tests: &mut Vec<Needing>, options: &Options) -> Vec<(Test, String)> {
     if options.selection.ignored != IgnoredTests::Ignore {
         return Vec::new();
     }
-    let reason = |needs: &Option<(Topology, LeaseMode)>| {
-        let (topology, _) = needs.as_ref()?;
-        armadillo_orchestrator::system(&topology.system)?.ignored(topology, &options.settings)
+    let reason = |(test, needs): &Needing| {
+        let (wish, (topology, _)) = (test.def.wish()?, needs.as_ref()?);
+        let system = armadillo_orchestrator::system(&topology.system)?;
+        system.ignored(&wish, topology, &options.settings)
     };
     let mut ignored = Vec::new();
-    tests.retain(|(test, needs)| match reason(needs) {
+    tests.retain(|needing| match reason(needing) {
         Some(reason) => {
-            ignored.push((test.clone(), reason));
+            ignored.push((needing.0.clone(), reason));
             false
         }
         None => true,

@@ -167,7 +167,8 @@ fn needs(options: &Options, parameters: &Parameters) -> TokenStream {
             possible(&refined, span)
         }
     };
-    let whole = quote!(::armadillo::__private::Needs::of_test(#needs));
+    let marked = !options.markers.is_empty();
+    let whole = quote!(::armadillo::__private::Needs::of_test(#needs, #marked));
     possible(&whole, Span::call_site())
 }
 

@@ -154,7 +154,8 @@ fn put<T>(place: &mut Option<Said<T>>, name: &str, span: Span, value: T) -> syn:
     }
 }
 
-fn twice(name: &str, span: Span) -> Error {
+/// The error that an option that is said once at most was said again.
+pub(super) fn twice(name: &str, span: Span) -> Error {
     Error::new(span, format!("`{name}` is said twice"))
 }
 

@@ -8,6 +8,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, Path, Token, parenthesized};
 
+use super::options::twice;
+
 /// A builder and what is set on it.
 pub(super) struct Topology {
     builder: Path,
@@ -29,6 +31,7 @@ impl Topology {
             parenthesized!(content in input);
             let all = Punctuated::<Setting, Token![,]>::parse_terminated(&content)?;
             settings = all.into_iter().collect();
+            once(&settings)?;
         }
         Ok(Self { builder, settings })
     }
@@ -48,6 +51,25 @@ impl Topology {
         let end = quote_spanned!(self.span()=> .topology());
         quote!(#start #(#settings)* #end)
     }
+}
+
+impl Setting {
+    /// Whether it has a name and a value of its own behind the word, as `option("log.level", "debug")` has: what is written
+    /// so adds something, everything else sets what its word says.
+    fn adds(&self) -> bool {
+        self.values.len() > 1
+    }
+}
+
+/// What sets something is said once: of two, one would be lost without a word.
+fn once(settings: &[Setting]) -> syn::Result<()> {
+    for (index, setting) in settings.iter().enumerate() {
+        let said = |earlier: &Setting| earlier.name == setting.name && !earlier.adds();
+        if !setting.adds() && settings[..index].iter().any(said) {
+            return Err(twice(&setting.name.to_string(), setting.name.span()));
+        }
+    }
+    Ok(())
 }
 
 impl Parse for Setting {

@@ -1,6 +1,7 @@
 //! What can be said on a command line, in the environment and in `armadillo.toml`: clear messages, documented exit codes,
 //! nothing left behind.
 
+mod contradictions;
 mod endings;
 mod listings;
 mod selecting;

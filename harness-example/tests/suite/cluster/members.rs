@@ -151,6 +151,22 @@ async fn may_read_everywhere(
     Ok(())
 }
 
+/// What can be asked without knowing the system: the topology says which one it is.
+#[armadillo::test(cluster)]
+async fn a_topology_is_enough_for_an_orchestrator(deployment: Orchestrator) -> TestResult {
+    deployment.wait_until(healthy()).await?;
+    assert_eq!(deployment.servers_of("agent").len(), 3);
+    Ok(())
+}
+
+/// And so is a marker that gives a test its shape.
+#[armadillo::test(markers(arango_cluster))]
+async fn so_is_a_marker(deployment: Orchestrator) -> TestResult {
+    deployment.wait_until(healthy()).await?;
+    assert_eq!(deployment.view().topology.shape, "cluster");
+    Ok(())
+}
+
 /// Runs on a single server or on a cluster, whichever the run has: `cargo test -- -c`.
 #[armadillo::test(markers(arango_cluster))]
 async fn a_marker_gives_a_test_on_any_deployment_a_cluster(deployment: Deployment) -> TestResult {

@@ -53,6 +53,10 @@ impl ClusterTopology {
         self.servers(1)
     }
 
+    pub const fn option(self, name: &'static str, value: &'static str) -> Self {
+        Self(self.0.with_option(name, value))
+    }
+
     pub const fn topology(self) -> StaticTopology {
         self.0
     }
