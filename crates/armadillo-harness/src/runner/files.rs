@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use armadillo_orchestrator::{LeadershipLog, ServerKey};
 
+use super::ground::Ground;
 use super::journal::Journal;
-use super::slot::Ground;
 use crate::plan::Planned;
 
 /// The files of one attempt of a test. The directory is made only when there is something to put into it.

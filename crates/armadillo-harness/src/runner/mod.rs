@@ -8,6 +8,7 @@ mod end;
 mod environment;
 mod evidence;
 mod files;
+mod ground;
 mod hall;
 mod in_process;
 mod in_workers;

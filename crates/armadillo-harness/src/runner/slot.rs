@@ -1,26 +1,21 @@
 //! A slot: one of the `-n` places in which tests run, with the worker that sits in it.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::attempt::{Attempted, attempt};
 use super::clocks::Clocks;
-use super::cut_off::CutOff;
 use super::files::TestFiles;
-use super::hall::Hall;
-use super::journal::Journal;
+use super::ground::Ground;
 use super::output::captured;
-use super::schedule::{Job, Schedule, Task};
+use super::schedule::{Job, Task};
 use super::worker::Worker;
-use crate::checking::Policies;
 use crate::event::{EventKind, TestFinished, Times};
 use crate::exit_code::Exit;
 use crate::options::Isolation;
 use crate::outcome::{FailureKind, Verdict};
-use crate::plan::{Plan, Planned};
+use crate::plan::Planned;
 use crate::protocol::daemon::{Grant, Release, Released};
 use crate::protocol::worker::{Assignment, FromWorker, PhaseLimits, ToWorker};
 
@@ -29,41 +24,6 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long fixtures kept for a deployment may take to be torn down.
 const DROP_FIXTURES_LIMIT: Duration = Duration::from_secs(60);
-
-/// What all slots of a run share.
-pub(super) struct Ground {
-    pub(super) plan: Rc<Plan>,
-    pub(super) hall: Hall,
-    pub(super) schedule: Rc<Schedule>,
-    pub(super) journal: std::sync::Arc<Journal>,
-    pub(super) isolation: Isolation,
-    pub(super) seed: u64,
-    pub(super) rounds: Option<u32>,
-    pub(super) checkers: Policies,
-    pub(super) factor: f64,
-    pub(super) limits: bool,
-    pub(super) show_output: bool,
-    pub(super) max_fail: Option<u32>,
-    /// The directory of the run's files.
-    pub(super) directory: PathBuf,
-    pub(super) tally: RefCell<Tally>,
-    pub(super) cut_off: CutOff,
-}
-
-/// What the verdicts come to so far.
-#[derive(Clone, Default)]
-pub(super) struct Tally {
-    pub(super) failures: u32,
-    pub(super) exit: Exit,
-}
-
-impl Tally {
-    /// Counts a test that did not pass.
-    pub(super) fn add(&mut self, exit: Exit) {
-        self.failures += 1;
-        self.exit = self.exit.and(exit);
-    }
-}
 
 /// Works until there is nothing left to do.
 pub(super) async fn work(ground: Rc<Ground>, slot: usize) {

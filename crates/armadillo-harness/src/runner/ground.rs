@@ -1,0 +1,50 @@
+//! What the slots of a run share.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::cut_off::CutOff;
+use super::hall::Hall;
+use super::journal::Journal;
+use super::schedule::Schedule;
+use crate::checking::Policies;
+use crate::exit_code::Exit;
+use crate::options::Isolation;
+use crate::plan::Plan;
+
+/// What all slots of a run share.
+pub(super) struct Ground {
+    pub(super) plan: Rc<Plan>,
+    pub(super) hall: Hall,
+    pub(super) schedule: Rc<Schedule>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) isolation: Isolation,
+    pub(super) seed: u64,
+    pub(super) rounds: Option<u32>,
+    pub(super) checkers: Policies,
+    pub(super) factor: f64,
+    pub(super) limits: bool,
+    pub(super) show_output: bool,
+    pub(super) max_fail: Option<u32>,
+    /// The directory of the run's files.
+    pub(super) directory: PathBuf,
+    pub(super) tally: RefCell<Tally>,
+    pub(super) cut_off: CutOff,
+}
+
+/// What the verdicts come to so far.
+#[derive(Clone, Default)]
+pub(super) struct Tally {
+    pub(super) failures: u32,
+    pub(super) exit: Exit,
+}
+
+impl Tally {
+    /// Counts a test that did not pass.
+    pub(super) fn add(&mut self, exit: Exit) {
+        self.failures += 1;
+        self.exit = self.exit.and(exit);
+    }
+}
