@@ -54,6 +54,7 @@ pub(crate) async fn change<T>(
         }
         for (name, _) in wanted.databases.iter().filter(|(_, made)| !**made) {
             cluster.sweep(&format!("Collections/{name}")).await;
+            cluster.sweep(&format!("Databases/{name}")).await;
         }
         cluster.refresh(server).await?;
         return Ok(value);

@@ -247,6 +247,8 @@ fn coordinators_share_databases_and_users() {
             200
         );
         assert_eq!(names(here), json!(["_system"]));
+        let left = cluster.agents.read("/arango/Current/Databases");
+        assert!(left.get(&name).is_none(), "{left}");
         assert_eq!(
             clients[here]
                 .get(&format!("/_db/{name}/_api/version"))
