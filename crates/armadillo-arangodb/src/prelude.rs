@@ -1,6 +1,6 @@
 //! What a test of ArangoDB names: `use armadillo_arangodb::prelude::*`.
 
-pub use crate::agency::{Agency, AgencyError, Precondition, Transaction, Written};
+pub use crate::agency::{Agency, AgencyError, Answer, Precondition, Query, Transaction, Written};
 pub use crate::client::{
     ArangoClient, ArangoError, Collection, Connection, DocumentMeta, Grant, Refusal, ShardError,
     User, Version,

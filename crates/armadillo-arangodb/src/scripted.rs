@@ -39,6 +39,18 @@ pub(crate) fn sent_on(address: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// No answer: the connection is closed.
+pub(crate) fn lost() -> Vec<u8> {
+    Vec::new()
+}
+
+/// No answer, on a connection that stays open as long as the server.
+pub(crate) fn silence() -> Vec<u8> {
+    SILENCE.to_vec()
+}
+
+const SILENCE: &[u8] = b"silence";
+
 /// A server on a thread of its own.
 pub(crate) struct Server {
     thread: JoinHandle<Vec<Seen>>,
@@ -91,13 +103,17 @@ impl Server {
 
 fn serve(listener: &TcpListener, answers: Vec<Vec<u8>>, over: &AtomicBool) -> Vec<Seen> {
     let mut seen = Vec::new();
+    let mut silent = Vec::new();
     for answer in answers {
         let (mut stream, _) = listener.accept().unwrap();
         if over.load(Ordering::SeqCst) {
             break;
         }
         seen.push(read(&mut stream));
-        stream.write_all(&answer).unwrap();
+        match answer.as_slice() {
+            SILENCE => silent.push(stream),
+            answer => stream.write_all(answer).unwrap(),
+        }
     }
     seen
 }

@@ -1,44 +1,16 @@
 //! What the agency can be asked.
 
-use std::time::Duration;
-
-use armadillo_orchestrator::{Request, Response};
+use armadillo_orchestrator::{Deadline, Request, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::client::{Again, Agency};
+use super::client::Agency;
+use super::conflict::Conflict;
 use super::error::AgencyError;
 use super::transaction::{Transaction, rooted};
+use super::write::UNTRACED_LIMIT;
 use crate::client::{ArangoError, label};
-
-/// How much longer than its own time limit a long poll may take.
-const POLL_SLACK: Duration = Duration::from_secs(5);
-
-/// What became of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It took effect, as this entry of the log.
-    Committed(u64),
-    /// A precondition did not hold, so it had no effect.
-    PreconditionFailed,
-}
-
-impl Written {
-    /// Whether it took effect.
-    #[must_use]
-    pub fn is_committed(self) -> bool {
-        matches!(self, Self::Committed(_))
-    }
-
-    /// The agency says 0 for a transaction whose precondition did not hold.
-    fn of(index: u64) -> Self {
-        match index {
-            0 => Self::PreconditionFailed,
-            index => Self::Committed(index),
-        }
-    }
-}
 
 /// One part of a [`Agency::transact`].
 #[derive(Clone, Debug)]
@@ -60,40 +32,10 @@ pub enum Answer {
     PreconditionFailed(Value),
 }
 
-/// What has happened since an entry of the log.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Changes {
-    /// The last entry that is committed.
-    #[serde(rename = "commitIndex")]
-    pub commit_index: u64,
-    /// The first entry in the answer.
-    #[serde(rename = "firstIndex", default)]
-    pub first_index: u64,
-    /// The entries.
-    #[serde(default)]
-    pub log: Vec<LogEntry>,
-    /// The whole tree instead of a log, where the answer begins before the first entry that is kept.
-    #[serde(rename = "readDB", default)]
-    pub tree: Option<Value>,
-}
-
-/// One entry of the agency's log.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct LogEntry {
-    /// Its number.
-    pub index: u64,
-    /// The operations, by key.
-    pub query: Value,
-}
-
+/// The entries of the log that transactions became; 0 for one that became none.
 #[derive(Deserialize)]
-struct Results {
-    results: Vec<u64>,
-}
-
-#[derive(Deserialize)]
-struct Enclosed<T> {
-    result: T,
+pub(super) struct Results {
+    pub(super) results: Vec<u64>,
 }
 
 impl Agency {
@@ -105,7 +47,7 @@ impl Agency {
         let paths: Vec<String> = paths.iter().map(|path| rooted(path)).collect();
         let request = Request::post("/_api/agency/read").json(&[paths]);
         let asked = label(&request);
-        let response = self.ask(request, Again::Freely).await?;
+        let response = self.ask(&request).await?;
         let trees: [Value; 1] = decoded(asked, &response, &[])?;
         let [tree] = trees;
         Ok(tree)
@@ -130,38 +72,10 @@ impl Agency {
         })
     }
 
-    /// Writes. It waits for a leader, but sends nothing again that may have been done: whether it was is then unknown
-    /// ([`AgencyError::outcome_unknown`]).
-    ///
-    /// # Errors
-    /// When there is no leader in time, or it does not answer. A precondition that does not hold is no error.
-    pub async fn write(&self, transaction: &Transaction) -> Result<Written, AgencyError> {
-        let [written] = self.write_all([transaction]).await?;
-        Ok(written)
-    }
-
-    /// Writes several transactions, each for itself.
-    ///
-    /// # Errors
-    /// Those of [`Self::write`].
-    pub async fn write_all<const N: usize>(
-        &self,
-        transactions: [&Transaction; N],
-    ) -> Result<[Written; N], AgencyError> {
-        let request = Request::post("/_api/agency/write").json(&transactions.to_vec());
-        let asked = label(&request);
-        let response = self.ask(request, Again::OnlyIfNothingWasDone).await?;
-        let Results { results } = decoded(asked.clone(), &response, &[412])?;
-        let results: Result<[u64; N], _> = results.try_into();
-        let results = results.map_err(|results: Vec<u64>| ArangoError::Answer {
-            request: asked,
-            status: response.status,
-            reason: format!("{} results for {N} transactions", results.len()),
-        })?;
-        Ok(results.map(Written::of))
-    }
-
     /// Reads and writes, one after the other, with nothing of anybody else in between.
+    ///
+    /// With a write among them it is sent once: what it read cannot be asked for afterwards. An agent that does not answer
+    /// within 10 s leaves it unknown whether it was done.
     ///
     /// # Errors
     /// Those of [`Self::write`].
@@ -169,18 +83,23 @@ impl Agency {
         let body: Vec<Value> = queries
             .iter()
             .map(|query| match query {
-                Query::Read(paths) => paths.iter().map(|path| rooted(path)).collect(),
-                Query::Write(transaction) => json!(transaction),
+                Query::Read(paths) => Ok(paths.iter().map(|path| rooted(path)).collect()),
+                Query::Write(transaction) => {
+                    transaction.check()?;
+                    Ok(transaction.body(None))
+                }
             })
-            .collect();
+            .collect::<Result<_, Conflict>>()?;
         let request = Request::post("/_api/agency/transact").json(&body);
         let asked = label(&request);
         let only_reads = queries.iter().all(|query| matches!(query, Query::Read(_)));
-        let again = match only_reads {
-            true => Again::Freely,
-            false => Again::OnlyIfNothingWasDone,
+        let response = match only_reads {
+            true => self.ask(&request).await?,
+            false => {
+                let deadline = Deadline::after(self.limit);
+                self.ask_once(&request, deadline, UNTRACED_LIMIT).await?
+            }
         };
-        let response = self.ask(request, again).await?;
         let answers: Vec<Value> = decoded(asked.clone(), &response, &[412])?;
         if answers.len() != queries.len() {
             let reason = format!("{} answers to {} queries", answers.len(), queries.len());
@@ -211,27 +130,12 @@ impl Agency {
     pub async fn inquire(&self, client_id: &str) -> Result<Option<u64>, AgencyError> {
         let request = Request::post("/_api/agency/inquire").json(&[client_id]);
         let asked = label(&request);
-        let response = self.ask(request, Again::Freely).await?;
+        let response = self.ask(&request).await?;
         if response.status == 404 {
             return Ok(None);
         }
         let Results { results } = decoded(asked, &response, &[])?;
         Ok(results.first().copied().filter(|index| *index > 0))
-    }
-
-    /// What was committed from this entry of the log on; waits for it as long as said.
-    ///
-    /// # Errors
-    /// When there is no leader in time, or it does not answer as documented.
-    pub async fn poll(&self, index: u64, wait: Duration) -> Result<Changes, AgencyError> {
-        let seconds = wait.as_secs().max(1);
-        let path = format!("/_api/agency/poll?index={index}&timeout={seconds}");
-        let request = Request::get(path);
-        let asked = label(&request);
-        let patient = self.with_limit(wait + POLL_SLACK);
-        let response = patient.ask(request, Again::OnlyIfNothingWasDone).await?;
-        let Enclosed { result } = decoded(asked, &response, &[])?;
-        Ok(result)
     }
 
     /// Everything the agency holds: for evidence.
@@ -244,7 +148,7 @@ impl Agency {
 }
 
 /// The answer of a success, or of one of these other states.
-fn decoded<T: DeserializeOwned>(
+pub(super) fn decoded<T: DeserializeOwned>(
     request: String,
     response: &Response,
     other: &[u16],

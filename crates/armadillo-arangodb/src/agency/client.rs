@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::join::join_all;
-use armadillo_orchestrator::{Client, Deadline, Poll, Request, Response, Secret, ServerKey, View};
+use armadillo_orchestrator::{Client, Deadline, Poll, Request, Secret, ServerKey, View};
 
 use super::config::AgentConfig;
 use super::error::AgencyError;
@@ -22,38 +22,28 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How long an agent may take to say how it is. It answers from memory.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long one agent is asked something that may be asked again. A frozen one holds nobody up for longer.
-const READ_LIMIT: Duration = Duration::from_secs(2);
-
 /// No agent.
 const NOBODY: usize = usize::MAX;
 
 /// The agency of a deployment, asked with all rights. Clones share its connections.
 #[derive(Clone)]
 pub struct Agency {
-    inner: Arc<Inner>,
-    limit: Duration,
+    pub(super) inner: Arc<Inner>,
+    pub(super) limit: Duration,
 }
 
-struct Inner {
-    agents: Vec<Agent>,
-    token: Secret,
+pub(super) struct Inner {
+    pub(super) agents: Vec<Agent>,
+    pub(super) token: Secret,
     /// Which agent answered last, so the leader, most likely; or [`NOBODY`].
     leader: AtomicUsize,
 }
 
-struct Agent {
-    key: ServerKey,
+pub(super) struct Agent {
+    pub(super) key: ServerKey,
     /// `host:port`, as the other agents know it.
-    advertised: String,
-    client: Client,
-}
-
-/// Whether a request may be sent again when nobody knows what became of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    Freely,
-    OnlyIfNothingWasDone,
+    pub(super) advertised: String,
+    pub(super) client: Client,
 }
 
 impl Agency {
@@ -131,10 +121,29 @@ impl Agency {
 
     /// Asks this agent first from now on: it was seen to lead.
     pub(crate) fn expect_leader(&self, leader: &ServerKey) {
-        let mut agents = self.inner.agents.iter();
-        let index = agents.position(|agent| agent.key == *leader);
-        let index = index.unwrap_or(NOBODY);
+        self.expect(self.place_of(leader));
+    }
+
+    /// Asks this agent first from now on, or whoever comes first.
+    pub(super) fn expect(&self, agent: Option<usize>) {
+        let index = agent.unwrap_or(NOBODY);
         self.inner.leader.store(index, Ordering::Relaxed);
+    }
+
+    /// Whom to ask first.
+    pub(super) fn expected(&self) -> Option<usize> {
+        Some(self.inner.leader.load(Ordering::Relaxed)).filter(|index| *index != NOBODY)
+    }
+
+    fn place_of(&self, agent: &ServerKey) -> Option<usize> {
+        let mut agents = self.inner.agents.iter();
+        agents.position(|known| known.key == *agent)
+    }
+
+    /// The place of the agent that a majority names the leader; waits for one.
+    pub(super) async fn leading(&self, deadline: Deadline) -> Result<usize, AgencyError> {
+        let leader = self.leader_until(0, deadline).await?.server;
+        Ok(self.place_of(&leader).unwrap_or(0))
     }
 
     /// The leader; waits until there is one that a majority of the planned agents names.
@@ -150,8 +159,11 @@ impl Agency {
     /// # Errors
     /// When there is none in time.
     pub async fn leader_after(&self, term: u64) -> Result<Leadership, AgencyError> {
+        self.leader_until(term, Deadline::after(self.limit)).await
+    }
+
+    async fn leader_until(&self, term: u64, deadline: Deadline) -> Result<Leadership, AgencyError> {
         let begun = Instant::now();
-        let deadline = Deadline::after(self.limit);
         let mut poll = Poll::new(Duration::from_millis(5), Duration::from_millis(100));
         loop {
             let looks = self.look().await;
@@ -214,108 +226,6 @@ impl Agency {
             .map(|agent| (agent.key.clone(), format!("tcp://{}", agent.advertised)))
             .collect()
     }
-
-    /// Sends a request to the leader, wherever that is, and returns its answer, whatever its status.
-    pub(super) async fn ask(
-        &self,
-        request: Request,
-        again: Again,
-    ) -> Result<Response, AgencyError> {
-        let begun = Instant::now();
-        let deadline = Deadline::after(self.limit);
-        let asked = label(&request);
-        let request = request.bearer(&self.inner.token);
-        let mut poll = Poll::new(Duration::from_millis(5), Duration::from_millis(200));
-        let count = self.inner.agents.len();
-        let mut index = match self.inner.leader.load(Ordering::Relaxed) {
-            NOBODY if again == Again::OnlyIfNothingWasDone => self.likely_leader().await,
-            NOBODY => 0,
-            known => known,
-        };
-        let mut redirections = 0;
-        let mut last = "nobody was asked".to_owned();
-        loop {
-            let agent = self.inner.agents.get(index);
-            let limit = match again {
-                Again::Freely => deadline.within(READ_LIMIT),
-                Again::OnlyIfNothingWasDone => deadline,
-            };
-            let seen = match agent {
-                None => "the deployment has no agents".to_owned(),
-                Some(agent) => match agent.client.send(request.clone(), limit).await {
-                    Ok(response) if response.status == 307 => {
-                        index = self.sent_on(&asked, &response)?;
-                        redirections += 1;
-                        if redirections <= count && !deadline.passed() {
-                            continue;
-                        }
-                        format!("{} sent it on, again and again", agent.key)
-                    }
-                    Ok(response) if is_worth_waiting(&response, again) => {
-                        format!("{}: HTTP 503: {}", agent.key, response.text())
-                    }
-                    Ok(response) => {
-                        self.inner.leader.store(index, Ordering::Relaxed);
-                        return Ok(response);
-                    }
-                    Err(error) if error.surely_not_sent() || again == Again::Freely => {
-                        error.to_string()
-                    }
-                    Err(error) => {
-                        self.inner.leader.store(NOBODY, Ordering::Relaxed);
-                        return Err(error.into());
-                    }
-                },
-            };
-            self.inner.leader.store(NOBODY, Ordering::Relaxed);
-            if deadline.passed() {
-                return Err(AgencyError::NoLeader {
-                    waited: begun.elapsed(),
-                    last,
-                });
-            }
-            // Cut short by the deadline, an attempt says less than the one before.
-            last = seen;
-            poll.pause(deadline).await;
-            redirections = 0;
-            index = (index + 1).checked_rem(count).unwrap_or(0);
-        }
-    }
-
-    /// Whom to ask first what must not be asked twice: an agent that is frozen would never say that it is not the leader.
-    async fn likely_leader(&self) -> usize {
-        let leader = agreed(&self.look().await).map(|leader| leader.server);
-        let mut agents = self.inner.agents.iter();
-        agents
-            .position(|agent| Some(&agent.key) == leader.as_ref())
-            .unwrap_or(0)
-    }
-
-    /// The agent that a 307 names.
-    fn sent_on(&self, asked: &str, response: &Response) -> Result<usize, AgencyError> {
-        let location = response.header("location").unwrap_or_default();
-        let address = location
-            .split_once("://")
-            .map_or(location, |(_, rest)| rest)
-            .split('/')
-            .next()
-            .unwrap_or_default();
-        let mut agents = self.inner.agents.iter();
-        let found = agents.position(|agent| agent.advertised == address);
-        found.ok_or_else(|| AgencyError::Elsewhere {
-            request: asked.to_owned(),
-            location: location.to_owned(),
-        })
-    }
-}
-
-/// Whether a 503 says that nothing was done, or does not matter: the agency has no leader now, or the agent starts or ends.
-fn is_worth_waiting(response: &Response, again: Again) -> bool {
-    let text = || response.text();
-    response.status == 503
-        && (again == Again::Freely
-            || text().contains("No leader")
-            || text().contains("\"errorNum\":503"))
 }
 
 /// What an agent says, in a few words.

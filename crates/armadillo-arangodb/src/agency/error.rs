@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use armadillo_orchestrator::HttpError;
 
+use super::conflict::Conflict;
 use crate::client::ArangoError;
 
 /// A request to the agency that did not do what it should.
@@ -29,6 +30,12 @@ pub enum AgencyError {
     /// An agent refused it, failed, or did not answer.
     #[error(transparent)]
     Request(#[from] ArangoError),
+    /// A transaction says two things of one key of which the agency takes one. Nothing was sent.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The agent that was asked to write did not say what became of it, and it could not be found out.
+    #[error("it may have been written or not: {0}")]
+    Lost(#[source] ArangoError),
     /// An agent names a leader that is none of the planned agents.
     #[error("{request}: sent on to {location:?}, which is none of the agents")]
     Elsewhere {
@@ -45,7 +52,11 @@ impl AgencyError {
     pub fn outcome_unknown(&self) -> bool {
         match self {
             Self::Request(error) => error.outcome_unknown(),
-            Self::NoLeader { .. } | Self::Led { .. } | Self::Elsewhere { .. } => false,
+            Self::Lost(_) => true,
+            Self::NoLeader { .. }
+            | Self::Led { .. }
+            | Self::Conflict(_)
+            | Self::Elsewhere { .. } => false,
         }
     }
 }

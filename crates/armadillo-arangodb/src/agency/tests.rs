@@ -1,10 +1,12 @@
 //! The agency's client against prepared answers.
 
+use std::time::{Duration, Instant};
+
 use armadillo_orchestrator::{ServerKey, View};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scripted::{answer, run_as, sent_on};
+use crate::scripted::{answer, lost, run_as, sent_on, silence};
 use crate::system::tests::cluster_view;
 
 /// A cluster of three agents, of a name of its own, because logs of leadership are kept by name.
@@ -173,29 +175,201 @@ fn a_write_goes_to_the_leader_with_operations_and_preconditions() {
         seen[4].body[0],
         json!([{"/a": {"op": "set", "new": {"b": 1}}}])
     );
+    assert_eq!(seen[4].body[1], seen[3].body[0]);
     assert_eq!(seen[4].line, "POST /_api/agency/write");
 }
 
+/// Of a transaction with an id of the test's own nobody else is asked.
 #[test]
 fn a_write_is_not_repeated_when_it_may_have_been_done() {
-    for (status, body) in [(503, r#"{"message":"commit unknown"}"#), (408, "{}")] {
+    let no_commit =
+        r#"{"error":true,"code":503,"errorNum":503,"errorMessage":"service unavailable"}"#;
+    let unknown = [
+        answer(503, r#"{"message":"commit unknown"}"#),
+        answer(503, no_commit),
+        answer(408, "{}"),
+        lost(),
+    ];
+    for unknown in unknown {
         let mut answers = second_leads(5);
-        answers.push(answer(status, body));
+        answers.push(unknown);
         let (error, seen) = run_as(view("once"), answers, async |view| {
-            let transaction = Transaction::new().push("/list", 1);
+            let transaction = Transaction::new().push("/list", 1).client_id("mine");
             Agency::new(&view).write(&transaction).await.unwrap_err()
         });
         assert!(error.outcome_unknown(), "{error}");
         assert_eq!(seen.len(), 4);
     }
+    let starting = r#"{"error":true,"code":503,"errorNum":503,
+        "errorMessage":"service unavailable due to startup or maintenance mode"}"#;
+    for nothing in [r#"{"message":"No leader"}"#, starting] {
+        let mut answers = second_leads(5);
+        answers.push(answer(503, nothing));
+        answers.extend(second_leads(5));
+        answers.push(answer(200, r#"{"results":[4]}"#));
+        let (written, _) = run_as(view("twice"), answers, async |view| {
+            let transaction = Transaction::new().pop("/list");
+            Agency::new(&view).write(&transaction).await
+        });
+        assert_eq!(written.unwrap(), Written::Committed(4));
+    }
+}
+
+/// The agents' answers when the third leads, in the next term.
+fn third_leads() -> Vec<Vec<u8>> {
+    (1..=3)
+        .map(|number| answer(200, &config(number, 3, 6, number == 3).to_string()))
+        .collect()
+}
+
+/// Writes to the second agent, which does not say what became of it.
+fn written_after(
+    unanswered: Vec<u8>,
+    then: Vec<Vec<u8>>,
+) -> (Result<Written, AgencyError>, Vec<crate::scripted::Seen>) {
     let mut answers = second_leads(5);
-    answers.push(answer(503, r#"{"message":"No leader"}"#));
-    answers.push(answer(200, r#"{"results":[4]}"#));
-    let (written, _) = run_as(view("twice"), answers, async |view| {
-        let transaction = Transaction::new().pop("/list");
-        Agency::new(&view).write(&transaction).await
+    answers.push(unanswered);
+    answers.extend(then);
+    run_as(view("unanswered"), answers, async |view| {
+        let agency = Agency::new(&view).with_limit(Duration::from_secs(3));
+        agency.write(&Transaction::new().increment("/n", 1)).await
+    })
+}
+
+const NOT_KNOWN: &str = r#"{"results":[0],"inquired":true}"#;
+
+#[test]
+fn a_write_without_an_answer_is_asked_about_and_not_repeated_when_it_was_done() {
+    let mut then = third_leads();
+    then.push(answer(200, r#"{"results":[7],"inquired":true}"#));
+    let (written, seen) = written_after(lost(), then);
+    assert_eq!(written.unwrap(), Written::Committed(7));
+    assert_eq!(seen[3].line, "POST /_api/agency/write");
+    assert_eq!(seen[7].line, "POST /_api/agency/inquire");
+    assert!(seen[3].body[0][2].is_string(), "{}", seen[3].body);
+    assert_eq!(seen[7].body, json!([seen[3].body[0][2]]));
+}
+
+#[test]
+fn a_write_without_an_answer_is_repeated_when_the_next_leader_does_not_know_it() {
+    for unanswered in [lost(), silence(), answer(408, "{}")] {
+        let mut then = third_leads();
+        then.push(answer(404, NOT_KNOWN));
+        then.push(answer(200, r#"{"results":[8]}"#));
+        let (written, seen) = written_after(unanswered, then);
+        assert_eq!(written.unwrap(), Written::Committed(8));
+        assert_eq!(seen[8].body, seen[3].body);
+    }
+}
+
+/// It may still take up what it was asked, even when it does not know it yet.
+#[test]
+fn a_write_is_not_repeated_while_the_silent_agent_leads() {
+    let mut then = second_leads(5);
+    then.push(answer(404, NOT_KNOWN));
+    let (written, seen) = written_after(silence(), then);
+    let error = written.unwrap_err();
+    assert!(matches!(error, AgencyError::Lost(_)), "{error}");
+    assert!(error.outcome_unknown());
+    let writes = seen.iter().filter(|seen| seen.line.ends_with("/write"));
+    assert_eq!(writes.count(), 1);
+}
+
+#[test]
+fn several_writes_of_which_some_are_known_stay_unknown() {
+    let mut answers = second_leads(5);
+    answers.push(lost());
+    answers.extend(third_leads());
+    answers.push(answer(404, r#"{"results":[7,0],"inquired":true}"#));
+    let (error, _) = run_as(view("some"), answers, async |view| {
+        let agency = Agency::new(&view).with_limit(Duration::from_millis(500));
+        let transactions = ["/a", "/b"].map(|key| Transaction::new().set(key, 1));
+        agency.write_all(&transactions).await.unwrap_err()
     });
-    assert_eq!(written.unwrap(), Written::Committed(4));
+    assert!(error.outcome_unknown(), "{error}");
+}
+
+#[test]
+fn nothing_is_written_where_nobody_leads_any_more() {
+    let mut answers = second_leads(5);
+    answers.push(answer(200, r#"{"results":[1]}"#));
+    answers.push(answer(503, r#"{"message":"No leader"}"#));
+    let limit = Duration::from_millis(400);
+    let (error, _) = run_as(view("no-leader"), answers, async |view| {
+        let agency = Agency::new(&view).with_limit(limit);
+        let set = Transaction::new().set("/a", 1);
+        assert!(agency.write(&set).await.unwrap().is_committed());
+        agency.write(&set).await.unwrap_err()
+    });
+    assert!(!error.outcome_unknown(), "{error}");
+    let AgencyError::NoLeader { waited, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(waited >= limit.mul_f32(0.9), "{waited:?}");
+}
+
+/// What becomes of a transaction with nobody there whom it could be sent to.
+fn refused(transaction: Transaction) -> String {
+    let (error, _) = run_as(view("refused"), vec![], async |view| {
+        let agency = Agency::new(&view);
+        let queries = [Query::Write(transaction.clone())];
+        let error = agency.transact(&queries).await.unwrap_err();
+        assert!(matches!(error, AgencyError::Conflict(_)), "{error}");
+        agency.write(&transaction).await.unwrap_err()
+    });
+    assert!(matches!(error, AgencyError::Conflict(_)), "{error}");
+    assert!(!error.outcome_unknown());
+    error.to_string()
+}
+
+#[test]
+fn what_a_transaction_says_twice_of_one_key_is_refused_before_it_is_sent() {
+    let t = Transaction::new;
+    let of_one_kind = [
+        (
+            Precondition::Contains("a".into()),
+            Precondition::Contains("b".into()),
+            "\"in\"",
+        ),
+        (Precondition::Empty, Precondition::Present, "\"oldEmpty\""),
+        (
+            Precondition::IsArray(true),
+            Precondition::IsArray(false),
+            "\"isArray\"",
+        ),
+    ];
+    for (first, second, kind) in of_one_kind {
+        let text = refused(t().set("/x", 1).when("/k", first).when("//k/", second));
+        assert!(text.contains(kind) && text.contains("on /k in"), "{text}");
+    }
+    let twice = [
+        t().increment("n", 1).increment("n", 1),
+        t().set("/n", 1).delete("n/"),
+        t().push("n", 1).push("//n", 1).set("n", 1),
+    ];
+    for transaction in twice {
+        let text = refused(transaction);
+        assert!(text.contains("two operations on /n in"), "{text}");
+    }
+    assert!(serde_json::to_value(t().pop("n").pop("n")).is_err());
+}
+
+#[test]
+fn what_a_transaction_may_say_of_one_key_is_said_once() {
+    let transaction = Transaction::new()
+        .set("//k//l/", 1)
+        .when("k/l", Precondition::Contains("a".into()))
+        .when("/k/l", Precondition::Contains("a".into()))
+        .when("k/l/", Precondition::IntersectionEmpty(vec!["b".into()]))
+        .when("/k", Precondition::Present);
+    assert_eq!(transaction.conflict(), None);
+    assert_eq!(
+        json!(transaction),
+        json!([
+            {"/k/l": {"op": "set", "new": 1}},
+            {"/k/l": {"in": "a", "intersectionEmpty": ["b"]}, "/k": {"oldEmpty": false}},
+        ])
+    );
 }
 
 #[test]
@@ -244,7 +418,85 @@ fn a_lost_answer_is_inquired_after_and_changes_are_polled() {
     let (known, unknown, changes) = all;
     assert_eq!((known, unknown), (Some(43), None));
     assert_eq!((changes.commit_index, changes.log[0].index), (43, 43));
-    assert_eq!(seen[2].line, "GET /_api/agency/poll?index=43&timeout=9");
+    assert_eq!(seen[2].line, "GET /_api/agency/poll?index=43&timeout=2.000");
+}
+
+/// How long the agent was to wait, in seconds.
+fn turn(seen: &crate::scripted::Seen) -> f64 {
+    let (_, seconds) = seen.line.split_once("timeout=").unwrap();
+    seconds.parse().unwrap()
+}
+
+/// An answer to a poll when so many entries are committed, with none of them.
+fn committed(index: u64) -> Vec<u8> {
+    let result = json!({"commitIndex": index, "firstIndex": index, "log": []});
+    answer(200, &json!({"result": result}).to_string())
+}
+
+#[test]
+fn a_poll_goes_on_with_the_next_leader_for_what_is_left_of_its_time() {
+    let answers = vec![
+        lost(),
+        answer(503, r#"{"message":"No leader"}"#),
+        sent_on("127.0.0.1:10003"),
+        committed(8),
+        committed(9),
+    ];
+    let (changes, seen) = run_as(view("poll-on"), answers, async |view| {
+        Agency::new(&view)
+            .poll(9, Duration::from_millis(1500))
+            .await
+    });
+    assert_eq!(changes.unwrap().commit_index, 9);
+    assert!((1.4..=1.5).contains(&turn(&seen[0])), "{seen:#?}");
+    assert!(turn(&seen[2]) < turn(&seen[0]), "{seen:#?}");
+    assert!(turn(&seen[4]) < turn(&seen[3]), "{seen:#?}");
+}
+
+#[test]
+fn a_poll_waits_for_fractions_of_a_second_and_no_longer() {
+    let (changes, seen) = run_as(view("poll-short"), vec![committed(8)], async |view| {
+        let agency = Agency::new(&view);
+        let changes = agency.poll(9, Duration::ZERO).await;
+        changes.unwrap()
+    });
+    assert_eq!((changes.commit_index, turn(&seen[0])), (8, 0.0));
+    let (_, seen) = run_as(view("poll-200"), vec![committed(9)], async |view| {
+        Agency::new(&view).poll(9, Duration::from_millis(200)).await
+    });
+    assert!((0.1..=0.2).contains(&turn(&seen[0])), "{seen:#?}");
+}
+
+#[test]
+fn a_poll_without_a_leader_ends_with_its_limit_and_its_wait() {
+    let begun = Instant::now();
+    let (error, _) = run_as(view("poll-nobody"), vec![], async |view| {
+        let agency = Agency::new(&view).with_limit(Duration::from_millis(200));
+        let poll = agency.poll(1, Duration::from_millis(300));
+        poll.await.unwrap_err()
+    });
+    assert!(matches!(error, AgencyError::NoLeader { .. }), "{error}");
+    assert!(!error.outcome_unknown());
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn a_poll_does_not_stay_with_a_frozen_agent() {
+    let begun = Instant::now();
+    let answers = vec![silence(), committed(9)];
+    let (changes, _) = run_as(view("poll-frozen"), answers, async |view| {
+        Agency::new(&view).poll(9, Duration::from_secs(60)).await
+    });
+    assert_eq!(changes.unwrap().commit_index, 9);
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]

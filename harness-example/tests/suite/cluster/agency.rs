@@ -36,3 +36,42 @@ async fn a_precondition_keeps_a_write_from_happening_twice(
     assert_eq!(agency.get::<u64>(&key).await?, None);
     Ok(())
 }
+
+/// Two conditions of one kind on a key cannot both be said, so the agency is not asked at all.
+#[armadillo::test(markers(cluster_coordination))]
+async fn a_transaction_that_would_lose_a_precondition_is_not_sent(
+    cluster: Cluster,
+    cx: TestContext,
+) -> TestResult {
+    let agency = cluster.agency();
+    let key = format!("/tests/{}", cx.unique_name("tags"));
+    let tagged = Transaction::new().set(&key, ["a"].map(String::from).to_vec());
+    assert!(agency.write(&tagged).await?.is_committed());
+
+    let has = |tag: &str| Precondition::Contains(tag.into());
+    let delete = Transaction::new().delete(&key);
+    let lossy = delete.clone().when(&key, has("b")).when(&key, has("a"));
+    let refused = agency.write(&lossy).await;
+    assert!(
+        matches!(refused, Err(AgencyError::Conflict(_))),
+        "{refused:?}"
+    );
+
+    let none_of = |tags: [&str; 2]| {
+        let tags = tags.map(|tag| tag.into()).to_vec();
+        delete
+            .clone()
+            .when(&key, Precondition::IntersectionEmpty(tags))
+    };
+    let answers = agency
+        .transact(&[
+            Query::Write(none_of(["b", "a"])),
+            Query::Read(vec![key.clone()]),
+            Query::Write(none_of(["b", "c"])),
+        ])
+        .await?;
+    assert!(matches!(answers[0], Answer::PreconditionFailed(_)));
+    assert!(matches!(answers[2], Answer::Committed(_)));
+    assert_eq!(agency.get::<Vec<String>>(&key).await?, None);
+    Ok(())
+}

@@ -1,7 +1,8 @@
 //! What happens when servers of a cluster fail. Each test has the cluster for itself; afterwards it is repaired.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use armadillo::arangodb::agency::LogEntry;
 use armadillo::orchestrator::Request;
 use armadillo::prelude::*;
 use serde_json::json;
@@ -39,6 +40,71 @@ async fn an_agency_of_three_writes_while_one_is_frozen(
             .await?
             .is_committed()
     );
+    Ok(())
+}
+
+/// A long poll does no harm, so it is asked again of whoever leads next, and its outcome is never unknown.
+#[armadillo::test(cluster(agents = 3), markers(crash_test, failover))]
+async fn an_agency_is_polled_while_its_leader_is_killed(
+    agents: Exclusive<Agents>,
+    cx: TestContext,
+) -> TestResult {
+    let agency = agents.agency();
+    let before = agents.leading().await?;
+    let key = format!("/tests/{}", cx.unique_name("polled"));
+    let set = |value: u32| Transaction::new().set(&key, value);
+    let Written::Committed(index) = agency.write(&set(1)).await? else {
+        return Err("it has no precondition".into());
+    };
+
+    // An election takes entries of the log, too: only one much later ends the poll.
+    let polled = agency.poll(index + 1000, Duration::from_secs(8));
+    let killed = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        agents.server(&before.server).kill().await
+    };
+    let begun = Instant::now();
+    let (polled, killed) = tokio::join!(polled, killed);
+    killed?;
+    assert!(polled?.commit_index >= index);
+    let waited = begun.elapsed();
+    assert!(waited >= Duration::from_millis(7900), "{waited:?}");
+    assert_ne!(agency.leader().await?.server, before.server);
+
+    let written = agency.write(&set(2)).await?;
+    assert!(written.is_committed());
+    let changes = agency.poll(index + 1, Duration::from_secs(8)).await?;
+    let of_key = |entry: &LogEntry| entry.query.get(&key).is_some();
+    assert!(changes.log.iter().any(of_key), "{changes:?}");
+
+    agents.server(&before.server).start().await?;
+    agents.wait_until(healthy()).await?;
+    let gone = agency.write(&Transaction::new().delete(&key)).await?;
+    assert!(gone.is_committed());
+    Ok(())
+}
+
+/// An agency that was asked before asks the same leader again. When that one is frozen, the next one is asked whether it has
+/// what was written, and gets it if not.
+#[armadillo::test(cluster(agents = 3), markers(crash_test, failover))]
+async fn an_agency_writes_once_while_its_leader_is_frozen(
+    agents: Exclusive<Agents>,
+    cx: TestContext,
+) -> TestResult {
+    let agency = agents.agency();
+    let before = agents.leading().await?;
+    let key = format!("/tests/{}", cx.unique_name("frozen-leader"));
+    let one = Transaction::new().increment(&key, 1);
+    assert!(agency.write(&one).await?.is_committed());
+
+    agents.server(&before.server).pause().await?;
+    assert!(agency.write(&one).await?.is_committed());
+    assert_eq!(agency.get::<u32>(&key).await?, Some(2));
+    agents.server(&before.server).resume().await?;
+    agents.wait_until(healthy()).await?;
+    assert_eq!(agency.get::<u32>(&key).await?, Some(2));
+    let gone = agency.write(&Transaction::new().delete(&key)).await?;
+    assert!(gone.is_committed());
     Ok(())
 }
 
