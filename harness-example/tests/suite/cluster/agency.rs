@@ -1,9 +1,49 @@
-//! The agency: reads, and writes with preconditions.
+//! The agency: reads, and writes with preconditions, on two shapes of clusters.
 
 use armadillo::prelude::*;
 
-#[armadillo::test(markers(cluster_coordination))]
-async fn the_plan_names_every_dbserver(cluster: Cluster) -> TestResult {
+/// Three agents, three dbservers, a coordinator, unless the command line says otherwise.
+mod by_default {
+    use super::*;
+
+    #[armadillo::test(markers(cluster_coordination))]
+    async fn the_plan_names_every_dbserver(cluster: Cluster) -> TestResult {
+        every_dbserver_is_planned(&cluster).await
+    }
+
+    #[armadillo::test(markers(cluster_coordination))]
+    async fn a_precondition_keeps_a_write_from_happening_twice(
+        cluster: Cluster,
+        cx: TestContext,
+    ) -> TestResult {
+        happens_once(&cluster, &cx).await
+    }
+}
+
+mod with_two_coordinators {
+    use super::*;
+
+    #[armadillo::test(
+        cluster(dbservers = 2, coordinators = 2),
+        markers(cluster_coordination)
+    )]
+    async fn the_plan_names_every_dbserver(cluster: Cluster) -> TestResult {
+        every_dbserver_is_planned(&cluster).await
+    }
+
+    #[armadillo::test(
+        cluster(dbservers = 2, coordinators = 2),
+        markers(cluster_coordination)
+    )]
+    async fn a_precondition_keeps_a_write_from_happening_twice(
+        cluster: Cluster,
+        cx: TestContext,
+    ) -> TestResult {
+        happens_once(&cluster, &cx).await
+    }
+}
+
+async fn every_dbserver_is_planned(cluster: &Cluster) -> TestResult {
     let planned = cluster.agency().read(&["/arango/Plan/DBServers"]).await?;
     let planned = &planned["arango"]["Plan"]["DBServers"];
     for server in cluster.dbservers() {
@@ -14,11 +54,7 @@ async fn the_plan_names_every_dbserver(cluster: Cluster) -> TestResult {
 }
 
 /// A write with a precondition that does not hold is no error: it has no effect, and says so.
-#[armadillo::test(markers(cluster_coordination))]
-async fn a_precondition_keeps_a_write_from_happening_twice(
-    cluster: Cluster,
-    cx: TestContext,
-) -> TestResult {
+async fn happens_once(cluster: &Cluster, cx: &TestContext) -> TestResult {
     let agency = cluster.agency();
     let key = format!("/tests/{}", cx.unique_name("once"));
     let once = Transaction::new()
@@ -27,12 +63,8 @@ async fn a_precondition_keeps_a_write_from_happening_twice(
     assert!(agency.write(&once).await?.is_committed());
     assert_eq!(agency.write(&once).await?, Written::PreconditionFailed);
     assert_eq!(agency.get::<u64>(&key).await?, Some(1));
-    assert!(
-        agency
-            .write(&Transaction::new().delete(&key))
-            .await?
-            .is_committed()
-    );
+    let delete = Transaction::new().delete(&key);
+    assert!(agency.write(&delete).await?.is_committed());
     assert_eq!(agency.get::<u64>(&key).await?, None);
     Ok(())
 }
