@@ -1,6 +1,6 @@
 //! What happens when servers of a cluster fail. Each test has the cluster for itself; afterwards it is repaired.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use armadillo::arangodb::agency::LogEntry;
 use armadillo::orchestrator::Request;
@@ -20,7 +20,10 @@ async fn another_agent_leads_when_the_leader_is_killed(agents: Exclusive<Agents>
     Ok(())
 }
 
-#[armadillo::test(cluster(agents = 3), markers(crash_test))]
+#[armadillo::test(
+    cluster(agents = 3, dbservers = 2, coordinators = 2),
+    markers(crash_test)
+)]
 async fn an_agency_of_three_writes_while_one_is_frozen(
     agents: Exclusive<Agents>,
     cx: TestContext,
@@ -44,7 +47,10 @@ async fn an_agency_of_three_writes_while_one_is_frozen(
 }
 
 /// A long poll does no harm, so it is asked again of whoever leads next, and its outcome is never unknown.
-#[armadillo::test(cluster(agents = 3), markers(crash_test, failover))]
+#[armadillo::test(
+    cluster(agents = 3, dbservers = 2, coordinators = 2),
+    markers(crash_test, failover)
+)]
 async fn an_agency_is_polled_while_its_leader_is_killed(
     agents: Exclusive<Agents>,
     cx: TestContext,
@@ -57,23 +63,23 @@ async fn an_agency_is_polled_while_its_leader_is_killed(
         return Err("it has no precondition".into());
     };
 
-    // An election takes entries of the log, too: only one much later ends the poll.
-    let polled = agency.poll(index + 1000, Duration::from_secs(8));
-    let killed = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        agents.server(&before.server).kill().await
+    // An election takes entries of the log, too: only those written under the next leader end the poll.
+    let later = index + 50;
+    let polled = agency.poll(later, Duration::from_secs(60));
+    let written = async {
+        // When this is answered, the poll has come to the same agent.
+        agency.get::<u32>(&key).await?;
+        agents.server(&before.server).kill().await?;
+        agency.leader_after(before.term).await?;
+        for value in 2..=60 {
+            assert!(agency.write(&set(value)).await?.is_committed());
+        }
+        TestResult::Ok(())
     };
-    let begun = Instant::now();
-    let (polled, killed) = tokio::join!(polled, killed);
-    killed?;
-    assert!(polled?.commit_index >= index);
-    let waited = begun.elapsed();
-    assert!(waited >= Duration::from_millis(7900), "{waited:?}");
-    assert_ne!(agency.leader().await?.server, before.server);
-
-    let written = agency.write(&set(2)).await?;
-    assert!(written.is_committed());
-    let changes = agency.poll(index + 1, Duration::from_secs(8)).await?;
+    let (polled, written) = tokio::join!(polled, written);
+    written?;
+    let changes = polled?;
+    assert!(changes.commit_index >= later, "{changes:?}");
     let of_key = |entry: &LogEntry| entry.query.get(&key).is_some();
     assert!(changes.log.iter().any(of_key), "{changes:?}");
 
@@ -86,7 +92,10 @@ async fn an_agency_is_polled_while_its_leader_is_killed(
 
 /// An agency that was asked before asks the same leader again. When that one is frozen, the next one is asked whether it has
 /// what was written, and gets it if not.
-#[armadillo::test(cluster(agents = 3), markers(crash_test, failover))]
+#[armadillo::test(
+    cluster(agents = 3, dbservers = 2, coordinators = 2),
+    markers(crash_test, failover)
+)]
 async fn an_agency_writes_once_while_its_leader_is_frozen(
     agents: Exclusive<Agents>,
     cx: TestContext,
@@ -109,7 +118,10 @@ async fn an_agency_writes_once_while_its_leader_is_frozen(
 }
 
 /// One of three agents is no majority, not even if it led: it gives up, and takes no writes until another is back.
-#[armadillo::test(cluster(agents = 3), markers(crash_test, failover))]
+#[armadillo::test(
+    cluster(agents = 3, dbservers = 2, coordinators = 2),
+    markers(crash_test, failover)
+)]
 async fn one_agent_of_three_writes_nothing(
     agents: Exclusive<Agents>,
     cx: TestContext,
