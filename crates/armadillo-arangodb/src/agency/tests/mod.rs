@@ -1,5 +1,8 @@
 //! The agency's client against prepared answers.
 
+mod conflicts;
+mod polls;
+
 use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::{ServerKey, View};
@@ -308,70 +311,6 @@ fn nothing_is_written_where_nobody_leads_any_more() {
     assert!(waited >= limit.mul_f32(0.9), "{waited:?}");
 }
 
-/// What becomes of a transaction with nobody there whom it could be sent to.
-fn refused(transaction: Transaction) -> String {
-    let (error, _) = run_as(view("refused"), vec![], async |view| {
-        let agency = Agency::new(&view);
-        let queries = [Query::Write(transaction.clone())];
-        let error = agency.transact(&queries).await.unwrap_err();
-        assert!(matches!(error, AgencyError::Conflict(_)), "{error}");
-        agency.write(&transaction).await.unwrap_err()
-    });
-    assert!(matches!(error, AgencyError::Conflict(_)), "{error}");
-    assert!(!error.outcome_unknown());
-    error.to_string()
-}
-
-#[test]
-fn what_a_transaction_says_twice_of_one_key_is_refused_before_it_is_sent() {
-    let t = Transaction::new;
-    let of_one_kind = [
-        (
-            Precondition::Contains("a".into()),
-            Precondition::Contains("b".into()),
-            "\"in\"",
-        ),
-        (Precondition::Empty, Precondition::Present, "\"oldEmpty\""),
-        (
-            Precondition::IsArray(true),
-            Precondition::IsArray(false),
-            "\"isArray\"",
-        ),
-    ];
-    for (first, second, kind) in of_one_kind {
-        let text = refused(t().set("/x", 1).when("/k", first).when("//k/", second));
-        assert!(text.contains(kind) && text.contains("on /k in"), "{text}");
-    }
-    let twice = [
-        t().increment("n", 1).increment("n", 1),
-        t().set("/n", 1).delete("n/"),
-        t().push("n", 1).push("//n", 1).set("n", 1),
-    ];
-    for transaction in twice {
-        let text = refused(transaction);
-        assert!(text.contains("two operations on /n in"), "{text}");
-    }
-    assert!(serde_json::to_value(t().pop("n").pop("n")).is_err());
-}
-
-#[test]
-fn what_a_transaction_may_say_of_one_key_is_said_once() {
-    let transaction = Transaction::new()
-        .set("//k//l/", 1)
-        .when("k/l", Precondition::Contains("a".into()))
-        .when("/k/l", Precondition::Contains("a".into()))
-        .when("k/l/", Precondition::IntersectionEmpty(vec!["b".into()]))
-        .when("/k", Precondition::Present);
-    assert_eq!(transaction.conflict(), None);
-    assert_eq!(
-        json!(transaction),
-        json!([
-            {"/k/l": {"op": "set", "new": 1}},
-            {"/k/l": {"in": "a", "intersectionEmpty": ["b"]}, "/k": {"oldEmpty": false}},
-        ])
-    );
-}
-
 #[test]
 fn reads_and_writes_at_once_are_answered_one_by_one() {
     let mut answers = second_leads(5);
@@ -419,84 +358,6 @@ fn a_lost_answer_is_inquired_after_and_changes_are_polled() {
     assert_eq!((known, unknown), (Some(43), None));
     assert_eq!((changes.commit_index, changes.log[0].index), (43, 43));
     assert_eq!(seen[2].line, "GET /_api/agency/poll?index=43&timeout=2.000");
-}
-
-/// How long the agent was to wait, in seconds.
-fn turn(seen: &crate::scripted::Seen) -> f64 {
-    let (_, seconds) = seen.line.split_once("timeout=").unwrap();
-    seconds.parse().unwrap()
-}
-
-/// An answer to a poll when so many entries are committed, with none of them.
-fn committed(index: u64) -> Vec<u8> {
-    let result = json!({"commitIndex": index, "firstIndex": index, "log": []});
-    answer(200, &json!({"result": result}).to_string())
-}
-
-#[test]
-fn a_poll_goes_on_with_the_next_leader_for_what_is_left_of_its_time() {
-    let answers = vec![
-        lost(),
-        answer(503, r#"{"message":"No leader"}"#),
-        sent_on("127.0.0.1:10003"),
-        committed(8),
-        committed(9),
-    ];
-    let (changes, seen) = run_as(view("poll-on"), answers, async |view| {
-        Agency::new(&view)
-            .poll(9, Duration::from_millis(1500))
-            .await
-    });
-    assert_eq!(changes.unwrap().commit_index, 9);
-    assert!((1.4..=1.5).contains(&turn(&seen[0])), "{seen:#?}");
-    assert!(turn(&seen[2]) < turn(&seen[0]), "{seen:#?}");
-    assert!(turn(&seen[4]) < turn(&seen[3]), "{seen:#?}");
-}
-
-#[test]
-fn a_poll_waits_for_fractions_of_a_second_and_no_longer() {
-    let (changes, seen) = run_as(view("poll-short"), vec![committed(8)], async |view| {
-        let agency = Agency::new(&view);
-        let changes = agency.poll(9, Duration::ZERO).await;
-        changes.unwrap()
-    });
-    assert_eq!((changes.commit_index, turn(&seen[0])), (8, 0.0));
-    let (_, seen) = run_as(view("poll-200"), vec![committed(9)], async |view| {
-        Agency::new(&view).poll(9, Duration::from_millis(200)).await
-    });
-    assert!((0.1..=0.2).contains(&turn(&seen[0])), "{seen:#?}");
-}
-
-#[test]
-fn a_poll_without_a_leader_ends_with_its_limit_and_its_wait() {
-    let begun = Instant::now();
-    let (error, _) = run_as(view("poll-nobody"), vec![], async |view| {
-        let agency = Agency::new(&view).with_limit(Duration::from_millis(200));
-        let poll = agency.poll(1, Duration::from_millis(300));
-        poll.await.unwrap_err()
-    });
-    assert!(matches!(error, AgencyError::NoLeader { .. }), "{error}");
-    assert!(!error.outcome_unknown());
-    assert!(
-        begun.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        begun.elapsed()
-    );
-}
-
-#[test]
-fn a_poll_does_not_stay_with_a_frozen_agent() {
-    let begun = Instant::now();
-    let answers = vec![silence(), committed(9)];
-    let (changes, _) = run_as(view("poll-frozen"), answers, async |view| {
-        Agency::new(&view).poll(9, Duration::from_secs(60)).await
-    });
-    assert_eq!(changes.unwrap().commit_index, 9);
-    assert!(
-        begun.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        begun.elapsed()
-    );
 }
 
 #[test]
