@@ -13,13 +13,20 @@ use crate::shards::Shard;
 /// How long a look at the cluster's plan may take.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long one coordinator may take to say where a document belongs: one that is frozen does not answer at all.
+const WHERE: Duration = Duration::from_millis(500);
+
 /// The documents of a collection as registers, for a `Proof`: inserted or replaced, and read, by their keys.
 ///
 /// The clients of the proof are spread over the coordinators: each has one of its own.
 #[derive(Clone, Debug)]
 pub struct ArangoRegisters {
     looks: Collection,
+    coordinators: Vec<ServerKey>,
+    /// At each of the coordinators.
     at: Vec<Collection>,
+    /// The same for those who do not wait.
+    hasty: Vec<Collection>,
 }
 
 /// A register: a document with one attribute.
@@ -39,12 +46,16 @@ impl ArangoRegisters {
             database.collection(collection.name())
         };
         let coordinators = cluster.coordinators();
-        let at = coordinators
-            .iter()
-            .map(|server| by(cluster.client_at(server)));
+        let clients = coordinators.iter().map(|server| cluster.client_at(server));
+        let clients: Vec<ArangoClient> = clients.collect();
         Self {
             looks: by(cluster.client().with_limit(LOOK)),
-            at: at.collect(),
+            at: clients.iter().cloned().map(by).collect(),
+            hasty: clients
+                .iter()
+                .map(|client| by(client.with_limit(WHERE)))
+                .collect(),
+            coordinators,
         }
     }
 
@@ -62,10 +73,21 @@ impl ArangoRegisters {
         if let [only] = &shards[..] {
             return Ok(only.clone());
         }
-        let name = self.looks.responsible_shard(key).await;
-        let name = name.map_err(|error| error.to_string())?;
+        let name = self.responsible_shard(key).await?;
         let found = shards.into_iter().find(|shard| shard.name == name);
         found.ok_or_else(|| format!("there is no shard {name}"))
+    }
+
+    /// The name of the shard that the document belongs to, as the first coordinator says that answers.
+    async fn responsible_shard(&self, key: &str) -> Result<String, String> {
+        let mut why = String::from("there is no coordinator");
+        for collection in &self.hasty {
+            match collection.responsible_shard(key).await {
+                Ok(name) => return Ok(name),
+                Err(error) => why = error.to_string(),
+            }
+        }
+        Err(why)
     }
 }
 
@@ -116,6 +138,10 @@ impl Subject for ArangoRegisters {
         missing.map(Shard::to_string).collect()
     }
 
+    fn fronts(&self) -> Vec<ServerKey> {
+        self.coordinators.clone()
+    }
+
     async fn forget(&self, _prefix: &str) -> Result<(), String> {
         let all = self.at_own_coordinator(0).truncate().await;
         all.map_err(|error| error.to_string())
@@ -135,7 +161,9 @@ mod tests {
         let docs = client.database("db").collection("docs");
         ArangoRegisters {
             looks: docs.clone(),
-            at: vec![docs],
+            coordinators: vec![ServerKey::from("coordinator-1")],
+            at: vec![docs.clone()],
+            hasty: vec![docs],
         }
     }
 

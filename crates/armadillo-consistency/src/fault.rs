@@ -12,6 +12,11 @@ pub enum Fault {
     KillLeader,
     /// The leader is frozen in mid-write, and goes on when another one has led for as long as it took to become leader.
     PauseLeader,
+    /// While nobody writes, the leader is frozen together with one of the servers that clients talk through. When another
+    /// one leads, and writes were acknowledged by way of the other fronts, both go on at the same moment, and what was
+    /// written meanwhile is read through the front that stood still: it still knows the old leader only, and that one may
+    /// not know the new one either.
+    PauseLeaderAndFront,
     /// Leader and a follower are killed at once. Whether anything is acknowledged until they are back is the system's
     /// choice; that it is kept is not.
     KillLeaderAndFollower,
@@ -32,15 +37,26 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::KillLeader,
         Self::PauseLeader,
+        Self::PauseLeaderAndFront,
         Self::KillLeaderAndFollower,
         Self::KillFollowerThenLeader,
         Self::KillFollowerSoonLeader,
         Self::PauseFollowerThenKillLeader,
         Self::KillFollower,
     ];
+
+    /// Whether it must come while a write is in flight.
+    pub(crate) fn is_in_mid_write(self) -> bool {
+        self != Self::PauseLeaderAndFront
+    }
+
+    /// Whether it can happen to a system with so many servers that clients talk through.
+    pub(crate) fn can_happen(self, fronts: usize) -> bool {
+        self != Self::PauseLeaderAndFront || fronts > 1
+    }
 }
 
 impl fmt::Display for Fault {
@@ -48,6 +64,7 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Self::KillLeader => "kill the leader",
             Self::PauseLeader => "pause the leader",
+            Self::PauseLeaderAndFront => "pause the leader and a front",
             Self::KillLeaderAndFollower => "kill leader and follower",
             Self::KillFollowerThenLeader => "kill a follower, then the leader",
             Self::KillFollowerSoonLeader => "kill a follower, soon the leader",

@@ -237,6 +237,19 @@ impl Recorder {
         Some(book.operations.get(*write)?.key.clone())
     }
 
+    /// The keys with a write that began after this moment and is acknowledged by now.
+    pub(crate) fn written_since(&self, moment: Moment) -> BTreeSet<String> {
+        let book = self.book();
+        let writes = book.operations.iter();
+        let since = writes.filter(|one| one.invoked > moment && one.is_acknowledged());
+        since.map(|write| write.key.clone()).collect()
+    }
+
+    /// How many writes wait for an answer.
+    pub(crate) fn under_way(&self) -> usize {
+        self.book().under_way.len()
+    }
+
     /// All keys that somebody has tried to write, whatever became of it.
     pub(crate) fn tried(&self) -> BTreeSet<String> {
         let book = self.book();

@@ -9,18 +9,21 @@ pub mod history;
 pub mod report;
 pub mod subject;
 
+mod counts;
 mod fault;
+mod front;
 mod load;
 mod proof;
 mod random;
 mod round;
 mod servers;
+mod silence;
 mod wait;
 
 pub use check::{Kind, Violation, violations};
 pub use fault::Fault;
 pub use history::{Action, Found, History, Moment, Operation, Recorder};
-pub use proof::{Proof, ProofError};
+pub use proof::{NoProof, Proof, ProofError};
 pub use report::{Report, RoundReport};
 pub use servers::{Act, Servers};
 pub use subject::{Leadership, Subject, Wrote};

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use crate::front::Front;
 use crate::history::{Found, Recorder};
 use crate::random::Random;
+use crate::silence::Silence;
 use crate::subject::{Subject, Wrote};
 use crate::wait::{InVain, until};
 
@@ -23,6 +26,9 @@ const PADDING: usize = 200;
 
 /// How many clients only read, and what is being written. What they see must not be gone later.
 const WATCHERS: usize = 2;
+
+/// How many readers wait at a front that stands still, and how much each of them reads.
+const WAITING: (usize, usize) = (6, 12);
 
 /// How many readers look for the keys of a round afterwards.
 const READERS: usize = 8;
@@ -48,6 +54,7 @@ pub(crate) struct Load<S> {
     /// The number of the next client.
     next: usize,
     over: Arc<AtomicBool>,
+    silence: watch::Sender<Silence>,
 }
 
 impl<S: Subject> Load<S> {
@@ -60,6 +67,7 @@ impl<S: Subject> Load<S> {
             clients: JoinSet::new(),
             next: 0,
             over: Arc::default(),
+            silence: watch::Sender::default(),
         };
         for _ in 0..shape.clients {
             let client = load.client();
@@ -72,6 +80,11 @@ impl<S: Subject> Load<S> {
         load
     }
 
+    /// Says who of those at work begins nothing from now on.
+    pub(crate) fn keep(&self, silence: Silence) {
+        self.silence.send_replace(silence);
+    }
+
     /// So many writes more, all at once, each of a key of its own.
     pub(crate) fn burst(&mut self, writes: usize) {
         for _ in 0..writes {
@@ -81,8 +94,20 @@ impl<S: Subject> Load<S> {
         }
     }
 
-    /// Lets every client end its last operation.
-    pub(crate) async fn stop(mut self) {
+    /// Some readers more, who talk through this front and read these keys one after the other: their first questions wait
+    /// where the front will find them when it goes on.
+    pub(crate) fn read_through(&mut self, front: &Front, keys: &Arc<[String]>) {
+        for _ in 0..WAITING.0 {
+            while !front.serves(self.next) {
+                self.next += 1;
+            }
+            let client = self.client();
+            self.clients.spawn(client.read_some(keys.clone()));
+        }
+    }
+
+    /// Lets every client end its last operation. Writes that begin at once can be had afterwards, too.
+    pub(crate) async fn rest(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         while let Some(ended) = self.clients.join_next().await {
             returned(ended);
@@ -97,6 +122,7 @@ impl<S: Subject> Load<S> {
             shape: self.shape.clone(),
             recorder: self.recorder.clone(),
             random: self.random.branch(),
+            silence: self.silence.subscribe(),
             number,
             written: 0,
         }
@@ -113,6 +139,7 @@ struct Client<S> {
     shape: Shape,
     recorder: Recorder,
     random: Random,
+    silence: watch::Receiver<Silence>,
     number: usize,
     written: usize,
 }
@@ -122,6 +149,7 @@ impl<S: Subject> Client<S> {
         while !over.load(Ordering::Relaxed) {
             // Half of the writes go to keys that are written once: such a key shows a loss whatever comes after it.
             match self.random.below(10) {
+                _ if self.is_silent() => {}
                 0..4 => self.write_own_key().await,
                 4..7 => {
                     let key = self.some_shared_key();
@@ -142,14 +170,28 @@ impl<S: Subject> Client<S> {
         }
     }
 
+    fn is_silent(&self) -> bool {
+        self.silence.borrow().binds(self.number)
+    }
+
     /// Reads what is being written just now. Clients that write wait when a write hangs; this one sees what is there.
     async fn watch(mut self, over: Arc<AtomicBool>) {
         while !over.load(Ordering::Relaxed) {
             let choice = self.random.below(usize::MAX);
-            if let Some(key) = self.recorder.some_under_way(choice) {
+            if let Some(key) = self.recorder.some_under_way(choice)
+                && !self.is_silent()
+            {
                 self.read(&key).await;
             }
             sleep(self.random.time_below(REST)).await;
+        }
+    }
+
+    async fn read_some(mut self, keys: Arc<[String]>) {
+        for _ in 0..WAITING.1 {
+            if let Some(key) = self.random.one_of(&keys) {
+                self.read(key).await;
+            }
         }
     }
 

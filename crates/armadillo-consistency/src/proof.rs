@@ -29,11 +29,45 @@ pub struct Proof {
     /// What the report calls the seed: what makes the choices again.
     told: u64,
     rounds: u32,
-    faults: Vec<Fault>,
+    /// Nothing said: all that the system offers.
+    faults: Option<Vec<Fault>>,
     clients: usize,
     patience: Duration,
     limit: Duration,
     context: Option<TestContext>,
+}
+
+/// Why a proof is not given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoProof {
+    /// No round was wanted. Nothing was started.
+    #[error("0 rounds would prove nothing: at least one must count")]
+    NoRounds,
+    /// No fault was wanted. Nothing was started.
+    #[error("rounds without a fault would prove nothing: at least one is needed")]
+    NoFaults,
+    /// A fault was wanted that cannot happen to this system. Nothing was started.
+    #[error("\"{0}\" cannot happen here: there must be two servers that clients talk through")]
+    NotOffered(Fault),
+    /// There are answers that no register could have given.
+    #[error("round {round} has answers that no register gives, of {keys} keys")]
+    Violations {
+        /// The number of the round, from 1: the last one.
+        round: usize,
+        /// How many keys have such answers.
+        keys: usize,
+    },
+    /// The last round did not come to its end, for this reason.
+    #[error("{0}")]
+    Broken(String),
+    /// Too many rounds proved nothing.
+    #[error("only {counted} of {wanted} rounds count")]
+    TooFew {
+        /// How many count.
+        counted: usize,
+        /// How many were wanted.
+        wanted: u32,
+    },
 }
 
 /// The proof is not given.
@@ -41,7 +75,7 @@ pub struct Proof {
 #[error("{why}\n{report}")]
 pub struct ProofError {
     /// In one sentence.
-    pub why: String,
+    pub why: NoProof,
     /// All rounds until then.
     pub report: Report,
     /// The history of the last of them.
@@ -56,7 +90,7 @@ impl Proof {
             seed,
             told: seed,
             rounds: 10,
-            faults: Fault::ALL.to_vec(),
+            faults: None,
             clients: 6,
             patience: Duration::from_secs(1),
             limit: Duration::from_secs(30),
@@ -76,17 +110,18 @@ impl Proof {
         }
     }
 
-    /// How many rounds are to count. At most twice as many are played, and a few.
+    /// How many rounds are to count, at least one. At most twice as many are played, and a few.
     #[must_use]
     pub fn rounds(mut self, rounds: u32) -> Self {
         self.rounds = rounds;
         self
     }
 
-    /// What happens to servers: one fault after the other, from one that the seed says.
+    /// What happens to servers: one fault after the other, from one that the seed says; at least one. If not said, all that
+    /// can happen to the system.
     #[must_use]
     pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
-        self.faults = faults.into_iter().collect();
+        self.faults = Some(faults.into_iter().collect());
         self
     }
 
@@ -115,6 +150,7 @@ impl Proof {
     /// Plays rounds until enough count.
     ///
     /// # Errors
+    /// Before anything is started, when no round or no fault is wanted, or one that cannot happen to this system.
     /// At the first round with answers that no register could have given, or that does not come to its end; and when too
     /// few rounds count.
     pub async fn run<S: Subject, V: Servers>(
@@ -122,7 +158,14 @@ impl Proof {
         subject: &S,
         servers: &V,
     ) -> Result<Report, ProofError> {
-        let outcome = self.play(subject, servers).await;
+        let outcome = match self.faults_of(subject) {
+            Ok(faults) => self.play(subject, servers, &faults).await,
+            Err(why) => Err(ProofError {
+                why,
+                report: self.empty_report(),
+                history: History::default(),
+            }),
+        };
         if let Some(cx) = &self.context {
             let report = match &outcome {
                 Ok(report) => report,
@@ -140,24 +183,51 @@ impl Proof {
         outcome
     }
 
-    async fn play<S: Subject, V: Servers>(
-        &self,
-        subject: &S,
-        servers: &V,
-    ) -> Result<Report, ProofError> {
-        let mut random = Random::new(self.seed);
-        let first = random.below(self.faults.len());
-        let mut faults = self.faults.iter().cycle().skip(first);
-        let mut report = Report {
+    /// What is to happen to the servers of this system.
+    fn faults_of<S: Subject>(&self, subject: &S) -> Result<Vec<Fault>, NoProof> {
+        if self.rounds == 0 {
+            return Err(NoProof::NoRounds);
+        }
+        let fronts = subject.fronts().len();
+        let can_happen = |fault: &Fault| fault.can_happen(fronts);
+        let Some(wanted) = &self.faults else {
+            return Ok(Fault::ALL.into_iter().filter(can_happen).collect());
+        };
+        match wanted.iter().find(|fault| !can_happen(fault)) {
+            Some(fault) => Err(NoProof::NotOffered(*fault)),
+            None if wanted.is_empty() => Err(NoProof::NoFaults),
+            None => Ok(wanted.clone()),
+        }
+    }
+
+    fn empty_report(&self) -> Report {
+        Report {
             seed: self.told,
             wanted: self.rounds,
             rounds: Vec::new(),
             broken: None,
-        };
+        }
+    }
+
+    /// Plays these faults, at least one.
+    async fn play<S: Subject, V: Servers>(
+        &self,
+        subject: &S,
+        servers: &V,
+        faults: &[Fault],
+    ) -> Result<Report, ProofError> {
+        let mut random = Random::new(self.seed);
+        let first = random.below(faults.len());
+        let mut faults = faults.iter().cycle().skip(first);
+        let mut report = self.empty_report();
         let mut history = History::default();
         let enough = usize::try_from(self.rounds).unwrap_or(usize::MAX);
         let Some(mut fault) = faults.next() else {
-            return Ok(report);
+            return Err(ProofError {
+                why: NoProof::NoFaults,
+                report,
+                history,
+            });
         };
         for number in 1..=self.rounds.saturating_mul(2).saturating_add(SPARE) {
             if report.counted() >= enough {
@@ -226,18 +296,16 @@ impl Proof {
 }
 
 /// Why the proof is not given, if so.
-fn verdict(report: &Report) -> Option<String> {
-    let violations = report.violations().count();
-    if violations > 0 {
+fn verdict(report: &Report) -> Option<NoProof> {
+    let keys = report.violations().count();
+    if keys > 0 {
         let round = report.rounds.len();
-        return Some(format!(
-            "round {round} has answers that no register gives, of {violations} keys"
-        ));
+        return Some(NoProof::Violations { round, keys });
     }
     if let Some(broken) = &report.broken {
-        return Some(broken.clone());
+        return Some(NoProof::Broken(broken.clone()));
     }
-    let counted = report.counted();
-    let is_enough = usize::try_from(report.wanted).is_ok_and(|wanted| counted >= wanted);
-    (!is_enough).then(|| format!("only {counted} of {} rounds count", report.wanted))
+    let (counted, wanted) = (report.counted(), report.wanted);
+    let is_enough = usize::try_from(wanted).is_ok_and(|wanted| counted >= wanted);
+    (!is_enough).then_some(NoProof::TooFew { counted, wanted })
 }

@@ -10,12 +10,15 @@ use armadillo_orchestrator::join::try_join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::counts::Injected;
 use crate::fault::Fault;
-use crate::history::{Action, History, Moment, Operation, Recorder};
+use crate::front::Front;
+use crate::history::Recorder;
 use crate::load::{Load, Shape, read_all, shared_key};
 use crate::random::Random;
 use crate::servers::{Act, Servers};
-use crate::subject::{Leadership, Subject, Wrote};
+use crate::silence::Silence;
+use crate::subject::{Leadership, Subject};
 use crate::wait::{InVain, bound, until};
 
 /// How many writes must be acknowledged before the fault: so many, and up to as many more as the seed says.
@@ -30,8 +33,11 @@ const AFTER: usize = 20;
 /// How long a killed leader and follower stay away, or a leader outlives its follower: up to so long, as the seed says.
 const AWAY: Duration = Duration::from_millis(300);
 
+/// How long questions to a front that stands still may take to get there.
+const SENT: Duration = Duration::from_millis(100);
+
 /// Leader and follower are killed at once: their deaths are seen within this time.
-const AT_ONCE: Duration = Duration::from_millis(50);
+pub(crate) const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// A round that is played.
 pub(crate) struct Round<'a, S, V> {
@@ -56,6 +62,8 @@ pub(crate) struct Played {
     pub(crate) failovers: Vec<Duration>,
     /// How many copies there are beside the leader's.
     followers: usize,
+    /// Whether another server was seen to lead after a fault that hit the leader while a write was in flight.
+    pub(crate) replaced: bool,
     /// Why the round proves nothing.
     pub(crate) not_counted: Option<String>,
 }
@@ -88,18 +96,10 @@ impl fmt::Display for Broken {
 struct Victims {
     /// Those that are killed some time before it.
     beforehand: Vec<ServerKey>,
+    /// Those that it hits all at once, in mid-write unless nobody is to write.
     in_mid_write: Vec<ServerKey>,
-}
-
-/// A fault that was injected.
-struct Injected {
-    /// The last moment before it.
-    begun: Moment,
-    /// The first moment at which it was seen.
-    seen: Moment,
-    since: Instant,
-    /// Between the first and the last server that was seen to be hit.
-    spread: Duration,
+    /// The one among these that clients talk through, if the fault needs one.
+    front: Option<Front>,
 }
 
 impl<S: Subject, V: Servers> Round<'_, S, V> {
@@ -108,14 +108,17 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let random = self.random.branch();
         let mut load = Load::start(self.subject, &self.shape, &self.recorder, random);
         let played = self.under_load(&mut load).await;
-        load.stop().await;
+        load.rest().await;
         let mut played = played?;
         self.read_all().await?;
         if played.not_counted.is_none() {
             // Copies that differ are seen when they lead, one after the other.
             for _ in 0..played.followers {
-                let failover = self.lose_the_leader_of_now().await?;
-                played.failovers.push(failover);
+                self.lose_the_leader_of_now(&mut load, &mut played).await?;
+            }
+            if !played.replaced {
+                let why = "no leader was seen to be replaced while a write was in flight";
+                played.not_counted = Some(why.to_owned());
             }
         }
         let forgotten = self.subject.forget(&self.shape.prefix).await;
@@ -136,20 +139,25 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         };
         self.beforehand(load, &victims.beforehand).await?;
         let (inject, heal) = match self.fault {
-            Fault::PauseLeader => (Act::Pause, Act::Resume),
+            Fault::PauseLeader | Fault::PauseLeaderAndFront => (Act::Pause, Act::Resume),
             _ => (Act::Kill, Act::Start),
         };
-        self.burst(load).await?;
+        match &victims.front {
+            Some(_) => self.silence(load).await?,
+            None => self.burst(load).await?,
+        }
         let injected = self.act(&victims.in_mid_write, inject).await?;
         let mut played = Played {
             followers: before.followers.len(),
             ..Played::default()
         };
-        self.stay(&injected, &victims, &mut played).await?;
+        let replaced = self.stay(load, &injected, &victims, &mut played).await?;
         self.act(&victims.in_mid_write, heal).await?;
+        load.keep(Silence::Over);
         self.acknowledges(AFTER).await?;
         self.in_sync(&[]).await?;
-        self.judge(&before, &injected, &mut played).await?;
+        self.judge(&before, &injected, replaced, &mut played)
+            .await?;
         Ok(played)
     }
 
@@ -179,13 +187,35 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         Ok(())
     }
 
-    /// Whom the fault hits; `None` if it needs a follower, and there is none.
+    /// Lets all writes end. A leader that has one to end when it goes on, or gets one at once, is told by its followers that
+    /// another one leads; only with nothing to do but to answer reads it has to find out by itself.
+    async fn silence(&self, load: &Load<S>) -> Result<(), InVain> {
+        load.keep(Silence::OfAll);
+        let look = || async {
+            match self.recorder.under_way() {
+                0 => Ok(()),
+                writes => Err(format!("{writes} are under way")),
+            }
+        };
+        until(self.limit, "all writes to be answered", look).await
+    }
+
+    /// Whom the fault hits; `None` if it needs a follower or a front, and there is none.
     fn victims(&mut self, before: &Leadership) -> Option<Victims> {
         let leader = before.leader.clone();
+        let mut front = None;
+        if self.fault == Fault::PauseLeaderAndFront {
+            front = Some(Front::one_of(&self.subject.fronts(), &mut self.random)?);
+        }
         let mut follower = || self.random.one_of(&before.followers).cloned();
         let mut beforehand = Vec::new();
         let in_mid_write = match self.fault {
             Fault::KillLeader | Fault::PauseLeader => vec![leader],
+            Fault::PauseLeaderAndFront => {
+                // The order in which they go on: the leader finds the front's questions.
+                let front = front.iter().map(|front| front.server.clone());
+                front.chain([leader]).collect()
+            }
             Fault::KillLeaderAndFollower => vec![leader, follower()?],
             Fault::KillFollowerThenLeader
             | Fault::KillFollowerSoonLeader
@@ -198,28 +228,40 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         Some(Victims {
             beforehand,
             in_mid_write,
+            front,
         })
     }
 
-    /// The time between the fault and its healing.
+    /// The time between the fault and its healing. Whether another server was seen to lead after the leader was hit.
     async fn stay(
         &mut self,
+        load: &mut Load<S>,
         injected: &Injected,
         victims: &Victims,
         played: &mut Played,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         match self.fault {
-            Fault::KillLeader | Fault::PauseLeader => {
+            Fault::KillLeader | Fault::PauseLeader | Fault::PauseLeaderAndFront => {
                 self.another_leader(&victims.in_mid_write).await?;
                 let failover = injected.since.elapsed();
                 played.failovers.push(failover);
+                if let Some(front) = victims.front.clone() {
+                    load.keep(Silence::Behind(front));
+                }
                 self.acknowledges(AFTER).await?;
                 if self.fault == Fault::PauseLeader {
                     // The fault lasts this long: twice the time a failover takes.
                     sleep_until(injected.since + failover * 2).await;
                 }
+                if let Some(front) = &victims.front {
+                    self.ask(load, front, injected).await;
+                }
+                Ok(true)
             }
-            Fault::KillLeaderAndFollower => sleep(self.random.time_below(AWAY)).await,
+            Fault::KillLeaderAndFollower => {
+                sleep(self.random.time_below(AWAY)).await;
+                Ok(false)
+            }
             Fault::KillFollowerThenLeader
             | Fault::KillFollowerSoonLeader
             | Fault::PauseFollowerThenKillLeader => {
@@ -228,61 +270,54 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 self.act(&victims.beforehand, back).await?;
                 // Whether another one may lead depends on the system: with three copies perhaps, with two not.
                 let another = self.another_leader(&victims.in_mid_write);
-                if let Ok(led) = timeout(self.failover * 2, another).await {
-                    led?;
-                    self.acknowledges(AFTER).await?;
-                }
+                let Ok(led) = timeout(self.failover * 2, another).await else {
+                    return Ok(false);
+                };
+                led?;
+                self.acknowledges(AFTER).await?;
+                Ok(true)
             }
-            Fault::KillFollower => self.acknowledges(AFTER).await?,
+            Fault::KillFollower => {
+                self.acknowledges(AFTER).await?;
+                Ok(false)
+            }
         }
-        Ok(())
     }
 
-    /// Whether the round counts.
-    async fn judge(
-        &self,
-        before: &Leadership,
-        injected: &Injected,
+    /// Has a front that stands still find questions when it goes on: for what was written since.
+    async fn ask(&self, load: &mut Load<S>, front: &Front, injected: &Injected) {
+        let keys: Vec<String> = self
+            .recorder
+            .written_since(injected.seen)
+            .into_iter()
+            .collect();
+        load.read_through(front, &keys.into());
+        sleep(SENT).await;
+    }
+
+    /// The server that leads after the first fault is killed in mid-write, too: it was brought up to date by then, or data
+    /// are lost.
+    async fn lose_the_leader_of_now(
+        &mut self,
+        load: &mut Load<S>,
         played: &mut Played,
     ) -> Result<(), Broken> {
-        let History { operations, .. } = self.recorder.history();
-        let under_way: Vec<&Operation> = operations
-            .iter()
-            .filter(|operation| injected.met(operation))
-            .collect();
-        played.in_flight = under_way.len();
-        let mut is_met = false;
-        for operation in under_way {
-            let led = || self.subject.leadership(&operation.key);
-            let led = until(self.limit, &format!("a leader of {}", operation.key), led).await?;
-            is_met = led.group == before.group;
-            if is_met {
-                break;
-            }
-        }
-        if !is_met {
-            played.not_counted = Some("no write was in flight at the fault".to_owned());
-        } else if self.fault == Fault::KillLeaderAndFollower && injected.spread > AT_ONCE {
-            played.not_counted = Some(format!("the two deaths were {:.1?} apart", injected.spread));
-        }
-        Ok(())
-    }
-
-    /// The server that leads after the first fault is killed, too: it was brought up to date by then, or data are lost.
-    async fn lose_the_leader_of_now(&mut self) -> Result<Duration, Broken> {
-        let leader = self.leadership(|_| true, "a leader").await?.leader;
-        let victims = [leader];
+        let before = self.leadership(|_| true, "a leader").await?;
+        let victims = [before.leader];
+        self.burst(load).await?;
         let injected = self.act(&victims, Act::Kill).await?;
         self.another_leader(&victims).await?;
-        let failover = injected.since.elapsed();
+        played.failovers.push(injected.since.elapsed());
+        load.rest().await;
+        let under_way = self.under_way(&injected);
+        played.replaced = played.replaced || self.concerns(&under_way, &before.group).await?;
         self.read_all().await?;
         self.act(&victims, Act::Start).await?;
         self.in_sync(&[]).await?;
         let healthy = self.servers.wait_healthy();
         let last = || "see the health of the deployment".to_owned();
         let healthy = bound(self.limit, "the deployment to be healthy", last, healthy).await?;
-        healthy.map_err(Broken::Servers)?;
-        Ok(failover)
+        healthy.map_err(Broken::Servers)
     }
 
     /// Does the same to several servers at once.
@@ -380,17 +415,4 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
 /// Waits until there are so many; the recorder, which counts, outlives the wait.
 async fn reach(mut count: watch::Receiver<usize>, goal: usize) {
     drop(count.wait_for(|count| *count >= goal).await);
-}
-
-impl Injected {
-    /// Whether a write was surely under way when the fault took effect: it was invoked before, and it was answered after
-    /// the fault was seen, or without a result.
-    fn met(&self, operation: &Operation) -> bool {
-        let Action::Write { wrote, .. } = &operation.action else {
-            return false;
-        };
-        let is_unknown = !matches!(wrote, Some(Wrote::Acknowledged | Wrote::Refused(_)));
-        let end = if is_unknown { self.begun } else { self.seen };
-        operation.invoked < self.begun && operation.returned.is_none_or(|returned| returned > end)
-    }
 }

@@ -30,6 +30,13 @@ pub trait Subject: Clone + Send + Sync + 'static {
     /// sentence each, nothing when all is well.
     fn not_in_sync(&self, except: &[ServerKey]) -> impl Future<Output = Vec<String>> + Send;
 
+    /// The servers that clients talk through and that keep no copies; none where clients talk to those that do. The proof
+    /// relies on client `n` talking through the front `n` modulo their number, and through no other. With less than two
+    /// there is no [`Fault::PauseLeaderAndFront`](crate::Fault): nobody would be left to go on without the frozen one.
+    fn fronts(&self) -> Vec<ServerKey> {
+        Vec::new()
+    }
+
     /// The keys that begin with `prefix` are of no use any more: a round is over.
     fn forget(&self, prefix: &str) -> impl Future<Output = Result<(), String>> + Send {
         let _ = prefix;

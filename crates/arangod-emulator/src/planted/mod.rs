@@ -14,9 +14,11 @@ pub(crate) enum Bug {
     PromoteAnybody,
     /// A follower applies what a former leader sends.
     NoEpochCheck,
+    /// A leader that stood still answers reads without asking whether it still leads.
+    StaleReadAfterPause,
     /// A server answers reads from its own copy, without knowing that it leads, and without waiting
     /// for what is not acknowledged yet.
-    StaleReads,
+    DirtyReads,
     /// A copy that was away keeps what it has.
     ReplayOwnLog,
     /// A restart finds no documents.
@@ -54,7 +56,8 @@ mod switch {
             "drop-without-agency" => Bug::DropWithoutAgency,
             "promote-anybody" => Bug::PromoteAnybody,
             "no-epoch-check" => Bug::NoEpochCheck,
-            "stale-reads" => Bug::StaleReads,
+            "stale-read-after-pause" => Bug::StaleReadAfterPause,
+            "dirty-reads" => Bug::DirtyReads,
             "replay-own-log" => Bug::ReplayOwnLog,
             "forget-on-restart" => Bug::ForgetOnRestart,
             _ => return None,

@@ -114,7 +114,11 @@ impl Leader {
     /// Answers what has changed nothing, if it is sure *now* that nobody else leads: the data were
     /// read before, and whatever another leader may have changed came later.
     fn answer_reads(&self, reads: Vec<Ready>) -> Result<(), Over> {
-        let lease = self.work.cluster.lease();
+        let lease = if planted::has(Bug::StaleReadAfterPause) {
+            Some(self.lease)
+        } else {
+            self.work.cluster.lease()
+        };
         let sure = lease == Some(self.lease);
         for ready in reads {
             if sure {

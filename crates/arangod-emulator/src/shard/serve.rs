@@ -22,7 +22,7 @@ pub(crate) async fn serve(
     name: &str,
 ) -> Result<Answer, ApiError> {
     let shard = server.shards.find(name).ok_or_else(ApiError::not_leader)?;
-    if planted::has(Bug::StaleReads) && !writes(request) {
+    if planted::has(Bug::DirtyReads) && !writes(request) {
         return carry_out(server, shard.place.id, request, true);
     }
     if shard.standing.get() != Standing::Leads || shard.place.database != request.database {

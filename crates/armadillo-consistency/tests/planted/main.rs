@@ -8,7 +8,7 @@ mod toy;
 
 use std::time::Duration;
 
-use armadillo_consistency::{Fault, Kind, Proof, ProofError, Report};
+use armadillo_consistency::{Fault, Kind, NoProof, Proof, ProofError, Report};
 use toy::{Defect, Toy};
 
 /// How many rounds a defect may survive. Each is one of chance: the fault must come at the wrong moment.
@@ -87,6 +87,8 @@ planted! {
     an_acknowledgement_before_the_copies_is_caught: AcknowledgesFirst as Lost | Stale;
     a_write_that_is_acknowledged_and_dropped_is_caught: Drops as Lost | Stale;
     a_read_from_a_deposed_leader_is_caught: ReadsWithoutLease as Stale | Lost;
+    a_read_by_way_of_a_front_that_knows_only_a_deposed_leader_is_caught:
+        ReadsWithoutLeaseBehindAFront as Stale | Lost;
     a_write_applied_twice_is_caught: AppliesTwice as Stale | Lost | BeforeItsTime;
     a_leader_that_lacks_writes_is_caught: PromotesAnybody as Lost | Stale;
     a_copy_that_lacks_writes_is_caught: ClaimsToBeInSync as Lost | Stale;
@@ -99,7 +101,8 @@ async fn a_system_that_does_not_come_back_is_no_proof() {
     let error = play(Some(Defect::NeverFailsOver), 1, 4, &[Fault::KillLeader])
         .await
         .unwrap_err();
-    assert!(error.why.contains("another leader, in vain"), "{error}");
+    let why = error.why.to_string();
+    assert!(why.contains("another leader, in vain"), "{error}");
     assert_eq!(error.report.counted(), 0);
 }
 
@@ -108,8 +111,65 @@ async fn rounds_that_prove_nothing_do_not_count() {
     let toy = Toy::alone();
     let proof = Proof::new(1).rounds(2).faults([Fault::KillFollower]);
     let error = proof.run(&toy, &toy).await.unwrap_err();
-    assert_eq!(error.why, "only 0 of 2 rounds count");
+    assert_eq!(error.why.to_string(), "only 0 of 2 rounds count");
     assert!(error.to_string().contains("has no follower"), "{error}");
+}
+
+/// What only those see whose front was frozen together with the leader, no other fault shows.
+#[tokio::test(start_paused = true)]
+async fn a_front_must_be_frozen_to_see_whom_it_believes_in() {
+    let defect = Some(Defect::ReadsWithoutLeaseBehindAFront);
+    let others: Vec<Fault> = Fault::ALL
+        .into_iter()
+        .filter(|fault| *fault != Fault::PauseLeaderAndFront)
+        .collect();
+    play(defect, 7, PATIENCE, &others).await.unwrap();
+    let error = play(defect, 7, 1, &[Fault::PauseLeaderAndFront]).await;
+    assert!(error.unwrap_err().report.violations().next().is_some());
+}
+
+/// Nothing is asked of the system: a proof of nothing is refused before.
+async fn refused(proof: Proof) -> ProofError {
+    let toy = Toy::alone();
+    let error = proof.run(&toy, &toy).await.unwrap_err();
+    assert_eq!(error.report.rounds.len(), 0);
+    assert_eq!(error.history.marks.len(), 0);
+    error
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_rounds_are_no_proof() {
+    let error = refused(Proof::new(1).rounds(0)).await;
+    assert_eq!(error.why, NoProof::NoRounds);
+    let said = error.to_string();
+    assert!(said.starts_with("0 rounds would prove nothing"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rounds_without_a_fault_are_no_proof() {
+    let error = refused(Proof::new(1).faults([])).await;
+    assert_eq!(error.why, NoProof::NoFaults);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_cannot_happen_is_no_proof() {
+    let faults = [Fault::KillLeader, Fault::PauseLeaderAndFront];
+    let error = refused(Proof::new(1).faults(faults)).await;
+    let why = NoProof::NotOffered(Fault::PauseLeaderAndFront);
+    assert_eq!(error.why, why);
+}
+
+/// The rule holds for each round that counts, also for those whose fault leaves the leader in place.
+#[tokio::test(start_paused = true)]
+async fn a_round_counts_only_if_the_leader_was_replaced_in_mid_write() {
+    let report = play(None, 3, 20, &[Fault::KillFollower]).await.unwrap();
+    assert_eq!(report.counted(), 20);
+    // Leaders end what they have begun before they die.
+    let toy = Toy::dying_slowly();
+    let proof = Proof::new(3).rounds(1).faults([Fault::KillFollower]);
+    let error = proof.run(&toy, &toy).await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("no leader was seen to be replaced"), "{said}");
 }
 
 /// The same seed makes the same choices.

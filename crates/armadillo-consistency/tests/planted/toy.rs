@@ -1,6 +1,6 @@
 //! A replicated store in memory, and the mistakes it can be made to make.
 //!
-//! Three replicas. A write is committed at one moment on all that are in sync, and acknowledged a little later. Who is
+//! Three replicas, and two fronts that clients talk through. A write is committed at one moment on all that are in sync, and acknowledged a little later. Who is
 //! gone for longer than [`GRACE`] is dropped from those in sync, or replaced if it led; who comes back copies everything
 //! from the leader, and is in sync then. Nothing runs in the background: whoever asks something first does what was due.
 
@@ -22,6 +22,9 @@ const TRAVEL: Duration = Duration::from_millis(2);
 /// How long a deposed leader does not notice, if it has that defect.
 const BELIEF: Duration = Duration::from_millis(60);
 
+/// How long a leader that dies slowly has to end what it has begun.
+const LAST_HOUR: Duration = Duration::from_millis(50);
+
 /// What the store does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
@@ -31,6 +34,8 @@ pub(crate) enum Defect {
     Drops,
     /// A leader that was frozen answers reads when it goes on, without asking whether it still leads.
     ReadsWithoutLease,
+    /// The same, but nobody asks it except a front that was frozen, too.
+    ReadsWithoutLeaseBehindAFront,
     /// One write in twenty is done again a little later.
     AppliesTwice,
     /// A server that is not in sync may become leader.
@@ -48,12 +53,15 @@ pub(crate) enum Defect {
 #[derive(Clone)]
 pub(crate) struct Toy {
     defect: Option<Defect>,
+    /// A leader that is killed ends what it has begun.
+    dies_slowly: bool,
     state: Arc<Mutex<State>>,
 }
 
 struct State {
     defect: Option<Defect>,
     replicas: Vec<Replica>,
+    fronts: Vec<Front>,
     leader: usize,
     in_sync: BTreeSet<usize>,
     writes: u64,
@@ -66,6 +74,15 @@ struct Replica {
     gone: Option<Gone>,
     /// Until when it does not notice that it no longer leads.
     believes: Option<Instant>,
+}
+
+/// What clients talk through. As long as it goes on it knows who leads.
+#[derive(Clone, Copy, Default)]
+struct Front {
+    /// Whom it took for the leader when it was frozen.
+    frozen: Option<usize>,
+    /// The same after that, and until when.
+    believes: Option<(usize, Instant)>,
 }
 
 #[derive(Clone, Copy)]
@@ -92,18 +109,27 @@ enum Commit {
 
 impl Toy {
     pub(crate) fn new(defect: Option<Defect>) -> Self {
-        Self::of(3, defect)
+        Self::of(3, 2, defect)
     }
 
-    /// One server without followers.
+    /// One server without followers and fronts.
     pub(crate) fn alone() -> Self {
-        Self::of(1, None)
+        Self::of(1, 0, None)
     }
 
-    fn of(servers: usize, defect: Option<Defect>) -> Self {
+    /// No write is ever in flight when a leader dies.
+    pub(crate) fn dying_slowly() -> Self {
+        Self {
+            dies_slowly: true,
+            ..Self::new(None)
+        }
+    }
+
+    fn of(servers: usize, fronts: usize, defect: Option<Defect>) -> Self {
         let state = State {
             defect,
             replicas: vec![Replica::default(); servers],
+            fronts: vec![Front::default(); fronts],
             leader: 0,
             in_sync: (0..servers).collect(),
             writes: 0,
@@ -111,6 +137,7 @@ impl Toy {
         };
         Self {
             defect,
+            dies_slowly: false,
             state: Arc::new(Mutex::new(state)),
         }
     }
@@ -123,11 +150,42 @@ impl Toy {
         state.copy();
         state
     }
+
+    /// Returns when the front of this client takes what he asks.
+    async fn through(&self, client: usize) {
+        sleep(TRAVEL).await;
+        while self.state().front_of(client).frozen.is_some() {
+            sleep(TRAVEL).await;
+        }
+    }
 }
 
 impl State {
     fn has(&self, defect: Defect) -> bool {
         self.defect == Some(defect)
+    }
+
+    fn front_of(&self, client: usize) -> Front {
+        let front = client.checked_rem(self.fronts.len());
+        front.map(|front| self.fronts[front]).unwrap_or_default()
+    }
+
+    /// Who answers a read of this client.
+    fn reader(&self, client: usize) -> usize {
+        let now = Instant::now();
+        let asked = match self.defect {
+            Some(Defect::ReadsWithoutLease) => Some(client % self.replicas.len()),
+            Some(Defect::ReadsWithoutLeaseBehindAFront) => {
+                let believes = self.front_of(client).believes;
+                believes.and_then(|(leader, until)| (until > now).then_some(leader))
+            }
+            _ => None,
+        };
+        let answers = asked.filter(|asked| {
+            let believes = self.replicas[*asked].believes;
+            believes.is_some_and(|until| until > now)
+        });
+        answers.unwrap_or(self.leader)
     }
 
     fn is_there(&self, replica: usize) -> bool {
@@ -253,9 +311,13 @@ fn key_of(server: usize) -> ServerKey {
     ServerKey::from(format!("toy-{server}").as_str())
 }
 
+fn front_key(front: usize) -> ServerKey {
+    ServerKey::from(format!("front-{front}").as_str())
+}
+
 impl Subject for Toy {
-    async fn write(&self, _client: usize, key: &str, body: &str) -> Wrote {
-        sleep(TRAVEL).await;
+    async fn write(&self, client: usize, key: &str, body: &str) -> Wrote {
+        self.through(client).await;
         let leader = loop {
             let (commit, leader) = {
                 let mut state = self.state();
@@ -277,14 +339,9 @@ impl Subject for Toy {
     }
 
     async fn read(&self, client: usize, key: &str) -> Result<Option<String>, String> {
-        sleep(TRAVEL).await;
+        self.through(client).await;
         let state = self.state();
-        let own = client % state.replicas.len();
-        let believes = state.replicas[own].believes;
-        let server = match believes {
-            Some(until) if until > Instant::now() => own,
-            _ => state.leader,
-        };
+        let server = state.reader(client);
         if state.is_there(server) {
             Ok(state.replicas[server].data.get(key).cloned())
         } else {
@@ -311,6 +368,10 @@ impl Subject for Toy {
             .collect()
     }
 
+    fn fronts(&self) -> Vec<ServerKey> {
+        (0..self.state().fronts.len()).map(front_key).collect()
+    }
+
     async fn forget(&self, prefix: &str) -> Result<(), String> {
         let mut state = self.state();
         for replica in &mut state.replicas {
@@ -323,7 +384,19 @@ impl Subject for Toy {
 impl Servers for Toy {
     async fn act(&self, server: &ServerKey, act: Act) -> Result<(), Failed> {
         sleep(TRAVEL / 2).await;
+        let is_leader = key_of(self.state().leader) == *server;
+        if self.dies_slowly && is_leader && act == Act::Kill {
+            sleep(LAST_HOUR).await;
+        }
         let mut state = self.state();
+        let leader = state.leader;
+        let front = (0..state.fronts.len()).find(|index| front_key(*index) == *server);
+        if let Some(front) = front.and_then(|index| state.fronts.get_mut(index)) {
+            let until = Instant::now() + BELIEF;
+            front.believes = front.frozen.map(|leader| (leader, until));
+            front.frozen = (act == Act::Pause).then_some(leader);
+            return Ok(());
+        }
         let index = (0..state.replicas.len()).find(|index| key_of(*index) == *server);
         let index = index.ok_or("no such server")?;
         let led = state.leader == index;
@@ -338,7 +411,11 @@ impl Servers for Toy {
             }
             Act::Start | Act::Resume => replica.gone = None,
         }
-        if act == Act::Resume && !led && self.defect == Some(Defect::ReadsWithoutLease) {
+        let without_lease = matches!(
+            self.defect,
+            Some(Defect::ReadsWithoutLease | Defect::ReadsWithoutLeaseBehindAFront)
+        );
+        if act == Act::Resume && !led && without_lease {
             replica.believes = Some(Instant::now() + BELIEF);
         }
         Ok(())

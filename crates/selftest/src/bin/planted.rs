@@ -10,6 +10,7 @@ use armadillo::prelude::*;
     cluster(
         agents = 1,
         dbservers = 2,
+        coordinators = 2,
         option("agency.supervision-ok-threshold", "1"),
         option("agency.supervision-grace-period", "2")
     ),
@@ -24,6 +25,7 @@ async fn two_copies(cluster: Exclusive<Cluster>, db: Database, cx: &TestContext)
     cluster(
         agents = 1,
         dbservers = 3,
+        coordinators = 2,
         option("agency.supervision-ok-threshold", "1"),
         option("agency.supervision-grace-period", "2")
     ),

@@ -158,7 +158,12 @@ pub(super) const TABLE: &[Setting] = &[
          consistency; each such test has its own number otherwise.",
     )
     .apply(|options, values| {
-        options.running.rounds = Some(number(values)?);
+        let rounds = number(values)?;
+        if rounds == 0 {
+            let help = "write 1 or more; without it each test plays its own number";
+            return Err(Wrong::new("0 rounds would prove nothing", help));
+        }
+        options.running.rounds = Some(rounds);
         Ok(())
     }),
     Setting::switch("shuffle", HOW, "Run the tests in random order.").apply(|options, values| {

@@ -33,6 +33,7 @@ fn refusals_of_the_command_line() {
         &["--color", "yes"],
         &["--retries", "1.5"],
         &["--repeat", "0"],
+        &["--rounds", "0"],
         &["--seed", "lucky"],
         &["--seed", "1", "--shuffle-seed", "2"],
         &["--ignored", "--include-ignored"],

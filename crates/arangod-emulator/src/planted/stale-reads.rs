@@ -1,6 +1,0 @@
-//! The emulator with one defect: `stale-reads`.
-
-fn main() -> std::process::ExitCode {
-    let args = std::env::args_os().skip(1).collect();
-    arangod_emulator::planted::main("stale-reads", args)
-}
