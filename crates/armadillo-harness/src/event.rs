@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use armadillo_orchestrator::{ServerKey, Topology};
 use serde::{Deserialize, Serialize};
 
-use crate::needs::LeaseMode;
+use crate::needs::{LeaseMode, Need};
 use crate::outcome::Verdict;
 
 /// The version of the format; grows when an old reader would misunderstand.
@@ -46,8 +46,9 @@ pub enum EventKind {
         worker: Option<u32>,
         /// The lease it holds.
         lease: Option<String>,
-        /// The deployment of that lease.
-        deployment: Option<String>,
+        /// The deployments of that lease.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        deployments: Vec<String>,
     },
     /// An attempt of a test ended.
     TestFinished(TestFinished),
@@ -122,10 +123,8 @@ pub enum EventKind {
         lease: String,
         /// The test.
         test: String,
-        /// The deployment.
-        deployment: String,
-        /// Its kind.
-        mode: LeaseMode,
+        /// The deployments it is for, and how.
+        on: Vec<Use>,
         /// How long the test waited for it, in microseconds.
         waited_us: u64,
     },
@@ -133,8 +132,6 @@ pub enum EventKind {
     LeaseReleased {
         /// Its id.
         lease: String,
-        /// The deployment.
-        deployment: String,
     },
     /// Something a person should know that is no verdict.
     Warning {
@@ -204,10 +201,35 @@ pub struct PlannedTest {
     pub place: String,
     /// Its markers, written out.
     pub markers: Vec<String>,
-    /// Its complete topology.
-    pub topology: Option<Topology>,
-    /// Its kind of lease, if it needs a deployment.
-    pub lease: Option<LeaseMode>,
+    /// The deployments it needs, in the order of its arguments; none for a test that needs no deployment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+}
+
+impl PlannedTest {
+    /// The topologies it needs, as text; `None` for a test that needs no deployment.
+    #[must_use]
+    pub fn topologies(&self) -> Option<String> {
+        let texts: Vec<String> = (self.needs.iter())
+            .map(|need| need.topology.to_string())
+            .collect();
+        (!texts.is_empty()).then(|| texts.join(" + "))
+    }
+
+    /// The kinds of lease that are not shared, in the order of its needs.
+    pub fn special_modes(&self) -> impl Iterator<Item = LeaseMode> + '_ {
+        let modes = self.needs.iter().map(|need| need.mode);
+        modes.filter(|mode| *mode != LeaseMode::Shared)
+    }
+}
+
+/// One deployment of a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// The deployment.
+    pub deployment: String,
+    /// How it is used.
+    pub mode: LeaseMode,
 }
 
 /// A program that will be used.
@@ -238,14 +260,91 @@ pub struct TestFinished {
     pub output: Captured,
     /// The worker.
     pub worker: Option<u32>,
-    /// The deployment it used.
-    pub deployment: Option<String>,
-    /// The tests that were on the same deployment at some time while it ran.
-    pub co_tenants: Vec<String>,
-    /// For a test that did not pass: the servers' log lines of its time, by server, shortened.
-    pub server_logs: BTreeMap<ServerKey, String>,
+    /// The deployments it used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deployments: Vec<String>,
+    /// For a test that did not pass: who else used its deployments.
+    #[serde(default, skip_serializing_if = "Company::is_empty")]
+    pub company: Company,
+    /// For a test that did not pass: the servers' log lines of its time, by deployment and server, shortened.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub server_logs: BTreeMap<String, BTreeMap<ServerKey, String>>,
     /// For a test that did not pass: the directory with everything that was collected.
     pub artifacts: Option<String>,
+}
+
+/// Who else used the deployments of a test.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Company {
+    /// The tests whose time on a deployment overlapped with this one's.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub shared_with: Names,
+    /// The tests that had ended there before this one began, since the deployment was last seen to be clean.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub before: Names,
+}
+
+/// The names of tests: the first few of them, so that what is recorded grows with the tests and not with their pairs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// Those that are named, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<String>,
+    /// How many more there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u32,
+}
+
+impl Company {
+    /// Whether nobody else used them.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shared_with.is_empty() && self.before.is_empty()
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl Names {
+    /// How many are named.
+    const NAMED: usize = 10;
+
+    /// The first of these, and how many more there are.
+    #[must_use]
+    pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let all: std::collections::BTreeSet<&str> = names.into_iter().collect();
+        let more = all.len().saturating_sub(Self::NAMED);
+        Self {
+            named: all
+                .into_iter()
+                .take(Self::NAMED)
+                .map(str::to_owned)
+                .collect(),
+            more: u32::try_from(more).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+}
+
+impl std::fmt::Display for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.named.join(", "))?;
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// How long an attempt took, in microseconds.

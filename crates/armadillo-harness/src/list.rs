@@ -6,7 +6,6 @@ use std::fmt::Write;
 use crate::collect::Test;
 use crate::event::{PlannedTest, ProgramInfo};
 use crate::markers::Markers;
-use crate::needs::LeaseMode;
 use crate::options::Format;
 use crate::select::Selected;
 
@@ -111,8 +110,9 @@ pub fn plan_text(
     }
     let mut groups: Vec<(String, Vec<&PlannedTest>)> = Vec::new();
     for test in tests {
-        let topology = test.topology.as_ref().map(ToString::to_string);
-        let title = topology.unwrap_or_else(|| "no deployment".to_owned());
+        let title = test
+            .topologies()
+            .unwrap_or_else(|| "no deployment".to_owned());
         match groups.iter_mut().find(|(name, _)| *name == title) {
             Some((_, group)) => group.push(test),
             None => groups.push((title, vec![test])),
@@ -137,13 +137,9 @@ pub fn plan_text(
 
 /// `  [exclusive; slow, suite("auth")]`.
 fn details(test: &PlannedTest) -> String {
-    let lease = match test.lease {
-        Some(LeaseMode::Exclusive) => Some("exclusive".to_owned()),
-        Some(LeaseMode::Fresh) => Some("fresh".to_owned()),
-        Some(LeaseMode::Shared) | None => None,
-    };
+    let modes = test.special_modes().map(|mode| mode.to_string());
     let markers = (!test.markers.is_empty()).then(|| test.markers.join(", "));
-    let parts: Vec<String> = lease.into_iter().chain(markers).collect();
+    let parts: Vec<String> = modes.chain(markers).collect();
     if parts.is_empty() {
         String::new()
     } else {

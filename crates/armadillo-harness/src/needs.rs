@@ -1,7 +1,7 @@
 //! What a test needs, as a constant: its topology and its kind of lease.
 
-use armadillo_orchestrator::StaticTopology;
 use armadillo_orchestrator::topology::str_eq;
+use armadillo_orchestrator::{StaticTopology, Topology};
 use serde::{Deserialize, Serialize};
 
 /// The three kinds of lease: a test's right to use a deployment for a while.
@@ -14,6 +14,25 @@ pub enum LeaseMode {
     Exclusive,
     /// On a new deployment that ends with the test.
     Fresh,
+}
+
+impl std::fmt::Display for LeaseMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Shared => "shared",
+            Self::Exclusive => "exclusive",
+            Self::Fresh => "fresh",
+        })
+    }
+}
+
+/// One deployment a test needs, as planned.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Need {
+    /// The complete topology.
+    pub topology: Topology,
+    /// The kind of lease.
+    pub mode: LeaseMode,
 }
 
 /// What a test needs. Built at compile time from the types of its arguments and its attribute.

@@ -7,7 +7,7 @@ use armadillo_orchestrator::{PlanError, Settings, Topology};
 
 use crate::collect::Test;
 use crate::event::PlannedTest;
-use crate::needs::LeaseMode;
+use crate::needs::{LeaseMode, Need};
 use crate::options::Running;
 use crate::test_def::TestDef;
 
@@ -17,8 +17,8 @@ pub(crate) struct Planned {
     pub(crate) test: Test,
     /// Its name; repetitions after the first have `#2` and so on behind it.
     pub(crate) name: String,
-    /// Its complete topology and its kind of lease.
-    pub(crate) needs: Option<(Topology, LeaseMode)>,
+    /// The deployments it needs, in the order of its arguments.
+    pub(crate) needs: Vec<Need>,
     /// How long it took in earlier runs.
     pub(crate) expected: Option<Duration>,
     /// The time limit of its body.
@@ -52,14 +52,11 @@ pub(crate) enum PlanProblem {
     Topology { test: String, error: PlanError },
 }
 
-/// The complete topology and the lease of a test.
-pub(crate) fn needs_of(
-    test: &Test,
-    settings: &Settings,
-) -> Result<Option<(Topology, LeaseMode)>, PlanProblem> {
+/// The complete topologies and the kinds of lease of a test.
+pub(crate) fn needs_of(test: &Test, settings: &Settings) -> Result<Vec<Need>, PlanProblem> {
     let def = test.def;
     let Some(wish) = def.wish() else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let system = armadillo_orchestrator::system(&wish.system).ok_or_else(|| {
         let known: Vec<&str> = armadillo_orchestrator::systems()
@@ -83,7 +80,10 @@ pub(crate) fn needs_of(
             test: test.name.clone(),
             error,
         })?;
-    Ok(Some((topology, lease_of(def))))
+    Ok(vec![Need {
+        topology,
+        mode: lease_of(def),
+    }])
 }
 
 /// Tests that crash servers, and measurements, want the deployment for themselves.
@@ -100,7 +100,7 @@ fn lease_of(def: &TestDef) -> LeaseMode {
 
 /// Orders the tests. `expected` says how long a test took in earlier runs.
 pub(crate) fn plan(
-    kept: Vec<(Test, Option<(Topology, LeaseMode)>)>,
+    kept: Vec<(Test, Vec<Need>)>,
     running: &Running,
     seed: u64,
     expected: &dyn Fn(&Test) -> Option<Duration>,
@@ -129,16 +129,16 @@ pub(crate) fn plan(
     }
     let topologies = order_topologies(&tests);
     let rank = |planned: &Planned| {
-        let needs = planned.needs.as_ref();
-        let group =
-            needs.and_then(|(topology, _)| topologies.iter().position(|known| known == topology));
+        let group = |need: &Need| topologies.iter().position(|known| *known == need.topology);
         // Shared leases first, then fresh ones, then those that have the deployment alone and may spoil it.
-        let lease = needs.map_or(0, |(_, lease)| match lease {
+        let lease = |need: &Need| match need.mode {
             LeaseMode::Shared => 0,
             LeaseMode::Fresh => 1,
             LeaseMode::Exclusive => 2,
-        });
-        (group.map_or(0, |group| group + 1), lease)
+        };
+        let first = planned.needs.iter().filter_map(group).min();
+        let last = planned.needs.iter().map(lease).max();
+        (first.map_or(0, |group| group + 1), last.unwrap_or_default())
     };
     if running.shuffle {
         tests.sort_by_cached_key(|planned| {
@@ -161,9 +161,9 @@ pub(crate) fn plan(
 /// The most expensive topology first: it takes longest to start, and what is started first is ready first.
 fn order_topologies(tests: &[Planned]) -> Vec<Topology> {
     let mut shared: BTreeMap<&Topology, u32> = BTreeMap::new();
-    for (topology, lease) in tests.iter().filter_map(|planned| planned.needs.as_ref()) {
-        let count = shared.entry(topology).or_default();
-        *count += u32::from(*lease != LeaseMode::Fresh);
+    for need in tests.iter().flat_map(|planned| &planned.needs) {
+        let count = shared.entry(&need.topology).or_default();
+        *count += u32::from(need.mode != LeaseMode::Fresh);
     }
     let mut topologies: Vec<(u32, u32, &Topology)> = shared
         .into_iter()
@@ -189,8 +189,7 @@ impl Planned {
             test: self.name.clone(),
             place: self.test.place(),
             markers: self.test.written_markers(),
-            topology: self.needs.as_ref().map(|(topology, _)| topology.clone()),
-            lease: self.needs.as_ref().map(|(_, lease)| *lease),
+            needs: self.needs.clone(),
         }
     }
 }

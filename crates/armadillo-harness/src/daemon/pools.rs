@@ -18,7 +18,7 @@ use super::lease::Granted;
 use super::log::EventLog;
 use super::pool::{Held, Pool, PoolId, State, Waiting};
 use super::{lifecycle, repair};
-use crate::event::{EventKind, StartReason};
+use crate::event::{EventKind, StartReason, Use};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{Ask, Grant, Start, Want};
 
@@ -262,8 +262,10 @@ fn grant_all(daemon: &Rc<Daemon>, id: PoolId) {
         daemon.log.emit(EventKind::LeaseGranted {
             lease: lease.clone(),
             test: waiting.test,
-            deployment: deployment.view().deployment.clone(),
-            mode: waiting.mode,
+            on: vec![Use {
+                deployment: deployment.view().deployment.clone(),
+                mode: waiting.mode,
+            }],
             waited_us: u64::try_from(waiting.since.elapsed().as_micros()).unwrap_or(u64::MAX),
         });
         let grant = Grant {

@@ -99,7 +99,6 @@ pub(super) async fn release(
     });
     daemon.log.emit(EventKind::LeaseReleased {
         lease: lease.to_owned(),
-        deployment: deployment.view().deployment.clone(),
     });
     settle(daemon, id);
     Ok(Released {

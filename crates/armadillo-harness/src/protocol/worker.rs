@@ -83,8 +83,8 @@ pub struct Assignment {
     /// How long each phase may take, as far as it is limited: what the waits of a test take their deadlines from.
     #[serde(default)]
     pub phase_limits: PhaseLimits,
-    /// The lease, of a test that needs a deployment.
-    pub lease: Option<Grant>,
+    /// What the test's lease is for, in the order of its needs; empty for a test that needs no deployment.
+    pub leases: Vec<Grant>,
 }
 
 /// The time limits of a test's phases, in milliseconds; `None` is no limit.

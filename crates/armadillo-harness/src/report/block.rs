@@ -18,7 +18,7 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
         verdict(&finished.verdict, &finished.output.text)
     ));
     text.push_str(&earlier(test));
-    if let Some(deployment) = &finished.deployment {
+    for deployment in &finished.deployments {
         let topology = model
             .deployments
             .get(deployment)
@@ -27,11 +27,14 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
             "  deployment: {deployment}{}\n",
             topology.unwrap_or_default()
         ));
-        if !finished.co_tenants.is_empty() {
-            text.push_str(&format!(
-                "  shared with: {}\n",
-                finished.co_tenants.join(", ")
-            ));
+    }
+    let company = &finished.company;
+    for (title, names) in [
+        ("shared with", &company.shared_with),
+        ("used before by", &company.before),
+    ] {
+        if !names.is_empty() {
+            text.push_str(&format!("  {title}: {names}\n"));
         }
     }
     if let Some(artifacts) = &finished.artifacts {
@@ -40,7 +43,7 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
     if let Some(command) = command_line(model, &test.name) {
         text.push_str(&format!("  again: {command}\n"));
     }
-    for (server, log) in &finished.server_logs {
+    for (server, log) in finished.server_logs.values().flatten() {
         text.push_str(&format!("  log of {server} while the test ran:\n"));
         for line in log.lines() {
             text.push_str(&format!("    {line}\n"));

@@ -42,8 +42,7 @@ fn ours() -> Vec<Event> {
         test: (*name).to_owned(),
         place: String::new(),
         markers: Vec::new(),
-        topology: None,
-        lease: None,
+        needs: Vec::new(),
     });
     let started: RunStarted = started(tests.collect(), 0);
     let ignored = outcomes.iter().filter_map(|(name, outcome)| {

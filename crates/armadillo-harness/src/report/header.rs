@@ -37,7 +37,10 @@ pub fn header(started: &RunStarted, color: bool) -> String {
         ));
     }
     for (topology, tests) in by_topology(&started.tests) {
-        let of_mode = |mode| tests.iter().filter(|test| test.lease == Some(mode)).count();
+        let of_mode = |mode| {
+            let uses = |test: &&&PlannedTest| test.special_modes().any(|used| used == mode);
+            tests.iter().filter(uses).count()
+        };
         let special: Vec<String> = [
             (LeaseMode::Exclusive, "exclusive"),
             (LeaseMode::Fresh, "fresh"),
@@ -71,7 +74,7 @@ pub fn header(started: &RunStarted, color: bool) -> String {
 fn by_topology(tests: &[PlannedTest]) -> Vec<(String, Vec<&PlannedTest>)> {
     let mut groups: BTreeMap<Option<String>, Vec<&PlannedTest>> = BTreeMap::new();
     for test in tests {
-        let key = test.topology.as_ref().map(ToString::to_string);
+        let key = test.topologies();
         groups.entry(key).or_default().push(test);
     }
     let named = |key: Option<String>| key.unwrap_or_else(|| "no deployment".to_owned());

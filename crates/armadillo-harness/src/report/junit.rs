@@ -98,7 +98,7 @@ fn case(model: &Model, test: &TestRecord) -> TestCase {
     let mut case = TestCase::new(test.name.as_str(), status);
     if let Some(last) = test.last() {
         case.set_time(Duration::from_micros(last.finished.times.total));
-        if let Some(deployment) = &last.finished.deployment {
+        for deployment in &last.finished.deployments {
             case.add_property(Property::new("deployment", deployment.as_str()));
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::model::{Attempt, Model, TestRecord};
-use crate::event::{PlannedTest, ProgramInfo, StartReason, Times};
+use crate::event::{Company, PlannedTest, ProgramInfo, StartReason, Times};
 use crate::outcome::Verdict;
 
 /// The version of the format; grows when an old reader would misunderstand.
@@ -109,10 +109,12 @@ pub struct AttemptResult {
     pub times: Times,
     /// The worker.
     pub worker: Option<u32>,
-    /// The deployment.
-    pub deployment: Option<String>,
-    /// The tests that were on the same deployment while it ran.
-    pub co_tenants: Vec<String>,
+    /// The deployments it used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deployments: Vec<String>,
+    /// For a failed test: who else used them.
+    #[serde(default, skip_serializing_if = "Company::is_empty")]
+    pub company: Company,
     /// How many bytes it printed.
     pub output_bytes: u64,
     /// What it printed, if it failed.
@@ -237,7 +239,7 @@ fn test_result(model: &Model, test: &TestRecord) -> TestResult {
         }),
         place: planned.map_or_else(String::new, |planned| planned.place.clone()),
         markers: planned.map_or_else(Vec::new, |planned| planned.markers.clone()),
-        topology: planned.and_then(|planned| planned.topology.as_ref().map(ToString::to_string)),
+        topology: planned.and_then(|planned| planned.topologies()),
         verdict: test.verdict().clone(),
         flaky: test.is_flaky(),
         attempts: test.attempts.iter().map(attempt_result).collect(),
@@ -252,8 +254,8 @@ fn attempt_result(attempt: &Attempt) -> AttemptResult {
         verdict: finished.verdict.clone(),
         times: finished.times,
         worker: finished.worker,
-        deployment: finished.deployment.clone(),
-        co_tenants: finished.co_tenants.clone(),
+        deployments: finished.deployments.clone(),
+        company: finished.company.clone(),
         output_bytes: finished.output.bytes,
         output: finished.output.text.clone(),
         artifacts: finished.artifacts.clone(),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use armadillo_orchestrator::{ServerKey, Topology};
 
 use crate::event::{
-    Captured, Event, EventKind, PlannedTest, ProgramInfo, RunStarted, StartReason, TestFinished,
-    Times, VERSION,
+    Captured, Company, Event, EventKind, Names, PlannedTest, ProgramInfo, RunStarted, StartReason,
+    TestFinished, Times, VERSION,
 };
-use crate::needs::LeaseMode;
+use crate::needs::{LeaseMode, Need};
 use crate::outcome::{FailureKind, Verdict};
 
 const CLUSTER: &str = "tally-cluster-members3-1f3a9c20";
@@ -31,13 +31,19 @@ fn cluster() -> Topology {
     }
 }
 
+fn on_the_cluster(mode: LeaseMode) -> Need {
+    Need {
+        topology: cluster(),
+        mode,
+    }
+}
+
 fn planned(test: &str, markers: &[&str], lease: Option<LeaseMode>) -> PlannedTest {
     PlannedTest {
         test: test.to_owned(),
         place: format!("tests/suite/main.rs:{}", test.len()),
         markers: markers.iter().map(|marker| (*marker).to_owned()).collect(),
-        topology: lease.map(|_| cluster()),
-        lease,
+        needs: lease.map(on_the_cluster).into_iter().collect(),
     }
 }
 
@@ -79,7 +85,7 @@ pub(crate) fn begins(us: u64, test: &str, attempt: u32) -> Event {
             attempt,
             worker: Some(1),
             lease: None,
-            deployment: None,
+            deployments: Vec::new(),
         },
     )
 }
@@ -102,8 +108,8 @@ pub(crate) fn ends(us: u64, test: &str, verdict: Verdict, output: &str) -> TestF
             omitted: 0,
         },
         worker: Some(1),
-        deployment: None,
-        co_tenants: Vec::new(),
+        deployments: Vec::new(),
+        company: Company::default(),
         server_logs: BTreeMap::new(),
         artifacts: None,
     }
@@ -117,10 +123,10 @@ pub(crate) fn failed(kind: FailureKind, message: &str) -> Verdict {
 }
 
 fn on_cluster(mut finished: TestFinished) -> TestFinished {
-    finished.deployment = Some(CLUSTER.to_owned());
-    finished.co_tenants = vec!["net::reads".to_owned(), "net::writes".to_owned()];
+    finished.deployments = vec![CLUSTER.to_owned()];
+    finished.company.shared_with = Names::of(["net::reads", "net::writes"]);
     finished.artifacts = Some(format!("target/armadillo/1f3a9c20/tests/{}", finished.test));
-    finished.server_logs = BTreeMap::from([
+    let logs = BTreeMap::from([
         (
             ServerKey::from("member-1"),
             "12:00:01 leader\n12:00:02 bye".to_owned(),
@@ -130,6 +136,7 @@ fn on_cluster(mut finished: TestFinished) -> TestFinished {
             "12:00:02 I am leader now\n".to_owned(),
         ),
     ]);
+    finished.server_logs = BTreeMap::from([(CLUSTER.to_owned(), logs)]);
     finished
 }
 

@@ -116,8 +116,7 @@ fn colours_output_of_successes_times_and_the_seed_are_shown_on_request() {
         test: name.to_owned(),
         place: "tests/suite/main.rs:1".to_owned(),
         markers: Vec::new(),
-        topology: None,
-        lease: None,
+        needs: Vec::new(),
     });
     let events = [
         event(0, EventKind::RunStarted(started(tests.to_vec(), 0))),
@@ -150,8 +149,7 @@ fn a_line_of_terse_characters_ends_where_libtests_does() {
         test: name.clone(),
         place: String::new(),
         markers: Vec::new(),
-        topology: None,
-        lease: None,
+        needs: Vec::new(),
     });
     let mut events = vec![event(0, EventKind::RunStarted(started(tests.collect(), 0)))];
     for name in &names {

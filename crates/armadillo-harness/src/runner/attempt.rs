@@ -42,7 +42,7 @@ pub(super) async fn attempt(
 ) -> Attempted {
     let begun = Instant::now();
     let sequence = assignment.sequence;
-    let lease = assignment.lease.clone();
+    let lease = assignment.leases.first().cloned();
     // If it cannot be sent, the worker is gone, and that is read below.
     let _ = worker.send(&ToWorker::Run(Box::new(assignment))).await;
     let mut output: Option<Vec<u8>> = None;

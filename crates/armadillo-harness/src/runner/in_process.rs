@@ -19,10 +19,10 @@ use super::{RunnerError, files};
 use crate::checking::Policies;
 use crate::client::{DaemonClient, WITHOUT_LIMIT};
 use crate::collect::Test;
-use crate::event::{Captured, EventKind, TestFinished};
+use crate::event::{Captured, Company, EventKind, Names, TestFinished};
 use crate::exit_code::Exit;
 use crate::fixture::{Hooks, ProcessFixtures, execute};
-use crate::needs::LeaseMode;
+use crate::needs::Need;
 use crate::options::{Color, Format, Showing};
 use crate::outcome::{FailureKind, Verdict};
 use crate::plan::Plan;
@@ -64,7 +64,7 @@ impl Stage {
 struct Scene {
     test: Test,
     name: String,
-    needs: Option<(armadillo_orchestrator::Topology, LeaseMode)>,
+    needs: Vec<Need>,
     limit: Duration,
 }
 
@@ -195,7 +195,10 @@ fn perform(stage: &Stage, index: usize) -> Verdict {
         attempt: 1,
         worker: None,
         lease: grant.as_ref().map(|grant| grant.lease.clone()),
-        deployment: grant.as_ref().map(|grant| grant.view.deployment.clone()),
+        deployments: grant
+            .iter()
+            .map(|grant| grant.view.deployment.clone())
+            .collect(),
     });
     let report = match prepare(stage, scene, grant.clone()) {
         Ok(assignment) => {
@@ -242,17 +245,17 @@ fn prepare(stage: &Stage, scene: &Scene, lease: Option<Grant>) -> std::io::Resul
         attachments: files::directory(&stage.directory, &scene.name, 1).join("attachments"),
         limits: stage.limits,
         phase_limits: stage.limits_of(scene),
-        lease,
+        leases: lease.into_iter().collect(),
     })
 }
 
 fn ask(stage: &Stage, scene: &Scene) -> Result<Option<Grant>, String> {
-    let (Some((topology, mode)), Some(client)) = (&scene.needs, &stage.client) else {
+    let (Some(need), Some(client)) = (scene.needs.first(), &stage.client) else {
         return Ok(None);
     };
     let ask = Ask {
-        topology: topology.clone(),
-        mode: *mode,
+        topology: need.topology.clone(),
+        mode: need.mode,
         test: scene.name.clone(),
     };
     block_on(client.post::<Grant>("/v1/leases", &ask, None, WITHOUT_LIMIT)).map(Some)
@@ -304,12 +307,19 @@ fn conclude(
         times: report.times,
         output: Captured::default(),
         worker: None,
-        deployment: grant.map(|grant| grant.view.deployment.clone()),
-        co_tenants: released.co_tenants,
-        server_logs: if verdict.is_failure() {
-            released.server_logs
-        } else {
-            BTreeMap::new()
+        deployments: grant
+            .iter()
+            .map(|grant| grant.view.deployment.clone())
+            .collect(),
+        company: Company {
+            shared_with: Names::of(released.co_tenants.iter().map(String::as_str)),
+            ..Company::default()
+        },
+        server_logs: match grant {
+            Some(grant) if verdict.is_failure() => {
+                BTreeMap::from([(grant.view.deployment.clone(), released.server_logs)])
+            }
+            _ => BTreeMap::new(),
         },
         artifacts: artifacts.is_dir().then(|| artifacts.display().to_string()),
     }));

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::clock::Origin;
 use crate::collect::Test;
-use crate::event::{Captured, EventKind, PlannedTest, RunStarted, TestFinished, Times};
+use crate::event::{Captured, Company, EventKind, PlannedTest, RunStarted, TestFinished, Times};
 use crate::exit_code::Exit;
 use crate::history::History;
 use crate::list;
@@ -303,8 +303,7 @@ fn never_to_begin(test: &Test) -> PlannedTest {
         test: test.name.clone(),
         place: test.place(),
         markers: test.written_markers(),
-        topology: None,
-        lease: None,
+        needs: Vec::new(),
     }
 }
 
@@ -321,8 +320,8 @@ fn never_begun(test: &str, reason: &str) -> TestFinished {
         times: Times::default(),
         output: Captured::default(),
         worker: None,
-        deployment: None,
-        co_tenants: Vec::new(),
+        deployments: Vec::new(),
+        company: Company::default(),
         server_logs: BTreeMap::new(),
         artifacts: None,
     }

@@ -6,11 +6,11 @@ use armadillo_orchestrator::{Program, ProgramError, Programs, Topology};
 
 use crate::collect::Test;
 use crate::event::ProgramInfo;
-use crate::needs::LeaseMode;
+use crate::needs::Need;
 use crate::options::{IgnoredTests, Missing, Options};
 
 /// A test with what it needs.
-pub(super) type Needing = (Test, Option<(Topology, LeaseMode)>);
+pub(super) type Needing = (Test, Vec<Need>);
 
 /// The programs of a run, and the tests that cannot be run for lack of one, or are not to be.
 #[derive(Default)]
@@ -69,9 +69,8 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
         };
         let wanted = (name, named);
         let lacks = |(_, needs): &Needing| {
-            needs
-                .as_ref()
-                .is_some_and(|(topology, _)| wanted_by(topology).contains_key(&wanted))
+            let wants = |need: &Need| wanted_by(&need.topology).contains_key(&wanted);
+            needs.iter().any(wants)
         };
         list.extend(
             tests
@@ -86,7 +85,7 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
 fn wanted(tests: &[Needing]) -> BTreeMap<Wanted, &'static str> {
     let topologies: BTreeSet<&Topology> = tests
         .iter()
-        .filter_map(|(_, needs)| Some(&needs.as_ref()?.0))
+        .flat_map(|(_, needs)| needs.iter().map(|need| &need.topology))
         .collect();
     topologies.into_iter().flat_map(wanted_by).collect()
 }
@@ -94,9 +93,8 @@ fn wanted(tests: &[Needing]) -> BTreeMap<Wanted, &'static str> {
 /// The first test whose topology names this program, and where it is.
 fn named_by(tests: &[Needing], wanted: &Wanted) -> String {
     let names = |(_, needs): &&Needing| {
-        needs
-            .as_ref()
-            .is_some_and(|(topology, _)| wanted_by(topology).contains_key(wanted))
+        let wants = |need: &Need| wanted_by(&need.topology).contains_key(wanted);
+        needs.iter().any(wants)
     };
     let test = tests.iter().find(names).map(|(test, _)| test);
     test.map_or_else(String::new, |test| {
@@ -122,7 +120,7 @@ fn of_other_deployments(tests: &mut Vec<Needing>, options: &Options) -> Vec<(Tes
         return Vec::new();
     }
     let reason = |(test, needs): &Needing| {
-        let (wish, (topology, _)) = (test.def.wish()?, needs.as_ref()?);
+        let (wish, topology) = (test.def.wish()?, &needs.first()?.topology);
         let system = armadillo_orchestrator::system(&topology.system)?;
         system.ignored(&wish, topology, &options.settings)
     };

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::client::{DaemonClient, WITHOUT_LIMIT};
-use crate::needs::LeaseMode;
+use crate::needs::{LeaseMode, Need};
 use crate::plan::{Plan, Planned};
 use crate::protocol::daemon::{Ask, Grant, Want};
 
@@ -84,10 +84,12 @@ impl Schedule {
         let mut plain = VecDeque::new();
         for (test, planned) in plan.tests.iter().enumerate() {
             let job = Job { test, attempt: 1 };
-            match &planned.needs {
+            match planned.needs.first() {
                 None => plain.push_back(job),
-                Some((topology, _)) => {
-                    if let Some(group) = groups.iter_mut().find(|group| group.topology == *topology)
+                Some(need) => {
+                    if let Some(group) = groups
+                        .iter_mut()
+                        .find(|group| group.topology == need.topology)
                     {
                         group.waiting.push_back(job);
                         group.left += share(planned, slots);
@@ -117,7 +119,8 @@ impl Schedule {
     pub(super) async fn begin(self: &Rc<Self>) -> Result<(), crate::client::AskError> {
         for topology in &self.plan.topologies {
             let leases = self.plan.tests.iter().filter(|planned| {
-                matches!(&planned.needs, Some((needed, lease)) if needed == topology && *lease != LeaseMode::Fresh)
+                (planned.needs.first())
+                    .is_some_and(|need| need.topology == *topology && need.mode != LeaseMode::Fresh)
             });
             let want = Want {
                 topology: topology.clone(),
@@ -230,9 +233,9 @@ impl Schedule {
     }
 
     fn left_to_do(&self, job: &Job, groups: &[Group]) -> Duration {
-        let needs = self.plan.tests[job.test].needs.as_ref();
+        let needs = self.plan.tests[job.test].needs.first();
         let group =
-            needs.and_then(|(topology, _)| groups.iter().find(|group| group.topology == *topology));
+            needs.and_then(|need| groups.iter().find(|group| group.topology == need.topology));
         group.map_or(Duration::ZERO, |group| group.left)
     }
 
@@ -246,7 +249,7 @@ impl Schedule {
     }
 
     fn group_of<'a>(&self, job: &Job, state: &'a mut State) -> Option<&'a mut Group> {
-        let (topology, _) = self.plan.tests[job.test].needs.as_ref()?;
+        let topology = &self.plan.tests[job.test].needs.first()?.topology;
         state
             .groups
             .iter_mut()
@@ -280,7 +283,7 @@ impl Schedule {
 
     async fn ask(self: Rc<Self>, job: Job) {
         let planned = &self.plan.tests[job.test];
-        let Some((topology, mode)) = planned.needs.clone() else {
+        let Some(Need { topology, mode }) = planned.needs.first().cloned() else {
             return;
         };
         let ask = Ask {
@@ -363,8 +366,8 @@ impl Schedule {
 /// How long a test keeps its group's deployment busy: alone, or beside as many others as there are slots.
 fn share(planned: &Planned, slots: usize) -> Duration {
     let expected = planned.expected.unwrap_or(UNKNOWN);
-    match planned.needs {
-        Some((_, LeaseMode::Exclusive)) => expected,
+    match planned.needs.first().map(|need| need.mode) {
+        Some(LeaseMode::Exclusive) => expected,
         _ => expected / u32::try_from(slots).unwrap_or(1).max(1),
     }
 }

@@ -11,7 +11,7 @@ use super::ground::Ground;
 use super::output::captured;
 use super::schedule::{Job, Task};
 use super::worker::Worker;
-use crate::event::{EventKind, TestFinished, Times};
+use crate::event::{Company, EventKind, Names, TestFinished, Times};
 use crate::exit_code::Exit;
 use crate::options::Isolation;
 use crate::outcome::{FailureKind, Verdict};
@@ -164,7 +164,10 @@ async fn run_in(
         attempt: job.attempt,
         worker: Some(worker.number),
         lease: grant.map(|grant| grant.lease.clone()),
-        deployment: grant.map(|grant| grant.view.deployment.clone()),
+        deployments: grant
+            .iter()
+            .map(|grant| grant.view.deployment.clone())
+            .collect(),
     });
     let assignment = assignment(
         ground,
@@ -219,7 +222,7 @@ fn assignment(
         } else {
             PhaseLimits::default()
         },
-        lease: grant.cloned(),
+        leases: grant.cloned().into_iter().collect(),
     }
 }
 
@@ -303,12 +306,19 @@ fn finish(ground: &Rc<Ground>, slot: usize, job: &Job, ended: Ended) {
         verdict,
         times: attempted.times,
         worker,
-        deployment: grant.map(|grant| grant.view.deployment),
-        co_tenants: released.co_tenants,
-        server_logs: if failed {
-            released.server_logs
-        } else {
-            BTreeMap::new()
+        deployments: grant
+            .iter()
+            .map(|grant| grant.view.deployment.clone())
+            .collect(),
+        company: Company {
+            shared_with: Names::of(released.co_tenants.iter().map(String::as_str)),
+            ..Company::default()
+        },
+        server_logs: match &grant {
+            Some(grant) if failed => {
+                BTreeMap::from([(grant.view.deployment.clone(), released.server_logs)])
+            }
+            _ => BTreeMap::new(),
         },
         artifacts: files
             .directory

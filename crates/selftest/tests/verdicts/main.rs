@@ -306,7 +306,7 @@ fn those_who_shared_a_server_are_named(all: &Ran) {
         ("servers::fails_in_one_way", "servers::fails_in_its_own_way"),
         ("servers::fails_in_its_own_way", "servers::fails_in_one_way"),
     ] {
-        let tenants = all.test(name)["attempts"][0]["co_tenants"].clone();
+        let tenants = all.test(name)["attempts"][0]["company"]["shared_with"]["named"].clone();
         let tenants = tenants.as_array().expect("a list");
         assert!(tenants.contains(&other.into()), "{name}: {tenants:?}");
     }
