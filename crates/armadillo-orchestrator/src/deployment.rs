@@ -2,6 +2,7 @@
 
 mod evidence;
 mod exits;
+mod expectations;
 #[cfg(test)]
 mod fake;
 mod gates;
@@ -32,6 +33,7 @@ use crate::view::View;
 
 pub use evidence::EvidenceReport;
 pub use exits::Crash;
+pub use expectations::{ExitExpectation, ExpectationError, ExpectationId};
 pub use gates::{BadPlan, check_plan};
 pub use logs::LogMarks;
 pub use look::NotGood;
@@ -55,6 +57,7 @@ pub struct Deployment {
     board: look::Board,
     leaders: leaders::Keeper,
     crashes: Mutex<Vec<Crash>>,
+    expectations: expectations::Expectations,
     /// Counts exits, starts, stages and operations: whoever waits for one of them wakes up.
     changes: watch::Sender<u64>,
     ended: AtomicBool,

@@ -27,7 +27,9 @@ pub mod view;
 pub use applet::{APPLET_WORD, Applet};
 pub use backend::{BackEnd, BackEndError, PlaceRequest, Running, Site};
 pub use deadline::Deadline;
-pub use deployment::{Deployment, Operation, OperationError, StartError, StartRequest};
+pub use deployment::{
+    Deployment, ExitExpectation, Operation, OperationError, StartError, StartRequest,
+};
 pub use health::{Health, State};
 pub use http::{Client, HttpError, Request, Response};
 #[doc(hidden)]

@@ -36,7 +36,7 @@ pub enum Notice {
         server: ServerKey,
         /// How: signal or exit code, and what the system says of it.
         exit: String,
-        /// Whether it was told to. If not, this is a crash.
+        /// Whether it was told to, or a test had said that it would. If not, this is a crash.
         expected: bool,
         /// The last lines it logged, if it was a crash.
         log: Vec<String>,

@@ -3,12 +3,12 @@
 //! The attributes are not in it: `#[armadillo::test]` cannot be mistaken for another `#[test]`.
 
 pub use armadillo_harness::fixture::{
-    Condition, DeploymentHandle, Exclusive, Failed, Faults, Fixture, Fresh, Observe, Orchestrator,
-    Scope, ServerControl, ServerName, TestContext, healthy, when,
+    Condition, DeploymentHandle, Exclusive, ExpectedExit, Failed, Faults, Fixture, Fresh, Observe,
+    Orchestrator, Scope, ServerControl, ServerName, TestContext, healthy, when,
 };
 pub use armadillo_harness::outcome::TestResult;
 pub use armadillo_harness::skip;
-pub use armadillo_orchestrator::{Health, ServerKey};
+pub use armadillo_orchestrator::{Exit, ExitExpectation, Health, ServerKey};
 
 #[cfg(feature = "arangodb")]
 pub use armadillo_arangodb::prelude::*;

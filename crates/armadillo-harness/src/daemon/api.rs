@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use armadillo_orchestrator::{Deadline, Secret};
+use armadillo_orchestrator::{Deadline, Deployment, Secret};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -18,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::Daemon;
 use super::pools::{self, LeaseProblem};
-use super::{lifecycle, release};
+use super::{exits, lifecycle, release};
 use crate::event::Event;
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{
@@ -123,6 +124,16 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
         (&Method::POST, ["v1", "leases", lease, "operate"]) => {
             operate(daemon, lease, &token, parse(&body)?).await
         }
+        (&Method::POST, ["v1", "leases", lease, "expect-exit"]) => {
+            let deployment = owned(daemon, lease, &token)?;
+            let expected = exits::expect(&deployment, &parse(&body)?);
+            json(&expected.map_err(refuse(StatusCode::CONFLICT))?)
+        }
+        (&Method::POST, ["v1", "leases", lease, "see-exit"]) => {
+            let deployment = owned(daemon, lease, &token)?;
+            let seen = exits::see(&deployment, &parse(&body)?).await;
+            json(&seen.map_err(refuse(StatusCode::CONFLICT))?)
+        }
         (&Method::POST, ["v1", "leases", lease, "health"]) => {
             health(daemon, lease, &token, parse(&body)?).await
         }
@@ -180,7 +191,8 @@ async fn lease(daemon: &Rc<Daemon>, ask: Ask) -> Answer {
     json(&grant.ok_or_else(gone)?)
 }
 
-async fn operate(daemon: &Daemon, lease: &str, token: &Secret, request: Operate) -> Answer {
+/// The deployment of a lease under which faults are allowed.
+fn owned(daemon: &Daemon, lease: &str, token: &Secret) -> Result<Arc<Deployment>, Refusal> {
     let (id, deployment) = daemon.pools.find(lease, token)?;
     let mode = daemon
         .pools
@@ -190,6 +202,11 @@ async fn operate(daemon: &Daemon, lease: &str, token: &Secret, request: Operate)
         let error = "others use this deployment: faults need Exclusive<_> or Fresh<_>".to_owned();
         return Err(Refusal(StatusCode::FORBIDDEN, error));
     }
+    Ok(deployment)
+}
+
+async fn operate(daemon: &Daemon, lease: &str, token: &Secret, request: Operate) -> Answer {
+    let deployment = owned(daemon, lease, token)?;
     let deadline = Deadline::after(Duration::from_millis(request.limit_ms));
     let done = deployment
         .operate(&request.server, request.operation, deadline)

@@ -5,6 +5,7 @@
 //! itself. It is the only writer of `events.jsonl`.
 
 mod api;
+mod exits;
 mod fixtures;
 mod lease;
 mod lifecycle;

@@ -70,10 +70,11 @@ pub(super) async fn release(
             format!("{}: {}{said}", crash.server, crash.text)
         })
         .collect();
+    let unmet = deployment.take_unmet_expectations();
     if let Some(crash) = crashes.first() {
         suspect.get_or_insert_with(|| crash.clone());
     }
-    let failed = release.failed || !leaks.is_empty() || !crashes.is_empty();
+    let failed = release.failed || !leaks.is_empty() || !crashes.is_empty() || !unmet.is_empty();
     let server_logs = if failed {
         deployment.logs_since(&marks)
     } else {
@@ -105,6 +106,7 @@ pub(super) async fn release(
         leaks,
         warnings,
         crashes,
+        unmet,
         co_tenants: co_tenants.flatten().unwrap_or_default(),
         server_logs,
         leaders,

@@ -7,6 +7,8 @@
 //! | `POST /v1/leases` | [`Ask`] | [`Grant`], when it is granted |
 //! | `POST /v1/leases/{id}/release` | [`Release`] | [`Released`] |
 //! | `POST /v1/leases/{id}/operate` | [`Operate`] | `{}` when it has been seen to take effect |
+//! | `POST /v1/leases/{id}/expect-exit` | [`Expect`] | [`Expected`] |
+//! | `POST /v1/leases/{id}/see-exit` | [`SeeExit`] | [`SeenExit`], when the exit has been seen |
 //! | `POST /v1/leases/{id}/health` | [`HealthAfter`] | [`VersionedHealth`] |
 //! | `POST /v1/leases/{id}/leaders` | [`Leaders`] | the [`LeadershipLog`] after another look |
 //! | `POST /v1/leases/{id}/fixtures/claim` | [`Claim`] | [`Claimed`] |
@@ -25,8 +27,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use armadillo_orchestrator::deployment::ExpectationId;
 use armadillo_orchestrator::{
-    Health, LeadershipLog, Programs, Secret, ServerKey, Settings, Topology, View,
+    Exit, ExitExpectation, Health, LeadershipLog, Programs, Secret, ServerKey, Settings, Topology,
+    View,
 };
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +126,9 @@ pub struct Released {
     pub warnings: Vec<String>,
     /// Servers that ended by themselves while the lease was held.
     pub crashes: Vec<String>,
+    /// Exits that the test had declared and that did not happen; a test that passed fails for it.
+    #[serde(default)]
+    pub unmet: Vec<String>,
     /// The tests that shared the deployment at some time.
     pub co_tenants: Vec<String>,
     /// The servers' log lines of the lease's time; filled for a failed test, a leak or a crash.
@@ -140,6 +147,38 @@ pub struct Operate {
     pub operation: armadillo_orchestrator::Operation,
     /// How long it may take, in milliseconds.
     pub limit_ms: u64,
+}
+
+/// A declaration of how a server will exit. Only exclusive and fresh leases may.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Expect {
+    /// The server.
+    pub server: ServerKey,
+    /// How.
+    pub expectation: ExitExpectation,
+}
+
+/// An exit that was declared.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Expected {
+    /// Its number.
+    pub expectation: ExpectationId,
+}
+
+/// A wait for an exit that was declared.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SeeExit {
+    /// Its number.
+    pub expectation: ExpectationId,
+    /// How long it may take, in milliseconds.
+    pub limit_ms: u64,
+}
+
+/// The exit of a server.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SeenExit {
+    /// How it ended.
+    pub exit: Exit,
 }
 
 /// A look at the deployment's health once it differs from the version known.

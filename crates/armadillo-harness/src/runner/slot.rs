@@ -349,6 +349,12 @@ pub(super) fn judge(verdict: Verdict, released: &Released) -> Verdict {
                 message: found(&released.crashes),
             }
         }
+        Verdict::Passed | Verdict::Skipped { .. } if !released.unmet.is_empty() => {
+            Verdict::Failed {
+                kind: FailureKind::Failed,
+                message: found(&released.unmet),
+            }
+        }
         Verdict::Passed | Verdict::Skipped { .. } if !released.leaks.is_empty() => {
             Verdict::Failed {
                 kind: FailureKind::Leaked,

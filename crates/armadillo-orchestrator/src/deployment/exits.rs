@@ -66,16 +66,22 @@ impl Deployment {
         let text = self.describe(server, exit);
         // Whoever starts a server judges its end until it is ready: it may be started again.
         let is_starting = server.phase() == Phase::Starting;
-        let expected = server.will_end_expectedly();
+        let expectation = self.expectations.note_exit(key, exit, &text);
+        let meant = expectation.is_some_and(|expectation| expectation.is_met_by(exit));
+        let expected = meant || server.will_end_expectedly();
         let log = if expected {
             Vec::new()
         } else {
             self.last_lines(key, LAST_LINES)
         };
         if !expected && !is_starting {
-            self.remember_crash(server, pid, exit, &log);
+            let text = match expectation {
+                Some(expectation) => format!("{text}, and was expected to {expectation}"),
+                None => text.clone(),
+            };
+            self.remember_crash(server, pid, exit, text, &log);
         }
-        server.ended(exit, &text);
+        server.ended(exit, &text, meant);
         self.notices.send(Notice::ServerExited {
             server: key.clone(),
             exit: text,
@@ -91,6 +97,7 @@ impl Deployment {
         server: &Server,
         pid: Option<u32>,
         exit: Exit,
+        text: String,
         log: &[String],
     ) {
         self.crashes
@@ -100,7 +107,7 @@ impl Deployment {
                 server: server.plan.key.clone(),
                 pid,
                 exit,
-                text: self.describe(server, exit),
+                text,
                 log: log.to_vec(),
             });
     }

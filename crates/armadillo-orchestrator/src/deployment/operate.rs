@@ -236,9 +236,11 @@ impl Deployment {
         match step.server.last_exit() {
             // What a server makes of a request to end is its own affair, but nobody survives or catches this one.
             Some(exit) if verb == Verb::Kill && !exit.is_by(verb) => {
-                let log = self.last_lines(&step.server.plan.key, LAST_LINES);
-                self.remember_crash(step.server, running.pid(), exit, &log);
                 let how = self.describe(step.server, exit);
+                if !step.server.exit_was_meant() {
+                    let log = self.last_lines(&step.server.plan.key, LAST_LINES);
+                    self.remember_crash(step.server, running.pid(), exit, how.clone(), &log);
+                }
                 Err(step.no_effect(&format!("it had ended by itself: {how}")))
             }
             _ => Ok(None),

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::Deployment;
 use super::exits::LAST_LINES;
+use super::expectations::Expectations;
 use super::gates;
 use super::leaders::Keeper;
 use super::look::Board;
@@ -132,6 +133,7 @@ impl Deployment {
             board: Board::default(),
             leaders,
             crashes: Mutex::default(),
+            expectations: Expectations::default(),
             changes: watch::Sender::new(0),
             ended: AtomicBool::new(false),
         })
@@ -235,7 +237,8 @@ impl Deployment {
             }
             let failure = self.failure(server, problem, log_from);
             if let Problem::Exited { exit, .. } = failure.problem {
-                self.remember_crash(server, None, exit, &failure.log);
+                let text = self.describe(server, exit);
+                self.remember_crash(server, None, exit, text, &failure.log);
             }
             return Err(failure);
         }

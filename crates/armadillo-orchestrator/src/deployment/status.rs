@@ -24,7 +24,7 @@ pub enum Phase {
     Running,
     /// It was frozen by an operation.
     Paused,
-    /// It ended as it was told to.
+    /// It ended as it was told to, or as it was expected to.
     Stopped,
     /// It ended by itself.
     Crashed,
@@ -61,6 +61,8 @@ struct Held {
     /// Whether the next exit is one that was asked for.
     expected: bool,
     exit: Option<Exit>,
+    /// Whether a test had declared that exit.
+    meant: bool,
     /// Where its log ended when it was started last.
     log_from: u64,
     watcher: Option<AbortHandle>,
@@ -106,6 +108,11 @@ impl Server {
         self.held(|held| held.expected)
     }
 
+    /// Whether its last exit was one that a test had declared.
+    pub(super) fn exit_was_meant(&self) -> bool {
+        self.held(|held| held.meant)
+    }
+
     /// How its process ended last.
     pub(super) fn last_exit(&self) -> Option<Exit> {
         self.held(|held| held.exit)
@@ -125,6 +132,7 @@ impl Server {
             held.log_from = log_from;
             held.expected = false;
             held.exit = None;
+            held.meant = false;
         });
         self.status.send_replace(ServerStatus {
             phase: Phase::Starting,
@@ -139,12 +147,13 @@ impl Server {
         self.held(|held| held.watcher = Some(watcher));
     }
 
-    /// Takes note of an exit.
-    pub(super) fn ended(&self, exit: Exit, text: &str) {
+    /// Takes note of an exit, and whether a test had declared it.
+    pub(super) fn ended(&self, exit: Exit, text: &str, meant: bool) {
         let expected = self.held(|held| {
             held.running = None;
             held.exit = Some(exit);
-            held.expected
+            held.meant = meant;
+            held.expected || meant
         });
         self.status.send_replace(ServerStatus {
             phase: if expected {

@@ -28,6 +28,16 @@ impl Exit {
         }
     }
 
+    /// An end by this signal, without a core.
+    #[must_use]
+    pub fn by_signal(signal: i32) -> Self {
+        Self {
+            code: None,
+            signal: Some(signal),
+            core: false,
+        }
+    }
+
     /// Whether it ended by the signal of this verb.
     #[must_use]
     pub fn is_by(&self, verb: Verb) -> bool {

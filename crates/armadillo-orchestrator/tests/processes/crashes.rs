@@ -26,7 +26,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
 ];
 
-async fn hit(deployment: &Deployment, server: &ServerKey, path: &str) {
+pub(crate) async fn hit(deployment: &Deployment, server: &ServerKey, path: &str) {
     let address = deployment.view().reach(server, "http").unwrap();
     // The server ends in the middle of it.
     let answer = Client::tcp(address).send(Request::get(path), LIMIT).await;

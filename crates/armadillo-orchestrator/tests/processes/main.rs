@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crashes;
+mod expectations;
 mod faults;
 mod orphans;
 mod server;
@@ -40,6 +41,7 @@ fn scenarios() -> Vec<Scenario> {
         starting::SCENARIOS,
         faults::SCENARIOS,
         crashes::SCENARIOS,
+        expectations::SCENARIOS,
         stopping::SCENARIOS,
         orphans::SCENARIOS,
     ]

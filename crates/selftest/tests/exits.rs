@@ -1,0 +1,61 @@
+//! Servers that end because a test means them to: whom that is charged to, and when it is a failure that they did not.
+
+use armadillo_selftest::{Ran, Suite};
+
+fn run(args: &[&str]) -> Ran {
+    let suite = Suite::new(env!("CARGO_BIN_EXE_exits")).args(["-n", "1"]);
+    suite.args(args).run()
+}
+
+/// Every test, its verdict, and what its message must contain.
+const EXPECTED: &[(&str, &str, &str)] = &[
+    ("sees_what_it_expects", "passed", ""),
+    ("expects_anything_and_leaves_it", "passed", ""),
+    (
+        "expects_what_does_not_happen",
+        "failed",
+        "tally-1 was expected to exit with SIGABRT (signal 6) and did not",
+    ),
+    (
+        "waits_for_what_does_not_happen",
+        "failed",
+        "for tally-1 to exit with SIGABRT (signal 6), in vain: it is running",
+    ),
+    (
+        "expects_something_else",
+        "server_crashed",
+        "tally-1: SIGABRT (signal 6), and was expected to exit with SIGKILL (signal 9)",
+    ),
+    (
+        "expects_one_exit_of_two",
+        "server_crashed",
+        "tally-1: SIGABRT (signal 6)",
+    ),
+    ("finds_a_server", "passed", ""),
+];
+
+#[test]
+fn each_test_ends_as_it_must() {
+    // Twice: what one test did is not charged to the next.
+    let ran = run(&["--repeat", "2"]);
+    assert_eq!(ran.code, Some(101), "{}", ran.said());
+    for (name, verdict, message) in EXPECTED {
+        for name in [(*name).to_owned(), format!("{name}#2")] {
+            assert_eq!(ran.verdict(&name), *verdict, "{name}\n{}", ran.said());
+            let said = ran.message(&name);
+            assert!(said.contains(message), "{name}: {said}");
+        }
+    }
+    assert_eq!(ran.remains(), [""; 0]);
+}
+
+/// The same where the tests are libtest-mimic's.
+#[test]
+fn without_workers_an_exit_that_did_not_happen_is_a_failure_too() {
+    let ran = run(&["--isolation", "none", "--exact", "sees_what_it_expects"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let test = "expects_what_does_not_happen";
+    let ran = run(&["--isolation", "none", "--exact", test]);
+    assert_eq!(ran.code, Some(101), "{}", ran.said());
+    assert!(ran.message(test).ends_with("and did not"), "{}", ran.said());
+}
