@@ -17,8 +17,8 @@ use crate::topology::{ROLE, etcd};
 /// How long a teardown waits for a cluster to delete the test's keys.
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(5);
 
-/// An etcd cluster. As `Etcd` it is shared with other tests; `Exclusive<Etcd>` and `Fresh<Etcd>` are the test's own, and
-/// only they have faults: `cluster.server(&leader).kill()`.
+/// An etcd cluster. As `Etcd` it is shared with other tests; `Exclusive<Etcd>`, `Fresh<Etcd>` and `Unstarted<Etcd>`
+/// are the test's own, and only they have faults: `cluster.server(&leader).kill()`.
 #[derive(Clone)]
 pub struct Etcd {
     orchestrator: Orchestrator,
@@ -83,7 +83,7 @@ impl Fixture for Etcd {
     /// Deletes the test's keys. Where the cluster is the test's own, it may have been left without a leader on purpose:
     /// then it ends with the test, or is repaired and found clean before the next.
     async fn teardown(&self) -> Result<(), Failed> {
-        if self.mode == LeaseMode::Fresh || !self.used.load(Ordering::Relaxed) {
+        if self.mode.is_fresh() || !self.used.load(Ordering::Relaxed) {
             return Ok(());
         }
         let client = self.client().with_limit(TEARDOWN_LIMIT);

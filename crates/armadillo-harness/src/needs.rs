@@ -4,7 +4,7 @@ use armadillo_orchestrator::topology::str_eq;
 use armadillo_orchestrator::{StaticTopology, Topology};
 use serde::{Deserialize, Serialize};
 
-/// The three kinds of lease: a test's right to use a deployment for a while.
+/// The kinds of lease: a test's right to use a deployment for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaseMode {
@@ -14,6 +14,16 @@ pub enum LeaseMode {
     Exclusive,
     /// On a new deployment that ends with the test.
     Fresh,
+    /// The same, of which nothing runs before the test starts it.
+    Unstarted,
+}
+
+impl LeaseMode {
+    /// Whether the deployment is made for the test and ends with it.
+    #[must_use]
+    pub const fn is_fresh(self) -> bool {
+        matches!(self, Self::Fresh | Self::Unstarted)
+    }
 }
 
 impl std::fmt::Display for LeaseMode {
@@ -22,6 +32,7 @@ impl std::fmt::Display for LeaseMode {
             Self::Shared => "shared",
             Self::Exclusive => "exclusive",
             Self::Fresh => "fresh",
+            Self::Unstarted => "unstarted",
         })
     }
 }
@@ -85,6 +96,12 @@ impl Needs {
             (LeaseMode::Fresh, LeaseMode::Exclusive) | (LeaseMode::Exclusive, LeaseMode::Fresh) => {
                 return Err(
                     "a test has one deployment: it cannot be both Exclusive<_> and Fresh<_>",
+                );
+            }
+            (LeaseMode::Unstarted, LeaseMode::Exclusive | LeaseMode::Fresh)
+            | (LeaseMode::Exclusive | LeaseMode::Fresh, LeaseMode::Unstarted) => {
+                return Err(
+                    "a test has one deployment: it cannot be Unstarted<_> and also Exclusive<_> or Fresh<_>",
                 );
             }
             (LeaseMode::Shared, lease) | (lease, _) => lease,

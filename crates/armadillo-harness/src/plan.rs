@@ -133,7 +133,7 @@ pub(crate) fn plan(
         // Shared leases first, then fresh ones, then those that have the deployment alone and may spoil it.
         let lease = |need: &Need| match need.mode {
             LeaseMode::Shared => 0,
-            LeaseMode::Fresh => 1,
+            LeaseMode::Fresh | LeaseMode::Unstarted => 1,
             LeaseMode::Exclusive => 2,
         };
         let first = planned.needs.iter().filter_map(group).min();
@@ -163,7 +163,7 @@ fn order_topologies(tests: &[Planned]) -> Vec<Topology> {
     let mut shared: BTreeMap<&Topology, u32> = BTreeMap::new();
     for need in tests.iter().flat_map(|planned| &planned.needs) {
         let count = shared.entry(&need.topology).or_default();
-        *count += u32::from(need.mode != LeaseMode::Fresh);
+        *count += u32::from(!need.mode.is_fresh());
     }
     let mut topologies: Vec<(u32, u32, &Topology)> = shared
         .into_iter()

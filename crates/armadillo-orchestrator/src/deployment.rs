@@ -3,6 +3,7 @@
 mod evidence;
 mod exits;
 mod expectations;
+mod failing;
 #[cfg(test)]
 mod fake;
 mod gates;
@@ -34,6 +35,7 @@ use crate::view::View;
 pub use evidence::EvidenceReport;
 pub use exits::Crash;
 pub use expectations::{ExitExpectation, ExpectationError, ExpectationId};
+pub use failing::{FailedStart, NotFailed};
 pub use gates::{BadPlan, check_plan};
 pub use logs::LogMarks;
 pub use look::NotGood;

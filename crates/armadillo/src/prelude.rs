@@ -4,7 +4,7 @@
 
 pub use armadillo_harness::fixture::{
     Condition, DeploymentHandle, Exclusive, ExpectedExit, Failed, Faults, Fixture, Fresh, Observe,
-    Orchestrator, Scope, ServerControl, ServerName, TestContext, healthy, when,
+    Orchestrator, Scope, ServerControl, ServerName, TestContext, Unstarted, healthy, when,
 };
 pub use armadillo_harness::outcome::TestResult;
 pub use armadillo_harness::skip;

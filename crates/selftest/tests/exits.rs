@@ -31,6 +31,19 @@ const EXPECTED: &[(&str, &str, &str)] = &[
         "server_crashed",
         "tally-1: SIGABRT (signal 6)",
     ),
+    ("sees_a_start_fail", "passed", ""),
+    (
+        "expects_a_start_to_fail_that_does_not",
+        "failed",
+        "tally-1 was expected to fail while it started, and got ready",
+    ),
+    (
+        "starts_what_cannot_start",
+        "failed",
+        "tally-1 ended while it started: exit code 2: called wrongly",
+    ),
+    ("starts_one_and_then_all", "passed", ""),
+    ("starts_nothing", "passed", ""),
     ("finds_a_server", "passed", ""),
 ];
 
@@ -47,6 +60,21 @@ fn each_test_ends_as_it_must() {
         }
     }
     assert_eq!(ran.remains(), [""; 0]);
+}
+
+/// No deployment of theirs is shared, or used twice.
+#[test]
+fn an_unstarted_deployment_is_a_test_s_own() {
+    let ran = run(&["--exact", "starts_nothing", "starts_one_and_then_all"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let made = ran.events("deployment_starting");
+    assert!(made.len() == 2 && made.iter().all(|made| made["reason"] == "fresh"));
+    let started = ran.events("deployment").into_iter();
+    let started = started.filter(|event| event["notice"]["notice"] == "server_started");
+    assert_eq!(started.count(), 2, "{}", ran.said());
+    let plan = run(&["--plan", "--exact", "starts_nothing"]);
+    let said = plan.said();
+    assert!(said.contains("starts_nothing  [unstarted"), "{said}");
 }
 
 /// The same where the tests are libtest-mimic's.

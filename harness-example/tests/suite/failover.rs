@@ -1,11 +1,14 @@
 //! Failures, with the load of [`Load`] going on: what was acknowledged is found, whoever dies.
 //!
-//! These tests have their cluster for themselves ([`Exclusive`]) or start one ([`Fresh`]). Nothing here sleeps: an operation
+//! These tests have their cluster for themselves ([`Exclusive`]), get a new one ([`Fresh`]) or start it ([`Unstarted`]). Nothing here sleeps: an operation
 //! returns when it was seen to take effect, and everything else waits for a condition until the test's time is over.
 
 use std::time::Duration;
 
+use armadillo::orchestrator::{Client, Request};
 use armadillo::prelude::*;
+
+use serde_json::json;
 
 use crate::load::Load;
 
@@ -109,6 +112,45 @@ async fn a_rolling_restart_is_not_noticed(
     let ledger = load.stop().await?;
     cx.attach("ledger.txt", ledger.summary())?;
     ledger.is_kept_by(client).await
+}
+
+/// A member that is removed from its cluster ends by itself. That is meant, and so no crash.
+#[armadillo::test]
+async fn a_removed_member_leaves(cluster: Fresh<Etcd>) -> TestResult {
+    let client = cluster.client();
+    let member = cluster.members().remove(0);
+    let id = client.status(&member).await?.id;
+    let exit = cluster
+        .server(&member)
+        .expect_exit(ExitExpectation::code(0))
+        .await?;
+    let another = &cluster.orchestrator().endpoints("client")[1];
+    let remove = Request::post("/v3/cluster/member/remove").json(&json!({ "ID": id.to_string() }));
+    let answer = Client::tcp(another)
+        .send(remove, Duration::from_secs(5))
+        .await?;
+    assert!(answer.is_success(), "{}", answer.text());
+    exit.seen().await?;
+    assert_eq!(cluster.known_members().await?.len(), 2);
+    Ok(())
+}
+
+/// A wrong option is found out when a member starts; here that is the test. Nothing runs before it says so.
+#[armadillo::test(etcd(members = 1, option("snapshot-count", "many")))]
+async fn a_member_refuses_a_wrong_option(cluster: Unstarted<Etcd>) -> TestResult {
+    let failed = cluster.server("member-1").start_expecting_failure().await?;
+    assert_eq!(failed.exit.code, Some(2), "{failed}");
+    assert!(failed.log.contains("snapshot-count"), "{}", failed.log);
+    Ok(())
+}
+
+/// A cluster whose members a test starts itself: it forms when a majority is there.
+#[armadillo::test]
+async fn a_cluster_forms_when_all_are_started(cluster: Unstarted<Etcd>) -> TestResult {
+    assert_eq!(cluster.health().await?.percent(), 0);
+    cluster.start_all().await?;
+    cluster.client().put("apples", "3").await?;
+    Ok(())
 }
 
 /// Without a majority nobody leads, and no write is acknowledged. The cluster is left broken: it ends with the test.

@@ -92,3 +92,19 @@ async fn a_new_server_is_empty(server: Fresh<SingleServer>) -> TestResult {
     assert_eq!(server.health().await?.percent(), 0);
     Ok(())
 }
+
+/// A server that is asked to end does so by itself: the test says that this is meant, and then it is no crash. Afterwards
+/// the server is started again for the next test.
+#[armadillo::test]
+async fn a_server_shuts_down_when_asked(server: Exclusive<SingleServer>) -> TestResult {
+    let exit = server
+        .server(server.key())
+        .expect_exit(ExitExpectation::code(0))
+        .await?;
+    let shutdown = Request::delete("/_admin/shutdown");
+    let answer = server.client().request(shutdown).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    exit.seen().await?;
+    assert_eq!(server.health().await?.percent(), 0);
+    Ok(())
+}

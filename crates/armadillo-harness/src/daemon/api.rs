@@ -134,6 +134,17 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
             let seen = exits::see(&deployment, &parse(&body)?).await;
             json(&seen.map_err(refuse(StatusCode::CONFLICT))?)
         }
+        (&Method::POST, ["v1", "leases", lease, "start-all"]) => {
+            let deployment = owned(daemon, lease, &token)?;
+            let started = exits::start_all(&deployment, &parse(&body)?).await;
+            started.map_err(refuse(StatusCode::CONFLICT))?;
+            nothing()
+        }
+        (&Method::POST, ["v1", "leases", lease, "fail-start"]) => {
+            let deployment = owned(daemon, lease, &token)?;
+            let failed = exits::fail_start(&deployment, &parse(&body)?).await;
+            json(&failed.map_err(refuse(StatusCode::CONFLICT))?)
+        }
         (&Method::POST, ["v1", "leases", lease, "health"]) => {
             health(daemon, lease, &token, parse(&body)?).await
         }

@@ -10,6 +10,7 @@ use super::pool::{PoolId, State};
 use super::pools::settle;
 use super::{Daemon, look};
 use crate::event::{EventKind, StartReason};
+use crate::needs::LeaseMode;
 
 /// How long a deployment may take to be ready, before the factor.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -36,13 +37,15 @@ async fn start_deployment(
     reason: StartReason,
 ) -> Result<Arc<Deployment>, String> {
     let pools = &daemon.pools;
-    let (topology, number) = pools
+    let (topology, number, unstarted) = pools
         .with(id, |pool| {
             pool.starts += 1;
             pool.fixtures.clear();
             pool.own_policies = None;
             pool.unseen.clear();
-            (pool.topology.clone(), pool.starts)
+            let next = pool.queue.front().map(|waiting| waiting.mode);
+            let unstarted = next == Some(LeaseMode::Unstarted);
+            (pool.topology.clone(), pool.starts, unstarted)
         })
         .ok_or("the pool is gone")?;
     let system = armadillo_orchestrator::system(&topology.system)
@@ -76,7 +79,13 @@ async fn start_deployment(
         share: None,
         deadline: daemon.limit(START_LIMIT).into(),
     };
-    match Deployment::start(pools.host.clone(), request, pools.notices.clone()).await {
+    let (host, notices) = (pools.host.clone(), pools.notices.clone());
+    let made = if unstarted {
+        Deployment::place(host, request, notices).await
+    } else {
+        Deployment::start(host, request, notices).await
+    };
+    match made {
         Ok(ready) => {
             let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             daemon.log.emit(EventKind::DeploymentReady {

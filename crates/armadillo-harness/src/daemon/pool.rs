@@ -135,7 +135,7 @@ impl Pool {
         }
         let grantable = match self.queue.front()?.mode {
             LeaseMode::Shared => true,
-            LeaseMode::Exclusive | LeaseMode::Fresh => {
+            LeaseMode::Exclusive | LeaseMode::Fresh | LeaseMode::Unstarted => {
                 self.leases.is_empty() && self.unseen.is_empty()
             }
         };

@@ -19,7 +19,6 @@ use super::log::EventLog;
 use super::pool::{Held, Pool, PoolId, State, Waiting};
 use super::{lifecycle, repair};
 use crate::event::{EventKind, StartReason, Use};
-use crate::needs::LeaseMode;
 use crate::protocol::daemon::{Ask, Grant, Start, Want};
 
 /// The pools of a run.
@@ -165,7 +164,7 @@ pub(super) fn ask(daemon: &Rc<Daemon>, ask: Ask) -> oneshot::Receiver<Result<Gra
         since: Instant::now(),
         reply,
     };
-    let fresh = ask.mode == LeaseMode::Fresh;
+    let fresh = ask.mode.is_fresh();
     let known = if fresh {
         None
     } else {

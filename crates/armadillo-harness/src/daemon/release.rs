@@ -120,7 +120,7 @@ fn can_be_looked_at(mode: LeaseMode, deployment: &Deployment) -> bool {
         .servers()
         .values()
         .all(|status| status.phase == Phase::Running);
-    mode != LeaseMode::Fresh && running
+    !mode.is_fresh() && running
 }
 
 /// Purges what a test left that could not clean up itself, and asks the checkers whether something is still there.

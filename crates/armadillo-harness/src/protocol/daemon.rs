@@ -9,6 +9,8 @@
 //! | `POST /v1/leases/{id}/operate` | [`Operate`] | `{}` when it has been seen to take effect |
 //! | `POST /v1/leases/{id}/expect-exit` | [`Expect`] | [`Expected`] |
 //! | `POST /v1/leases/{id}/see-exit` | [`SeeExit`] | [`SeenExit`], when the exit has been seen |
+//! | `POST /v1/leases/{id}/start-all` | [`StartAll`] | `{}` when every server is ready and the whole was good |
+//! | `POST /v1/leases/{id}/fail-start` | [`FailStart`] | a [`FailedStart`](armadillo_orchestrator::deployment::FailedStart) |
 //! | `POST /v1/leases/{id}/health` | [`HealthAfter`] | [`VersionedHealth`] |
 //! | `POST /v1/leases/{id}/leaders` | [`Leaders`] | the [`LeadershipLog`] after another look |
 //! | `POST /v1/leases/{id}/fixtures/claim` | [`Claim`] | [`Claimed`] |
@@ -138,7 +140,7 @@ pub struct Released {
     pub leaders: LeadershipLog,
 }
 
-/// A fault or an operation on one server. Only exclusive and fresh leases may.
+/// A fault or an operation on one server. Only leases on a deployment of one's own may.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Operate {
     /// The server.
@@ -149,7 +151,7 @@ pub struct Operate {
     pub limit_ms: u64,
 }
 
-/// A declaration of how a server will exit. Only exclusive and fresh leases may.
+/// A declaration of how a server will exit. Only leases on a deployment of one's own may.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Expect {
     /// The server.
@@ -179,6 +181,22 @@ pub struct SeeExit {
 pub struct SeenExit {
     /// How it ended.
     pub exit: Exit,
+}
+
+/// A start of every server that does not run. Only leases on a deployment of one's own may.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StartAll {
+    /// How long it may take, in milliseconds.
+    pub limit_ms: u64,
+}
+
+/// A start of a server that is meant to end by itself before it is ready. Only leases on a deployment of one's own may.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FailStart {
+    /// The server.
+    pub server: ServerKey,
+    /// How long it may take, in milliseconds.
+    pub limit_ms: u64,
 }
 
 /// A look at the deployment's health once it differs from the version known.

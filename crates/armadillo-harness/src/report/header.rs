@@ -44,6 +44,7 @@ pub fn header(started: &RunStarted, color: bool) -> String {
         let special: Vec<String> = [
             (LeaseMode::Exclusive, "exclusive"),
             (LeaseMode::Fresh, "fresh"),
+            (LeaseMode::Unstarted, "unstarted"),
         ]
         .into_iter()
         .filter(|(mode, _)| of_mode(*mode) > 0)

@@ -120,7 +120,7 @@ impl Schedule {
         for topology in &self.plan.topologies {
             let leases = self.plan.tests.iter().filter(|planned| {
                 (planned.needs.first())
-                    .is_some_and(|need| need.topology == *topology && need.mode != LeaseMode::Fresh)
+                    .is_some_and(|need| need.topology == *topology && !need.mode.is_fresh())
             });
             let want = Want {
                 topology: topology.clone(),

@@ -90,6 +90,11 @@ impl Deployment {
         self.lines_since(server, 0, count)
     }
 
+    /// What one server has logged from the byte `from` on, at most the last MiB.
+    pub(super) fn log_since(&self, server: &ServerKey, from: u64) -> String {
+        self.log_text(server, from, LOG_LIMIT)
+    }
+
     /// The last lines of what a server has logged from the byte `from` on.
     pub(super) fn lines_since(&self, server: &ServerKey, from: u64, count: usize) -> Vec<String> {
         let text = self.log_text(server, from, TAIL_LIMIT);

@@ -138,13 +138,7 @@ impl Deployment {
     ) -> Result<Done, OperationError> {
         let deadline = deadline.into();
         let begun = Instant::now();
-        let target = self
-            .servers
-            .get(server)
-            .ok_or_else(|| OperationError::Unknown {
-                server: server.clone(),
-                deployment: self.id().to_owned(),
-            })?;
+        let target = self.target(server)?;
         let step = Step {
             operation,
             server: target,
@@ -167,6 +161,16 @@ impl Deployment {
             self.notices.warn(format!("{server} {note}"));
         }
         Ok(Done { took, note })
+    }
+
+    /// The server of that name.
+    pub(super) fn target(&self, server: &ServerKey) -> Result<&Server, OperationError> {
+        self.servers
+            .get(server)
+            .ok_or_else(|| OperationError::Unknown {
+                server: server.clone(),
+                deployment: self.id().to_owned(),
+            })
     }
 
     async fn take_turn(

@@ -107,6 +107,9 @@ pub enum Problem {
     /// The deployment is being stopped.
     #[error("is not started any more: the deployment is being stopped")]
     Ended,
+    /// Another operation on it did not end before the deadline.
+    #[error("cannot be started: another operation on it has not ended")]
+    Busy,
     /// It ended.
     #[error("ended while it started: {text}")]
     Exited {

@@ -40,7 +40,7 @@ const CLEAN_UP_LIMIT: Duration = Duration::from_secs(10);
 
 /// An attempt to start a server. However it ends, also when it is given up: a process that still runs is no longer
 /// starting, and its end is a crash.
-struct Attempt<'a>(&'a Server);
+pub(super) struct Attempt<'a>(pub(super) &'a Server);
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
@@ -60,12 +60,9 @@ impl Deployment {
         notices: UnboundedSender<(String, Notice)>,
     ) -> Result<Arc<Self>, StartError> {
         let deadline = request.deadline;
-        let deployment = Arc::new(Self::place(back_end, request, notices).await?);
+        let deployment = Self::place(back_end, request, notices).await?;
         match deployment.start_all(deadline).await {
-            Ok(()) => {
-                deployment.keep_leadership_log();
-                Ok(deployment)
-            }
+            Ok(()) => Ok(deployment),
             Err(error) => {
                 deployment.end(Deadline::after(CLEAN_UP_LIMIT)).await;
                 Err(error)
@@ -73,11 +70,15 @@ impl Deployment {
         }
     }
 
-    async fn place(
+    /// Gives every server its place, ports and directory, and the deployment its secret, and starts nothing.
+    ///
+    /// # Errors
+    /// When that cannot be.
+    pub async fn place(
         back_end: Arc<dyn BackEnd>,
         request: StartRequest,
         notices: UnboundedSender<(String, Notice)>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Arc<Self>, StartError> {
         let plan = request.system.plan(&request.topology);
         gates::check_plan(&plan).map_err(|source| StartError::Plan {
             topology: request.topology.to_string(),
@@ -123,7 +124,7 @@ impl Deployment {
                 .collect(),
             settings: request.settings,
         };
-        Ok(Self {
+        Ok(Arc::new(Self {
             system: request.system,
             view,
             back_end,
@@ -136,12 +137,29 @@ impl Deployment {
             expectations: Expectations::default(),
             changes: watch::Sender::new(0),
             ended: AtomicBool::new(false),
-        })
+        }))
     }
 
-    async fn start_all(self: &Arc<Self>, deadline: Deadline) -> Result<(), StartError> {
+    /// Starts every server that does not run when its gates open, waits until each is ready and proven to be ours, and until
+    /// the whole was good once. What was started runs on if that fails.
+    ///
+    /// # Errors
+    /// When that cannot be, or is not by the deadline.
+    pub async fn start_all(
+        self: &Arc<Self>,
+        deadline: impl Into<Deadline> + Send,
+    ) -> Result<(), StartError> {
+        let deadline = deadline.into();
+        let crashes_before = self.crashes().len();
         let all = self.servers.values().map(|server| async move {
             self.wait_for_gates(server, deadline).await?;
+            // Nobody else starts it meanwhile.
+            let Some(Ok(_turn)) = deadline.bound(server.turn.acquire()).await else {
+                return Err(self.failure(server, Problem::Busy, server.log_from()));
+            };
+            if server.phase().is_alive() {
+                return Ok(());
+            }
             self.bring_up(server, deadline).await
         });
         let good = async {
@@ -154,9 +172,11 @@ impl Deployment {
                 })
         };
         tokio::select! {
-            done = good => done.map(|_| ()),
-            failure = self.first_crash() => Err(failure.into()),
+            done = good => done.map(|_| ())?,
+            failure = self.first_crash(crashes_before) => return Err(failure.into()),
         }
+        self.keep_leadership_log();
+        Ok(())
     }
 
     /// Waits until the gates of a server have opened.
@@ -180,12 +200,12 @@ impl Deployment {
         }
     }
 
-    /// Waits for a server that was ready to end by itself.
-    async fn first_crash(&self) -> Failure {
+    /// Waits for a server that was ready to end by itself, after so many had.
+    async fn first_crash(&self, before: usize) -> Failure {
         let mut changes = self.changes();
         loop {
             changes.mark_unchanged();
-            if let Some(crash) = self.crashes().into_iter().next() {
+            if let Some(crash) = self.crashes().into_iter().nth(before) {
                 return Failure {
                     server: crash.server,
                     problem: Problem::Exited {
@@ -244,12 +264,28 @@ impl Deployment {
         }
     }
 
+    /// Starts one server, once, and waits until it is ready.
     async fn start_once(
         self: &Arc<Self>,
         server: &Server,
         log_from: u64,
         deadline: Deadline,
     ) -> Result<(), Problem> {
+        let running = self.spawn(server, log_from).await?;
+        let _attempt = Attempt(server);
+        tokio::select! {
+            biased;
+            () = server.gone() => Err(self.ended_early(server, log_from)),
+            reached = self.climb(server, running.as_ref(), deadline) => reached,
+        }
+    }
+
+    /// Starts the process of a server.
+    pub(super) async fn spawn(
+        self: &Arc<Self>,
+        server: &Server,
+        log_from: u64,
+    ) -> Result<Arc<dyn Running>, Problem> {
         let key = &server.plan.key;
         if self.ended.load(Ordering::SeqCst) {
             return Err(Problem::Ended);
@@ -264,16 +300,11 @@ impl Deployment {
         });
         self.watch(server, Arc::clone(&running));
         self.changed();
-        let _attempt = Attempt(server);
-        tokio::select! {
-            biased;
-            () = server.gone() => Err(self.ended_early(server, log_from)),
-            reached = self.climb(server, running.as_ref(), deadline) => reached,
-        }
+        Ok(running)
     }
 
     /// Looks at a server again and again until it is ready.
-    async fn climb(
+    pub(super) async fn climb(
         &self,
         server: &Server,
         running: &dyn Running,
@@ -339,7 +370,7 @@ impl Deployment {
     }
 
     /// What an exit before readiness means for another attempt.
-    fn ended_early(&self, server: &Server, log_from: u64) -> Problem {
+    pub(super) fn ended_early(&self, server: &Server, log_from: u64) -> Problem {
         let exit = server.last_exit().unwrap_or(Exit {
             code: None,
             signal: None,
@@ -361,7 +392,7 @@ impl Deployment {
         }
     }
 
-    fn failure(&self, server: &Server, problem: Problem, log_from: u64) -> Failure {
+    pub(super) fn failure(&self, server: &Server, problem: Problem, log_from: u64) -> Failure {
         Failure {
             server: server.plan.key.clone(),
             problem,

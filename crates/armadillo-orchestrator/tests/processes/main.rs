@@ -15,6 +15,7 @@ mod starting;
 mod stopping;
 mod support;
 mod system;
+mod unstarted;
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -43,6 +44,7 @@ fn scenarios() -> Vec<Scenario> {
         crashes::SCENARIOS,
         expectations::SCENARIOS,
         stopping::SCENARIOS,
+        unstarted::SCENARIOS,
         orphans::SCENARIOS,
     ]
     .concat()

@@ -90,9 +90,23 @@ impl Ground {
         topology: &Topology,
         limit: Duration,
     ) -> Result<Arc<Deployment>, StartError> {
+        let request = self.request(program, topology, limit);
+        let back_end = Arc::new(Local::new(self.processes.clone()));
+        Deployment::start(back_end, request, self.notices.clone()).await
+    }
+
+    /// A deployment with places, of which nothing runs.
+    pub(crate) async fn place(&self, topology: &Topology) -> Arc<Deployment> {
+        let request = self.request(own_program(), topology, LIMIT);
+        let back_end = Arc::new(Local::new(self.processes.clone()));
+        let placed = Deployment::place(back_end, request, self.notices.clone()).await;
+        placed.unwrap()
+    }
+
+    fn request(&self, program: Program, topology: &Topology, limit: Duration) -> StartRequest {
         let mut programs = Programs::default();
         programs.add("row", None, program);
-        let request = StartRequest {
+        StartRequest {
             id: "row-1".into(),
             system: &Row,
             topology: topology.clone(),
@@ -102,9 +116,7 @@ impl Ground {
             secrets: Some(self.path().join("secrets")),
             share: None,
             deadline: Deadline::after(limit),
-        };
-        let back_end = Arc::new(Local::new(self.processes.clone()));
-        Deployment::start(back_end, request, self.notices.clone()).await
+        }
     }
 
     /// What was noticed since the last time.

@@ -1,9 +1,10 @@
-//! Tests whose servers end by themselves, because the tests mean them to. `tests/exits.rs` says how each must end.
+//! Tests whose servers end by themselves, or do not even start, because the tests mean them to. `tests/exits.rs` says how each must end.
 
 use std::time::Duration;
 
 use armadillo::prelude::*;
-use tally_system::Tally;
+use armadillo_selftest::brittle::{Brittle, brittle};
+use tally_system::{Tally, tally};
 
 /// What a server does that is told to crash.
 const ABORT: ExitExpectation = ExitExpectation::signal(6);
@@ -71,6 +72,48 @@ async fn expects_one_exit_of_two(tally: Exclusive<Tally>) -> TestResult {
     tally.crash(SERVER).await;
     Ok(())
 }
+
+#[armadillo::test(brittle(broken))]
+async fn sees_a_start_fail(brittle: Unstarted<Brittle>) -> TestResult {
+    let failed = brittle.server(SERVER).start_expecting_failure().await?;
+    assert_eq!(failed.exit, Exit::with_code(2));
+    assert_eq!(failed.to_string(), "exit code 2: called wrongly");
+    assert_eq!(failed.log, "usage: tally ADDRESS\n");
+    Ok(())
+}
+
+/// Its server starts, and is stopped again.
+#[armadillo::test]
+async fn expects_a_start_to_fail_that_does_not(tally: Unstarted<Tally>) -> TestResult {
+    let server = tally.server(SERVER);
+    let error = server.start_expecting_failure().await.unwrap_err();
+    assert_eq!(tally.health().await?.percent(), 0);
+    Err(error.into())
+}
+
+/// A start that fails and was not meant to.
+#[armadillo::test(brittle(broken))]
+async fn starts_what_cannot_start(brittle: Unstarted<Brittle>) -> TestResult {
+    brittle.server(SERVER).start().await?;
+    Ok(())
+}
+
+/// Nothing runs before the test says so.
+#[armadillo::test(tally(servers = 2))]
+async fn starts_one_and_then_all(tally: Unstarted<Tally>) -> TestResult {
+    assert_eq!(tally.health().await?.percent(), 0);
+    tally.server("tally-2").start().await?;
+    tally.add("tally-2", "visits", 1).await?;
+    assert_eq!(tally.health().await?.percent(), 50);
+    tally.start_all().await?;
+    assert!(tally.health().await?.is_good());
+    assert_eq!(tally.get("tally-2", "visits").await?, 1);
+    Ok(())
+}
+
+/// Nothing has to run at all.
+#[armadillo::test]
+async fn starts_nothing(_tally: Unstarted<Tally>) {}
 
 /// Whatever the others did, there is a server.
 #[armadillo::test]
