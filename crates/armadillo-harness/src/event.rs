@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use armadillo_orchestrator::{ServerKey, Topology};
+use armadillo_orchestrator::{Notice, ServerKey, Topology};
 use serde::{Deserialize, Serialize};
 
 use crate::needs::{LeaseMode, Need};
@@ -79,8 +79,8 @@ pub enum EventKind {
     Deployment {
         /// Its id.
         deployment: String,
-        /// What it says; the orchestrator's `Notice`, as JSON.
-        notice: serde_json::Value,
+        /// What it says.
+        notice: Notice,
     },
     /// A deployment serves leases from now on.
     DeploymentReady {

@@ -318,9 +318,6 @@ impl Daemon {
 /// Puts what deployments say into the event log.
 async fn write_notices(mut incoming: mpsc::UnboundedReceiver<(String, Notice)>, log: Rc<EventLog>) {
     while let Some((deployment, notice)) = incoming.recv().await {
-        match serde_json::to_value(&notice) {
-            Ok(notice) => log.emit(EventKind::Deployment { deployment, notice }),
-            Err(error) => tracing::error!(%error, "a notice cannot be written"),
-        }
+        log.emit(EventKind::Deployment { deployment, notice });
     }
 }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use armadillo_orchestrator::{Notice, Stage};
+
 use super::model::Model;
-use super::paint::{Paint, many, time};
+use super::paint::{Paint, many, one_line, time};
 use super::screen::Live;
 use crate::event::{Event, EventKind};
 
@@ -53,8 +55,10 @@ impl Display {
                     .insert(deployment.clone(), (event.us, String::new()));
             }
             EventKind::Deployment { deployment, notice } => {
-                if let Some((_, stage)) = self.coming_up.get_mut(deployment) {
-                    *stage = notice_text(notice);
+                if let Some((_, stage)) = self.coming_up.get_mut(deployment)
+                    && let Some(reached) = progress(notice)
+                {
+                    *stage = one_line(&reached);
                 }
             }
             EventKind::DeploymentReady { deployment, .. } => {
@@ -138,21 +142,17 @@ impl Display {
     }
 }
 
-/// The words of a notice: its kind and its texts, whatever its shape.
-fn notice_text(notice: &serde_json::Value) -> String {
+/// What a notice says of how far a deployment has come; `None` if it says nothing of that.
+fn progress(notice: &Notice) -> Option<String> {
     match notice {
-        serde_json::Value::String(text) => text.replace('_', " "),
-        serde_json::Value::Object(fields) => {
-            let words = fields.iter().map(|(key, value)| match value {
-                serde_json::Value::Object(_) => {
-                    format!("{} {}", key.replace('_', " "), notice_text(value))
-                }
-                serde_json::Value::String(text) => text.replace('_', " "),
-                _ => String::new(),
-            });
-            let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
-            words.join(" ")
-        }
-        _ => String::new(),
+        Notice::ServerStarted { server, .. } => Some(format!("{server} started")),
+        Notice::ServerReached { server, stage, .. } => Some(match stage {
+            Stage::Started => format!("{server} started"),
+            Stage::Answering => format!("{server} answers"),
+            Stage::Ready => format!("{server} is ready"),
+        }),
+        Notice::ServerExited { server, exit, .. } => Some(format!("{server} ended: {exit}")),
+        Notice::Warning { text } => Some(text.clone()),
+        _ => None,
     }
 }

@@ -1,8 +1,9 @@
 //! A run with every kind of verdict, as its events: what the snapshots of all formats are made of.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use armadillo_orchestrator::{ServerKey, Topology};
+use armadillo_orchestrator::{Notice, ServerKey, Stage, Topology};
 
 use crate::event::{
     Captured, Company, Event, EventKind, Names, PlannedTest, ProgramInfo, RunStarted, StartReason,
@@ -154,7 +155,11 @@ fn cluster_comes_up(events: &mut Vec<Event>) {
         100_000,
         EventKind::Deployment {
             deployment: deployment(),
-            notice: serde_json::json!({"reached": {"server": "member-1", "stage": "answering"}}),
+            notice: Notice::ServerReached {
+                server: "member-1".into(),
+                stage: Stage::Answering,
+                after: Duration::from_millis(99),
+            },
         },
     ));
     events.push(event(
