@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use armadillo_orchestrator::APPLET_WORD;
 
 use crate::exit_code::Exit;
+use crate::report::console;
 use crate::{daemon, runner, warden, worker};
 
 /// How deep runs may be nested in each other: a test that runs cargo, whose tests run cargo again.
@@ -27,10 +28,10 @@ pub fn main() -> ExitCode {
         .and_then(|depth| depth.parse::<u32>().ok())
         .unwrap_or(0);
     if depth > DEEPEST {
-        eprintln!(
-            "armadillo: this run is nested {depth} deep in other runs ({DEPTH}={depth}). A test most likely starts its own \
+        console::note(format_args!(
+            "this run is nested {depth} deep in other runs ({DEPTH}={depth}). A test most likely starts its own \
              test executable; start it with a filter, or unset {DEPTH} if this is on purpose."
-        );
+        ));
         return Exit::Harness.into();
     }
     runner::main(&args[1..], depth)
@@ -38,7 +39,9 @@ pub fn main() -> ExitCode {
 
 fn applet(args: &[OsString]) -> ExitCode {
     let Some((name, rest)) = args.split_first() else {
-        eprintln!("armadillo: `{APPLET_WORD}` starts a part of the harness and wants its name");
+        console::note(format_args!(
+            "`{APPLET_WORD}` starts a part of the harness and wants its name"
+        ));
         return Exit::Usage.into();
     };
     match name.to_str() {
@@ -49,10 +52,10 @@ fn applet(args: &[OsString]) -> ExitCode {
             (applet.main)(rest.to_vec())
         }
         _ => {
-            eprintln!(
-                "armadillo: this executable has no part named `{}`",
+            console::note(format_args!(
+                "this executable has no part named `{}`",
                 name.display()
-            );
+            ));
             Exit::Usage.into()
         }
     }

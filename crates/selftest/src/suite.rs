@@ -160,6 +160,14 @@ impl Running {
         runs_in(&self.home.path().join("runs"))
     }
 
+    /// What its runs have written to their files of this name so far.
+    #[must_use]
+    pub fn file(&self, name: &str) -> String {
+        let runs = self.home.path().join("runs");
+        let files = self.runs().into_iter().map(|run| runs.join(run).join(name));
+        files.map(|path| text(&path)).collect()
+    }
+
     /// What it has written to stdout so far.
     #[must_use]
     pub fn stdout(&self) -> String {

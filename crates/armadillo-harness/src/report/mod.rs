@@ -5,6 +5,7 @@
 //! `results.json` are written, during a run or later from `events.jsonl` alone.
 
 mod block;
+pub(crate) mod console;
 #[cfg(test)]
 mod differential;
 mod files;

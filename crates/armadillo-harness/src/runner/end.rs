@@ -1,38 +1,67 @@
-//! What the runner itself writes to stdout: texts that were asked for, and the lines of a run without tests.
+//! The end of a run: its last lines, its reports, the durations of its tests.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::event::{Event, EventKind, VERSION};
-use crate::options::Options;
-use crate::report::{Reporter, Screen};
+use super::RunnerError;
+use super::journal::Journal;
+use super::printer::Printer;
+use crate::exit_code::Exit;
+use crate::history::History;
+use crate::report::{self, Model};
 
-/// Prints a text; a closed pipe is not an error.
-pub(super) fn print(text: &str) {
-    let mut stdout = std::io::stdout();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+/// Writes what is written at the end and waits until everything is printed; for a moment only, if the run is interrupted.
+pub(super) fn end(
+    printer: Printer,
+    journal: Arc<Journal>,
+    exit: Exit,
+    directory: &Path,
+    (history, history_file): (History, &Path),
+) -> Result<Exit, RunnerError> {
+    let last_lines = printer.last_lines(exit == Exit::Interrupted);
+    let mut last_lines = last_lines.map_err(|source| RunnerError::Os {
+        action: "wait for signals",
+        source,
+    })?;
+    let printed = last_lines.model();
+    // Whoever stalls the printing thread keeps nobody else from the reports: the log has everything.
+    let model = printed.or_else(|| from_log(directory));
+    if let Some(model) = &model {
+        write(model, directory, history, history_file, &journal);
+    }
+    drop(journal);
+    let interrupted = last_lines.end();
+    Ok(exit.and(if interrupted {
+        Exit::Interrupted
+    } else {
+        Exit::Passed
+    }))
 }
 
-/// Prints what libtest prints for a run without tests.
-pub(super) fn print_empty_run(options: &Options, filtered_out: u32) {
-    let Ok(screen) = Screen::of_process(&options.showing) else {
-        return;
-    };
-    let mut reporter = Reporter::new(options, screen);
-    let started = super::prepare::nothing_started(filtered_out);
-    for kind in [
-        EventKind::RunStarted(started),
-        EventKind::RunFinished {
-            exit_code: 0,
-            ended_early: None,
-        },
-    ] {
-        // A closed pipe is not an error.
-        let _ = reporter.on(&Event {
-            v: VERSION,
-            us: 0,
-            kind,
-        });
+fn from_log(directory: &Path) -> Option<Model> {
+    let log = File::open(directory.join(crate::daemon::EVENTS_FILE)).ok()?;
+    report::rebuild(BufReader::new(log)).ok()
+}
+
+/// A run is not made to fail by what cannot be written, but it is said.
+fn write(
+    model: &Model,
+    directory: &Path,
+    mut history: History,
+    history_file: &Path,
+    journal: &Journal,
+) {
+    if let Err(error) = report::write_files(directory, model) {
+        journal.note(format!(
+            "warning: the reports of the run cannot be written: {error}\n"
+        ));
+    }
+    history.add(model);
+    if let Err(error) = history.write(history_file) {
+        journal.note(format!(
+            "warning: the durations of this run cannot be kept: {error}\n"
+        ));
     }
 }

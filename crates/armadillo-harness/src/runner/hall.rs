@@ -10,6 +10,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
+use super::printer::ToPrinter;
 use crate::client::DaemonClient;
 use crate::protocol::worker::FromWorker;
 
@@ -27,7 +28,7 @@ pub(super) struct Hall {
     pub(super) socket: PathBuf,
     pub(super) nonce: String,
     pub(super) thread_per_test: bool,
-    pub(super) relay_output: bool,
+    pub(super) relay_output: Option<ToPrinter>,
     numbers: Cell<u32>,
     expected: RefCell<HashMap<u32, oneshot::Sender<Arrived>>>,
 }
@@ -38,7 +39,7 @@ impl Hall {
         daemon: DaemonClient,
         directory: PathBuf,
         thread_per_test: bool,
-        relay_output: bool,
+        relay_output: Option<ToPrinter>,
     ) -> std::io::Result<(Self, UnixListener)> {
         let socket = directory.join("runner.sock");
         let listener = UnixListener::bind(&socket)?;

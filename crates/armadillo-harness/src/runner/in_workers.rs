@@ -74,7 +74,7 @@ pub(super) fn run(mut run: Run) -> Result<Exit, RunnerError> {
         ));
     }
     if !gone && !interrupted {
-        runtime.block_on(keep::until_told(&run.options, &client));
+        runtime.block_on(keep::until_told(&run.options, &client, &journal));
         runtime.block_on(stop(&run, &follower));
     }
     journal.emit(EventKind::RunFinished {
@@ -112,7 +112,7 @@ async fn conduct(
     follower: &Follower<'_>,
 ) -> std::io::Result<(Over, Tally)> {
     let client = follower.client;
-    let relay = run.options.showing.no_capture;
+    let relay = (run.options.showing.no_capture).then(|| run.journal.printer());
     let directory = daemon.started.run_dir.clone();
     let (hall, listener) = Hall::open(
         client.clone(),

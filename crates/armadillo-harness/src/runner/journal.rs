@@ -1,11 +1,11 @@
 //! Where the runner's events go: to the printing thread at once, to the daemon's log in batches.
 
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::printer::ToPrinter;
 use crate::client::DaemonClient;
 use crate::clock::Origin;
 use crate::event::{Event, EventKind, VERSION};
@@ -19,7 +19,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// Takes events from every part of the runner.
 pub(crate) struct Journal {
     origin: Origin,
-    printer: Sender<Event>,
+    printer: ToPrinter,
     outbox: Mutex<Outbox>,
     more: Notify,
 }
@@ -35,7 +35,7 @@ struct Outbox {
 }
 
 impl Journal {
-    pub(crate) fn new(origin: Origin, printer: Sender<Event>) -> Self {
+    pub(crate) fn new(origin: Origin, printer: ToPrinter) -> Self {
         Self {
             origin,
             printer,
@@ -58,13 +58,22 @@ impl Journal {
 
     /// An event of the daemon, for the reports; the daemon has written it already.
     pub(crate) fn relay(&self, event: Event) {
-        // The printing thread ends only after this one has dropped its sender.
-        let _ = self.printer.send(event);
+        self.printer.event(event);
     }
 
     /// Something a person should know.
     pub(crate) fn warn(&self, text: impl Into<String>) {
         self.emit(EventKind::Warning { text: text.into() });
+    }
+
+    /// Something to be said on stderr that is no event of the run; it ends with a line break.
+    pub(crate) fn note(&self, text: String) {
+        self.printer.note(text);
+    }
+
+    /// The way to the printing thread, for what tests print.
+    pub(crate) fn printer(&self) -> ToPrinter {
+        self.printer.clone()
     }
 
     /// Sends what is there to the daemon's log. Cancel-safe: the next call sends what this one did not.

@@ -5,12 +5,13 @@ use std::io::IsTerminal;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::journal::Journal;
 use crate::client::{DaemonClient, WITHOUT_LIMIT};
 use crate::options::Options;
 use crate::protocol::daemon::{DeploymentStatus, Status};
 
 /// If there is something to look at and somebody to look, says where and waits for Enter or Ctrl-C.
-pub(super) async fn until_told(options: &Options, daemon: &DaemonClient) {
+pub(super) async fn until_told(options: &Options, daemon: &DaemonClient, journal: &Journal) {
     if !options.running.keep_on_failure {
         return;
     }
@@ -26,15 +27,16 @@ pub(super) async fn until_told(options: &Options, daemon: &DaemonClient) {
         return;
     }
     if !std::io::stdin().is_terminal() {
-        eprintln!(
-            "\n--keep-on-failure: nobody is at a terminal to end them, so the deployments stop; their data is kept"
+        journal.note(
+            "\n--keep-on-failure: nobody is at a terminal to end them, so the deployments stop; their data is kept\n"
+                .to_owned(),
         );
         return;
     }
-    eprint!(
-        "\n{}Press Enter, or Ctrl-C, to stop them. ",
+    journal.note(format!(
+        "\n{}Press Enter, or Ctrl-C, to stop them.\n",
         describe(&kept)
-    );
+    ));
     wait().await;
 }
 

@@ -1,6 +1,7 @@
 //! The runner: the process a person or cargo started. It selects, plans, schedules and reports.
 
 mod attempt;
+mod backlog;
 mod clocks;
 mod cut_off;
 mod daemon_process;
@@ -14,6 +15,7 @@ mod in_process;
 mod in_workers;
 mod journal;
 mod keep;
+mod nothing;
 mod output;
 mod prepare;
 mod printer;
@@ -30,8 +32,9 @@ use crate::collect::{self, CollectError};
 use crate::exit_code::Exit;
 use crate::list;
 use crate::markers::Markers;
-use crate::options::{Action, Options};
-use crate::select::{self, Selected};
+use crate::options::Action;
+use crate::report::console;
+use crate::select;
 use crate::settings::{self, Resolved, UsageError};
 
 /// Why a run ends before it has begun.
@@ -75,7 +78,7 @@ pub(crate) fn main(args: &[OsString], depth: u32) -> ExitCode {
     match start(args, depth) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {error}");
+            console::error(&error);
             error.exit().into()
         }
     }
@@ -88,17 +91,17 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
     };
     let (options, warnings) = match settings::resolve(&input)? {
         Resolved::Text(text) => {
-            end::print(&text);
+            console::text(&text);
             return Ok(Exit::Passed);
         }
         Resolved::Options { options, warnings } => (*options, warnings),
     };
     for warning in &warnings {
-        eprintln!("warning: {warning}");
+        console::warning(warning);
     }
     let markers = Markers::declared(&options.markers);
     if options.action == Action::ListMarkers {
-        end::print(&list::list_markers(&markers));
+        console::text(&list::list_markers(&markers));
         return Ok(Exit::Passed);
     }
     if let Some(expression) = &options.selection.markers {
@@ -113,38 +116,10 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
     let selected = select::select(tests, &options.selection);
     match options.action {
         Action::List => {
-            end::print(&list::list(&selected, options.showing.format));
+            console::text(&list::list(&selected, options.showing.format));
             Ok(Exit::Passed)
         }
-        _ if selected.is_empty() => Ok(nothing_selected(&options, &selected)),
+        _ if selected.is_empty() => Ok(nothing::selected(&options, &selected)),
         _ => prepare::run(options, selected, depth),
-    }
-}
-
-/// An empty selection: `--no-tests` says what it is.
-fn nothing_selected(options: &Options, selected: &Selected) -> Exit {
-    use crate::options::NoTests;
-    let under_nextest = std::env::var_os("NEXTEST").is_some();
-    let rule = match options.running.no_tests {
-        // Under cargo, other targets may have matched; nextest has listed this very test before.
-        NoTests::Auto if options.selection.exact && under_nextest => NoTests::Fail,
-        NoTests::Auto => NoTests::Warn,
-        rule => rule,
-    };
-    end::print_empty_run(options, selected.filtered_out);
-    let text = format!(
-        "no test was selected; {} were filtered out (--no-tests says what that is)",
-        selected.filtered_out
-    );
-    match rule {
-        NoTests::Fail => {
-            eprintln!("error: {text}");
-            Exit::NothingSelected
-        }
-        NoTests::Warn => {
-            eprintln!("warning: {text}");
-            Exit::Passed
-        }
-        NoTests::Pass | NoTests::Auto => Exit::Passed,
     }
 }

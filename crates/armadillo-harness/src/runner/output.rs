@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::fs::Mode;
 use tokio::net::unix::pipe::{OpenOptions, Receiver};
 
+use super::printer::ToPrinter;
 use crate::event::Captured;
 use crate::worker::mark;
 
@@ -23,8 +24,8 @@ pub(super) struct OutputPipe {
     buffer: Vec<u8>,
     /// Up to where `buffer` was searched for a mark.
     searched: usize,
-    /// Where output is relayed to as it comes.
-    relay: bool,
+    /// Where output goes as it comes.
+    relay: Option<ToPrinter>,
     relayed: usize,
 }
 
@@ -40,7 +41,11 @@ pub(super) enum Progress {
 
 impl OutputPipe {
     /// Makes the named pipe at `path` and opens it.
-    pub(super) fn create(path: &Path, nonce: &str, relay: bool) -> std::io::Result<Self> {
+    pub(super) fn create(
+        path: &Path,
+        nonce: &str,
+        relay: Option<ToPrinter>,
+    ) -> std::io::Result<Self> {
         rustix::fs::mkfifoat(rustix::fs::CWD, path, Mode::RUSR | Mode::WUSR)?;
         let pipe = OpenOptions::new().read_write(true).open_receiver(path)?;
         // Larger than the 64 KiB of a new pipe, so that a chatty test seldom waits; a refusal changes nothing else.
@@ -147,15 +152,12 @@ impl OutputPipe {
         }
     }
 
-    /// With `--nocapture`, writes on what has come, up to `end`.
+    /// With `--nocapture`, passes on what has come, up to `end`.
     fn relay_new(&mut self, end: usize) {
-        use std::io::Write;
-        if self.relay && self.relayed < end {
-            let mut stdout = std::io::stdout();
-            // A closed pipe ends nothing.
-            let _ = stdout
-                .write_all(&self.buffer[self.relayed..end])
-                .and_then(|()| stdout.flush());
+        if let Some(relay) = &self.relay
+            && self.relayed < end
+        {
+            relay.output(&self.buffer[self.relayed..end]);
             self.relayed = end;
         }
     }
@@ -207,7 +209,7 @@ mod tests {
     async fn pipe_with(input: &[u8]) -> (tempfile::TempDir, OutputPipe) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out");
-        let pipe = OutputPipe::create(&path, "abc", false).unwrap();
+        let pipe = OutputPipe::create(&path, "abc", None).unwrap();
         use std::io::Write;
         std::fs::OpenOptions::new()
             .write(true)

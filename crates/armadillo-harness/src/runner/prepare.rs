@@ -16,7 +16,7 @@ use crate::options::{Action, Isolation, Options};
 use crate::outcome::{FailureKind, Verdict};
 use crate::plan::{self, Plan};
 use crate::protocol::daemon::Start;
-use crate::report::{self, Model, Reporter, Screen};
+use crate::report::{Reporter, Screen, console};
 use crate::select::Selected;
 
 use super::daemon_process::DaemonProcess;
@@ -57,7 +57,7 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
     let found = programs::find(&mut tests, &options)?;
     let (isolation, why) = environment::isolation(&options, tests.len());
     if let Some(why) = why {
-        eprintln!("armadillo: tests run in this process: {why}");
+        console::note(format_args!("tests run in this process: {why}"));
     }
     let parent = run_directory::parent(options.running.output_directory.as_deref());
     let history_file = options
@@ -80,7 +80,7 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
             .chain(&found.ignored)
             .map(|(test, reason)| (test.name.clone(), reason.clone()))
             .collect();
-        end::print(&list::plan_text(
+        console::text(&list::plan_text(
             &preview.tests,
             &ignored,
             &preview.programs,
@@ -114,11 +114,11 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
             screen
         },
     );
-    let (events, printer) = Printer::start(reporter, origin).map_err(|source| RunnerError::Os {
+    let printer = Printer::start(reporter, origin).map_err(|source| RunnerError::Os {
         action: "start a thread",
         source,
     })?;
-    let journal = Arc::new(Journal::new(origin, events));
+    let journal = Arc::new(Journal::new(origin, printer.way()));
     announce(
         &journal,
         started,
@@ -153,10 +153,13 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
     } else {
         in_workers::run(run)?
     };
-    drop(journal);
-    let model = printer.finish();
-    finish(&model, &directory, history, &history_file);
-    Ok(ended)
+    end::end(
+        printer,
+        journal,
+        ended,
+        &directory,
+        (history, &history_file),
+    )
 }
 
 /// How many tests run at once: as said, or as many as there are cores.
@@ -324,21 +327,5 @@ fn never_begun(test: &str, reason: &str) -> TestFinished {
         company: Company::default(),
         server_logs: BTreeMap::new(),
         artifacts: None,
-    }
-}
-
-/// Writes what is written at the end. A run is not made to fail by it, but it is said.
-fn finish(
-    model: &Model,
-    directory: &std::path::Path,
-    mut history: History,
-    history_file: &std::path::Path,
-) {
-    if let Err(error) = report::write_files(directory, model) {
-        eprintln!("warning: the reports of the run cannot be written: {error}");
-    }
-    history.add(model);
-    if let Err(error) = history.write(history_file) {
-        eprintln!("warning: the durations of this run cannot be kept: {error}");
     }
 }

@@ -1,9 +1,13 @@
 //! The printing thread: stdout may block for as long as its reader likes, and the scheduler never waits for it.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::backlog::Backlog;
 use crate::clock::Origin;
 use crate::event::Event;
 use crate::report::{Model, Reporter};
@@ -11,40 +15,196 @@ use crate::report::{Model, Reporter};
 /// How often the live display moves while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long the last lines may take when somebody has interrupted the run.
+const LAST_LINES: Duration = Duration::from_millis(400);
+
+/// What the printing thread is told.
+enum Message {
+    Event(Box<Event>),
+    /// What a test printed (`--nocapture`).
+    Output(Vec<u8>),
+    /// A line for stderr that is no event.
+    Note(String),
+    /// Somebody wants to know what is known of the run by now.
+    Tell(oneshot::Sender<Model>),
+}
+
+/// The way to the printing thread, which ends when nobody has one any more. Nothing here ever waits.
+#[derive(Clone)]
+pub(crate) struct ToPrinter {
+    messages: Sender<Message>,
+    backlog: Arc<Backlog>,
+}
+
+impl ToPrinter {
+    /// An event to be shown.
+    pub(crate) fn event(&self, event: Event) {
+        self.send(Message::Event(Box::new(event)));
+    }
+
+    /// A text for stderr that is no event of the run; it ends with a line break.
+    pub(crate) fn note(&self, text: String) {
+        self.send(Message::Note(text));
+    }
+
+    /// What a test prints, as it comes. Left out if too much waits already.
+    pub(crate) fn output(&self, bytes: &[u8]) {
+        if self.backlog.takes(bytes.len()) {
+            self.send(Message::Output(bytes.to_vec()));
+        }
+    }
+
+    fn send(&self, message: Message) {
+        // The thread ends only after its last sender, or by a panic, which the end of the run finds.
+        let _ = self.messages.send(message);
+    }
+}
+
 /// The thread that feeds the reports.
 pub(crate) struct Printer {
-    thread: JoinHandle<Model>,
+    way: ToPrinter,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Printer {
-    /// Starts it; it ends when the sender is dropped.
-    pub(crate) fn start(
-        mut reporter: Reporter,
-        origin: Origin,
-    ) -> std::io::Result<(mpsc::Sender<Event>, Self)> {
-        let (sender, events) = mpsc::channel::<Event>();
-        let thread = std::thread::Builder::new()
+    /// Starts it.
+    pub(crate) fn start(reporter: Reporter, origin: Origin) -> std::io::Result<Self> {
+        let (sender, messages) = mpsc::channel();
+        let (ends, ended) = oneshot::channel();
+        let backlog = Arc::<Backlog>::default();
+        let way = ToPrinter {
+            messages: sender,
+            backlog: backlog.clone(),
+        };
+        std::thread::Builder::new()
             .name("printer".into())
             .spawn(move || {
-                loop {
-                    match events.recv_timeout(TICK) {
-                        Ok(event) => {
-                            // Whoever closed stdout wants to see no more of it; the run goes on to its end.
-                            let _ = reporter.on(&event);
-                        }
-                        Err(RecvTimeoutError::Timeout) => reporter.tick(origin.elapsed_us()),
-                        Err(RecvTimeoutError::Disconnected) => {
-                            reporter.erase();
-                            return reporter.model().clone();
-                        }
-                    }
-                }
+                print(reporter, &messages, &backlog, origin);
+                // The run does not wait any more if it was interrupted.
+                let _ = ends.send(());
             })?;
-        Ok((sender, Self { thread }))
+        Ok(Self { way, ended })
     }
 
-    /// Waits until everything is printed; what is known of the run.
-    pub(crate) fn finish(self) -> Model {
-        self.thread.join().unwrap_or_default()
+    /// The way to it.
+    pub(crate) fn way(&self) -> ToPrinter {
+        self.way.clone()
+    }
+
+    /// The end of the run: nothing more will happen in it.
+    ///
+    /// # Errors
+    /// When signals cannot be waited for.
+    pub(crate) fn last_lines(self, interrupted: bool) -> std::io::Result<LastLines> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let signals = {
+            let _entered = runtime.enter();
+            [
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::hangup())?,
+            ]
+        };
+        Ok(LastLines {
+            printer: self,
+            runtime,
+            signals,
+            interrupted,
+            stuck: false,
+        })
+    }
+}
+
+/// Shows what it is told until nobody can tell it anything any more.
+fn print(
+    mut reporter: Reporter,
+    messages: &mpsc::Receiver<Message>,
+    backlog: &Backlog,
+    origin: Origin,
+) {
+    loop {
+        match messages.recv_timeout(TICK) {
+            // Whoever closed stdout wants to see no more of it; the run goes on to its end.
+            Ok(Message::Event(event)) => _ = reporter.on(&event),
+            Ok(Message::Output(bytes)) => {
+                if backlog.is_wanted() {
+                    _ = reporter.relay(&bytes);
+                }
+                if let Some(gap) = backlog.done_with(bytes.len()) {
+                    _ = reporter.relay(gap.as_bytes());
+                }
+            }
+            Ok(Message::Note(text)) => reporter.note(&text),
+            // Whoever asked may have given up.
+            Ok(Message::Tell(answer)) => _ = answer.send(reporter.model().clone()),
+            Err(RecvTimeoutError::Timeout) => reporter.tick(origin.elapsed_us()),
+            Err(RecvTimeoutError::Disconnected) => return reporter.erase(),
+        }
+    }
+}
+
+/// The end of a run, as far as it is printed: waited for as long as the reader of stdout likes, unless somebody interrupts
+/// the run or has done so before.
+pub(crate) struct LastLines {
+    printer: Printer,
+    runtime: tokio::runtime::Runtime,
+    signals: [Signal; 3],
+    interrupted: bool,
+    /// The printing thread did not answer.
+    stuck: bool,
+}
+
+impl LastLines {
+    /// What is known of the run; `None` if the printing thread does not get on.
+    pub(crate) fn model(&mut self) -> Option<Model> {
+        let (asks, answer) = oneshot::channel();
+        self.printer.way.send(Message::Tell(asks));
+        let model = self.wait_for(answer);
+        self.stuck = model.is_none();
+        model
+    }
+
+    /// Waits until everything is printed. Whether the run was interrupted, before or meanwhile.
+    pub(crate) fn end(mut self) -> bool {
+        let (_, never) = oneshot::channel();
+        let ended = std::mem::replace(&mut self.printer.ended, never);
+        // A way of its own would keep the thread waiting for more.
+        let (nowhere, _) = mpsc::channel();
+        self.printer.way.messages = nowhere;
+        if !self.stuck {
+            self.wait_for(ended);
+        }
+        self.interrupted
+    }
+
+    fn wait_for<T>(&mut self, answer: oneshot::Receiver<T>) -> Option<T> {
+        let Self {
+            printer,
+            runtime,
+            signals: [interrupt, terminate, hang_up],
+            interrupted,
+            ..
+        } = self;
+        let patience = async {
+            if !*interrupted {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hang_up.recv() => {}
+                }
+                *interrupted = true;
+            }
+            printer.way.backlog.forget();
+            tokio::time::sleep(LAST_LINES).await;
+        };
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                answer = answer => answer.ok(),
+                () = patience => None,
+            }
+        })
     }
 }

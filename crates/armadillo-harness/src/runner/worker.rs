@@ -58,13 +58,12 @@ impl Worker {
     pub(super) async fn start(hall: &Hall) -> Result<Self, WorkerError> {
         let number = hall.next_number();
         let pipe = hall.directory.join(format!("worker-{number}"));
-        let output =
-            OutputPipe::create(&pipe, &hall.nonce, hall.relay_output).map_err(|source| {
-                WorkerError::Pipe {
-                    path: pipe.clone(),
-                    source,
-                }
-            })?;
+        let output = OutputPipe::create(&pipe, &hall.nonce, hall.relay_output.clone()).map_err(
+            |source| WorkerError::Pipe {
+                path: pipe.clone(),
+                source,
+            },
+        )?;
         let arrival = hall.expect(number);
         let orders = StartWorker {
             worker: number,

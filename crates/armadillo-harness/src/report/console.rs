@@ -1,0 +1,33 @@
+//! What is said where no report prints: before there is one, and instead of one. Whoever closed a stream wants to see no
+//! more; that ends nothing.
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// A text that was asked for, on stdout.
+pub(crate) fn text(text: &str) {
+    let mut stdout = std::io::stdout();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// Why nothing is done, on stderr.
+pub(crate) fn error(why: impl Display) {
+    say(format_args!("error: {why}"));
+}
+
+/// What should be known before anything is done, on stderr.
+pub(crate) fn warning(what: impl Display) {
+    say(format_args!("warning: {what}"));
+}
+
+/// A line of the harness itself, on stderr.
+pub(crate) fn note(line: impl Display) {
+    say(format_args!("armadillo: {line}"));
+}
+
+fn say(line: impl Display) {
+    // In one piece, so that it is not mixed with what others write.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
