@@ -52,7 +52,7 @@ pub enum Missing {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Run the selected tests.
     Run,
@@ -62,6 +62,8 @@ pub enum Action {
     ListMarkers,
     /// Say what would run where; start nothing.
     Plan,
+    /// Make the reports of an earlier run from this event log, or from the one in this directory.
+    ReportFrom(PathBuf),
 }
 
 /// Which tests are selected.

@@ -54,11 +54,7 @@ pub fn junit(model: &Model) -> Result<String, quick_junit::SerializeError> {
         suite.add_test_case(skipped(&name, test, "ignored", reason));
     }
     for test in super::results::not_run(model, &run.tests) {
-        let early = model
-            .ending
-            .as_ref()
-            .and_then(|ending| ending.early.as_deref());
-        let reason = early.unwrap_or("the run ended before it");
+        let reason = model.ended_early().unwrap_or("the run ended before it");
         suite.add_test_case(skipped(&name, &test, "not run", reason));
     }
     let mut report = Report::new(name);

@@ -94,8 +94,11 @@ fn result(out: &mut String, model: &Model, paint: Paint) {
 
 /// Whether the run as a whole is a success: no test failed, and it did not end early.
 pub(super) fn is_success(model: &Model) -> bool {
-    let code = model.ending.as_ref().map_or(0, |ending| ending.exit_code);
-    model.counts().failed == 0 && code == 0
+    let passed = model
+        .ending
+        .as_ref()
+        .is_some_and(|ending| ending.exit_code == 0);
+    model.counts().failed == 0 && passed
 }
 
 pub(super) fn filtered_out(model: &Model) -> u32 {

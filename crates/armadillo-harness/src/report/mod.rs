@@ -33,7 +33,7 @@ pub(crate) use files::write_whole;
 pub use header::header;
 pub use junit::junit;
 pub use model::{Attempt, Counts, DeploymentRecord, Ending, Model, TestRecord};
-pub use rebuild::{RebuildError, rebuild};
+pub use rebuild::{RebuildError, events, rebuild};
 pub use reporter::{Closed, Reporter};
 pub use results::{
     AttemptResult, DeploymentResult, IgnoredTest, Results, TestResult, Totals, results,

@@ -18,12 +18,14 @@ pub struct Model {
     pub ignored: Vec<(String, String)>,
     /// Deployments by id.
     pub deployments: BTreeMap<String, DeploymentRecord>,
-    /// What a person should know.
-    pub warnings: Vec<String>,
+    /// What a person should know, and when it was said, in microseconds from the run's start; the earliest first.
+    pub warnings: Vec<(u64, String)>,
     /// How the run ended.
     pub ending: Option<Ending>,
     /// Attempts of tests that are tried again, by the test's name.
-    pending: HashMap<String, Vec<Attempt>>,
+    pub(super) pending: BTreeMap<String, Vec<Attempt>>,
+    /// The attempts that began and did not end, by the test's name.
+    pub(super) running: BTreeMap<String, Begun>,
     planned: HashMap<String, usize>,
     again: OnceLock<Vec<String>>,
     /// Microseconds from the run's start to the newest event.
@@ -46,6 +48,16 @@ pub struct Attempt {
     pub finished: TestFinished,
     /// When it ended, in microseconds from the run's start.
     pub ended_us: u64,
+}
+
+/// An attempt of a test that began.
+#[derive(Clone, Debug)]
+pub(super) struct Begun {
+    pub(super) attempt: u32,
+    pub(super) worker: Option<u32>,
+    pub(super) deployments: Vec<String>,
+    /// When, in microseconds from the run's start.
+    pub(super) at_us: u64,
 }
 
 /// A deployment of the run.
@@ -128,7 +140,27 @@ impl Model {
                 self.ignored.push((test.clone(), reason.clone()));
             }
             EventKind::TestFinished(finished) => return self.test_finished(event.us, finished),
-            EventKind::Warning { text } => self.warnings.push(text.clone()),
+            EventKind::TestStarted {
+                test,
+                attempt,
+                worker,
+                deployments,
+                ..
+            } => {
+                let begun = Begun {
+                    attempt: *attempt,
+                    worker: *worker,
+                    deployments: deployments.clone(),
+                    at_us: event.us,
+                };
+                self.running.insert(test.clone(), begun);
+            }
+            // What the daemon says comes later than what the runner says, and in the log at other places.
+            EventKind::Warning { text } => {
+                let warning = (event.us, text.clone());
+                let at = self.warnings.partition_point(|known| *known <= warning);
+                self.warnings.insert(at, warning);
+            }
             EventKind::RunFinished {
                 exit_code,
                 ended_early,
@@ -145,6 +177,7 @@ impl Model {
     }
 
     fn test_finished(&mut self, us: u64, finished: &TestFinished) -> Option<&TestRecord> {
+        self.running.remove(&finished.test);
         let attempt = Attempt {
             finished: finished.clone(),
             ended_us: us,
@@ -247,6 +280,15 @@ impl Model {
             counts.flaky += usize::from(test.is_flaky());
         }
         counts
+    }
+
+    /// Why the run ended before everything had run, as far as the events tell.
+    #[must_use]
+    pub fn ended_early(&self) -> Option<&str> {
+        match &self.ending {
+            Some(ending) => ending.early.as_deref(),
+            None => Some("the event log breaks off"),
+        }
     }
 
     /// The failed tests by name.

@@ -2,8 +2,9 @@
 
 use std::io::{self, BufRead};
 
-use super::model::Model;
-use crate::event::{Event, VERSION};
+use super::model::{Begun, Model};
+use crate::event::{Captured, Company, Event, EventKind, TestFinished, Times, VERSION};
+use crate::outcome::{FailureKind, Verdict};
 
 /// Why an event log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -29,14 +30,49 @@ pub enum RebuildError {
         /// The version.
         version: u32,
     },
+    /// The first event of every run is missing.
+    #[error(
+        "the event log does not say what the run was about to do: the run ended before it had written that"
+    )]
+    NeverStarted,
 }
 
-/// Folds an event log. A last line that was cut off (its writer was killed) is left out.
+/// What a run was, as its event log tells.
 ///
 /// # Errors
-/// When a line is no event of a known version.
+/// As of [`events`].
 pub fn rebuild(log: impl BufRead) -> Result<Model, RebuildError> {
     let mut model = Model::default();
+    for event in events(log)? {
+        model.on(&event);
+    }
+    Ok(model)
+}
+
+/// The events of a run in the order of time. A last line that was cut off (its writer was killed) is left out. If the log
+/// ends before the run did, the tests that had not finished end with it, as interrupted.
+///
+/// # Errors
+/// When a line is no event of a known version, or there is no run in it.
+pub fn events(log: impl BufRead) -> Result<Vec<Event>, RebuildError> {
+    let mut events = read(log)?;
+    // What the daemon and the runner had to say lies in it in the order in which it was written.
+    events.sort_by_key(|event| event.us);
+    let mut model = Model::default();
+    for event in &events {
+        model.on(event);
+    }
+    if model.started.is_none() {
+        return Err(RebuildError::NeverStarted);
+    }
+    if model.ending.is_none() {
+        events.extend(unfinished(&model));
+    }
+    Ok(events)
+}
+
+fn read(log: impl BufRead) -> Result<Vec<Event>, RebuildError> {
+    let mut events = Vec::new();
     let mut lines = log.split(b'\n').enumerate().peekable();
     while let Some((index, line)) = lines.next() {
         let line_text = line?;
@@ -55,7 +91,57 @@ pub fn rebuild(log: impl BufRead) -> Result<Model, RebuildError> {
                 version: event.v,
             });
         }
-        model.on(&event);
+        events.push(event);
     }
-    Ok(model)
+    Ok(events)
+}
+
+/// The ends of the tests that had begun and not finished.
+fn unfinished(model: &Model) -> Vec<Event> {
+    let running = model.running.iter().map(|(test, begun)| {
+        let message = "it had not finished when the event log broke off";
+        ended(model, test, begun, message)
+    });
+    let waiting = model
+        .pending
+        .iter()
+        .filter(|(test, _)| !model.running.contains_key(*test));
+    let waiting = waiting.map(|(test, attempts)| {
+        let begun = Begun {
+            attempt: u32::try_from(attempts.len()).map_or(u32::MAX, |count| count + 1),
+            worker: None,
+            deployments: Vec::new(),
+            at_us: model.now_us,
+        };
+        let message = "it was to be tried again when the event log broke off";
+        ended(model, test, &begun, message)
+    });
+    running.chain(waiting).collect()
+}
+
+fn ended(model: &Model, test: &str, begun: &Begun, message: &str) -> Event {
+    let finished = TestFinished {
+        test: test.to_owned(),
+        attempt: begun.attempt,
+        retried: false,
+        verdict: Verdict::Failed {
+            kind: FailureKind::Interrupted,
+            message: message.to_owned(),
+        },
+        times: Times {
+            total: model.now_us.saturating_sub(begun.at_us),
+            ..Times::default()
+        },
+        output: Captured::default(),
+        worker: begun.worker,
+        deployments: begun.deployments.clone(),
+        company: Company::default(),
+        server_logs: std::collections::BTreeMap::new(),
+        artifacts: None,
+    };
+    Event {
+        v: VERSION,
+        us: model.now_us,
+        kind: EventKind::TestFinished(finished),
+    }
 }

@@ -82,12 +82,6 @@ impl Reporter {
         }
         let mut out = String::new();
         let note = self.show(&event.kind, finished, &mut out);
-        if matches!(event.kind, EventKind::RunFinished { .. })
-            && let Some(logfile) = &mut self.screen.logfile
-        {
-            // The log file is a convenience; the results are elsewhere too.
-            _ = logfile.flush();
-        }
         let result = self.print(out.as_bytes());
         self.note(&note);
         result
@@ -113,11 +107,7 @@ impl Reporter {
                 self.printer.started(out, test);
             }
             EventKind::TestFinished(_) if finished => self.show_finished(out),
-            EventKind::RunFinished { .. } if self.model.started.is_some() => {
-                let show_output = self.showing.show_output;
-                self.printer.end(out, &self.model, show_output);
-                return summary(&self.model, self.showing.durations, paint);
-            }
+            EventKind::RunFinished { .. } => return self.end(out),
             EventKind::DeploymentReady {
                 deployment,
                 took_us,
@@ -132,6 +122,33 @@ impl Reporter {
             _ => {}
         }
         String::new()
+    }
+
+    /// The run is over without its last event: nothing more is known of it.
+    ///
+    /// # Errors
+    /// As of [`Reporter::on`].
+    pub fn cut_off(&mut self) -> Result<(), Closed> {
+        let mut out = String::new();
+        self.title(&mut out);
+        let note = self.end(&mut out);
+        let result = self.print(out.as_bytes());
+        self.note(&note);
+        result
+    }
+
+    /// Appends the last lines for stdout to `out`, and returns the summary.
+    fn end(&mut self, out: &mut String) -> String {
+        if self.model.started.is_none() {
+            return String::new();
+        }
+        if let Some(logfile) = &mut self.screen.logfile {
+            // The log file is a convenience; the results are elsewhere too.
+            _ = logfile.flush();
+        }
+        self.printer.end(out, &self.model, self.showing.show_output);
+        let paint = Paint(self.screen.stderr_color);
+        summary(&self.model, self.showing.durations, paint)
     }
 
     /// The first line, once, and with it the ignored tests.

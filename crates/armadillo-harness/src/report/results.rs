@@ -170,10 +170,7 @@ pub fn results(model: &Model) -> Option<Results> {
         isolation: run.isolation.clone(),
         duration_us: model.now_us,
         exit_code: model.ending.as_ref().map(|ending| ending.exit_code),
-        ended_early: model
-            .ending
-            .as_ref()
-            .and_then(|ending| ending.early.clone()),
+        ended_early: model.ended_early().map(str::to_owned),
         totals: Totals {
             passed: counts.passed,
             failed: counts.failed,
@@ -214,7 +211,9 @@ pub fn results(model: &Model) -> Option<Results> {
                 (id.clone(), result)
             })
             .collect(),
-        warnings: model.warnings.clone(),
+        warnings: (model.warnings.iter())
+            .map(|(_, text)| text.clone())
+            .collect(),
     })
 }
 

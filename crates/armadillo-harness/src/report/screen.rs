@@ -67,6 +67,12 @@ impl Screen {
 }
 
 impl Screen {
+    /// The same without a live display: everything has happened already.
+    #[must_use]
+    pub fn without_display(self) -> Self {
+        Self { live: None, ..self }
+    }
+
     /// The same without stdout and log file: somebody else writes those.
     #[must_use]
     pub fn without_stdout(self) -> Self {

@@ -80,11 +80,7 @@ fn counts(model: &Model, paint: Paint) -> String {
             many(model.deployments.len(), "deployment")
         ));
     }
-    if let Some(early) = model
-        .ending
-        .as_ref()
-        .and_then(|ending| ending.early.as_ref())
-    {
+    if let Some(early) = model.ended_early() {
         line.push_str(&format!(
             "; {}",
             paint.red(&format!("ended early: {early}"))

@@ -325,7 +325,12 @@ fn an_event_log_that_was_cut_off_can_be_read_and_a_damaged_one_is_refused() {
     let cut = &whole[..whole.len() - 20];
     let rebuilt = rebuild(cut.as_bytes()).unwrap();
     assert_eq!(rebuilt.ending, None);
-    assert_eq!(results(&rebuilt).unwrap().exit_code, None);
+    let results = results(&rebuilt).unwrap();
+    assert_eq!(results.exit_code, None);
+    assert_eq!(
+        results.ended_early.as_deref(),
+        Some("the event log breaks off")
+    );
     assert_eq!(rebuilt.tests.len(), model(&run()).tests.len());
 
     let damaged = whole.replacen("\"us\":10,", "\"us\":ten,", 1);
@@ -337,6 +342,73 @@ fn an_event_log_that_was_cut_off_can_be_read_and_a_damaged_one_is_refused() {
     let later = whole.replacen("\"v\":1", "\"v\":9", 1);
     let error = rebuild(later.as_bytes()).unwrap_err().to_string();
     assert!(error.contains("version 9"), "{error}");
+}
+
+#[test]
+fn a_log_without_a_run_is_refused() {
+    let last = log().lines().last().map(str::to_owned).unwrap();
+    for text in ["", "\n", "{\"v\":1", &last] {
+        let error = rebuild(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("does not say what the run"), "{error}");
+    }
+}
+
+/// The log up to the event after which `ends` says that it ends, rebuilt.
+fn cut_after(ends: impl Fn(&EventKind) -> bool) -> Model {
+    let mut events = run();
+    let at = events.iter().position(|event| ends(&event.kind)).unwrap();
+    events.truncate(at + 1);
+    let lines = events
+        .into_iter()
+        .map(|event| serde_json::to_string(&event).unwrap() + "\n");
+    rebuild(lines.collect::<String>().as_bytes()).unwrap()
+}
+
+#[test]
+fn what_had_not_finished_when_the_log_ends_is_interrupted() {
+    let running = cut_after(
+        |kind| matches!(kind, EventKind::TestStarted { test, .. } if test == "net::hangs"),
+    );
+    let waiting =
+        cut_after(|kind| matches!(kind, EventKind::TestFinished(finished) if finished.retried));
+    for (model, test, attempts) in [(running, "net::hangs", 1), (waiting, "net::writes", 2)] {
+        let last = model.tests.last().unwrap();
+        assert_eq!((last.name.as_str(), last.attempts.len()), (test, attempts));
+        let kind = FailureKind::Interrupted;
+        assert!(
+            matches!(last.verdict(), Verdict::Failed { kind: found, message } if *found == kind && message.contains("event log broke off")),
+            "{:?}",
+            last.verdict()
+        );
+        let junit = junit(&model).unwrap();
+        let case = junit
+            .split("<testcase")
+            .find(|case| case.contains(test))
+            .unwrap();
+        assert!(case.contains("<error"), "{case}");
+    }
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_no_success() {
+    let stdout = Text::default();
+    let mut reporter = Reporter::new(
+        &options(Format::Pretty),
+        screen(stdout.clone(), &Text::default(), false),
+    );
+    let mut tests = vec![event(0, EventKind::RunStarted(started(Vec::new(), 0)))];
+    tests.extend(run().into_iter().filter(
+        |event| matches!(&event.kind, EventKind::TestFinished(finished) if finished.test == "adds"),
+    ));
+    for event in &tests {
+        reporter.on(event).unwrap();
+    }
+    reporter.cut_off().unwrap();
+    assert!(
+        stdout
+            .get()
+            .contains("test result: FAILED. 1 passed; 0 failed")
+    );
 }
 
 #[test]

@@ -46,13 +46,16 @@ impl Journal {
 
     /// Something happened.
     pub(crate) fn emit(&self, kind: EventKind) {
+        // One after the other: log and reports have them in the same order, which is that of their times.
+        let mut outbox = self.outbox();
         let event = Event {
             v: VERSION,
             us: self.origin.elapsed_us(),
             kind,
         };
         self.relay(event.clone());
-        self.outbox().waiting.push(event);
+        outbox.waiting.push(event);
+        drop(outbox);
         self.more.notify_one();
     }
 

@@ -20,6 +20,7 @@ mod output;
 mod prepare;
 mod printer;
 mod programs;
+mod report_from;
 mod run_directory;
 mod schedule;
 mod slot;
@@ -53,6 +54,8 @@ enum RunnerError {
     #[error(transparent)]
     Directory(#[from] run_directory::RunDirectoryError),
     #[error(transparent)]
+    ReportFrom(#[from] report_from::ReportFromError),
+    #[error(transparent)]
     Daemon(#[from] daemon_process::DaemonError),
     #[error("cannot {action}: {source}")]
     Os {
@@ -68,6 +71,7 @@ impl RunnerError {
             Self::Program(_) | Self::Directory(_) | Self::Daemon(_) | Self::Os { .. } => {
                 Exit::Harness
             }
+            Self::ReportFrom(error) => error.exit(),
         }
     }
 }
@@ -98,6 +102,9 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
     };
     for warning in &warnings {
         console::warning(warning);
+    }
+    if let Action::ReportFrom(path) = &options.action {
+        return report_from::report_from(&options, path);
     }
     let markers = Markers::declared(&options.markers);
     if options.action == Action::ListMarkers {

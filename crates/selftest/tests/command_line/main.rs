@@ -4,6 +4,7 @@
 mod contradictions;
 mod endings;
 mod listings;
+mod reports;
 mod selecting;
 mod settings;
 mod wrong;

@@ -35,6 +35,7 @@ fn a_run_of_all_of_them() {
     those_who_shared_a_server_are_named(&all);
     junit_says_the_same(&all);
     the_event_log_is_complete(&all);
+    the_reports_can_be_made_again(&all);
     nothing_is_left(&all);
 }
 
@@ -365,4 +366,24 @@ fn the_event_log_is_complete(all: &Ran) {
     assert_eq!(all.events("run_finished").len(), 1);
     let (started, ended) = ("worker_started", "worker_ended");
     assert_eq!(all.events(started).len(), all.events(ended).len());
+}
+
+/// From the log alone come the same files and the same lines.
+fn the_reports_can_be_made_again(all: &Ran) {
+    let files = ["junit.xml", "results.json"];
+    let of_the_run = files.map(|file| String::from_utf8(all.file(file)).expect("text"));
+    for file in files {
+        std::fs::remove_file(all.directory().join(file)).expect("a file");
+    }
+    let log = all.directory().join("events.jsonl");
+    let again = Suite::new(VERDICTS)
+        .args(["--report-from".as_ref(), log.as_os_str()])
+        .run();
+    assert_eq!(again.code, Some(0), "{}", again.said());
+    assert_eq!(again.runs(), [""; 0]);
+    for (file, text) in files.iter().zip(&of_the_run) {
+        let made = String::from_utf8(all.file(file)).expect("text");
+        assert_eq!(&made, text, "{file}");
+    }
+    assert_eq!(again.stdout, all.stdout);
 }

@@ -1,7 +1,10 @@
 //! Which tests, and what to do instead of running them.
 
+use std::path::PathBuf;
+
 use crate::options::{Action, IgnoredTests};
 use crate::select::{Expression, Language};
+use crate::settings::error::Wrong;
 use crate::settings::setting::{Group, Setting};
 use crate::settings::value::{last, switch};
 
@@ -120,6 +123,27 @@ pub(super) const TABLE: &[Setting] = &[
         "Say which tests would run on which deployments, with which programs; start nothing.",
     )
     .apply(|options, values| act(options, values, Action::Plan)),
+    Setting::valued(
+        "report-from",
+        "FILE",
+        Group::Acting,
+        "Make the reports of an earlier run again from its `events.jsonl` (or from the directory with it): `junit.xml` and \
+         `results.json` beside it, and what the run would have said at its end. For a run that was killed: its tests that \
+         had not finished are reported as interrupted.",
+    )
+    .apply(|options, values| {
+        let file = last(values);
+        if file.is_empty() {
+            return Err(Wrong::new(
+                "there is no file",
+                "name the `events.jsonl` of a run, or its directory",
+            ));
+        }
+        if options.action == Action::Run {
+            options.action = Action::ReportFrom(PathBuf::from(file));
+        }
+        Ok(())
+    }),
 ];
 
 /// The first of several actions is done.
@@ -127,7 +151,7 @@ fn act(
     options: &mut crate::options::Options,
     values: &[String],
     action: Action,
-) -> Result<(), crate::settings::error::Wrong> {
+) -> Result<(), Wrong> {
     if switch(values)? && options.action == Action::Run {
         options.action = action;
     }
