@@ -252,6 +252,9 @@ pub struct TestFinished {
     pub attempt: u32,
     /// Whether another attempt follows.
     pub retried: bool,
+    /// What this attempt had for itself that the first one had not.
+    #[serde(default)]
+    pub isolation: TestIsolation,
     /// The verdict.
     pub verdict: Verdict,
     /// Microseconds of each phase.
@@ -271,6 +274,22 @@ pub struct TestFinished {
     pub server_logs: BTreeMap<String, BTreeMap<ServerKey, String>>,
     /// For a test that did not pass: the directory with everything that was collected.
     pub artifacts: Option<String>,
+}
+
+/// What an attempt of a test has for itself. Each retry has more than the attempt before, so that the attempts together tell
+/// whether a test fails alone or only in company.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestIsolation {
+    /// What the test declares.
+    #[default]
+    AsDeclared,
+    /// Another process than the attempt before.
+    OtherProcess,
+    /// That, and its deployments for itself.
+    Alone,
+    /// That, and deployments that nobody used before.
+    Fresh,
 }
 
 /// Who else used the deployments of a test.

@@ -7,7 +7,7 @@ use armadillo_orchestrator::APPLET_WORD;
 
 use crate::exit_code::Exit;
 use crate::report::console;
-use crate::{daemon, runner, warden, worker};
+use crate::{daemon, dispatch, warden, worker};
 
 /// How deep runs may be nested in each other: a test that runs cargo, whose tests run cargo again.
 const DEEPEST: u32 = 3;
@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
         ));
         return Exit::Harness.into();
     }
-    runner::main(&args[1..], depth)
+    dispatch::main(&args[1..], depth)
 }
 
 fn applet(args: &[OsString]) -> ExitCode {

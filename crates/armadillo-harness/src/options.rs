@@ -112,13 +112,16 @@ pub enum IgnoredTests {
 /// Where test bodies run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Decided at run time: none under a debugger, under nextest and for one test with `--nocapture`; else workers.
+    /// Decided at run time: in this process under a debugger, under nextest and for one test with `--nocapture`; else in
+    /// workers.
     Auto,
     /// In worker processes, one test at a time each, kept for the next.
     Workers,
     /// In a process of its own for each test.
     Process,
-    /// In the runner, by libtest-mimic.
+    /// On threads of the runner.
+    InProcess,
+    /// The same, as trials of libtest-mimic, which decides which runs when, and prints.
     None,
 }
 

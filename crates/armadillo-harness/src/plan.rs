@@ -32,7 +32,15 @@ pub(crate) struct Plan {
     /// All tests: those without a deployment, then group by group; within a group those that may spoil it last.
     pub(crate) tests: Vec<Planned>,
     /// The topologies in the order in which they are started.
-    pub(crate) topologies: Vec<Topology>,
+    pub(crate) topologies: Vec<PlannedTopology>,
+}
+
+/// A topology of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlannedTopology {
+    pub(crate) topology: Topology,
+    /// How many deployments of it are shared between tests at the same time.
+    pub(crate) copies: u32,
 }
 
 /// Why there is no plan.
@@ -129,7 +137,10 @@ pub(crate) fn plan(
     }
     let topologies = order_topologies(&tests);
     let rank = |planned: &Planned| {
-        let group = |need: &Need| topologies.iter().position(|known| *known == need.topology);
+        let group = |need: &Need| {
+            let mut known = topologies.iter();
+            known.position(|known| known.topology == need.topology)
+        };
         // Shared leases first, then fresh ones, then those that have the deployment alone and may spoil it.
         let lease = |need: &Need| match need.mode {
             LeaseMode::Shared => 0,
@@ -159,7 +170,7 @@ pub(crate) fn plan(
 }
 
 /// The most expensive topology first: it takes longest to start, and what is started first is ready first.
-fn order_topologies(tests: &[Planned]) -> Vec<Topology> {
+fn order_topologies(tests: &[Planned]) -> Vec<PlannedTopology> {
     let mut shared: BTreeMap<&Topology, u32> = BTreeMap::new();
     for need in tests.iter().flat_map(|planned| &planned.needs) {
         let count = shared.entry(&need.topology).or_default();
@@ -172,7 +183,10 @@ fn order_topologies(tests: &[Planned]) -> Vec<Topology> {
     topologies.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(b.2)));
     topologies
         .into_iter()
-        .map(|(_, _, topology)| topology.clone())
+        .map(|(_, _, topology)| PlannedTopology {
+            topology: topology.clone(),
+            copies: 1,
+        })
         .collect()
 }
 

@@ -2,13 +2,12 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 
-use armadillo_orchestrator::{Deadline, Deployment, Secret};
+use armadillo_orchestrator::Secret;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
@@ -18,14 +17,13 @@ use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
 use super::Daemon;
-use super::pools::{self, LeaseProblem};
-use super::{exits, lifecycle, release};
+use super::desk::LeaseProblem;
+use super::holders::Used;
+use super::{clients, exits, holders, lifecycle};
 use crate::event::Event;
+use crate::leases::ClientNo;
 use crate::needs::LeaseMode;
-use crate::protocol::daemon::{
-    Ask, Claim, Claimed, Collect, Collected, DeploymentStatus, EndWorker, HealthAfter, Leaders,
-    Operate, Problem, Release, Settle, StartWorker, Status, VersionedHealth, Want,
-};
+use crate::protocol::daemon::{EndWorker, Problem, StartWorker};
 
 /// The largest body a request may have: a batch of events with the output of tests that failed.
 const BODY_LIMIT: usize = 1 << 30;
@@ -57,7 +55,7 @@ impl From<LeaseProblem> for Refusal {
     fn from(problem: LeaseProblem) -> Self {
         let status = match problem {
             LeaseProblem::Gone(_) => StatusCode::GONE,
-            LeaseProblem::NotYours(_) => StatusCode::FORBIDDEN,
+            LeaseProblem::NotYours(_) | LeaseProblem::Elsewhere { .. } => StatusCode::FORBIDDEN,
         };
         Self(status, problem.to_string())
     }
@@ -100,7 +98,7 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
         .to_bytes();
     let path: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
     match (&parts.method, path.as_slice()) {
-        (&Method::GET, ["v1", "status"]) => json(&status(daemon)),
+        (&Method::GET, ["v1", "status"]) => json(&clients::status(daemon)),
         (&Method::GET, ["v1", "events", after]) => {
             json(&daemon.log.follow(number(after)?, true).await)
         }
@@ -113,52 +111,46 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
                 .take(number(first)?, &parse::<Vec<Event>>(&body)?);
             nothing()
         }
-        (&Method::POST, ["v1", "topologies"]) => {
-            pools::want(daemon, parse::<Want>(&body)?);
+        (&Method::POST, ["v1", "clients"]) => json(&clients::join(daemon, &parse(&body)?)),
+        (&Method::POST, ["v1", "clients", client, what]) => {
+            let client = ClientNo(number(client)? as u64);
+            match *what {
+                "wishes" => {
+                    let wished = clients::wish(daemon, client, parse(&body)?);
+                    wished.map_err(refuse(StatusCode::BAD_REQUEST))?;
+                }
+                "next" => return json(&clients::next(daemon, client, &parse(&body)?).await),
+                "unseat" => clients::unseat(daemon, client, &parse(&body)?),
+                "withdraw" => clients::withdraw(daemon, client),
+                "leave" => clients::leave(daemon, client),
+                "fixtures-gone" => clients::fixtures_gone(daemon, client, &parse(&body)?),
+                _ => return unknown(&parts),
+            }
             nothing()
         }
-        (&Method::POST, ["v1", "leases"]) => lease(daemon, parse(&body)?).await,
+        (&Method::POST, ["v1", "leases", lease, "begin"]) => {
+            json(&holders::begin(daemon, lease, &token).await?)
+        }
         (&Method::POST, ["v1", "leases", lease, "release"]) => {
-            json(&release::release(daemon, lease, &token, parse::<Release>(&body)?).await?)
+            json(&holders::release(daemon, lease, &token, parse(&body)?).await?)
         }
-        (&Method::POST, ["v1", "leases", lease, "operate"]) => {
-            operate(daemon, lease, &token, parse(&body)?).await
-        }
-        (&Method::POST, ["v1", "leases", lease, "expect-exit"]) => {
-            let deployment = owned(daemon, lease, &token)?;
-            let expected = exits::expect(&deployment, &parse(&body)?);
-            json(&expected.map_err(refuse(StatusCode::CONFLICT))?)
-        }
-        (&Method::POST, ["v1", "leases", lease, "see-exit"]) => {
-            let deployment = owned(daemon, lease, &token)?;
-            let seen = exits::see(&deployment, &parse(&body)?).await;
-            json(&seen.map_err(refuse(StatusCode::CONFLICT))?)
-        }
-        (&Method::POST, ["v1", "leases", lease, "start-all"]) => {
-            let deployment = owned(daemon, lease, &token)?;
-            let started = exits::start_all(&deployment, &parse(&body)?).await;
-            started.map_err(refuse(StatusCode::CONFLICT))?;
-            nothing()
-        }
-        (&Method::POST, ["v1", "leases", lease, "fail-start"]) => {
-            let deployment = owned(daemon, lease, &token)?;
-            let failed = exits::fail_start(&deployment, &parse(&body)?).await;
-            json(&failed.map_err(refuse(StatusCode::CONFLICT))?)
-        }
-        (&Method::POST, ["v1", "leases", lease, "health"]) => {
-            health(daemon, lease, &token, parse(&body)?).await
-        }
-        (&Method::POST, ["v1", "leases", lease, "leaders"]) => {
-            leaders(daemon, lease, &token, parse(&body)?).await
-        }
-        (&Method::POST, ["v1", "leases", lease, "evidence"]) => {
-            evidence(daemon, lease, &token, parse(&body)?).await
-        }
-        (&Method::POST, ["v1", "leases", lease, "fixtures", "claim"]) => {
-            claim(daemon, lease, &token, parse(&body)?).await
-        }
-        (&Method::POST, ["v1", "leases", lease, "fixtures", "settle"]) => {
-            settle(daemon, lease, &token, parse(&body)?)
+        (&Method::POST, ["v1", "leases", lease, "on", deployment, what @ ..]) => {
+            let used = holders::find(daemon, lease, &token, deployment)?;
+            match what {
+                ["health"] => json(&holders::health(&used, &parse(&body)?).await),
+                ["leaders"] => json(&holders::leaders(&used, &parse(&body)?).await),
+                ["evidence"] => json(&holders::evidence(&used, &parse(&body)?).await),
+                ["fixtures", "claim"] => {
+                    json(&holders::claim(daemon, lease, &token, &used, &parse(&body)?).await?)
+                }
+                ["fixtures", "settle"] => {
+                    let settled = holders::settle(daemon, lease, &used, parse(&body)?);
+                    settled.map_err(refuse(StatusCode::CONFLICT))?;
+                    nothing()
+                }
+                [what] => on_ones_own(&used, what, &parts, &body).await,
+                _ => unknown(&parts),
+            }
         }
         (&Method::POST, ["v1", "workers"]) => {
             let started = daemon.workers.start(&parse::<StartWorker>(&body)?);
@@ -175,158 +167,57 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
             lifecycle::stop_all(daemon).await;
             nothing()
         }
-        (method, _) => Err(Refusal(
-            StatusCode::NOT_FOUND,
-            format!("there is no {method} {} in version 1", parts.uri.path()),
-        )),
+        _ => unknown(&parts),
     }
+}
+
+/// What only the holder of a deployment of its own may do.
+async fn on_ones_own(used: &Used, what: &str, parts: &Parts, body: &[u8]) -> Answer {
+    if used.mode == LeaseMode::Shared {
+        let error = "others use this deployment: faults need Exclusive<_> or Fresh<_>".to_owned();
+        return Err(Refusal(StatusCode::FORBIDDEN, error));
+    }
+    let deployment = &used.deployment;
+    let conflict = refuse(StatusCode::CONFLICT);
+    match what {
+        "operate" => {
+            holders::operate(used, &parse(body)?)
+                .await
+                .map_err(conflict)?;
+            nothing()
+        }
+        "expect-exit" => json(&exits::expect(deployment, &parse(body)?).map_err(conflict)?),
+        "see-exit" => json(
+            &exits::see(deployment, &parse(body)?)
+                .await
+                .map_err(conflict)?,
+        ),
+        "start-all" => {
+            let started = exits::start_all(deployment, &parse(body)?).await;
+            started.map_err(conflict)?;
+            nothing()
+        }
+        "fail-start" => {
+            let failed = exits::fail_start(deployment, &parse(body)?).await;
+            json(&failed.map_err(conflict)?)
+        }
+        _ => unknown(parts),
+    }
+}
+
+fn unknown(parts: &Parts) -> Answer {
+    let text = format!(
+        "there is no {} {} in version 1",
+        parts.method,
+        parts.uri.path()
+    );
+    Err(Refusal(StatusCode::NOT_FOUND, text))
 }
 
 /// The token of an `Authorization` header; the scheme's case does not matter (RFC 9110, section 11.1).
 fn bearer_token(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
-}
-
-async fn lease(daemon: &Rc<Daemon>, ask: Ask) -> Answer {
-    let gone = || {
-        Refusal(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the deployment is gone".to_owned(),
-        )
-    };
-    let granted = pools::ask(daemon, ask).await.map_err(|_| gone())?;
-    let grant = granted
-        .map_err(refuse(StatusCode::SERVICE_UNAVAILABLE))?
-        .deliver();
-    json(&grant.ok_or_else(gone)?)
-}
-
-/// The deployment of a lease under which faults are allowed.
-fn owned(daemon: &Daemon, lease: &str, token: &Secret) -> Result<Arc<Deployment>, Refusal> {
-    let (id, deployment) = daemon.pools.find(lease, token)?;
-    let mode = daemon
-        .pools
-        .with(id, |pool| pool.leases.get(lease).map(|held| held.mode))
-        .flatten();
-    if mode == Some(LeaseMode::Shared) {
-        let error = "others use this deployment: faults need Exclusive<_> or Fresh<_>".to_owned();
-        return Err(Refusal(StatusCode::FORBIDDEN, error));
-    }
-    Ok(deployment)
-}
-
-async fn operate(daemon: &Daemon, lease: &str, token: &Secret, request: Operate) -> Answer {
-    let deployment = owned(daemon, lease, token)?;
-    let deadline = Deadline::after(Duration::from_millis(request.limit_ms));
-    let done = deployment
-        .operate(&request.server, request.operation, deadline)
-        .await;
-    done.map_err(|error| Refusal(StatusCode::CONFLICT, error.to_string()))?;
-    nothing()
-}
-
-async fn health(daemon: &Daemon, lease: &str, token: &Secret, request: HealthAfter) -> Answer {
-    let (_, deployment) = daemon.pools.find(lease, token)?;
-    let deadline = Deadline::after(Duration::from_millis(request.limit_ms));
-    let (version, health) = deployment.wait_for_health(request.after, deadline).await;
-    json(&VersionedHealth { version, health })
-}
-
-/// The look is for what happened just now.
-async fn leaders(daemon: &Daemon, lease: &str, token: &Secret, request: Leaders) -> Answer {
-    let (_, deployment) = daemon.pools.find(lease, token)?;
-    deployment
-        .health(Duration::from_millis(request.limit_ms))
-        .await;
-    json(&deployment.leadership_log())
-}
-
-async fn evidence(daemon: &Daemon, lease: &str, token: &Secret, request: Collect) -> Answer {
-    let (_, deployment) = daemon.pools.find(lease, token)?;
-    let deadline = Deadline::after(Duration::from_millis(request.limit_ms));
-    let evidence = deployment.evidence(&request.directory, deadline).await;
-    let files = evidence
-        .saved
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
-    json(&Collected {
-        files,
-        missing: evidence.failed,
-    })
-}
-
-/// Waits while another test sets the fixture up; the wait ends with the connection, or when that test ends.
-async fn claim(daemon: &Daemon, lease: &str, token: &Secret, request: Claim) -> Answer {
-    loop {
-        // Before the look, so that nothing that happens after it is missed.
-        let mut settled = std::pin::pin!(daemon.pools.fixtures_changed.notified());
-        settled.as_mut().enable();
-        let (id, _) = daemon.pools.find(lease, token)?;
-        let claimed: Option<Claimed> = daemon
-            .pools
-            .with(id, |pool| pool.fixtures.claim(&request.fixture, lease))
-            .flatten();
-        match claimed {
-            Some(claimed) => return json(&claimed),
-            None => settled.await,
-        }
-    }
-}
-
-fn settle(daemon: &Daemon, lease: &str, token: &Secret, request: Settle) -> Answer {
-    let (id, _) = daemon.pools.find(lease, token)?;
-    let settled = daemon.pools.with(id, |pool| {
-        pool.fixtures
-            .settle(&request.fixture, lease, request.outcome)
-    });
-    daemon.pools.fixtures_changed.notify_waiters();
-    match settled {
-        Some(true) => nothing(),
-        _ => Err(Refusal(
-            StatusCode::CONFLICT,
-            format!("`{}` was not claimed under this lease", request.fixture),
-        )),
-    }
-}
-
-fn status(daemon: &Daemon) -> Status {
-    let mut status = Status {
-        version: crate::protocol::VERSION,
-        run: daemon.orders.run.clone(),
-        pid: std::process::id(),
-        deployments: Default::default(),
-        waiting: 0,
-    };
-    daemon.pools.each(|id, pool| {
-        status.waiting += pool.queue.len();
-        let name = pool.deployment().map_or_else(
-            || format!("{id}"),
-            |deployment| deployment.view().deployment.clone(),
-        );
-        let leases = pool.leases.values().map(|held| held.test.clone()).collect();
-        let places = pool
-            .deployment()
-            .map(|deployment| deployment.view().places.clone())
-            .unwrap_or_default();
-        let servers = places
-            .into_iter()
-            .map(|(server, place)| (server, place.reach))
-            .collect();
-        let state = pool.state_word().to_owned();
-        status.deployments.insert(
-            name,
-            DeploymentStatus {
-                topology: pool.topology.to_string(),
-                state,
-                leases,
-                failed_somebody: pool.failed_somebody,
-                servers,
-            },
-        );
-    });
-    status
 }
 
 fn json(value: &impl Serialize) -> Answer {

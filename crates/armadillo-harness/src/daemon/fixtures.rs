@@ -54,11 +54,6 @@ impl Fixtures {
         self.0
             .retain(|_, fixture| !matches!(fixture, Fixture::Claimed(holder) if holder == lease));
     }
-
-    /// The deployment is new: nothing is there any more.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 #[cfg(test)]

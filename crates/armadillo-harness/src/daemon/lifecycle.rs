@@ -1,15 +1,15 @@
-//! The life of a deployment: started when the budget allows, stopped when nobody needs it.
+//! The life of a deployment: started when the core says so, watched while it is up, stopped when nobody needs it.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use armadillo_orchestrator::{Deployment, StartRequest};
+use armadillo_orchestrator::{Deployment, StartRequest, Topology};
 
-use super::pool::{PoolId, State};
-use super::pools::settle;
+use super::drive::feed;
 use super::{Daemon, look};
-use crate::event::{EventKind, StartReason};
+use crate::event::{EventKind, Names, StartReason};
+use crate::leases::{DeploymentNo, Input, StopReason};
 use crate::needs::LeaseMode;
 
 /// How long a deployment may take to be ready, before the factor.
@@ -18,69 +18,65 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// How long a deployment may take to stop, before the factor.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// Starts the pool's deployment, when the budget allows.
-pub(super) async fn start(daemon: Rc<Daemon>, id: PoolId, reason: StartReason) {
-    let started = start_deployment(&daemon, id, reason).await;
-    daemon.pools.with(id, |pool| match started {
-        Ok(deployment) => pool.state = State::Ready(deployment),
-        Err(error) => {
-            pool.budget = None;
-            pool.state = State::Failed(error);
-        }
+/// Starts a deployment.
+pub(super) async fn start(
+    daemon: Rc<Daemon>,
+    no: DeploymentNo,
+    topology: Arc<Topology>,
+    mode: LeaseMode,
+    reason: StartReason,
+) {
+    let started = start_deployment(&daemon, no, &topology, mode, reason).await;
+    let outcome = started.map(|deployment| {
+        daemon.fleet.ready(no, deployment.clone());
+        daemon.spawn(watch(daemon.clone(), no, deployment));
     });
-    settle(&daemon, id);
+    feed(
+        &daemon,
+        Input::Started {
+            deployment: no,
+            outcome,
+        },
+    );
 }
 
 async fn start_deployment(
     daemon: &Rc<Daemon>,
-    id: PoolId,
+    no: DeploymentNo,
+    topology: &Topology,
+    mode: LeaseMode,
     reason: StartReason,
 ) -> Result<Arc<Deployment>, String> {
-    let pools = &daemon.pools;
-    let (topology, number, unstarted) = pools
-        .with(id, |pool| {
-            pool.starts += 1;
-            pool.fixtures.clear();
-            pool.own_policies = None;
-            pool.unseen.clear();
-            let next = pool.queue.front().map(|waiting| waiting.mode);
-            let unstarted = next == Some(LeaseMode::Unstarted);
-            (pool.topology.clone(), pool.starts, unstarted)
-        })
-        .ok_or("the pool is gone")?;
+    let number = daemon.fleet.starting(no);
+    // Letters and digits behind the last dash: what fixtures kept for a deployment name their things with.
+    let name = format!(
+        "{}-{}d{}s{number}",
+        topology.label(),
+        daemon.orders.run,
+        no.0
+    );
+    daemon.fleet.named(no, &name);
     let system = armadillo_orchestrator::system(&topology.system)
         .ok_or_else(|| format!("this executable has no system named `{}`", topology.system))?;
-    take_budget(
-        daemon,
-        id,
-        system
-            .plan(&topology)
-            .iter()
-            .map(|server| server.cost.memory_mib)
-            .sum(),
-    )
-    .await?;
-    // Letters and digits behind the last dash: what fixtures kept for a deployment name their things with.
-    let deployment = format!("{}-{}d{id}s{number}", topology.label(), daemon.orders.run);
     daemon.log.emit(EventKind::DeploymentStarting {
-        deployment: deployment.clone(),
+        deployment: name.clone(),
         topology: topology.clone(),
         reason,
     });
     let begun = Instant::now();
     let request = StartRequest {
-        id: deployment.clone(),
+        id: name.clone(),
         system,
-        topology,
+        topology: topology.clone(),
         settings: daemon.orders.settings.clone(),
         programs: daemon.orders.programs.clone(),
-        directory: pools.servers.join(&deployment),
-        secrets: Some(pools.secrets.join(&deployment)),
+        directory: daemon.servers.join(&name),
+        secrets: Some(daemon.secrets.join(&name)),
         share: None,
         deadline: daemon.limit(START_LIMIT).into(),
     };
-    let (host, notices) = (pools.host.clone(), pools.notices.clone());
-    let made = if unstarted {
+    let (host, notices) = (daemon.host.clone(), daemon.notices.clone());
+    let made = if mode == LeaseMode::Unstarted {
         Deployment::place(host, request, notices).await
     } else {
         Deployment::start(host, request, notices).await
@@ -89,7 +85,7 @@ async fn start_deployment(
         Ok(ready) => {
             let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             daemon.log.emit(EventKind::DeploymentReady {
-                deployment,
+                deployment: name,
                 took_us,
             });
             Ok(ready)
@@ -97,7 +93,7 @@ async fn start_deployment(
         Err(error) => {
             let error = error.to_string();
             daemon.log.emit(EventKind::DeploymentFailed {
-                deployment,
+                deployment: name,
                 error: error.clone(),
             });
             Err(error)
@@ -105,89 +101,72 @@ async fn start_deployment(
     }
 }
 
-/// Takes the pool's part of the memory, once; a recycled deployment keeps it.
-async fn take_budget(daemon: &Daemon, id: PoolId, mib: u32) -> Result<(), String> {
-    let pools = &daemon.pools;
-    if pools
-        .with(id, |pool| pool.budget.is_some())
-        .unwrap_or(false)
-    {
-        return Ok(());
+/// Tells the core of every server that ends by itself, for as long as the deployment is there.
+async fn watch(daemon: Rc<Daemon>, no: DeploymentNo, deployment: Arc<Deployment>) {
+    let mut changes = deployment.changes();
+    drop(deployment);
+    loop {
+        tell_crashes(&daemon, no);
+        // It ends with the deployment.
+        if changes.changed().await.is_err() {
+            return;
+        }
     }
-    if mib > pools.budget_mib {
-        return Err(format!(
-            "it needs {mib} MiB of memory, and deployments may use {} MiB together; --memory raises that",
-            pools.budget_mib
-        ));
-    }
-    let permit = pools
-        .budget
-        .clone()
-        .acquire_many_owned(mib)
-        .await
-        .map_err(|error| error.to_string())?;
-    pools.with(id, |pool| pool.budget = Some(permit));
-    Ok(())
 }
 
-/// Stops a deployment that nobody needs any more.
-pub(super) async fn stop(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deployment>) {
-    look::last(&daemon, id, &deployment).await;
-    let complaints = end_deployment(&daemon, id, &deployment).await;
-    daemon.log.emit(EventKind::DeploymentStopped {
-        deployment: deployment.view().deployment.clone(),
-        complaints,
-    });
-    daemon.pools.with(id, |pool| {
-        pool.state = State::Absent;
-        pool.budget = None;
-    });
-    settle(&daemon, id);
+/// Tells the core of the crashes it does not know of.
+pub(super) fn tell_crashes(daemon: &Rc<Daemon>, no: DeploymentNo) {
+    for what in daemon.fleet.new_crashes(no) {
+        feed(
+            daemon,
+            Input::Crashed {
+                deployment: no,
+                what,
+            },
+        );
+    }
 }
 
-/// Stops the servers, removes the data unless somebody failed on it, and says what was not as it should be.
-pub(super) async fn end_deployment(
-    daemon: &Daemon,
-    id: PoolId,
-    deployment: &Deployment,
-) -> Vec<String> {
-    let mut complaints = deployment.stop(daemon.limit(STOP_LIMIT)).await.complaints();
-    let keep = daemon
-        .pools
-        .with(id, |pool| pool.failed_somebody)
-        .unwrap_or(false);
-    if !keep && let Err(error) = deployment.remove_data() {
-        complaints.push(format!("its data cannot be removed: {error}"));
+/// Stops a deployment, removes its data unless it is kept, and says what was not as it should be.
+pub(super) async fn stop(
+    daemon: Rc<Daemon>,
+    no: DeploymentNo,
+    why: StopReason,
+    guests: Names,
+    keep_data: bool,
+) {
+    let name = daemon.fleet.name(no);
+    if let StopReason::Recycled(reason) = why {
+        daemon.log.emit(EventKind::DeploymentRecycled {
+            deployment: name.clone(),
+            reason,
+        });
     }
-    complaints
+    if let Some(deployment) = daemon.fleet.deployment(no) {
+        look::last(&daemon, &deployment, &guests).await;
+        let mut complaints = deployment.stop(daemon.limit(STOP_LIMIT)).await.complaints();
+        if !keep_data && let Err(error) = deployment.remove_data() {
+            complaints.push(format!("its data cannot be removed: {error}"));
+        }
+        daemon.log.emit(EventKind::DeploymentStopped {
+            deployment: name,
+            complaints,
+        });
+    }
+    daemon.fleet.stopped(no);
+    feed(&daemon, Input::Stopped { deployment: no });
 }
 
 /// Stops everything, for the end of a run; returns when every deployment is gone.
 pub(super) async fn stop_all(daemon: &Rc<Daemon>) {
-    daemon.pools.ending.set(true);
-    let mut ids = Vec::new();
-    daemon.pools.each(|id, _| ids.push(id));
-    for id in ids {
-        daemon.pools.with(id, |pool| {
-            pool.wanted = false;
-            pool.refuse_all("the run is over");
-            if pool.suspect.is_some() || !pool.leases.is_empty() {
-                // What would be found has been said already, or belongs to tests that were cut off.
-                pool.unseen.clear();
-            }
-            pool.leases.clear();
-            // Whatever it was suspected of, it is not needed any more.
-            pool.suspect = None;
-        });
-        settle(daemon, id);
-    }
-    while let Some(()) = daemon.next_task_done().await {
-        let mut busy = false;
-        daemon
-            .pools
-            .each(|_, pool| busy |= !matches!(pool.state, State::Absent | State::Failed(_)));
-        if !busy {
+    feed(daemon, Input::Closed);
+    loop {
+        // Before the look, so that nothing that happens after it is missed.
+        let mut changed = std::pin::pin!(daemon.changed.notified());
+        changed.as_mut().enable();
+        if daemon.core.borrow().is_empty() {
             return;
         }
+        changed.await;
     }
 }

@@ -39,6 +39,11 @@ impl EventLog {
         })
     }
 
+    /// Microseconds since the run's start.
+    pub(super) fn now_us(&self) -> u64 {
+        self.origin.elapsed_us()
+    }
+
     /// Something happened here.
     pub(super) fn emit(&self, kind: EventKind) {
         let event = Event {

@@ -5,33 +5,45 @@
 //! itself. It is the only writer of `events.jsonl`.
 
 mod api;
+mod clients;
+mod desk;
+mod drive;
+mod examine;
 mod exits;
 mod fixtures;
-mod lease;
+mod fleet;
+mod holders;
 mod lifecycle;
 mod lifeline;
 mod log;
 mod look;
-mod pool;
-mod pools;
-mod release;
 mod repair;
 mod workers;
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use armadillo_orchestrator::process::{Ledger, Processes};
 use armadillo_orchestrator::run_dir::{self, RunDir};
+use armadillo_orchestrator::{Local, Notice};
 use tokio::net::UnixListener;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 
+use crate::event::EventKind;
 use crate::exit_code::Exit;
+use crate::leases::{Input, Leases};
 use crate::protocol::daemon::{Start, Started};
+use desk::Desk;
+use fleet::Fleet;
 use log::EventLog;
 pub(crate) use log::FILE as EVENTS_FILE;
-use pools::Pools;
 use workers::Workers;
 
 /// The applet's name.
@@ -109,10 +121,84 @@ fn run() -> Result<(), DaemonError> {
 /// What the parts of the daemon share.
 pub(crate) struct Daemon {
     orders: Start,
-    socket: std::path::PathBuf,
+    socket: PathBuf,
     log: Rc<EventLog>,
     workers: Workers,
-    pools: Pools,
+    /// Decides about deployments and leases. Only [`drive`] feeds it.
+    core: RefCell<Leases>,
+    inbox: RefCell<VecDeque<Input>>,
+    feeding: Cell<bool>,
+    fleet: Fleet,
+    desk: Desk,
+    /// Numbers of clients.
+    clients: Cell<u64>,
+    /// The core was fed, a fixture kept for a deployment was settled, or its claim has lapsed.
+    changed: Notify,
+    host: Arc<Local>,
+    notices: mpsc::UnboundedSender<(String, Notice)>,
+    /// Tasks that start, watch, repair and stop deployments; they end with the daemon.
+    tasks: RefCell<JoinSet<()>>,
+    /// Where the servers' directories go.
+    servers: PathBuf,
+    /// Where secrets go: never among the files of a run, which CI may upload.
+    secrets: PathBuf,
+}
+
+impl Daemon {
+    fn new(
+        orders: Start,
+        run_dir: &RunDir,
+        socket: PathBuf,
+        processes: Processes,
+        log: Rc<EventLog>,
+    ) -> Self {
+        let (notices, incoming) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(write_notices(incoming, log.clone()));
+        Self {
+            core: RefCell::new(Leases::new(orders.memory_mib, orders.keep_on_failure)),
+            inbox: RefCell::default(),
+            feeding: Cell::new(false),
+            fleet: Fleet::default(),
+            desk: Desk::default(),
+            clients: Cell::new(0),
+            changed: Notify::new(),
+            host: Arc::new(Local::new(processes.clone())),
+            notices,
+            tasks: RefCell::new(tasks),
+            servers: orders.directory.join("servers"),
+            secrets: run_dir.path().join("secrets"),
+            workers: Workers::new(processes, &orders),
+            socket,
+            log,
+            orders,
+        }
+    }
+
+    /// A time limit with the run's factor.
+    fn limit(&self, limit: Duration) -> Duration {
+        limit.mul_f64(self.orders.timeout_factor)
+    }
+
+    /// Runs `task` until it is done or the daemon ends.
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let mut tasks = self.tasks.borrow_mut();
+        tasks.spawn_local(task);
+        while tasks.try_join_next().is_some() {}
+    }
+
+    /// Ends every task and every server at once: the runner is gone.
+    fn abandon(&self) {
+        self.tasks.borrow_mut().abort_all();
+        self.fleet.kill_now();
+    }
+}
+
+/// Puts what deployments say into the event log.
+async fn write_notices(mut incoming: mpsc::UnboundedReceiver<(String, Notice)>, log: Rc<EventLog>) {
+    while let Some((deployment, notice)) = incoming.recv().await {
+        log.emit(EventKind::Deployment { deployment, notice });
+    }
 }
 
 async fn serve(orders: Start) -> Result<(), DaemonError> {
@@ -149,18 +235,12 @@ async fn serve_in(
         swept: swept.iter().map(describe).collect(),
     };
     greet(&started).map_err(os("greet the runner"))?;
-    let daemon = Rc::new(Daemon {
-        pools: Pools::new(&orders, processes.clone(), log.clone(), run_dir.path()),
-        workers: Workers::new(processes, &orders),
-        orders,
-        socket,
-        log,
-    });
+    let daemon = Rc::new(Daemon::new(orders, run_dir, socket, processes, log));
     tokio::select! {
         ended = lifeline::closed() => ended.map_err(os("watch the runner"))?,
         error = api::serve(&daemon, listener) => return Err(DaemonError::Os { action: "accept connections", source: error }),
     }
-    daemon.pools.abandon();
+    daemon.abandon();
     Ok(())
 }
 

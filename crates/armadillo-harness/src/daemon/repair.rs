@@ -1,4 +1,5 @@
-//! After an exclusive lease, a crash, a leak or a timeout, and before an exclusive lease on what others have shared: a deployment is put in order and *seen* to be, or replaced.
+//! After an exclusive lease, a crash, a leak or a timeout, and before an exclusive lease on what others have shared: a
+//! deployment is put in order and *seen* to be.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,81 +9,51 @@ use armadillo_orchestrator::deployment::Phase;
 use armadillo_orchestrator::join::try_join_all;
 use armadillo_orchestrator::{Deployment, Operation, ServerKey};
 
-use super::Daemon;
-use super::pool::{PoolId, State};
-use super::{lifecycle, look, pools};
-use crate::event::{EventKind, StartReason};
+use super::drive::feed;
+use super::{Daemon, lifecycle, look};
+use crate::event::{EventKind, Names};
+use crate::leases::{DeploymentNo, Input};
 
 /// How long a server may take to come back, and the whole to be healthy, before the factor.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Puts it in order or replaces it.
-pub(super) async fn repair(daemon: Rc<Daemon>, id: PoolId, deployment: Arc<Deployment>) {
-    let name = deployment.view().deployment.clone();
-    let suspicion = daemon
-        .pools
-        .with(id, |pool| pool.suspect.clone())
-        .flatten()
-        .unwrap_or_else(|| "before a test has it alone".to_owned());
-    let unpurged = daemon
-        .pools
-        .with(id, |pool| std::mem::take(&mut pool.unpurged));
-    let unpurged = unpurged.unwrap_or_default();
-    match put_in_order(&daemon, id, &deployment, unpurged).await {
-        Ok(done) => {
-            let what = if done.is_empty() {
-                "nothing was wrong".to_owned()
-            } else {
-                done.join(", ")
-            };
-            daemon.log.emit(EventKind::DeploymentRepaired {
-                deployment: name,
-                what: format!("{suspicion}: {what}"),
-            });
-            daemon.pools.with(id, |pool| {
-                pool.suspect = None;
-                pool.state = State::Ready(deployment);
-            });
-        }
-        Err(why) => {
-            let reason = format!("{suspicion}: {why}");
-            daemon.log.emit(EventKind::DeploymentRecycled {
-                deployment: name.clone(),
-                reason,
-            });
-            let complaints = lifecycle::end_deployment(&daemon, id, &deployment).await;
-            daemon.log.emit(EventKind::DeploymentStopped {
-                deployment: name,
-                complaints,
-            });
-            let needed = daemon.pools.with(id, |pool| {
-                pool.suspect = None;
-                let needed = pool.wanted || !pool.queue.is_empty();
-                pool.state = if needed {
-                    State::Starting
-                } else {
-                    State::Absent
-                };
-                if !needed {
-                    pool.budget = None;
-                }
-                needed
-            });
-            if needed == Some(true) {
-                return lifecycle::start(daemon, id, StartReason::Recycle).await;
-            }
-        }
-    }
-    pools::settle(&daemon, id);
+/// Puts it in order, or tells the core why it cannot be: then it is replaced.
+pub(super) async fn repair(daemon: Rc<Daemon>, no: DeploymentNo, why: String, guests: Names) {
+    let outcome = match daemon.fleet.deployment(no) {
+        Some(deployment) => put_in_order(&daemon, no, &deployment, &guests).await,
+        None => Err("it is gone".to_owned()),
+    };
+    // What ended by itself meanwhile is known before the deployment counts as good.
+    lifecycle::tell_crashes(&daemon, no);
+    let outcome = outcome.map(|done| {
+        let what = if done.is_empty() {
+            "nothing was wrong".to_owned()
+        } else {
+            done.join(", ")
+        };
+        daemon.log.emit(EventKind::DeploymentRepaired {
+            deployment: daemon.fleet.name(no),
+            what: format!("{why}: {what}"),
+        });
+    });
+    feed(
+        &daemon,
+        Input::Repaired {
+            deployment: no,
+            outcome,
+        },
+    );
 }
 
 /// Brings every server back, waits for health and asks the checkers. The error says what could not be had.
 async fn put_in_order(
     daemon: &Daemon,
-    id: PoolId,
+    no: DeploymentNo,
     deployment: &Arc<Deployment>,
-    unpurged: Vec<String>,
+    guests: &Names,
 ) -> Result<Vec<String>, String> {
+    // A server on its way out is down, not fine.
+    deployment.note_exits(daemon.limit(LIMIT)).await;
     // All at once: where a majority is down, none of them gets ready before the others are there.
     let back = deployment
         .servers()
@@ -105,13 +76,16 @@ async fn put_in_order(
         .wait_good(daemon.limit(LIMIT))
         .await
         .map_err(|error| error.to_string())?;
-    for lease in unpurged {
+    for lease in daemon.fleet.take_unpurged(no) {
         deployment
             .purge(&lease, daemon.limit(LIMIT))
             .await
             .map_err(|error| format!("what a test left cannot be removed: {error}"))?;
     }
-    look::look(daemon, id, deployment).await?;
+    look::look(daemon, no, deployment, guests).await?;
+    if !deployment.is_whole() {
+        return Err("a server ended by itself again".to_owned());
+    }
     Ok(done)
 }
 

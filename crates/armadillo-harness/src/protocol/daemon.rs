@@ -3,19 +3,25 @@
 //! | request | body | answer |
 //! | --- | --- | --- |
 //! | `GET /v1/status` | | [`Status`] |
-//! | `POST /v1/topologies` | [`Want`] | `{}` |
-//! | `POST /v1/leases` | [`Ask`] | [`Grant`], when it is granted |
-//! | `POST /v1/leases/{id}/release` | [`Release`] | [`Released`] |
-//! | `POST /v1/leases/{id}/operate` | [`Operate`] | `{}` when it has been seen to take effect |
-//! | `POST /v1/leases/{id}/expect-exit` | [`Expect`] | [`Expected`] |
-//! | `POST /v1/leases/{id}/see-exit` | [`SeeExit`] | [`SeenExit`], when the exit has been seen |
-//! | `POST /v1/leases/{id}/start-all` | [`StartAll`] | `{}` when every server is ready and the whole was good |
-//! | `POST /v1/leases/{id}/fail-start` | [`FailStart`] | a [`FailedStart`](armadillo_orchestrator::deployment::FailedStart) |
-//! | `POST /v1/leases/{id}/health` | [`HealthAfter`] | [`VersionedHealth`] |
-//! | `POST /v1/leases/{id}/leaders` | [`Leaders`] | the [`LeadershipLog`] after another look |
-//! | `POST /v1/leases/{id}/fixtures/claim` | [`Claim`] | [`Claimed`] |
-//! | `POST /v1/leases/{id}/fixtures/settle` | [`Settle`] | `{}` |
-//! | `POST /v1/leases/{id}/evidence` | [`Collect`] | [`Collected`] |
+//! | `POST /v1/clients` | [`Join`] | [`Joined`] |
+//! | `POST /v1/clients/{client}/wishes` | [`Wishes`] | `{}` |
+//! | `POST /v1/clients/{client}/next` | [`Ready`] | [`Next`], when something can run |
+//! | `POST /v1/clients/{client}/unseat` | [`Unseat`] | `{}` |
+//! | `POST /v1/clients/{client}/withdraw` | | `{}`: nothing more is wished |
+//! | `POST /v1/clients/{client}/fixtures-gone` | [`FixturesGone`] | `{}` |
+//! | `POST /v1/clients/{client}/leave` | | `{}`: what it held is taken back |
+//! | `POST /v1/leases/{lease}/begin` | | [`Begin`] |
+//! | `POST /v1/leases/{lease}/release` | [`Release`] | [`Released`], when its deployments have been looked at |
+//! | `POST /v1/leases/{lease}/on/{deployment}/operate` | [`Operate`] | `{}` when it has been seen to take effect |
+//! | `POST /v1/leases/{lease}/on/{deployment}/expect-exit` | [`Expect`] | [`Expected`] |
+//! | `POST /v1/leases/{lease}/on/{deployment}/see-exit` | [`SeeExit`] | [`SeenExit`], when the exit has been seen |
+//! | `POST /v1/leases/{lease}/on/{deployment}/start-all` | [`StartAll`] | `{}` when every server is ready and the whole was good |
+//! | `POST /v1/leases/{lease}/on/{deployment}/fail-start` | [`FailStart`] | a [`FailedStart`](armadillo_orchestrator::deployment::FailedStart) |
+//! | `POST /v1/leases/{lease}/on/{deployment}/health` | [`HealthAfter`] | [`VersionedHealth`] |
+//! | `POST /v1/leases/{lease}/on/{deployment}/leaders` | [`Leaders`] | the [`LeadershipLog`] after another look |
+//! | `POST /v1/leases/{lease}/on/{deployment}/fixtures/claim` | [`Claim`] | [`Claimed`] |
+//! | `POST /v1/leases/{lease}/on/{deployment}/fixtures/settle` | [`Settle`] | `{}` |
+//! | `POST /v1/leases/{lease}/on/{deployment}/evidence` | [`Collect`] | [`Collected`] |
 //! | `POST /v1/workers` | [`StartWorker`] | [`WorkerStarted`] |
 //! | `POST /v1/workers/{pid}/end` | [`EndWorker`] | [`WorkerExit`] |
 //! | `POST /v1/events/N` | a list of [`crate::event::Event`], the first of which is the runner's number N | `{}` |
@@ -37,6 +43,7 @@ use armadillo_orchestrator::{
 use serde::{Deserialize, Serialize};
 
 use crate::checking::Policies;
+use crate::event::Company;
 use crate::needs::LeaseMode;
 
 /// What the daemon has.
@@ -50,8 +57,10 @@ pub struct Status {
     pub pid: u32,
     /// Deployments by id: topology, state, number of leases.
     pub deployments: BTreeMap<String, DeploymentStatus>,
-    /// How many requests for a lease are waiting.
+    /// How many tests that need a deployment have not been granted one yet.
     pub waiting: usize,
+    /// How many leases are held by tests that have not begun.
+    pub held_ahead: usize,
 }
 
 /// One deployment in [`Status`].
@@ -59,7 +68,7 @@ pub struct Status {
 pub struct DeploymentStatus {
     /// Its complete topology, as text.
     pub topology: String,
-    /// `waiting`, `starting`, `ready`, `recycling`, `failed`, `stopping`.
+    /// `queued` (for memory), `starting`, `ready`, `suspect`, `repairing`, `stopping`.
     pub state: String,
     /// Who holds leases on it.
     pub leases: Vec<String>,
@@ -69,30 +78,117 @@ pub struct DeploymentStatus {
     pub servers: BTreeMap<ServerKey, BTreeMap<String, String>>,
 }
 
-/// The runner's announcement of how many leases on a topology it will ask for; zero releases the deployment.
+/// A client is there: a process that runs tests.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Want {
-    /// The complete topology.
-    pub topology: Topology,
-    /// How many shared or exclusive leases are still to come.
-    pub leases: u32,
+pub struct Join {
+    /// How many tests it runs at once, at most.
+    pub slots: u32,
 }
 
-/// A request for a lease.
+/// A client is known.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Ask {
+pub struct Joined {
+    /// Its number.
+    pub client: u64,
+}
+
+/// Tests that a client wants to run, in this order.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Wishes {
+    /// The topologies they need.
+    pub topologies: Vec<Offer>,
+    /// The tests.
+    pub tests: Vec<Wish>,
+    /// Whether a deployment of each topology is needed until the client leaves, whatever tests it names.
+    #[serde(default)]
+    pub keep: bool,
+}
+
+/// A topology that tests need.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Offer {
     /// The complete topology.
     pub topology: Topology,
-    /// The kind.
-    pub mode: LeaseMode,
-    /// The test.
+    /// How many deployments of it may be shared between tests at the same time; at least one.
+    pub copies: u32,
+}
+
+/// A test that a client wants to run.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Wish {
+    /// The client's number for it.
+    pub ticket: u64,
+    /// Its name.
     pub test: String,
+    /// What it needs: places in [`Wishes::topologies`], with the kind of lease.
+    pub needs: Vec<(usize, LeaseMode)>,
+    /// How long it is thought to take, in microseconds.
+    pub expected_us: u64,
+    /// Whether the client has something to prepare between the grant and the beginning, and asks then whether it may begin.
+    pub begins_later: bool,
 }
 
-/// A lease.
+/// A client is ready to run one more test.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ready {
+    /// The client's number for the place where it would run.
+    pub seat: u32,
+    /// Whether the answer may wait until something can run; otherwise it comes at once.
+    pub wait: bool,
+}
+
+/// A client does not wait at a seat any more. The request that waits there is answered, perhaps with a lease.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Unseat {
+    /// The seat.
+    pub seat: u32,
+}
+
+/// What a client is to do next.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Next {
+    /// Run this test.
+    Run {
+        /// Its ticket.
+        ticket: u64,
+        /// The lease, once for each of its deployments, in the order of the test's needs.
+        leases: Vec<Grant>,
+    },
+    /// This test cannot run.
+    Refused {
+        /// Its ticket.
+        ticket: u64,
+        /// Why.
+        error: String,
+    },
+    /// Tear down the fixtures kept for this deployment.
+    DropFixtures {
+        /// The deployment.
+        deployment: String,
+    },
+    /// Nothing can run now.
+    Nothing,
+}
+
+/// The fixtures that a client kept for a deployment are gone.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FixturesGone {
+    /// The deployment.
+    pub deployment: String,
+}
+
+/// Whether a test may begin.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Begin {
+    /// If not, its deployments are not as they were when it was granted them: the lease is gone, and the test waits again.
+    pub go: bool,
+}
+
+/// A lease, for one of its deployments.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Grant {
-    /// Its id: 8 hexadecimal digits, part of the name of everything the test creates.
+    /// Its id: 8 hexadecimal digits, part of the name of everything the test creates; the same for all its deployments.
     pub lease: String,
     /// What proves that a request comes from the holder.
     #[serde(with = "armadillo_orchestrator::secret::on_the_wire")]
@@ -106,34 +202,72 @@ pub struct Grant {
 }
 
 /// The end of a lease.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Release {
     /// Whether the test's own process could still tear its fixtures down; if not, what it left is purged.
     pub torn_down: bool,
-    /// Why the deployment is not to be trusted as it is, if so: `the test timed out`.
+    /// Why the deployments are not to be trusted as they are, if so: `the test timed out`.
     pub suspect: Option<String>,
     /// Whether the test failed: its servers' logs are wanted.
     pub failed: bool,
     /// What is done about what checkers find.
     pub checkers: Policies,
+    /// The deployments that the client keeps fixtures for.
+    pub keeps: Vec<String>,
+    /// What is wished for if the test failed, or fails for what is found now.
+    pub retry: Option<Retry>,
+}
+
+impl Release {
+    /// For a test whose process is gone, and its client too.
+    pub(crate) fn of_somebody_gone(checkers: &Policies) -> Self {
+        Self {
+            torn_down: false,
+            suspect: None,
+            failed: true,
+            checkers: checkers.clone(),
+            keeps: Vec::new(),
+            retry: None,
+        }
+    }
+}
+
+/// Another attempt of a test.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Retry {
+    /// The client's number for it.
+    pub ticket: u64,
+    /// The kinds of lease, in the order of the test's needs.
+    pub modes: Vec<LeaseMode>,
 }
 
 /// What was found when a lease ended.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Released {
+    /// By deployment.
+    pub on: BTreeMap<String, Findings>,
+    /// For a failed test: who else used its deployments.
+    #[serde(default)]
+    pub company: Company,
+    /// Whether the test failed and its retry waits now.
+    #[serde(default)]
+    pub again: bool,
+}
+
+/// What was found on one deployment when a lease ended.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Findings {
     /// What the test left behind, by checker; a test that passed fails for it.
     pub leaks: Vec<String>,
     /// The same of checkers whose finds are only said.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// Servers that ended by themselves while the lease was held.
+    /// Servers that ended by themselves between the test's start and end.
     pub crashes: Vec<String>,
     /// Exits that the test had declared and that did not happen; a test that passed fails for it.
     #[serde(default)]
     pub unmet: Vec<String>,
-    /// The tests that shared the deployment at some time.
-    pub co_tenants: Vec<String>,
-    /// The servers' log lines of the lease's time; filled for a failed test, a leak or a crash.
+    /// The servers' log lines of the test's time; filled for a failed test, a leak or a crash.
     pub server_logs: BTreeMap<ServerKey, String>,
     /// Who led when, since the deployment was started; filled likewise.
     #[serde(default)]

@@ -109,6 +109,6 @@ pub struct Report {
     pub times: Times,
     /// What the test changed in its process, if anything: the worker is retired for it.
     pub changed: Option<String>,
-    /// Whether it keeps fixtures for the deployment, to be torn down before that stops.
-    pub keeps_fixtures: bool,
+    /// The deployments that its process keeps fixtures for, to be torn down before they stop.
+    pub keeps: Vec<String>,
 }

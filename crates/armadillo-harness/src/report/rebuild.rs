@@ -3,7 +3,9 @@
 use std::io::{self, BufRead};
 
 use super::model::{Begun, Model};
-use crate::event::{Captured, Company, Event, EventKind, TestFinished, Times, VERSION};
+use crate::event::{
+    Captured, Company, Event, EventKind, TestFinished, TestIsolation, Times, VERSION,
+};
 use crate::outcome::{FailureKind, Verdict};
 
 /// Why an event log cannot be read.
@@ -124,6 +126,7 @@ fn ended(model: &Model, test: &str, begun: &Begun, message: &str) -> Event {
         test: test.to_owned(),
         attempt: begun.attempt,
         retried: false,
+        isolation: TestIsolation::default(),
         verdict: Verdict::Failed {
             kind: FailureKind::Interrupted,
             message: message.to_owned(),

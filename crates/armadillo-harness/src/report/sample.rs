@@ -7,7 +7,7 @@ use armadillo_orchestrator::{Notice, ServerKey, Stage, Topology};
 
 use crate::event::{
     Captured, Company, Event, EventKind, Names, PlannedTest, ProgramInfo, RunStarted, StartReason,
-    TestFinished, Times, VERSION,
+    TestFinished, TestIsolation, Times, VERSION,
 };
 use crate::needs::{LeaseMode, Need};
 use crate::outcome::{FailureKind, Verdict};
@@ -96,6 +96,7 @@ pub(crate) fn ends(us: u64, test: &str, verdict: Verdict, output: &str) -> TestF
         test: test.to_owned(),
         attempt: 1,
         retried: false,
+        isolation: TestIsolation::default(),
         verdict,
         times: Times {
             set_up: us / 10,

@@ -173,7 +173,7 @@ impl Report {
             },
             times: crate::event::Times::default(),
             changed: Some("a test's thread ended without a report".into()),
-            keeps_fixtures: false,
+            keeps: Vec::new(),
         }
     }
 }

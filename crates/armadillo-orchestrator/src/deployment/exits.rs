@@ -59,6 +59,15 @@ impl Deployment {
         }
     }
 
+    /// Whether every server runs, and none is on its way out.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.servers.values().all(|server| {
+            let running = server.running();
+            server.phase() == Phase::Running && running.is_some_and(|running| !running.is_ending())
+        })
+    }
+
     fn note_exit(&self, key: &ServerKey, pid: Option<u32>, exit: Exit) {
         let Some(server) = self.servers.get(key) else {
             return;

@@ -67,8 +67,9 @@ pub(super) const TABLE: &[Setting] = &[
         "HOW",
         HOW,
         "Where test bodies run. `workers`: in worker processes, one test at a time each, kept for the next. `process`: each \
-         in a process of its own. `none`: in threads of this process, without capture and without time limits. `auto`: \
-         workers, but none under a debugger, under nextest, and for a single test with --nocapture.",
+         in a process of its own. `in-process`: on threads of this process, without capture. `none`: the same, run and \
+         printed by libtest-mimic. `auto`: workers, but in-process under a debugger (where nothing is limited in time), \
+         under nextest, and for a single test with --nocapture.",
     )
     .default("auto")
     .again()
@@ -77,6 +78,7 @@ pub(super) const TABLE: &[Setting] = &[
             ("auto", Isolation::Auto),
             ("workers", Isolation::Workers),
             ("process", Isolation::Process),
+            ("in-process", Isolation::InProcess),
             ("none", Isolation::None),
         ];
         options.running.isolation = choice(values, &choices)?;

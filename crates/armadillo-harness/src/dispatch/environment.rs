@@ -37,14 +37,14 @@ pub(super) fn is_traced() -> bool {
 
 /// Where bodies run, and why, if that needs saying.
 pub(super) fn isolation(options: &Options, tests: usize) -> (Isolation, Option<&'static str>) {
+    let here = Isolation::InProcess;
     match options.running.isolation {
-        Isolation::Auto if cfg!(miri) => (Isolation::None, Some("miri knows no processes")),
-        Isolation::Auto if is_traced() => (
-            Isolation::None,
-            Some("a debugger is attached; time limits are off"),
-        ),
-        Isolation::Auto if std::env::var_os("NEXTEST").is_some() => (Isolation::None, None),
-        Isolation::Auto if tests == 1 && options.showing.no_capture => (Isolation::None, None),
+        Isolation::Auto if cfg!(miri) => (here, Some("miri knows no processes")),
+        Isolation::Auto if is_traced() => {
+            (here, Some("a debugger is attached; time limits are off"))
+        }
+        Isolation::Auto if std::env::var_os("NEXTEST").is_some() => (here, None),
+        Isolation::Auto if tests == 1 && options.showing.no_capture => (here, None),
         Isolation::Auto => (Isolation::Workers, None),
         isolation => (isolation, None),
     }
@@ -56,6 +56,7 @@ pub(super) fn isolation_word(isolation: Isolation) -> &'static str {
         Isolation::Auto => "auto",
         Isolation::Workers => "workers",
         Isolation::Process => "process",
+        Isolation::InProcess => "in-process",
         Isolation::None => "none",
     }
 }

@@ -4,48 +4,54 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use super::hall::Hall;
+use crate::client::DaemonClient;
 use crate::protocol::daemon::{Collect, Collected, Grant};
 
 /// How long collecting may take together.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Writes what can be had into `directory`; what cannot is named in `evidence.txt`.
-pub(super) async fn collect(hall: &Hall, worker: u32, lease: Option<&Grant>, directory: &Path) {
+pub(super) async fn collect(
+    daemon: Option<&DaemonClient>,
+    process: u32,
+    leases: &[Grant],
+    directory: &Path,
+) {
     let mut notes = String::new();
     if let Err(error) = std::fs::create_dir_all(directory) {
         // The directory of the run cannot be written to; the report that follows will say so.
         tracing::warn!(%error, "no place for evidence");
         return;
     }
-    if let Err(error) = std::fs::write(directory.join("worker-threads.txt"), threads(worker)) {
+    if let Err(error) = std::fs::write(directory.join("worker-threads.txt"), threads(process)) {
         let _ = writeln!(notes, "worker-threads.txt: {error}");
     }
-    if let Some(lease) = lease {
-        let limit_ms = u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX);
-        let request = Collect {
-            directory: directory.to_owned(),
-            limit_ms,
+    for lease in leases {
+        let Some(daemon) = daemon else {
+            break;
         };
-        let path = format!("/v1/leases/{}/evidence", lease.lease);
-        match hall
-            .daemon
-            .post::<Collected>(&path, &request, Some(&lease.token), LIMIT * 2)
-            .await
-        {
-            Ok(collected) => {
-                for missing in collected.missing {
-                    let _ = writeln!(notes, "{missing}");
-                }
-            }
-            Err(error) => {
-                let _ = writeln!(notes, "the servers: {error}");
-            }
+        for missing in servers(daemon, lease, directory).await {
+            let _ = writeln!(notes, "{missing}");
         }
     }
     if !notes.is_empty() {
         // What could not be had is itself the least of the evidence.
         let _ = std::fs::write(directory.join("evidence.txt"), notes);
+    }
+}
+
+/// Has the daemon collect what a deployment's servers tell; what could not be had.
+async fn servers(daemon: &DaemonClient, lease: &Grant, directory: &Path) -> Vec<String> {
+    let request = Collect {
+        directory: directory.to_owned(),
+        limit_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
+    };
+    let deployment = &lease.view.deployment;
+    let path = format!("/v1/leases/{}/on/{deployment}/evidence", lease.lease);
+    let asked = daemon.post::<Collected>(&path, &request, Some(&lease.token), LIMIT * 2);
+    match asked.await {
+        Ok(collected) => collected.missing,
+        Err(error) => vec![format!("the servers of {deployment}: {error}")],
     }
 }
 

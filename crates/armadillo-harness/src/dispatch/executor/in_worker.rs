@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::super::listener::Listener;
+use super::Attempted;
 use super::clocks::Clocks;
 use super::evidence;
-use super::hall::Hall;
 use super::output::{LIMIT, Progress};
 use super::worker::Worker;
 use crate::event::Times;
@@ -18,23 +19,9 @@ const MARK_LIMIT: Duration = Duration::from_secs(10);
 /// How long a worker that closed its socket may take to be gone.
 const DYING: Duration = Duration::from_secs(5);
 
-/// What became of an attempt.
-pub(super) struct Attempted {
-    pub(super) verdict: Verdict,
-    pub(super) times: Times,
-    pub(super) output: Vec<u8>,
-    /// Whether the test's own process tore its fixtures down.
-    pub(super) torn_down: bool,
-    /// Whether the test did not come to an end of its own.
-    pub(super) suspect: Option<String>,
-    pub(super) keeps_fixtures: bool,
-    /// Why the worker cannot be used again.
-    pub(super) worker_ended: Option<String>,
-}
-
 /// Runs the attempt. `artifacts` is where evidence goes if it is needed.
 pub(super) async fn attempt(
-    hall: &Hall,
+    listener: &Listener,
     worker: &mut Worker,
     assignment: Assignment,
     mut clocks: Clocks,
@@ -42,7 +29,7 @@ pub(super) async fn attempt(
 ) -> Attempted {
     let begun = Instant::now();
     let sequence = assignment.sequence;
-    let lease = assignment.leases.first().cloned();
+    let leases = assignment.leases.clone();
     // If it cannot be sent, the worker is gone, and that is read below.
     let _ = worker.send(&ToWorker::Run(Box::new(assignment))).await;
     let mut output: Option<Vec<u8>> = None;
@@ -67,7 +54,7 @@ pub(super) async fn attempt(
                 if clocks.cancelled().is_some() {
                     break Ending::Stuck;
                 }
-                evidence::collect(hall, worker.pid, lease.as_ref(), artifacts).await;
+                evidence::collect(Some(&listener.daemon), worker.pid, &leases, artifacts).await;
                 let _ = worker.send(&ToWorker::Cancel).await;
                 clocks.cancel();
             }
@@ -76,7 +63,7 @@ pub(super) async fn attempt(
     let timed_out = clocks.cancelled().map(|phase| clocks.complaint(phase));
     match ending {
         Ending::Done(report) => done(worker, *report, output, timed_out).await,
-        ending => ended(hall, worker, ending, &clocks, begun).await,
+        ending => ended(listener, worker, ending, &clocks, begun).await,
     }
 }
 
@@ -97,14 +84,14 @@ async fn done(
     output: Option<Vec<u8>>,
     timed_out: Option<String>,
 ) -> Attempted {
-    let mut worker_ended = report.changed.clone();
+    let mut process_ended = report.changed.clone();
     let output = match output {
         Some(output) => output,
         None => {
             match tokio::time::timeout(MARK_LIMIT, rest_of_output(worker, report.sequence)).await {
                 Ok(output) => output,
                 Err(_) => {
-                    worker_ended.get_or_insert("it closed its standard output".into());
+                    process_ended.get_or_insert("it closed its standard output".into());
                     worker.output.drain()
                 }
             }
@@ -123,8 +110,8 @@ async fn done(
         output,
         torn_down: true,
         suspect: timed_out.map(|complaint| format!("a test was ended: {complaint}")),
-        keeps_fixtures: report.keeps_fixtures,
-        worker_ended,
+        keeps: report.keeps,
+        process_ended,
     }
 }
 
@@ -140,7 +127,7 @@ async fn rest_of_output(worker: &mut Worker, sequence: u64) -> Vec<u8> {
 
 /// The test's process did not live to report, or must be killed.
 async fn ended(
-    hall: &Hall,
+    listener: &Listener,
     worker: &mut Worker,
     ending: Ending,
     clocks: &Clocks,
@@ -152,7 +139,7 @@ async fn ended(
     } else {
         Duration::ZERO
     };
-    let exit = worker.end(&hall.daemon, moment).await;
+    let exit = worker.end(&listener.daemon, moment).await;
     let how = exit.map_or_else(
         |error| format!("nobody can say how it ended: {error}"),
         |exit| exit.how,
@@ -201,7 +188,7 @@ async fn ended(
         },
         output,
         torn_down: false,
-        keeps_fixtures: false,
-        worker_ended: Some(why),
+        keeps: Vec::new(),
+        process_ended: Some(why),
     }
 }

@@ -16,7 +16,7 @@ const DROP: Duration = Duration::from_secs(1);
 
 impl PhaseLimits {
     /// The limits of an attempt whose body has this one; the others are multiplied with `factor`.
-    pub(super) fn of(body: Duration, factor: f64) -> Self {
+    pub(in crate::dispatch) fn of(body: Duration, factor: f64) -> Self {
         let millis = |limit: Duration| Some(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
         Self {
             set_up: millis(SET_UP.mul_f64(factor)),
@@ -26,7 +26,7 @@ impl PhaseLimits {
     }
 
     /// The limit of one phase, if it has one.
-    pub(super) fn limit(&self, phase: Phase) -> Option<Duration> {
+    pub(in crate::dispatch) fn limit(&self, phase: Phase) -> Option<Duration> {
         let millis = match phase {
             Phase::SetUp => self.set_up,
             Phase::Body => self.body,
@@ -37,7 +37,7 @@ impl PhaseLimits {
 }
 
 /// The limits of one attempt and the clock that runs.
-pub(super) struct Clocks {
+pub(in crate::dispatch) struct Clocks {
     limits: PhaseLimits,
     factor: f64,
     phase: Phase,
@@ -47,7 +47,7 @@ pub(super) struct Clocks {
 
 impl Clocks {
     /// Starts with the body: a test without fixtures has no other phase and reports none.
-    pub(super) fn start(limits: PhaseLimits, factor: f64) -> Self {
+    pub(in crate::dispatch) fn start(limits: PhaseLimits, factor: f64) -> Self {
         let mut clocks = Self {
             limits,
             factor,

@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::Mode;
 use tokio::net::unix::pipe::{OpenOptions, Receiver};
 
-use super::printer::ToPrinter;
+use super::super::printer::ToPrinter;
 use crate::event::Captured;
 use crate::worker::mark;
 
@@ -170,7 +170,7 @@ fn grown(buffer: &mut Vec<u8>) -> &mut Vec<u8> {
 }
 
 /// What an event says of this output. The text is kept for failures, or if `show` says so.
-pub(super) fn captured(output: &[u8], show: bool) -> Captured {
+pub(in crate::dispatch) fn captured(output: &[u8], show: bool) -> Captured {
     let bytes = output.len() as u64;
     if !show {
         return Captured {

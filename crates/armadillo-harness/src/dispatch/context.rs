@@ -5,20 +5,23 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::cut_off::CutOff;
-use super::hall::Hall;
+use super::cancel::Cancel;
+use super::executor::Executors;
 use super::journal::Journal;
-use super::schedule::Schedule;
+use super::queue::Queue;
 use crate::checking::Policies;
+use crate::client::DaemonClient;
 use crate::exit_code::Exit;
 use crate::options::Isolation;
 use crate::plan::Plan;
 
 /// What all slots of a run share.
-pub(super) struct Ground {
-    pub(super) plan: Rc<Plan>,
-    pub(super) hall: Hall,
-    pub(super) schedule: Rc<Schedule>,
+pub(super) struct Context {
+    pub(super) plan: Arc<Plan>,
+    pub(super) queue: Rc<Queue>,
+    pub(super) executors: Executors,
+    /// The daemon, if the run has one.
+    pub(super) daemon: Option<DaemonClient>,
     pub(super) journal: Arc<Journal>,
     pub(super) isolation: Isolation,
     pub(super) seed: u64,
@@ -30,8 +33,10 @@ pub(super) struct Ground {
     pub(super) max_fail: Option<u32>,
     /// The directory of the run's files.
     pub(super) directory: PathBuf,
+    /// Where the temporary directories of tests go.
+    pub(super) temporary: PathBuf,
     pub(super) tally: RefCell<Tally>,
-    pub(super) cut_off: CutOff,
+    pub(super) cancel: Cancel,
 }
 
 /// What the verdicts come to so far.

@@ -10,7 +10,7 @@ use crate::outcome::{FailureKind, Verdict};
 const LIMIT: Duration = Duration::from_millis(500);
 
 /// Tells the slots of a run that it is over, and learns when they have said what there is to say.
-pub(super) struct CutOff {
+pub(super) struct Cancel {
     /// The verdict over every test that runs then.
     verdict: watch::Sender<Option<Verdict>>,
     /// How many slots have a test whose end was not reported yet.
@@ -18,9 +18,9 @@ pub(super) struct CutOff {
 }
 
 /// A slot has a test for as long as it holds this.
-pub(super) struct Busy<'a>(&'a CutOff);
+pub(super) struct Busy<'a>(&'a Cancel);
 
-impl CutOff {
+impl Cancel {
     pub(super) fn new() -> Self {
         Self {
             verdict: watch::Sender::new(None),

@@ -3,23 +3,23 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::RunnerError;
 use super::journal::Journal;
-use super::printer::Printer;
+use super::prepare::Ending;
 use crate::exit_code::Exit;
 use crate::history::History;
 use crate::report::{self, Model};
 
 /// Writes what is written at the end and waits until everything is printed; for a moment only, if the run is interrupted.
-pub(super) fn end(
-    printer: Printer,
-    journal: Arc<Journal>,
-    exit: Exit,
-    directory: &Path,
-    (history, history_file): (History, &Path),
-) -> Result<Exit, RunnerError> {
+pub(super) fn end(ending: Ending, exit: Exit) -> Result<Exit, RunnerError> {
+    let Ending {
+        printer,
+        journal,
+        directory,
+        history,
+        history_file,
+    } = ending;
     let last_lines = printer.last_lines(exit == Exit::Interrupted);
     let mut last_lines = last_lines.map_err(|source| RunnerError::Os {
         action: "wait for signals",
@@ -27,9 +27,9 @@ pub(super) fn end(
     })?;
     let printed = last_lines.model();
     // Whoever stalls the printing thread keeps nobody else from the reports: the log has everything.
-    let model = printed.or_else(|| from_log(directory));
+    let model = printed.or_else(|| from_log(&directory));
     if let Some(model) = &model {
-        write(model, directory, history, history_file, &journal);
+        write(model, &directory, history, &history_file, &journal);
     }
     drop(journal);
     let interrupted = last_lines.end();

@@ -1,28 +1,34 @@
-//! A run whose tests run in worker processes: the slots, and everything that can end them.
+//! A run: the slots, and everything that can end them.
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
+use tokio::net::UnixListener;
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::RunnerError;
-use super::cut_off::CutOff;
+use super::cancel::Cancel;
+use super::context::{Context, Tally};
 use super::daemon_process::{DaemonProcess, log_tail};
-use super::ground::{Ground, Tally};
-use super::hall::Hall;
+use super::executor::{Executors, InProcess};
 use super::journal::Journal;
 use super::keep;
+use super::listener::Listener;
 use super::prepare::Run;
-use super::schedule::Schedule;
+use super::queue::Queue;
 use super::slot;
+use super::trials::{self, TrialRequest};
 use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
 use crate::event::{Event, EventKind};
 use crate::exit_code::Exit;
+use crate::options::Isolation;
 use crate::outcome::FailureKind;
 
 /// How long deployments may take to stop at the end of a run, before the factor.
@@ -43,25 +49,36 @@ enum Over {
     DaemonGone(String),
 }
 
+/// Who decides which test runs when.
+pub(super) enum Work {
+    /// The slots of this run take one test after the other.
+    Slots,
+    /// Somebody else does, and asks for each: libtest-mimic.
+    Requests(UnboundedReceiver<TrialRequest>),
+}
+
 /// Runs the plan; the exit code counts failed tests.
-pub(super) fn run(mut run: Run) -> Result<Exit, RunnerError> {
+pub(super) fn run(mut run: Run, work: Work) -> Result<Exit, RunnerError> {
     let os = |action| move |source| RunnerError::Os { action, source };
-    let Some(daemon) = run.daemon.take() else {
-        return Ok(nothing_to_run(&run));
-    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(os("make a runtime"))?;
     let local = LocalSet::new();
     let journal = run.journal.clone();
-    let client = DaemonClient::new(&daemon.started.socket);
-    let follower = Follower {
-        client: &client,
+    let daemon = run.daemon.take();
+    let client = daemon
+        .as_ref()
+        .map(|daemon| DaemonClient::new(&daemon.started.socket));
+    let follower = client.as_ref().map(|client| Follower {
+        client,
         journal: &journal,
         seen: Cell::new(0),
-    };
-    let conducted = local.block_on(&runtime, conduct(&run, &daemon, &follower));
+    });
+    let conducted = local.block_on(
+        &runtime,
+        conduct(&run, daemon.as_ref(), follower.as_ref(), work),
+    );
     let (over, tally) = conducted.map_err(os("run the tests"))?;
     let exit = exit_of(&over, &tally).and(run.exit);
     let early = early(&run, &over, &tally);
@@ -73,58 +90,60 @@ pub(super) fn run(mut run: Run) -> Result<Exit, RunnerError> {
             log_tail(&run.directory.join("daemon.log"))
         ));
     }
-    if !gone && !interrupted {
-        runtime.block_on(keep::until_told(&run.options, &client, &journal));
-        runtime.block_on(stop(&run, &follower));
+    if let Some(follower) = &follower
+        && !gone
+        && !interrupted
+    {
+        runtime.block_on(keep::until_told(&run.options, follower.client, &journal));
+        runtime.block_on(stop(&run, follower));
     }
     journal.emit(EventKind::RunFinished {
         exit_code: exit.code(),
         ended_early: early,
     });
-    if !gone {
+    match &follower {
         // The log's last line; if the daemon does not take it any more, the reports have it all the same.
-        let _ = runtime
-            .block_on(async { tokio::time::timeout(LAST_WORDS, journal.flush(&client)).await });
+        Some(follower) if !gone => {
+            let flushed = async { journal.flush(follower.client).await };
+            _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, flushed).await });
+        }
+        Some(_) => {}
+        None => write_log(&run.directory, &journal).map_err(os("write events.jsonl"))?,
     }
-    // What is left of slots and asks ends here, before the daemon does.
+    // What is left of slots and asks ends here, before the daemon does. A thread that was left behind is not waited for.
     drop(local);
-    drop(runtime);
-    if interrupted {
-        daemon.hand_over()
-    } else {
-        daemon.end()
+    runtime.shutdown_background();
+    match daemon {
+        Some(daemon) if interrupted => daemon.hand_over(),
+        Some(daemon) => daemon.end(),
+        // Where the daemon would have made it.
+        None => _ = std::fs::remove_dir_all(run.directory.join(TEMPORARY)),
     }
     Ok(exit)
 }
 
-fn nothing_to_run(run: &Run) -> Exit {
-    run.journal.emit(EventKind::RunFinished {
-        exit_code: run.exit.code(),
-        ended_early: None,
-    });
-    run.exit
-}
+/// Where temporary directories go in a run without a daemon.
+const TEMPORARY: &str = "temporary";
 
 /// Runs slots until all is done or something ends the run.
 async fn conduct(
     run: &Run,
-    daemon: &DaemonProcess,
-    follower: &Follower<'_>,
+    daemon: Option<&DaemonProcess>,
+    follower: Option<&Follower<'_>>,
+    work: Work,
 ) -> std::io::Result<(Over, Tally)> {
-    let client = follower.client;
-    let relay = (run.options.showing.no_capture).then(|| run.journal.printer());
-    let directory = daemon.started.run_dir.clone();
-    let (hall, listener) = Hall::open(
-        client.clone(),
-        directory,
-        run.options.running.thread_per_test,
-        relay,
-    )?;
-    let schedule = Rc::new(Schedule::new(run.plan.clone(), run.slots, client.clone()));
-    let ground = Rc::new(Ground {
+    let client = follower.map(|follower| follower.client.clone());
+    let temporary = match daemon {
+        Some(daemon) => daemon.started.run_dir.clone(),
+        None => run.directory.join(TEMPORARY),
+    };
+    let (executors, listening) = executors(run, client.as_ref(), &temporary)?;
+    let queue = Rc::new(Queue::new(run.plan.clone(), run.slots, client.clone()));
+    let context = Rc::new(Context {
         plan: run.plan.clone(),
-        hall,
-        schedule: schedule.clone(),
+        executors,
+        queue: queue.clone(),
+        daemon: client.clone(),
         journal: run.journal.clone(),
         isolation: run.isolation,
         seed: run.seed,
@@ -135,60 +154,123 @@ async fn conduct(
         show_output: run.options.showing.show_output,
         max_fail: run.options.running.max_fail,
         directory: run.directory.clone(),
+        temporary,
         tally: RefCell::default(),
-        cut_off: CutOff::new(),
+        cancel: Cancel::new(),
     });
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let mut work = pin!(work(&ground, run.slots));
+    let mut work = pin!(async {
+        match work {
+            Work::Slots => self::work(&context, run.slots).await,
+            Work::Requests(requests) => trials::serve(&context, requests).await,
+        }
+    });
     let over = tokio::select! {
         biased;
-        over = &mut work => over,
+        done = &mut work => match done {
+            Ok(()) => Over::Done,
+            Err(why) => Over::DaemonGone(why),
+        },
         _ = interrupt.recv() => Over::Interrupted("interrupted"),
         _ = terminate.recv() => Over::Interrupted("terminated"),
         _ = hang_up.recv() => Over::Interrupted("the terminal is gone"),
         limit = run_limit(run) => Over::Deadline(limit),
         why = daemon_gone(daemon) => Over::DaemonGone(why),
-        error = ground.hall.let_in(listener) => Over::DaemonGone(format!("workers cannot report: {error}")),
-        error = run.journal.keep_sending(client) => Over::DaemonGone(error.to_string()),
-        error = follower.follow() => Over::DaemonGone(error.to_string()),
+        error = accept(listening) => Over::DaemonGone(format!("workers cannot report: {error}")),
+        error = keep_sending(run, client.as_ref()) => Over::DaemonGone(error.to_string()),
+        error = follow(follower) => Over::DaemonGone(error.to_string()),
     };
-    schedule.stop();
+    queue.stop();
     // The slots live until here: their tests are still to be reported.
     match &over {
         Over::Interrupted(_) => {
             let message = "it still ran when the run ended".to_owned();
-            ground
-                .cut_off
-                .reach(FailureKind::Interrupted, message)
-                .await;
+            let cancel = &context.cancel;
+            cancel.reach(FailureKind::Interrupted, message).await;
         }
         Over::Deadline(limit) => {
             let message = format!("the run's time limit of {limit:?} was reached while it ran");
-            ground.cut_off.reach(FailureKind::TimedOut, message).await;
+            context.cancel.reach(FailureKind::TimedOut, message).await;
         }
         Over::Done | Over::DaemonGone(_) => {}
     }
-    let tally = ground.tally.borrow().clone();
+    let tally = context.tally.borrow().clone();
     Ok((over, tally))
 }
 
-/// All slots, until the last has nothing to do.
-async fn work(ground: &Rc<Ground>, slots: usize) -> Over {
-    if let Err(error) = ground.schedule.begin().await {
-        return Over::DaemonGone(error.to_string());
+type Listening = Option<(Rc<Listener>, UnixListener)>;
+
+/// What runs the tests, and where their processes report.
+fn executors(
+    run: &Run,
+    client: Option<&DaemonClient>,
+    directory: &Path,
+) -> std::io::Result<(Executors, Listening)> {
+    let (Isolation::Workers | Isolation::Process, Some(client)) = (run.isolation, client) else {
+        let in_process = InProcess::new(client.cloned(), run.journal.clone());
+        return Ok((Executors::InProcess(in_process), None));
+    };
+    let relay = (run.options.showing.no_capture).then(|| run.journal.printer());
+    let (listener, socket) = Listener::open(
+        client.clone(),
+        directory.to_owned(),
+        run.options.running.thread_per_test,
+        relay,
+    )?;
+    let listener = Rc::new(listener);
+    let executors = Executors::Workers {
+        listener: listener.clone(),
+        journal: run.journal.clone(),
+        one_each: run.isolation == Isolation::Process,
+    };
+    Ok((executors, Some((listener, socket))))
+}
+
+async fn accept(listening: Listening) -> std::io::Error {
+    match listening {
+        Some((listener, socket)) => listener.accept(socket).await,
+        None => std::future::pending().await,
     }
+}
+
+async fn keep_sending(run: &Run, client: Option<&DaemonClient>) -> AskError {
+    match client {
+        Some(client) => run.journal.keep_sending(client).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn follow(follower: Option<&Follower<'_>>) -> AskError {
+    match follower {
+        Some(follower) => follower.follow().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// All slots, until the last has nothing to do. The error says why the daemon cannot be asked any more.
+async fn work(context: &Rc<Context>, slots: usize) -> Result<(), String> {
+    let queue = &context.queue;
+    queue.begin().await.map_err(|error| error.to_string())?;
     let mut all = JoinSet::new();
-    for slot in 0..slots {
-        all.spawn_local(slot::work(ground.clone(), slot));
+    for slot in 0..u32::try_from(slots).unwrap_or(u32::MAX) {
+        all.spawn_local(slot::work(context.clone(), slot));
     }
     while let Some(done) = all.join_next().await {
-        if let Err(error) = done {
-            return Over::DaemonGone(format!("a slot ended: {error}"));
-        }
+        done.map_err(|error| format!("a slot ended: {error}"))?;
     }
-    Over::Done
+    queue.broken().map_or(Ok(()), Err)
+}
+
+/// The log of a run without a daemon, which would have written it.
+fn write_log(directory: &Path, journal: &Journal) -> std::io::Result<()> {
+    let mut lines = Vec::new();
+    for event in journal.take_unsent() {
+        serde_json::to_writer(&mut lines, &event)?;
+        lines.push(b'\n');
+    }
+    std::fs::write(directory.join(crate::daemon::EVENTS_FILE), lines)
 }
 
 async fn run_limit(run: &Run) -> Duration {
@@ -202,7 +284,10 @@ async fn run_limit(run: &Run) -> Duration {
 }
 
 /// Ends when the daemon does: its pipe to this process then hangs up.
-async fn daemon_gone(daemon: &DaemonProcess) -> String {
+async fn daemon_gone(daemon: Option<&DaemonProcess>) -> String {
+    let Some(daemon) = daemon else {
+        return std::future::pending().await;
+    };
     let watch = async {
         // Nothing comes after the greeting but the end.
         Receiver::from_owned_fd(daemon.life_sign()?)?

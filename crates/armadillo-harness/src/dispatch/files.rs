@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use armadillo_orchestrator::{LeadershipLog, ServerKey};
 
-use super::ground::Ground;
+use super::context::Context;
 use super::journal::Journal;
 use crate::plan::Planned;
 
@@ -15,9 +15,9 @@ pub(super) struct TestFiles {
 }
 
 impl TestFiles {
-    pub(super) fn of(ground: &Ground, planned: &Planned, attempt: u32) -> Self {
+    pub(super) fn of(context: &Context, planned: &Planned, attempt: u32) -> Self {
         Self {
-            directory: directory(&ground.directory, &planned.name, attempt),
+            directory: directory(&context.directory, &planned.name, attempt),
         }
     }
 

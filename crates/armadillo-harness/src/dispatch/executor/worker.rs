@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::hall::Hall;
+use super::super::listener::Listener;
 use super::output::OutputPipe;
 use crate::client::{AskError, DaemonClient};
 use crate::protocol::daemon::{EndWorker, StartWorker, WorkerExit, WorkerStarted};
@@ -15,6 +15,9 @@ use crate::protocol::worker::{FromWorker, ToWorker};
 
 /// How long a worker may take to come up.
 const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long fixtures kept for a deployment may take to be torn down.
+const DROP_FIXTURES_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a worker may take to return from `main`, coverage data and destructors included.
 const END_LIMIT: Duration = Duration::from_secs(10);
@@ -55,31 +58,30 @@ pub(super) enum WorkerError {
 
 impl Worker {
     /// Starts the next worker.
-    pub(super) async fn start(hall: &Hall) -> Result<Self, WorkerError> {
-        let number = hall.next_number();
-        let pipe = hall.directory.join(format!("worker-{number}"));
-        let output = OutputPipe::create(&pipe, &hall.nonce, hall.relay_output.clone()).map_err(
-            |source| WorkerError::Pipe {
+    pub(super) async fn start(listener: &Listener) -> Result<Self, WorkerError> {
+        let number = listener.next_number();
+        let pipe = listener.directory.join(format!("worker-{number}"));
+        let output = OutputPipe::create(&pipe, &listener.nonce, listener.relay_output.clone())
+            .map_err(|source| WorkerError::Pipe {
                 path: pipe.clone(),
                 source,
-            },
-        )?;
-        let arrival = hall.expect(number);
+            })?;
+        let arrival = listener.expect(number);
         let orders = StartWorker {
             worker: number,
             output: pipe.clone(),
-            socket: hall.socket.clone(),
-            nonce: hall.nonce.clone(),
-            thread_per_test: hall.thread_per_test,
+            socket: listener.socket.clone(),
+            nonce: listener.nonce.clone(),
+            thread_per_test: listener.thread_per_test,
         };
-        let WorkerStarted { pid } = hall
+        let WorkerStarted { pid } = listener
             .daemon
             .post("/v1/workers", &orders, None, START_LIMIT)
             .await?;
         let (version, reader, writer) = match tokio::time::timeout(START_LIMIT, arrival).await {
             Ok(Ok(arrived)) => arrived,
             _ => {
-                end(&hall.daemon, pid, Duration::ZERO).await.ok();
+                end(&listener.daemon, pid, Duration::ZERO).await.ok();
                 return Err(WorkerError::Silent {
                     pid,
                     limit: START_LIMIT,
@@ -129,6 +131,37 @@ impl Worker {
         self.split().0.next().await
     }
 
+    /// Has it tear down what it keeps for a deployment; what went wrong.
+    pub(super) async fn drop_fixtures(&mut self, deployment: &str) -> Vec<String> {
+        let complaints = self.ask_to_drop(Some(deployment)).await;
+        self.keeps.remove(deployment);
+        complaints.unwrap_or_else(lost)
+    }
+
+    /// Has it tear down all it keeps; what went wrong.
+    pub(super) async fn drop_all_fixtures(&mut self) -> Vec<String> {
+        match self.ask_to_drop(None).await {
+            Some(complaints) => complaints,
+            None if self.keeps.is_empty() => Vec::new(),
+            None => lost(),
+        }
+    }
+
+    /// `None` if the worker is gone.
+    async fn ask_to_drop(&mut self, deployment: Option<&str>) -> Option<Vec<String>> {
+        let deployment = deployment.map(str::to_owned);
+        self.send(&ToWorker::DropFixtures { deployment })
+            .await
+            .ok()?;
+        match tokio::time::timeout(DROP_FIXTURES_LIMIT, self.receive()).await {
+            Ok(Some(FromWorker::FixturesGone { complaints })) => Some(complaints),
+            Ok(_) => None,
+            Err(_) => Some(vec![format!(
+                "was not torn down within {DROP_FIXTURES_LIMIT:?}"
+            )]),
+        }
+    }
+
     /// Lets it return from `main` and waits for that.
     pub(super) async fn retire(self, daemon: &DaemonClient) -> Result<WorkerExit, AskError> {
         drop(self.writer);
@@ -147,6 +180,10 @@ impl Worker {
     ) -> Result<WorkerExit, AskError> {
         end(daemon, self.pid, limit).await
     }
+}
+
+fn lost() -> Vec<String> {
+    vec!["was not torn down, its worker is gone".to_owned()]
 }
 
 /// The reading end of a worker's socket.

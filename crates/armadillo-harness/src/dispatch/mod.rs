@@ -1,30 +1,26 @@
-//! The runner: the process a person or cargo started. It selects, plans, schedules and reports.
+//! The dispatcher: the process a person or cargo started. It selects, plans, hands tests to executors and reports.
 
-mod attempt;
 mod backlog;
-mod clocks;
-mod cut_off;
+mod cancel;
+mod context;
 mod daemon_process;
 mod end;
 mod environment;
-mod evidence;
+mod executor;
 mod files;
-mod ground;
-mod hall;
-mod in_process;
-mod in_workers;
 mod journal;
 mod keep;
+mod listener;
 mod nothing;
-mod output;
 mod prepare;
 mod printer;
 mod programs;
+mod queue;
 mod report_from;
+mod run;
 mod run_directory;
-mod schedule;
 mod slot;
-mod worker;
+mod trials;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

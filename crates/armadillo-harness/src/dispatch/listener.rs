@@ -21,7 +21,7 @@ const HELLO_LIMIT: Duration = Duration::from_secs(10);
 pub(super) type Arrived = (u32, BufReader<OwnedReadHalf>, OwnedWriteHalf);
 
 /// What all workers of a run share.
-pub(super) struct Hall {
+pub(super) struct Listener {
     pub(super) daemon: DaemonClient,
     /// The run directory for sockets and pipes.
     pub(super) directory: PathBuf,
@@ -33,7 +33,7 @@ pub(super) struct Hall {
     expected: RefCell<HashMap<u32, oneshot::Sender<Arrived>>>,
 }
 
-impl Hall {
+impl Listener {
     /// Opens the socket in `directory`.
     pub(super) fn open(
         daemon: DaemonClient,
@@ -42,8 +42,8 @@ impl Hall {
         relay_output: Option<ToPrinter>,
     ) -> std::io::Result<(Self, UnixListener)> {
         let socket = directory.join("runner.sock");
-        let listener = UnixListener::bind(&socket)?;
-        let hall = Self {
+        let bound = UnixListener::bind(&socket)?;
+        let listener = Self {
             daemon,
             directory,
             socket,
@@ -53,7 +53,7 @@ impl Hall {
             numbers: Cell::new(0),
             expected: RefCell::default(),
         };
-        Ok((hall, listener))
+        Ok((listener, bound))
     }
 
     pub(super) fn next_number(&self) -> u32 {
@@ -69,7 +69,7 @@ impl Hall {
     }
 
     /// Lets workers in for as long as it is polled.
-    pub(super) async fn let_in(&self, listener: UnixListener) -> std::io::Error {
+    pub(super) async fn accept(&self, listener: UnixListener) -> std::io::Error {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => self.greet(stream).await,

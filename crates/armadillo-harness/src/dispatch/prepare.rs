@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
+
 use crate::clock::Origin;
 use crate::collect::Test;
-use crate::event::{Captured, Company, EventKind, PlannedTest, RunStarted, TestFinished, Times};
+use crate::event::{
+    Captured, Company, EventKind, PlannedTest, RunStarted, TestFinished, TestIsolation, Times,
+};
 use crate::exit_code::Exit;
 use crate::history::History;
 use crate::list;
-use crate::options::{Action, Isolation, Options};
+use crate::options::{Action, Color, Format, Isolation, Options, Showing};
 use crate::outcome::{FailureKind, Verdict};
 use crate::plan::{self, Plan};
 use crate::protocol::daemon::Start;
@@ -23,12 +26,14 @@ use super::daemon_process::DaemonProcess;
 use super::journal::Journal;
 use super::printer::Printer;
 use super::programs::{self, Found, Needing};
-use super::{RunnerError, end, environment, in_process, in_workers, run_directory};
+use super::run::{self, Work};
+use super::trials;
+use super::{RunnerError, end, environment, run_directory};
 
 /// Everything a run needs once it is prepared.
 pub(super) struct Run {
     pub(super) options: Options,
-    pub(super) plan: Rc<Plan>,
+    pub(super) plan: Arc<Plan>,
     pub(super) isolation: Isolation,
     /// How many tests run at once.
     pub(super) slots: usize,
@@ -42,8 +47,55 @@ pub(super) struct Run {
     pub(super) journal: Arc<Journal>,
 }
 
+/// What a run leaves to be done at its end.
+pub(super) struct Ending {
+    pub(super) printer: Printer,
+    pub(super) journal: Arc<Journal>,
+    pub(super) directory: PathBuf,
+    pub(super) history: History,
+    pub(super) history_file: PathBuf,
+}
+
+/// A run that can begin.
+pub(super) struct Prepared {
+    pub(super) run: Run,
+    /// Tests that do not run, with the reasons.
+    pub(super) ignored: Vec<(String, String)>,
+    /// Tests that failed before they could begin, with the reasons.
+    pub(super) failed: Vec<(String, String)>,
+    pub(super) ending: Ending,
+}
+
 /// Runs what was selected, or says what would be run.
 pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Exit, RunnerError> {
+    let showing = options.showing.clone();
+    let Some(prepared) = prepare(options, selected, depth)? else {
+        return Ok(Exit::Passed);
+    };
+    if prepared.run.isolation == Isolation::None {
+        let slots = prepared.run.slots;
+        let (trials, session) = trials::trials(prepared)?;
+        let arguments = libtest_arguments(&showing, slots);
+        let conclusion = libtest_mimic::run(&arguments, trials);
+        // What libtest-mimic counts as failed, the run has counted, too.
+        let exit = session.end().unwrap_or(Exit::Harness);
+        return Ok(if conclusion.has_failed() && exit == Exit::Passed {
+            Exit::Failed
+        } else {
+            exit
+        });
+    }
+    let Prepared { run, ending, .. } = prepared;
+    let exit = run::run(run, Work::Slots)?;
+    end::end(ending, exit)
+}
+
+/// Everything up to the first event; `None` if there was only something to say.
+pub(super) fn prepare(
+    options: Options,
+    selected: Selected,
+    depth: u32,
+) -> Result<Option<Prepared>, RunnerError> {
     let Selected {
         run,
         ignored,
@@ -74,18 +126,21 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
         history.test(&test.def.id())
     });
     let preview = preview(&options, &plan, &found, isolation, seed, filtered_out);
-    if options.action == Action::Plan {
-        let ignored: Vec<(String, String)> = ignored
+    let reasons = |tests: &[(Test, String)]| -> Vec<(String, String)> {
+        let named = tests
             .iter()
-            .chain(&found.ignored)
-            .map(|(test, reason)| (test.name.clone(), reason.clone()))
-            .collect();
+            .map(|(test, reason)| (test.name.clone(), reason.clone()));
+        named.collect()
+    };
+    let ignored: Vec<(String, String)> = [reasons(&ignored), reasons(&found.ignored)].concat();
+    let failed = reasons(&found.failed);
+    if options.action == Action::Plan {
         console::text(&list::plan_text(
             &preview.tests,
             &ignored,
             &preview.programs,
         ));
-        return Ok(Exit::Passed);
+        return Ok(None);
     }
     let origin = Origin::now();
     let run_directory = run_directory::make(&parent, &preview.run)?;
@@ -123,7 +178,7 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
         &journal,
         started,
         &ignored,
-        &found,
+        &failed,
         history_problem.as_deref(),
     );
     if let Some(daemon) = &daemon {
@@ -131,35 +186,57 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
             journal.warn(format!("an earlier run had left something behind: {swept}"));
         }
     }
-    let slots = slots(&options, plan.tests.len());
     let run = Run {
-        exit: if found.failed.is_empty() {
+        exit: if failed.is_empty() {
             Exit::Passed
         } else {
             Exit::Harness
         },
         limits: !environment::is_traced(),
-        plan: Rc::new(plan),
+        slots: slots(&options, plan.tests.len()),
+        plan: Arc::new(plan),
         isolation,
-        slots,
         seed,
         directory: directory.clone(),
         daemon,
         journal: journal.clone(),
         options,
     };
-    let ended = if isolation == Isolation::None {
-        in_process::run(run, ignored, found)?
-    } else {
-        in_workers::run(run)?
-    };
-    end::end(
+    let ending = Ending {
         printer,
         journal,
-        ended,
-        &directory,
-        (history, &history_file),
-    )
+        directory,
+        history,
+        history_file,
+    };
+    Ok(Some(Prepared {
+        run,
+        ignored,
+        failed,
+        ending,
+    }))
+}
+
+/// What libtest-mimic is told of the settings.
+fn libtest_arguments(showing: &Showing, threads: usize) -> Arguments {
+    Arguments {
+        test_threads: Some(threads),
+        logfile: showing
+            .logfile
+            .as_ref()
+            .map(|path| path.display().to_string()),
+        color: Some(match showing.color {
+            Color::Auto => ColorSetting::Auto,
+            Color::Always => ColorSetting::Always,
+            Color::Never => ColorSetting::Never,
+        }),
+        format: Some(match showing.format {
+            Format::Pretty => FormatSetting::Pretty,
+            Format::Terse => FormatSetting::Terse,
+            Format::Json => FormatSetting::Json,
+        }),
+        ..Arguments::default()
+    }
 }
 
 /// How many tests run at once: as said, or as many as there are cores.
@@ -236,7 +313,8 @@ fn start_daemon(
     origin: Origin,
     depth: u32,
 ) -> Result<Option<DaemonProcess>, RunnerError> {
-    if plan.tests.is_empty() || (isolation == Isolation::None && plan.topologies.is_empty()) {
+    let processes = matches!(isolation, Isolation::Workers | Isolation::Process);
+    if plan.tests.is_empty() || (!processes && plan.topologies.is_empty()) {
         return Ok(None);
     }
     let working_directory = std::env::current_dir().map_err(|source| RunnerError::Os {
@@ -281,22 +359,22 @@ fn memory_for_deployments() -> u64 {
 fn announce(
     journal: &Journal,
     started: RunStarted,
-    ignored: &[(Test, String)],
-    found: &Found,
+    ignored: &[(String, String)],
+    failed: &[(String, String)],
     warning: Option<&str>,
 ) {
     journal.emit(EventKind::RunStarted(started));
     if let Some(warning) = warning {
         journal.warn(warning);
     }
-    for (test, reason) in ignored.iter().chain(&found.ignored) {
+    for (test, reason) in ignored {
         journal.emit(EventKind::TestIgnored {
-            test: test.name.clone(),
+            test: test.clone(),
             reason: reason.clone(),
         });
     }
-    for (test, reason) in &found.failed {
-        journal.emit(EventKind::TestFinished(never_begun(&test.name, reason)));
+    for (test, reason) in failed {
+        journal.emit(EventKind::TestFinished(never_begun(test, reason)));
     }
 }
 
@@ -316,6 +394,7 @@ fn never_begun(test: &str, reason: &str) -> TestFinished {
         test: test.to_owned(),
         attempt: 1,
         retried: false,
+        isolation: TestIsolation::default(),
         verdict: Verdict::Failed {
             kind: FailureKind::Error,
             message: reason.to_owned(),

@@ -1,0 +1,186 @@
+//! Clients: what they wish, and the seats at which they wait for it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::Daemon;
+use super::desk::Answer;
+use super::drive::feed;
+use crate::leases::{ClientNo, Input, Offer, SeatNo, Wish};
+use crate::protocol::daemon::{
+    DeploymentStatus, FixturesGone, Join, Joined, Next, Ready, Status, Unseat, Wishes,
+};
+
+/// A client is there.
+pub(super) fn join(daemon: &Rc<Daemon>, request: &Join) -> Joined {
+    let client = daemon.clients.get() + 1;
+    daemon.clients.set(client);
+    feed(
+        daemon,
+        Input::Joined {
+            client: ClientNo(client),
+            slots: request.slots as usize,
+        },
+    );
+    Joined { client }
+}
+
+/// It wants to run these tests. The error says what there is not.
+pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Result<(), String> {
+    let offers = request.topologies.into_iter().map(|offer| {
+        let system = armadillo_orchestrator::system(&offer.topology.system).ok_or_else(|| {
+            let name = &offer.topology.system;
+            format!("this executable has no system named `{name}`")
+        })?;
+        let servers = system.plan(&offer.topology).into_iter();
+        Ok(Offer {
+            memory_mib: servers
+                .map(|server| u64::from(server.cost.memory_mib))
+                .sum(),
+            topology: Arc::new(offer.topology),
+            copies: offer.copies as usize,
+        })
+    });
+    let offers: Vec<Offer> = offers.collect::<Result<_, String>>()?;
+    for test in &request.tests {
+        if let Some((at, _)) = test.needs.iter().find(|(at, _)| *at >= offers.len()) {
+            return Err(format!("{}: there is no topology number {at}", test.test));
+        }
+    }
+    let wishes = request.tests.into_iter().map(|test| Wish {
+        ticket: test.ticket,
+        test: test.test.into(),
+        needs: test.needs,
+        expected_us: test.expected_us,
+        begins_later: test.begins_later,
+    });
+    feed(
+        daemon,
+        Input::Wished {
+            client,
+            offers,
+            wishes: wishes.collect(),
+            keep: request.keep,
+        },
+    );
+    Ok(())
+}
+
+/// It is ready to run one more test: the answer comes when something can run, or at once if it does not wait.
+pub(super) async fn next(daemon: &Rc<Daemon>, client: ClientNo, request: &Ready) -> Next {
+    let seat = seat_no(client, request.seat);
+    let mut waiting = Waiting {
+        daemon: daemon.clone(),
+        seat,
+        answer: Some(daemon.desk.seat(seat)),
+    };
+    feed(
+        daemon,
+        Input::Seated {
+            client,
+            seat,
+            wait: request.wait,
+        },
+    );
+    waiting.answer().await
+}
+
+/// A seat whose client waits. If the client goes away, the seat is given up, and a lease that was on its way comes back.
+struct Waiting {
+    daemon: Rc<Daemon>,
+    seat: SeatNo,
+    answer: Option<oneshot::Receiver<Answer>>,
+}
+
+impl Waiting {
+    async fn answer(&mut self) -> Next {
+        let Some(answer) = &mut self.answer else {
+            return Next::Nothing;
+        };
+        let told = answer.await;
+        self.answer = None;
+        match told {
+            Ok(Answer::Next(next) | Answer::Lease(_, next)) => next,
+            Err(_) => Next::Nothing,
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Some(mut answer) = self.answer.take() else {
+            return;
+        };
+        if let Ok(Answer::Lease(lease, _)) = answer.try_recv() {
+            self.daemon.desk.close(lease);
+            feed(&self.daemon, Input::Returned { lease });
+            return;
+        }
+        self.daemon.desk.leave(self.seat);
+        feed(&self.daemon, Input::Unseated { seat: self.seat });
+    }
+}
+
+/// It does not wait at this seat any more; the request that waits there is answered with nothing.
+pub(super) fn unseat(daemon: &Rc<Daemon>, client: ClientNo, request: &Unseat) {
+    let seat = seat_no(client, request.seat);
+    feed(daemon, Input::Unseated { seat });
+    // If it has been answered already, that is what counts.
+    let _ = daemon.desk.answer(seat, Answer::Next(Next::Nothing));
+}
+
+/// The seat of a client that calls it by this number.
+fn seat_no(client: ClientNo, seat: u32) -> SeatNo {
+    SeatNo(client.0 << 32 | u64::from(seat))
+}
+
+/// It wants nothing more.
+pub(super) fn withdraw(daemon: &Rc<Daemon>, client: ClientNo) {
+    feed(daemon, Input::Withdrawn { client });
+}
+
+/// It is gone.
+pub(super) fn leave(daemon: &Rc<Daemon>, client: ClientNo) {
+    feed(daemon, Input::Left { client });
+}
+
+/// It keeps no fixtures for a deployment any more.
+pub(super) fn fixtures_gone(daemon: &Rc<Daemon>, client: ClientNo, request: &FixturesGone) {
+    if let Some(deployment) = daemon.fleet.number(&request.deployment) {
+        feed(daemon, Input::FixturesGone { client, deployment });
+    }
+}
+
+/// What the daemon has.
+pub(super) fn status(daemon: &Daemon) -> Status {
+    let core = daemon.core.borrow();
+    let deployments = core.glance().into_iter().map(|glance| {
+        let deployment = daemon.fleet.deployment(glance.deployment);
+        let name = match daemon.fleet.name(glance.deployment) {
+            name if name.is_empty() => glance.deployment.0.to_string(),
+            name => name,
+        };
+        let places = deployment.map(|deployment| deployment.view().places.clone());
+        let places = places.unwrap_or_default().into_iter();
+        let status = DeploymentStatus {
+            topology: glance.topology.to_string(),
+            state: glance.state.to_owned(),
+            leases: glance.tests.iter().map(ToString::to_string).collect(),
+            failed_somebody: glance.failed_somebody,
+            servers: places
+                .map(|(server, place)| (server, place.reach))
+                .collect(),
+        };
+        (name, status)
+    });
+    Status {
+        version: crate::protocol::VERSION,
+        run: daemon.orders.run.clone(),
+        pid: std::process::id(),
+        deployments: deployments.collect(),
+        waiting: core.waiting(),
+        held_ahead: core.held_ahead(),
+    }
+}

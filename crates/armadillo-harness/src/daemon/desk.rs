@@ -1,0 +1,245 @@
+//! Who is told what: the seats that wait for an answer, the leases by name and token, and those who wait for their end.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use armadillo_orchestrator::Secret;
+use armadillo_orchestrator::deployment::LogMarks;
+use tokio::sync::oneshot;
+
+use super::fleet::Fleet;
+use crate::leases::{ClientNo, DeploymentNo, LeaseNo, SeatNo};
+use crate::needs::LeaseMode;
+use crate::protocol::daemon::{Findings, Grant, Next, Release, Released};
+
+/// What a seat is told.
+pub(super) enum Answer {
+    /// Something to do.
+    Next(Next),
+    /// A lease. If nobody takes it, it is given back.
+    Lease(LeaseNo, Next),
+}
+
+/// Why a request on a lease is refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LeaseProblem {
+    #[error("the lease {0} has ended")]
+    Gone(String),
+    #[error("the lease {0} is somebody else's")]
+    NotYours(String),
+    #[error("the lease {lease} is not for the deployment {deployment}")]
+    Elsewhere { lease: String, deployment: String },
+}
+
+/// How a deployment was when a test began.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Begun {
+    /// Where its servers' logs stood.
+    pub(super) marks: LogMarks,
+    /// How many crashes it had seen.
+    pub(super) crashes: usize,
+}
+
+/// A lease as its holder knows it.
+struct Open {
+    name: String,
+    token: Secret,
+    client: ClientNo,
+    ticket: u64,
+    /// The seat it was granted to.
+    seat: SeatNo,
+    /// How its deployments were when its test began.
+    begun: BTreeMap<DeploymentNo, Begun>,
+    /// Who waits to hear whether the test may begin.
+    beginning: Option<oneshot::Sender<bool>>,
+    /// How its test ended.
+    release: Option<Release>,
+    /// Who waits to hear what was found.
+    released: Option<oneshot::Sender<Released>>,
+    /// What was found so far.
+    findings: BTreeMap<DeploymentNo, Findings>,
+}
+
+/// The desk. Its borrows never outlive a call.
+#[derive(Default)]
+pub(super) struct Desk {
+    seats: RefCell<HashMap<SeatNo, oneshot::Sender<Answer>>>,
+    leases: RefCell<BTreeMap<LeaseNo, Open>>,
+    numbers: RefCell<HashMap<String, LeaseNo>>,
+}
+
+impl Desk {
+    /// A seat waits.
+    pub(super) fn seat(&self, seat: SeatNo) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        self.seats.borrow_mut().insert(seat, sender);
+        receiver
+    }
+
+    /// Nobody waits at a seat any more.
+    pub(super) fn leave(&self, seat: SeatNo) {
+        self.seats.borrow_mut().remove(&seat);
+    }
+
+    /// Answers a seat; the answer comes back if nobody waits for it.
+    pub(super) fn answer(&self, seat: SeatNo, answer: Answer) -> Result<(), Answer> {
+        match self.seats.borrow_mut().remove(&seat) {
+            Some(sender) => sender.send(answer),
+            None => Err(answer),
+        }
+    }
+
+    /// Notes a lease that was granted, and gives it a name.
+    pub(super) fn open(
+        &self,
+        lease: LeaseNo,
+        client: ClientNo,
+        ticket: u64,
+        seat: SeatNo,
+    ) -> String {
+        let name = crate::random::hex::<4>();
+        let open = Open {
+            name: name.clone(),
+            token: Secret::new(crate::random::hex::<16>()),
+            client,
+            ticket,
+            seat,
+            begun: BTreeMap::new(),
+            beginning: None,
+            release: None,
+            released: None,
+            findings: BTreeMap::new(),
+        };
+        self.leases.borrow_mut().insert(lease, open);
+        self.numbers.borrow_mut().insert(name.clone(), lease);
+        name
+    }
+
+    /// Notes how the deployments are when a test begins.
+    pub(super) fn begin(&self, lease: LeaseNo, fleet: &Fleet, on: &[(DeploymentNo, LeaseMode)]) {
+        let begun = on.iter().filter_map(|(no, _)| {
+            let deployment = fleet.deployment(*no)?;
+            let begun = Begun {
+                marks: deployment.log_marks(),
+                crashes: deployment.crashes().len(),
+            };
+            Some((*no, begun))
+        });
+        let begun = begun.collect();
+        self.with(lease, |open| open.begun = begun);
+    }
+
+    /// Hands a lease to its seat; whether somebody took it.
+    pub(super) fn grant(
+        &self,
+        lease: LeaseNo,
+        fleet: &Fleet,
+        on: &[(DeploymentNo, LeaseMode)],
+        socket: &Path,
+    ) -> bool {
+        let grants = self.with(lease, |open| {
+            let grants = on.iter().filter_map(|(no, mode)| {
+                Some(Grant {
+                    lease: open.name.clone(),
+                    token: open.token.clone(),
+                    mode: *mode,
+                    view: fleet.deployment(*no)?.view().clone(),
+                    socket: socket.to_owned(),
+                })
+            });
+            (open.seat, open.ticket, grants.collect::<Vec<_>>())
+        });
+        let Some((seat, ticket, leases)) = grants else {
+            return false;
+        };
+        if leases.len() < on.len() {
+            return false;
+        }
+        let run = Next::Run { ticket, leases };
+        self.answer(seat, Answer::Lease(lease, run)).is_ok()
+    }
+
+    /// Somebody waits to hear whether the test of a lease may begin.
+    pub(super) fn await_beginning(&self, lease: LeaseNo) -> oneshot::Receiver<bool> {
+        let (sender, receiver) = oneshot::channel();
+        self.with(lease, |open| open.beginning = Some(sender));
+        receiver
+    }
+
+    /// Tells who waits for a beginning; whether somebody does.
+    pub(super) fn tell_beginning(&self, lease: LeaseNo, go: bool) -> bool {
+        let waiting = self.with(lease, |open| open.beginning.take()).flatten();
+        // Who asked may have gone away; then its connection's end says so.
+        waiting.is_some_and(|waiting| waiting.send(go).is_ok())
+    }
+
+    /// A lease that was granted to a seat and taken back before the seat was told.
+    pub(super) fn take_back(&self, lease: LeaseNo) -> Option<(ClientNo, SeatNo)> {
+        let seat = self.with(lease, |open| (open.client, open.seat));
+        self.close(lease);
+        seat
+    }
+
+    /// Somebody waits to hear what was found after a test.
+    pub(super) fn release(&self, lease: LeaseNo, release: Release) -> oneshot::Receiver<Released> {
+        let (sender, receiver) = oneshot::channel();
+        self.with(lease, |open| {
+            open.release = Some(release);
+            open.released = Some(sender);
+        });
+        receiver
+    }
+
+    /// How the test of a lease ended, and how a deployment was when it began.
+    pub(super) fn ended(
+        &self,
+        lease: LeaseNo,
+        on: DeploymentNo,
+    ) -> Option<(String, Option<Release>, Begun)> {
+        self.with(lease, |open| {
+            let begun = open.begun.get(&on).cloned().unwrap_or_default();
+            (open.name.clone(), open.release.clone(), begun)
+        })
+    }
+
+    /// Keeps what was found on one deployment.
+    pub(super) fn found(&self, lease: LeaseNo, on: DeploymentNo, findings: Findings) {
+        self.with(lease, |open| open.findings.insert(on, findings));
+    }
+
+    /// What was found on one deployment.
+    pub(super) fn take_found(&self, lease: LeaseNo, on: DeploymentNo) -> Findings {
+        let taken = self.with(lease, |open| open.findings.remove(&on));
+        taken.flatten().unwrap_or_default()
+    }
+
+    /// The end of a lease: its name, and who waits to hear of it.
+    pub(super) fn close(
+        &self,
+        lease: LeaseNo,
+    ) -> Option<(String, Option<oneshot::Sender<Released>>)> {
+        let open = self.leases.borrow_mut().remove(&lease)?;
+        self.numbers.borrow_mut().remove(&open.name);
+        Some((open.name, open.released))
+    }
+
+    /// The lease of this name, if the token is its own and its test has not ended.
+    pub(super) fn find(&self, name: &str, token: &Secret) -> Result<LeaseNo, LeaseProblem> {
+        let gone = || LeaseProblem::Gone(name.to_owned());
+        let lease = *self.numbers.borrow().get(name).ok_or_else(gone)?;
+        let leases = self.leases.borrow();
+        let open = leases.get(&lease).ok_or_else(gone)?;
+        if open.token != *token {
+            return Err(LeaseProblem::NotYours(name.to_owned()));
+        }
+        if open.release.is_some() {
+            return Err(gone());
+        }
+        Ok(lease)
+    }
+
+    fn with<T>(&self, lease: LeaseNo, look: impl FnOnce(&mut Open) -> T) -> Option<T> {
+        self.leases.borrow_mut().get_mut(&lease).map(look)
+    }
+}

@@ -1,0 +1,171 @@
+//! Drives the lease core: feeds it what happens, and does what it says.
+
+use std::rc::Rc;
+
+use super::Daemon;
+use super::desk::Answer;
+use super::{examine, lifecycle, repair};
+use crate::event::EventKind;
+use crate::leases::{Action, DeploymentNo, Input, LeaseNo, SeatNo, uses};
+use crate::needs::LeaseMode;
+use crate::protocol::daemon::Next;
+
+/// Something happened. What the core says is done in the order in which it says it, also when doing it makes something
+/// else happen.
+pub(super) fn feed(daemon: &Rc<Daemon>, input: Input) {
+    daemon.inbox.borrow_mut().push_back(input);
+    if daemon.feeding.replace(true) {
+        return;
+    }
+    loop {
+        let next = daemon.inbox.borrow_mut().pop_front();
+        let Some(input) = next else {
+            break;
+        };
+        let now = daemon.log.now_us();
+        let actions = daemon.core.borrow_mut().handle(now, input);
+        for action in actions {
+            act(daemon, action);
+        }
+    }
+    daemon.feeding.set(false);
+    daemon.changed.notify_waiters();
+}
+
+fn act(daemon: &Rc<Daemon>, action: Action) {
+    match action {
+        Action::Start {
+            deployment,
+            topology,
+            mode,
+            reason,
+        } => {
+            let start = lifecycle::start(daemon.clone(), deployment, topology, mode, reason);
+            daemon.spawn(start);
+        }
+        Action::Repair {
+            deployment,
+            why,
+            guests,
+        } => {
+            let repair = repair::repair(daemon.clone(), deployment, why, guests);
+            daemon.spawn(repair);
+        }
+        Action::Stop {
+            deployment,
+            why,
+            guests,
+            keep_data,
+        } => {
+            let stop = lifecycle::stop(daemon.clone(), deployment, why, guests, keep_data);
+            daemon.spawn(stop);
+        }
+        Action::Grant {
+            seat,
+            client,
+            lease,
+            ticket,
+            test,
+            on,
+            begins_later,
+            waited_us,
+        } => {
+            let named = daemon.fleet.names(&on);
+            let name = daemon.desk.open(lease, client, ticket, seat);
+            daemon.log.emit(EventKind::LeaseGranted {
+                lease: name,
+                test: test.to_string(),
+                on: uses(&named),
+                waited_us,
+            });
+            if begins_later {
+                deliver(daemon, lease, &on);
+            } else {
+                begin(daemon, lease, &on);
+            }
+        }
+        Action::Refuse {
+            seat,
+            ticket,
+            error,
+        } => answer(daemon, seat, Next::Refused { ticket, error }),
+        Action::DropFixtures { seat, deployment } => {
+            let deployment = daemon.fleet.name(deployment);
+            answer(daemon, seat, Next::DropFixtures { deployment });
+        }
+        Action::Nothing { seat } => answer(daemon, seat, Next::Nothing),
+        Action::Begin { lease, go } => begun(daemon, lease, go),
+        Action::Examine {
+            lease,
+            deployment,
+            mode,
+        } => {
+            let examine = examine::examine(daemon.clone(), lease, deployment, mode);
+            daemon.spawn(examine);
+        }
+        Action::Conclude {
+            lease,
+            charges,
+            company,
+            again,
+        } => examine::conclude(daemon, lease, charges, company, again),
+    }
+}
+
+fn answer(daemon: &Daemon, seat: SeatNo, next: Next) {
+    // Who asked may have gone away.
+    let _ = daemon.desk.answer(seat, Answer::Next(next));
+}
+
+/// The test of a lease may begin, unless a server is on its way out: whoever has seen its connections break must not be
+/// followed by a test that meets them.
+pub(super) fn begin(daemon: &Rc<Daemon>, lease: LeaseNo, on: &[(DeploymentNo, LeaseMode)]) {
+    for (deployment, mode) in on {
+        if *mode != LeaseMode::Unstarted && !daemon.fleet.is_whole(*deployment) {
+            feed(
+                daemon,
+                Input::Doubted {
+                    deployment: *deployment,
+                },
+            );
+        }
+    }
+    feed(daemon, Input::Begun { lease });
+}
+
+/// The core has decided on the beginning of a test: its client is told.
+fn begun(daemon: &Rc<Daemon>, lease: LeaseNo, go: bool) {
+    if go {
+        let on = daemon.core.borrow().uses(lease).map(<[_]>::to_vec);
+        let on = on.unwrap_or_default();
+        daemon.desk.begin(lease, &daemon.fleet, &on);
+        if !daemon.desk.tell_beginning(lease, true) {
+            deliver(daemon, lease, &on);
+        }
+        return;
+    }
+    if daemon.desk.tell_beginning(lease, false) {
+        daemon.desk.close(lease);
+        return;
+    }
+    // Nobody was told of the lease yet: the seat waits on.
+    if let Some((client, seat)) = daemon.desk.take_back(lease) {
+        feed(
+            daemon,
+            Input::Seated {
+                client,
+                seat,
+                wait: true,
+            },
+        );
+    }
+}
+
+/// Hands a lease over. If who asked for it has gone away, it is given back.
+fn deliver(daemon: &Rc<Daemon>, lease: LeaseNo, on: &[(DeploymentNo, LeaseMode)]) {
+    let delivered = daemon.desk.grant(lease, &daemon.fleet, on, &daemon.socket);
+    if !delivered {
+        daemon.desk.close(lease);
+        feed(daemon, Input::Returned { lease });
+    }
+}

@@ -1,0 +1,199 @@
+//! After a test: what it left on its deployments is looked for, and what befell them is charged to it.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use armadillo_orchestrator::deployment::{LogMarks, Phase};
+use armadillo_orchestrator::{Checker, Deployment, Scope};
+
+use super::desk::Begun;
+use super::drive::feed;
+use super::{Daemon, lifecycle};
+use crate::checking::{CheckPolicy, LOG, Policies, Sorted};
+use crate::event::{Company, EventKind};
+use crate::leases::{Charge, DeploymentNo, Found, Input, LeaseNo};
+use crate::needs::LeaseMode;
+use crate::protocol::daemon::{Findings, Release, Released};
+
+/// How long the checks after a test may take together, before the factor.
+const CHECK_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a server that is ending may take to be gone.
+const EXIT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Looks at one deployment after a test, and tells the core what was found.
+pub(super) async fn examine(daemon: Rc<Daemon>, lease: LeaseNo, no: DeploymentNo, mode: LeaseMode) {
+    let found = match (daemon.desk.ended(lease, no), daemon.fleet.deployment(no)) {
+        (Some(ended), Some(deployment)) => {
+            examine_one(&daemon, lease, no, mode, ended, &deployment).await
+        }
+        _ => Found {
+            ended_at: daemon.log.now_us(),
+            ..Found::default()
+        },
+    };
+    feed(
+        &daemon,
+        Input::Examined {
+            lease,
+            deployment: no,
+            found,
+        },
+    );
+}
+
+async fn examine_one(
+    daemon: &Rc<Daemon>,
+    lease: LeaseNo,
+    no: DeploymentNo,
+    mode: LeaseMode,
+    (name, release, begun): (String, Option<Release>, Begun),
+    deployment: &Deployment,
+) -> Found {
+    // A client that went away has not torn anything down.
+    let release = release.unwrap_or_else(|| Release::of_somebody_gone(&daemon.orders.checkers));
+    // What is ending now ended in the test's time.
+    deployment.note_exits(daemon.limit(EXIT_LIMIT)).await;
+    lifecycle::tell_crashes(daemon, no);
+    let unmet = deployment.take_unmet_expectations();
+    let ended_at = daemon.log.now_us();
+    let grave = grave_lines(deployment, &begun.marks, &release.checkers);
+    let mut suspect = None;
+    let looked = can_be_looked_at(mode, deployment);
+    let mut found = if looked {
+        look_for_leaks(daemon, deployment, &name, &release, &mut suspect).await
+    } else {
+        Sorted::default()
+    };
+    if looked && mode == LeaseMode::Exclusive && !release.failed {
+        found.add(left_by_one_alone(daemon, deployment, &release.checkers).await);
+    }
+    found.add(grave);
+    if mode == LeaseMode::Exclusive {
+        daemon.fleet.set_own_policies(no, release.checkers.clone());
+    }
+    if !looked && !mode.is_fresh() {
+        daemon.fleet.add_unpurged(no, name);
+    }
+    // After a failure, what is left is a consequence of it, and the failure is what matters.
+    let wrong = if release.failed {
+        Vec::new()
+    } else {
+        found.wrong
+    };
+    let words = |found: Vec<(String, String)>| found.into_iter().map(|(_, what)| what).collect();
+    let leaks: Vec<String> = words(wrong);
+    let crashed = deployment.crashes().len() > begun.crashes;
+    if release.failed || crashed || !leaks.is_empty() || !unmet.is_empty() {
+        let findings = Findings {
+            server_logs: deployment.logs_since(&begun.marks),
+            leaders: deployment.leadership_log(),
+            ..Findings::default()
+        };
+        daemon.desk.found(lease, no, findings);
+    }
+    Found {
+        ended_at,
+        leaks,
+        warnings: words(found.to_say),
+        unmet,
+        suspect,
+    }
+}
+
+/// A lease has ended: who waits for that is told what its test is charged with.
+pub(super) fn conclude(
+    daemon: &Rc<Daemon>,
+    lease: LeaseNo,
+    charges: Vec<Charge>,
+    company: Company,
+    again: bool,
+) {
+    let mut on = BTreeMap::new();
+    for charge in charges {
+        let evidence = daemon.desk.take_found(lease, charge.deployment);
+        let findings = Findings {
+            leaks: charge.found.leaks,
+            warnings: charge.found.warnings,
+            unmet: charge.found.unmet,
+            crashes: charge.crashes,
+            ..evidence
+        };
+        on.insert(daemon.fleet.name(charge.deployment), findings);
+    }
+    let Some((name, waiting)) = daemon.desk.close(lease) else {
+        return;
+    };
+    daemon.log.emit(EventKind::LeaseReleased { lease: name });
+    if let Some(waiting) = waiting {
+        // Who asked may have gone away.
+        let _ = waiting.send(Released { on, company, again });
+    }
+}
+
+/// Whether checkers have something to ask. A fresh deployment ends with its test; one whose servers a test has stopped is
+/// repaired first and then looked at as a whole.
+fn can_be_looked_at(mode: LeaseMode, deployment: &Deployment) -> bool {
+    let running = deployment
+        .servers()
+        .values()
+        .all(|status| status.phase == Phase::Running);
+    !mode.is_fresh() && running
+}
+
+/// Purges what a test left that could not clean up itself, and asks the checkers whether something is still there.
+async fn look_for_leaks(
+    daemon: &Daemon,
+    deployment: &Deployment,
+    lease: &str,
+    release: &Release,
+    suspect: &mut Option<String>,
+) -> Sorted {
+    let limit = daemon.limit(CHECK_LIMIT);
+    if !release.torn_down
+        && let Err(error) = deployment.purge(lease, limit).await
+    {
+        *suspect = Some(format!("what a dead test left cannot be removed: {error}"));
+    }
+    let policies = &release.checkers;
+    let asked = |checker: &dyn Checker| policies.of(checker.name()) != CheckPolicy::Off;
+    let found = deployment.check(Scope::Lease, lease, asked, limit).await;
+    if found.is_empty() {
+        return Sorted::default();
+    }
+    if let Err(error) = deployment.purge(lease, limit).await {
+        suspect.get_or_insert_with(|| format!("what a test left cannot be removed: {error}"));
+    }
+    policies.sort(found)
+}
+
+/// What a test that had the deployment alone has left there that carries nobody's lease: nobody else can have. In a
+/// deployment that is not well a look would say little; it is repaired first and looked at then.
+async fn left_by_one_alone(
+    daemon: &Daemon,
+    deployment: &Deployment,
+    policies: &Policies,
+) -> Sorted {
+    let limit = daemon.limit(CHECK_LIMIT);
+    if !deployment.health(limit).await.is_good() {
+        return Sorted::default();
+    }
+    let asked = |checker: &dyn Checker| {
+        checker.is_charged() && policies.of(checker.name()) == CheckPolicy::Fail
+    };
+    policies.sort(deployment.check(Scope::Idle, "", asked, limit).await)
+}
+
+/// What running servers have logged meanwhile that they should not: that they crashed, or give up.
+fn grave_lines(deployment: &Deployment, marks: &LogMarks, policies: &Policies) -> Sorted {
+    if policies.of(LOG) == CheckPolicy::Off {
+        return Sorted::default();
+    }
+    let lines = deployment.grave_lines_of_running(marks).into_iter();
+    let found = lines.map(|(server, line)| {
+        let what = format!("{server} logged: {}", line.text);
+        (LOG.to_owned(), what)
+    });
+    policies.sort(found.collect())
+}

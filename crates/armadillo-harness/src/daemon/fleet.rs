@@ -1,0 +1,147 @@
+//! The deployments themselves, by the core's numbers.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use armadillo_orchestrator::Deployment;
+
+use super::fixtures::Fixtures;
+use crate::checking::Policies;
+use crate::leases::DeploymentNo;
+use crate::needs::LeaseMode;
+
+/// One of them.
+#[derive(Default)]
+struct Ship {
+    name: String,
+    deployment: Option<Arc<Deployment>>,
+    fixtures: Fixtures,
+    /// What the test that had it alone says of checkers: it rules the look after that test.
+    own_policies: Option<Policies>,
+    /// Leases that ended when nothing could be looked for: what carries their names is removed after the repair.
+    unpurged: Vec<String>,
+    /// How many of its crashes the core knows of.
+    crashes_told: usize,
+    /// How often it was started.
+    starts: u32,
+}
+
+/// All of them. Its borrows never outlive a call.
+#[derive(Default)]
+pub(super) struct Fleet(RefCell<BTreeMap<DeploymentNo, Ship>>);
+
+impl Fleet {
+    /// Notes that one is being started; how often that makes it.
+    pub(super) fn starting(&self, no: DeploymentNo) -> u32 {
+        let mut all = self.0.borrow_mut();
+        let ship = all.entry(no).or_default();
+        ship.starts += 1;
+        *ship = Ship {
+            starts: ship.starts,
+            ..Ship::default()
+        };
+        ship.starts
+    }
+
+    pub(super) fn named(&self, no: DeploymentNo, name: &str) {
+        self.with(no, |ship| ship.name = name.to_owned());
+    }
+
+    pub(super) fn ready(&self, no: DeploymentNo, deployment: Arc<Deployment>) {
+        self.with(no, |ship| ship.deployment = Some(deployment));
+    }
+
+    /// Its servers are gone.
+    pub(super) fn stopped(&self, no: DeploymentNo) {
+        self.with(no, |ship| ship.deployment = None);
+    }
+
+    pub(super) fn deployment(&self, no: DeploymentNo) -> Option<Arc<Deployment>> {
+        self.with(no, |ship| ship.deployment.clone()).flatten()
+    }
+
+    /// The number of the deployment with this name.
+    pub(super) fn number(&self, name: &str) -> Option<DeploymentNo> {
+        let all = self.0.borrow();
+        let found = all.iter().find(|(_, ship)| ship.name == name);
+        found.map(|(no, _)| *no)
+    }
+
+    pub(super) fn name(&self, no: DeploymentNo) -> String {
+        self.with(no, |ship| ship.name.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn names(&self, on: &[(DeploymentNo, LeaseMode)]) -> Vec<(String, LeaseMode)> {
+        on.iter()
+            .map(|(no, mode)| (self.name(*no), *mode))
+            .collect()
+    }
+
+    /// Whether every server runs, and none is on its way out.
+    pub(super) fn is_whole(&self, no: DeploymentNo) -> bool {
+        let deployment = self.deployment(no);
+        deployment.is_some_and(|deployment| deployment.is_whole())
+    }
+
+    /// The crashes that the core has not been told of, each in one line with what the server logged.
+    pub(super) fn new_crashes(&self, no: DeploymentNo) -> Vec<String> {
+        let Some(deployment) = self.deployment(no) else {
+            return Vec::new();
+        };
+        let crashes = deployment.crashes();
+        let told = self.with(no, |ship| {
+            std::mem::replace(&mut ship.crashes_told, crashes.len())
+        });
+        let new = crashes.iter().skip(told.unwrap_or_default());
+        new.map(|crash| {
+            let said = deployment.grave_line_of(crash);
+            let said = said.map(|line| format!("; it logged: {}", line.text));
+            format!(
+                "{}: {}{}",
+                crash.server,
+                crash.text,
+                said.unwrap_or_default()
+            )
+        })
+        .collect()
+    }
+
+    pub(super) fn fixtures<T>(
+        &self,
+        no: DeploymentNo,
+        look: impl FnOnce(&mut Fixtures) -> T,
+    ) -> Option<T> {
+        self.with(no, |ship| look(&mut ship.fixtures))
+    }
+
+    pub(super) fn set_own_policies(&self, no: DeploymentNo, policies: Policies) {
+        self.with(no, |ship| ship.own_policies = Some(policies));
+    }
+
+    pub(super) fn take_own_policies(&self, no: DeploymentNo) -> Option<Policies> {
+        self.with(no, |ship| ship.own_policies.take()).flatten()
+    }
+
+    pub(super) fn add_unpurged(&self, no: DeploymentNo, lease: String) {
+        self.with(no, |ship| ship.unpurged.push(lease));
+    }
+
+    pub(super) fn take_unpurged(&self, no: DeploymentNo) -> Vec<String> {
+        let taken = self.with(no, |ship| std::mem::take(&mut ship.unpurged));
+        taken.unwrap_or_default()
+    }
+
+    /// Ends every server at once.
+    pub(super) fn kill_now(&self) {
+        for ship in self.0.borrow().values() {
+            if let Some(deployment) = &ship.deployment {
+                deployment.kill_now();
+            }
+        }
+    }
+
+    fn with<T>(&self, no: DeploymentNo, look: impl FnOnce(&mut Ship) -> T) -> Option<T> {
+        self.0.borrow_mut().get_mut(&no).map(look)
+    }
+}

@@ -1,0 +1,208 @@
+//! Tests in this process, each on a thread of its own. Nothing is captured, and a body that does not await cannot be ended:
+//! when its time is up it is reported and left behind.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use armadillo_orchestrator::Fut;
+use tokio::sync::{mpsc, watch};
+
+use super::super::journal::Journal;
+use super::clocks::Clocks;
+use super::{Attempted, evidence};
+use crate::client::DaemonClient;
+use crate::event::Times;
+use crate::fixture::{Hooks, ProcessFixtures, execute};
+use crate::outcome::{FailureKind, Verdict};
+use crate::plan::Planned;
+use crate::protocol::worker::{Assignment, Phase, Report};
+
+/// How long fixtures kept by this process may take to be torn down.
+const DROP_FIXTURES_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the slots of a run in this process share.
+#[derive(Clone)]
+pub(in crate::dispatch) struct InProcess(Arc<Inner>);
+
+struct Inner {
+    fixtures: ProcessFixtures,
+    sequence: AtomicU64,
+    daemon: Option<DaemonClient>,
+    journal: Arc<Journal>,
+}
+
+/// What the thread of a test says.
+enum Said {
+    Phase(Phase),
+    Done(Box<Report>),
+}
+
+impl InProcess {
+    pub(in crate::dispatch) fn new(daemon: Option<DaemonClient>, journal: Arc<Journal>) -> Self {
+        Self(Arc::new(Inner {
+            fixtures: ProcessFixtures::default(),
+            sequence: AtomicU64::new(0),
+            daemon,
+            journal,
+        }))
+    }
+
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.0.sequence.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn warn(&self, text: String) {
+        self.0.journal.warn(text);
+    }
+
+    pub(super) async fn attempt(
+        &self,
+        planned: &Planned,
+        assignment: Assignment,
+        mut clocks: Clocks,
+        artifacts: &Path,
+    ) -> Attempted {
+        let begun = Instant::now();
+        let leases = assignment.leases.clone();
+        let (says, mut said) = mpsc::unbounded_channel();
+        let (cancel, cancelled) = watch::channel(false);
+        if let Err(error) = self.start(planned, assignment, says, cancelled) {
+            return Attempted::impossible(format!("cannot start a thread for it: {error}"));
+        }
+        loop {
+            // Results are drained before deadlines are judged: after a suspension everything would else have timed out.
+            tokio::select! {
+                biased;
+                message = said.recv() => match message {
+                    Some(Said::Phase(phase)) => clocks.enter(phase),
+                    Some(Said::Done(report)) => return done(*report, &clocks),
+                    None => return Attempted::impossible("the harness panicked".to_owned()),
+                },
+                () = clocks.expired() => {
+                    if clocks.cancelled().is_some() {
+                        return left_behind(&clocks, begun);
+                    }
+                    let daemon = self.0.daemon.as_ref();
+                    evidence::collect(daemon, std::process::id(), &leases, artifacts).await;
+                    cancel.send_replace(true);
+                    clocks.cancel();
+                }
+            }
+        }
+    }
+
+    /// Starts the test on a thread with its name: panics then say which test it was, and thread-locals are fresh.
+    fn start(
+        &self,
+        planned: &Planned,
+        assignment: Assignment,
+        says: mpsc::UnboundedSender<Said>,
+        cancelled: watch::Receiver<bool>,
+    ) -> std::io::Result<()> {
+        let def = planned.test.def;
+        let fixtures = self.0.fixtures.clone();
+        let run = move || {
+            let hooks = ThreadHooks {
+                says: says.clone(),
+                cancelled: Mutex::new(cancelled),
+            };
+            let report = execute(def, &assignment, &fixtures, &hooks);
+            // Nobody listens any more if the test was left behind.
+            let _ = says.send(Said::Done(Box::new(report)));
+        };
+        // Never joined: a body that blocks would hold the whole run up. It says itself when it is done.
+        let builder = std::thread::Builder::new().name(planned.test.name.clone());
+        builder.spawn(run).map(drop)
+    }
+
+    /// Tears down the fixtures kept for a deployment, or all; what went wrong.
+    pub(super) async fn drop_fixtures(&self, deployment: Option<&str>) -> Vec<String> {
+        if self.0.fixtures.is_empty() {
+            return Vec::new();
+        }
+        let fixtures = self.0.fixtures.clone();
+        let deployment = deployment.map(str::to_owned);
+        let dropped = tokio::task::spawn_blocking(move || match deployment {
+            Some(deployment) => fixtures.drop_deployment(&deployment),
+            None => fixtures.drop_all(),
+        });
+        match tokio::time::timeout(DROP_FIXTURES_LIMIT, dropped).await {
+            Ok(Ok(complaints)) => complaints,
+            Ok(Err(error)) => vec![format!("was not torn down: {error}")],
+            Err(_) => vec![format!("was not torn down within {DROP_FIXTURES_LIMIT:?}")],
+        }
+    }
+}
+
+/// The test came to its end.
+fn done(report: Report, clocks: &Clocks) -> Attempted {
+    let timed_out = clocks.cancelled().map(|phase| clocks.complaint(phase));
+    let verdict = match &timed_out {
+        None => report.verdict,
+        Some(complaint) => Verdict::Failed {
+            kind: FailureKind::TimedOut,
+            message: complaint.clone(),
+        },
+    };
+    Attempted {
+        verdict,
+        times: report.times,
+        output: Vec::new(),
+        torn_down: true,
+        suspect: timed_out.map(|complaint| format!("a test was ended: {complaint}")),
+        keeps: report.keeps,
+        process_ended: None,
+    }
+}
+
+/// The test did not end when it was told to.
+fn left_behind(clocks: &Clocks, begun: Instant) -> Attempted {
+    let phase = clocks.cancelled().unwrap_or(Phase::Body);
+    let message = format!(
+        "{}; its thread cannot be ended and was left behind",
+        clocks.complaint(phase)
+    );
+    let total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Attempted {
+        suspect: Some(format!("a test on it did not end by itself: {message}")),
+        verdict: Verdict::Failed {
+            kind: FailureKind::TimedOut,
+            message,
+        },
+        times: Times {
+            body: total,
+            total,
+            ..Times::default()
+        },
+        output: Vec::new(),
+        torn_down: false,
+        keeps: Vec::new(),
+        process_ended: None,
+    }
+}
+
+/// The ties between the thread of a test and the run.
+struct ThreadHooks {
+    says: mpsc::UnboundedSender<Said>,
+    cancelled: Mutex<watch::Receiver<bool>>,
+}
+
+impl Hooks for ThreadHooks {
+    fn phase(&self, phase: Phase) {
+        // Nobody listens any more if the test was left behind.
+        let _ = self.says.send(Said::Phase(phase));
+    }
+
+    fn cancelled(&self) -> Fut<'_, ()> {
+        let cancelled = self.cancelled.lock();
+        let mut cancelled = cancelled.unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move {
+            // If nobody can cancel any more, nobody will.
+            if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! Executors: where the body of a test runs. The rest of the run does not know which one it is.
+//!
+//! A worker is a process that runs one test after the other, or one test alone (`--isolation process`). In this process a
+//! test runs on a thread: for debuggers, for nextest, which has given the test a process already, for one test with
+//! `--nocapture`, and for libtest-mimic.
+
+mod clocks;
+mod evidence;
+mod in_process;
+mod in_worker;
+mod output;
+mod worker;
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::journal::Journal;
+use super::listener::Listener;
+use crate::event::{EventKind, Times};
+use crate::outcome::Verdict;
+use crate::plan::Planned;
+use crate::protocol::worker::Assignment;
+pub(super) use clocks::Clocks;
+pub(super) use in_process::InProcess;
+pub(super) use output::captured;
+use worker::{Worker, WorkerError};
+
+/// What became of an attempt, as far as its executor can tell.
+pub(super) struct Attempted {
+    pub(super) verdict: Verdict,
+    pub(super) times: Times,
+    pub(super) output: Vec<u8>,
+    /// Whether the test's own process tore its fixtures down.
+    pub(super) torn_down: bool,
+    /// Why the test did not come to an end of its own, if so.
+    pub(super) suspect: Option<String>,
+    /// The deployments that its process keeps fixtures for.
+    pub(super) keeps: Vec<String>,
+    /// Why its process cannot be used again, if so.
+    pub(super) process_ended: Option<String>,
+}
+
+/// What the executors of a run are made with.
+pub(super) enum Executors {
+    /// Workers report here.
+    Workers {
+        listener: Rc<Listener>,
+        journal: Arc<Journal>,
+        /// Each test has a process of its own.
+        one_each: bool,
+    },
+    /// This process runs the tests.
+    InProcess(InProcess),
+}
+
+impl Executors {
+    /// The executor of one slot.
+    pub(super) fn executor(&self) -> Executor {
+        match self {
+            Self::Workers {
+                listener,
+                journal,
+                one_each,
+            } => Executor::Worker(WorkerSlot {
+                listener: listener.clone(),
+                journal: journal.clone(),
+                one_each: *one_each,
+                worker: None,
+                failed: None,
+            }),
+            Self::InProcess(in_process) => Executor::InProcess(in_process.clone()),
+        }
+    }
+}
+
+/// Runs tests, one at a time.
+pub(super) enum Executor {
+    Worker(WorkerSlot),
+    InProcess(InProcess),
+}
+
+/// A slot with a worker in it, if one was started and has not ended.
+pub(super) struct WorkerSlot {
+    listener: Rc<Listener>,
+    journal: Arc<Journal>,
+    one_each: bool,
+    worker: Option<Worker>,
+    /// Why there is no worker.
+    failed: Option<WorkerError>,
+}
+
+impl Executor {
+    /// Makes sure that a test can begin at once. If that fails, running a test says why.
+    pub(super) async fn make_ready(&mut self) {
+        if let Self::Worker(slot) = self {
+            slot.make_ready().await;
+        }
+    }
+
+    /// The number of the worker.
+    pub(super) fn worker(&self) -> Option<u32> {
+        match self {
+            Self::Worker(slot) => slot.worker.as_ref().map(|worker| worker.number),
+            Self::InProcess(_) => None,
+        }
+    }
+
+    /// The number of the next assignment, unique together with [`Self::worker`].
+    pub(super) fn next_sequence(&mut self) -> u64 {
+        match self {
+            Self::Worker(slot) => slot.worker.as_mut().map_or(0, |worker| {
+                worker.sequence += 1;
+                worker.sequence
+            }),
+            Self::InProcess(in_process) => in_process.next_sequence(),
+        }
+    }
+
+    /// Whether a test can have a process of its own.
+    pub(super) fn has_processes(&self) -> bool {
+        matches!(self, Self::Worker(_))
+    }
+
+    /// Runs one attempt. `artifacts` is where evidence goes if it is needed.
+    pub(super) async fn run(
+        &mut self,
+        planned: &Planned,
+        assignment: Assignment,
+        clocks: Clocks,
+        artifacts: &Path,
+    ) -> Attempted {
+        match self {
+            Self::Worker(slot) => match &mut slot.worker {
+                Some(worker) => {
+                    in_worker::attempt(&slot.listener, worker, assignment, clocks, artifacts).await
+                }
+                None => Attempted::impossible(slot.failed.take().map_or_else(
+                    || "there is no worker to run it".to_owned(),
+                    |error| error.to_string(),
+                )),
+            },
+            Self::InProcess(in_process) => {
+                in_process
+                    .attempt(planned, assignment, clocks, artifacts)
+                    .await
+            }
+        }
+    }
+
+    /// What the test that runs has printed until now.
+    pub(super) fn output_so_far(&mut self) -> Vec<u8> {
+        match self {
+            Self::Worker(slot) => slot
+                .worker
+                .as_mut()
+                .map(|worker| worker.output.drain())
+                .unwrap_or_default(),
+            Self::InProcess(_) => Vec::new(),
+        }
+    }
+
+    /// Tears down the fixtures kept for a deployment; what went wrong.
+    pub(super) async fn drop_fixtures(&mut self, deployment: &str) -> Vec<String> {
+        match self {
+            Self::Worker(slot) => match &mut slot.worker {
+                Some(worker) => worker.drop_fixtures(deployment).await,
+                None => Vec::new(),
+            },
+            Self::InProcess(in_process) => in_process.drop_fixtures(Some(deployment)).await,
+        }
+    }
+
+    /// Lets the process go, if the executor has one of its own: it tears down what it keeps and returns from `main`.
+    /// Whether there was one.
+    pub(super) async fn retire(&mut self, why: &str) -> bool {
+        match self {
+            Self::Worker(slot) => slot.retire(why).await,
+            Self::InProcess(_) => false,
+        }
+    }
+
+    /// Notes that the process keeps fixtures for these deployments.
+    pub(super) fn keeps(&mut self, deployments: &[String]) {
+        if let Self::Worker(WorkerSlot {
+            worker: Some(worker),
+            ..
+        }) = self
+        {
+            worker.keeps.extend(deployments.iter().cloned());
+        }
+    }
+
+    /// The slot has nothing to do any more.
+    pub(super) async fn end(&mut self) {
+        match self {
+            Self::Worker(slot) => {
+                slot.retire("end of the run").await;
+            }
+            Self::InProcess(in_process) => {
+                for complaint in in_process.drop_fixtures(None).await {
+                    in_process.warn(format!("a fixture kept by this process: {complaint}"));
+                }
+            }
+        }
+    }
+}
+
+impl WorkerSlot {
+    async fn make_ready(&mut self) {
+        if self.one_each
+            && self
+                .worker
+                .as_ref()
+                .is_some_and(|worker| worker.sequence > 0)
+        {
+            self.retire("the next test wants a process of its own")
+                .await;
+        }
+        if self.worker.is_some() {
+            return;
+        }
+        match Worker::start(&self.listener).await {
+            Ok(worker) => {
+                self.journal.emit(EventKind::WorkerStarted {
+                    worker: worker.number,
+                    pid: worker.pid,
+                });
+                self.worker = Some(worker);
+                self.failed = None;
+            }
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    async fn retire(&mut self, why: &str) -> bool {
+        let Some(mut worker) = self.worker.take() else {
+            return false;
+        };
+        for complaint in worker.drop_all_fixtures().await {
+            let text = format!("a fixture kept by worker {}: {complaint}", worker.number);
+            self.journal.warn(text);
+        }
+        let number = worker.number;
+        let why = match worker.retire(&self.listener.daemon).await {
+            Ok(exit) if exit.clean => why.to_owned(),
+            Ok(exit) => format!("{why}; {}", exit.how),
+            Err(error) => format!("{why}; {error}"),
+        };
+        self.journal.emit(EventKind::WorkerEnded {
+            worker: number,
+            why,
+        });
+        true
+    }
+}

@@ -1,0 +1,484 @@
+//! Which test a slot runs next: one that the daemon grants a lease for, or one that needs none.
+//!
+//! The runner tells the daemon which tests it wants to run, and asks at the moment when a slot is free. It never holds a
+//! lease that nobody is ready to use.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use armadillo_orchestrator::Topology;
+use tokio::sync::Notify;
+
+use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
+use crate::needs::LeaseMode;
+use crate::plan::{Plan, Planned};
+use crate::protocol::daemon::{
+    FixturesGone, Grant, Join, Joined, Next, Offer, Ready, Retry, Unseat, Wish, Wishes,
+};
+
+/// How long a test is thought to take that was never seen.
+const UNKNOWN: Duration = Duration::from_millis(200);
+
+/// How long the daemon may take to note something.
+const NOTE_LIMIT: Duration = Duration::from_secs(60);
+
+/// One attempt of one test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Job {
+    /// The test's place in the plan.
+    pub(super) test: usize,
+    /// 1 for the first.
+    pub(super) attempt: u32,
+    /// What it needs of leases, in the order of the test's needs.
+    pub(super) modes: Vec<LeaseMode>,
+    /// The number by which the daemon knows it.
+    ticket: u64,
+}
+
+/// What a slot is to do next.
+pub(super) enum Task {
+    /// Run this test, with its lease on each of its deployments.
+    Run(Job, Vec<Grant>),
+    /// The deployments of this test cannot be had.
+    Refused(Job, String),
+    /// Tear down the fixtures that this slot keeps for a deployment.
+    DropFixtures(String),
+}
+
+/// The queue of a run.
+pub(super) struct Queue {
+    plan: Arc<Plan>,
+    slots: u32,
+    daemon: Option<DaemonClient>,
+    state: RefCell<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// The daemon's number for this process.
+    client: u64,
+    /// Tests that need no deployment.
+    plain: VecDeque<Job>,
+    /// What the daemon was asked for and has not granted.
+    wished: BTreeMap<u64, Job>,
+    tickets: u64,
+    /// What each slot is to tear down.
+    chores: BTreeMap<u32, VecDeque<String>>,
+    /// The slots that keep fixtures, by deployment.
+    keepers: BTreeMap<String, BTreeSet<u32>>,
+    /// Attempts that were handed out and have not ended.
+    running: usize,
+    /// No more tests are handed out.
+    stopped: bool,
+    /// Why the daemon cannot be asked any more.
+    broken: Option<String>,
+}
+
+impl State {
+    /// Whether a slot that waits for the daemon should do something else.
+    fn is_wanted_elsewhere(&self, slot: u32) -> bool {
+        let chores = self.chores.get(&slot).is_some_and(|all| !all.is_empty());
+        let nothing_to_wait_for = self.wished.is_empty() && self.keepers.is_empty();
+        chores
+            || self.stopped
+            || self.broken.is_some()
+            || !self.plain.is_empty()
+            || nothing_to_wait_for
+    }
+}
+
+impl Queue {
+    pub(super) fn new(plan: Arc<Plan>, slots: usize, daemon: Option<DaemonClient>) -> Self {
+        Self {
+            plan,
+            slots: u32::try_from(slots).unwrap_or(u32::MAX),
+            daemon,
+            state: RefCell::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Tells the daemon who is here and what it wants to run.
+    pub(super) async fn begin(&self) -> Result<(), AskError> {
+        self.join().await?;
+        let jobs: Vec<Job> = (0..self.plan.tests.len())
+            .map(|test| self.first_attempt(test))
+            .collect();
+        let (plain, wished): (Vec<Job>, Vec<Job>) =
+            jobs.into_iter().partition(|job| job.modes.is_empty());
+        self.state.borrow_mut().plain = plain.into();
+        self.wish(wished, false).await
+    }
+
+    /// Tells the daemon who is here, and which deployments will be needed.
+    pub(super) async fn begin_without_tests(&self) -> Result<(), AskError> {
+        self.join().await?;
+        self.wish(Vec::new(), true).await
+    }
+
+    async fn join(&self) -> Result<(), AskError> {
+        if let Some(daemon) = &self.daemon {
+            let join = Join { slots: self.slots };
+            let joined: Joined = daemon.post("/v1/clients", &join, None, NOTE_LIMIT).await?;
+            self.state.borrow_mut().client = joined.client;
+        }
+        Ok(())
+    }
+
+    /// The first attempt of a test.
+    pub(super) fn first_attempt(&self, test: usize) -> Job {
+        let needs = self.plan.tests[test].needs.iter();
+        self.job(test, 1, needs.map(|need| need.mode).collect())
+    }
+
+    /// The next attempt of a test: with more isolation than the one before.
+    pub(super) fn next_attempt(&self, job: &Job) -> Job {
+        let modes = job.modes.iter().map(|mode| match (job.attempt, mode) {
+            (2, LeaseMode::Shared) => LeaseMode::Exclusive,
+            (3.., LeaseMode::Shared | LeaseMode::Exclusive) => LeaseMode::Fresh,
+            (_, mode) => *mode,
+        });
+        self.job(job.test, job.attempt + 1, modes.collect())
+    }
+
+    fn job(&self, test: usize, attempt: u32, modes: Vec<LeaseMode>) -> Job {
+        let mut state = self.state.borrow_mut();
+        state.tickets += 1;
+        Job {
+            test,
+            attempt,
+            modes,
+            ticket: state.tickets,
+        }
+    }
+
+    /// Asks for leases for these. With `keep` every topology of the plan is needed until the end.
+    pub(super) async fn wish(&self, jobs: Vec<Job>, keep: bool) -> Result<(), AskError> {
+        let Some(daemon) = &self.daemon else {
+            return Ok(());
+        };
+        if jobs.is_empty() && !keep {
+            return Ok(());
+        }
+        let place = |topology: &Topology| {
+            let mut all = self.plan.topologies.iter();
+            all.position(|known| known.topology == *topology)
+        };
+        let wish = |job: &Job| {
+            let planned = &self.plan.tests[job.test];
+            let needs = planned.needs.iter().zip(&job.modes);
+            Wish {
+                ticket: job.ticket,
+                test: planned.name.clone(),
+                needs: needs
+                    .filter_map(|(need, mode)| Some((place(&need.topology)?, *mode)))
+                    .collect(),
+                expected_us: micros(planned.expected.unwrap_or(UNKNOWN)),
+                begins_later: job.begins_later(planned),
+            }
+        };
+        let wishes = Wishes {
+            topologies: (self.plan.topologies.iter())
+                .map(|planned| Offer {
+                    topology: planned.topology.clone(),
+                    copies: planned.copies,
+                })
+                .collect(),
+            tests: jobs.iter().map(wish).collect(),
+            keep,
+        };
+        {
+            let mut state = self.state.borrow_mut();
+            state
+                .wished
+                .extend(jobs.into_iter().map(|job| (job.ticket, job)));
+        }
+        let path = self.path("wishes");
+        let Nothing {} = daemon.post(&path, &wishes, None, NOTE_LIMIT).await?;
+        Ok(())
+    }
+
+    /// What `slot` does next; `None` when there is nothing left for it.
+    pub(super) async fn next(&self, slot: u32) -> Option<Task> {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            match self.look(slot) {
+                Look::Task(task) => return Some(task),
+                Look::Over => return None,
+                Look::Wait => changed.await,
+                Look::Ask { wait } => {
+                    let asked = self.ask(slot, wait, changed).await;
+                    if let Some(task) = asked {
+                        return Some(task);
+                    }
+                    if !wait && let Some(task) = self.take_plain() {
+                        return Some(task);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What there is for a slot at this moment.
+    fn look(&self, slot: u32) -> Look {
+        let mut state = self.state.borrow_mut();
+        let chore = state.chores.get_mut(&slot).and_then(VecDeque::pop_front);
+        if let Some(deployment) = chore {
+            return Look::Task(Task::DropFixtures(deployment));
+        }
+        if state.stopped || state.broken.is_some() {
+            return Look::Over;
+        }
+        if !state.wished.is_empty() {
+            // A test that needs no deployment runs when no other can.
+            return Look::Ask {
+                wait: state.plain.is_empty(),
+            };
+        }
+        if let Some(job) = state.plain.pop_front() {
+            state.running += 1;
+            return Look::Task(Task::Run(job, Vec::new()));
+        }
+        match (state.running, state.keepers.is_empty()) {
+            (0, true) => Look::Over,
+            (0, false) => Look::Ask { wait: true },
+            _ => Look::Wait,
+        }
+    }
+
+    /// Hands out an attempt of a test that needs no deployment, to whoever decides itself which test runs when.
+    pub(super) fn hand_out(&self, job: &Job) -> Option<Task> {
+        let mut state = self.state.borrow_mut();
+        if state.stopped {
+            return None;
+        }
+        state.plain.retain(|other| other != job);
+        state.running += 1;
+        Some(Task::Run(job.clone(), Vec::new()))
+    }
+
+    fn take_plain(&self) -> Option<Task> {
+        let mut state = self.state.borrow_mut();
+        if state.stopped {
+            return None;
+        }
+        let job = state.plain.pop_front()?;
+        state.running += 1;
+        Some(Task::Run(job, Vec::new()))
+    }
+
+    /// Asks the daemon. A wait ends when there is something else for the slot to do.
+    async fn ask(
+        &self,
+        slot: u32,
+        wait: bool,
+        changed: Pin<&mut tokio::sync::futures::Notified<'_>>,
+    ) -> Option<Task> {
+        let daemon = self.daemon.as_ref()?;
+        let ready = Ready { seat: slot, wait };
+        let path = self.path("next");
+        let asked = daemon.post::<Next>(&path, &ready, None, WITHOUT_LIMIT);
+        let mut asked = std::pin::pin!(asked);
+        let answer = tokio::select! {
+            biased;
+            answer = &mut asked => answer,
+            () = self.something_else(slot, changed), if wait => {
+                // The daemon answers the request that waits, be it with a lease that was on its way.
+                let unseat = Unseat { seat: slot };
+                let path = self.path("unseat");
+                match daemon.post::<Nothing>(&path, &unseat, None, NOTE_LIMIT).await {
+                    Ok(_) => asked.await,
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match answer {
+            Ok(next) => self.take(next),
+            Err(error) => {
+                self.state.borrow_mut().broken = Some(error.to_string());
+                self.changed.notify_waiters();
+                None
+            }
+        }
+    }
+
+    /// Waits until a slot that waits for the daemon has something else to do. `changed` was armed before the last look.
+    async fn something_else(
+        &self,
+        slot: u32,
+        changed: Pin<&mut tokio::sync::futures::Notified<'_>>,
+    ) {
+        changed.await;
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.state.borrow().is_wanted_elsewhere(slot) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn take(&self, next: Next) -> Option<Task> {
+        let mut state = self.state.borrow_mut();
+        match next {
+            Next::Run { ticket, leases } => {
+                let job = state.wished.remove(&ticket)?;
+                state.running += 1;
+                Some(Task::Run(job, leases))
+            }
+            Next::Refused { ticket, error } => {
+                let job = state.wished.remove(&ticket)?;
+                state.running += 1;
+                Some(Task::Refused(job, error))
+            }
+            Next::DropFixtures { deployment } => {
+                let slots = state.keepers.get(&deployment).cloned().unwrap_or_default();
+                for slot in slots {
+                    let chores = state.chores.entry(slot).or_default();
+                    chores.push_back(deployment.clone());
+                }
+                self.changed.notify_waiters();
+                None
+            }
+            Next::Nothing => None,
+        }
+    }
+
+    /// Another attempt that the daemon may grant as soon as it knows that it is needed.
+    pub(super) fn expect(&self, retry: &Job) -> Retry {
+        let mut state = self.state.borrow_mut();
+        state.wished.insert(retry.ticket, retry.clone());
+        Retry {
+            ticket: retry.ticket,
+            modes: retry.modes.clone(),
+        }
+    }
+
+    /// The attempt is not needed.
+    pub(super) fn forget(&self, retry: &Job) {
+        self.state.borrow_mut().wished.remove(&retry.ticket);
+        self.changed.notify_waiters();
+    }
+
+    /// The daemon is asked whether a test may begin: if not, it may grant another lease for it at once.
+    pub(super) fn prepare_to_wait(&self, job: &Job) {
+        self.expect(job);
+    }
+
+    /// The daemon has taken the lease back before the test began.
+    pub(super) fn put_back(&self) {
+        self.state.borrow_mut().running -= 1;
+        self.changed.notify_waiters();
+    }
+
+    /// The test begins.
+    pub(super) fn begins(&self, job: &Job) {
+        self.forget(job);
+    }
+
+    /// Another attempt of a test that needs no deployment.
+    pub(super) fn again(&self, retry: Job) {
+        self.state.borrow_mut().plain.push_front(retry);
+    }
+
+    /// An attempt has ended. `keeps` names the deployments for which `slot` keeps fixtures.
+    pub(super) fn finished(&self, slot: u32, keeps: &[String]) {
+        let mut state = self.state.borrow_mut();
+        state.running -= 1;
+        for deployment in keeps {
+            let keepers = state.keepers.entry(deployment.clone()).or_default();
+            keepers.insert(slot);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// The fixtures that `slot` kept for a deployment, or for all, are gone: torn down, or lost with their process.
+    pub(super) async fn fixtures_gone(&self, slot: u32, deployment: Option<&str>) {
+        let gone: Vec<String> = {
+            let mut state = self.state.borrow_mut();
+            let mut gone = Vec::new();
+            state.keepers.retain(|kept, slots| {
+                if deployment.is_none_or(|deployment| deployment == kept) {
+                    slots.remove(&slot);
+                }
+                if slots.is_empty() {
+                    gone.push(kept.clone());
+                }
+                !slots.is_empty()
+            });
+            if deployment.is_none() {
+                state.chores.remove(&slot);
+            }
+            gone
+        };
+        for deployment in gone {
+            self.tell_gone(deployment).await;
+        }
+        self.changed.notify_waiters();
+    }
+
+    async fn tell_gone(&self, deployment: String) {
+        let Some(daemon) = &self.daemon else {
+            return;
+        };
+        let path = self.path("fixtures-gone");
+        let gone = FixturesGone { deployment };
+        // If it cannot be said, the deployment stops with the run.
+        let _ = daemon.post::<Nothing>(&path, &gone, None, NOTE_LIMIT).await;
+    }
+
+    /// Hands out no more tests.
+    pub(super) fn stop(&self) {
+        self.state.borrow_mut().stopped = true;
+        self.changed.notify_waiters();
+    }
+
+    /// Whether no more tests are handed out.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state.borrow().stopped
+    }
+
+    /// Why the daemon cannot be asked any more.
+    pub(super) fn broken(&self) -> Option<String> {
+        self.state.borrow().broken.clone()
+    }
+
+    fn path(&self, what: &str) -> String {
+        format!("/v1/clients/{}/{what}", self.state.borrow().client)
+    }
+}
+
+/// What there is for a slot.
+enum Look {
+    Task(Task),
+    /// The daemon may have something.
+    Ask {
+        wait: bool,
+    },
+    /// Something may come of tests that run.
+    Wait,
+    /// Nothing any more.
+    Over,
+}
+
+impl Job {
+    /// Whether something must be prepared between the grant of its lease and its beginning: a process of its own.
+    pub(super) fn begins_later(&self, planned: &Planned) -> bool {
+        self.attempt > 1 || planned.test.def.isolated
+    }
+}
+
+/// The answer `{}`.
+#[derive(serde::Deserialize)]
+struct Nothing {}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

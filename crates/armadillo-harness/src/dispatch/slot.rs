@@ -1,0 +1,418 @@
+//! A slot: one of the `-n` places in which tests run, one after the other.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::context::Context;
+use super::executor::{Attempted, Clocks, Executor, captured};
+use super::files::TestFiles;
+use super::queue::{Job, Task};
+use crate::event::{EventKind, TestFinished, TestIsolation, Times};
+use crate::exit_code::Exit;
+use crate::judge::judge;
+use crate::needs::LeaseMode;
+use crate::options::Isolation;
+use crate::outcome::{FailureKind, Verdict};
+use crate::protocol::daemon::{Begin, Grant, Release, Released};
+use crate::protocol::worker::{Assignment, PhaseLimits};
+
+/// How long the checks at the end of a lease may take.
+const RELEASE_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long the daemon may take to say whether a test may begin.
+const BEGIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Works until there is nothing left to do.
+pub(super) async fn work(context: Rc<Context>, slot: u32) {
+    let mut executor = context.executors.executor();
+    loop {
+        // A lease is granted to somebody who can begin at once.
+        if !context.queue.is_stopped() {
+            executor.make_ready().await;
+        }
+        let Some(task) = context.queue.next(slot).await else {
+            break;
+        };
+        perform(&context, slot, &mut executor, task).await;
+    }
+    if executor.worker().is_some() {
+        context.queue.fixtures_gone(slot, None).await;
+    }
+    executor.end().await;
+}
+
+/// What became of a task.
+pub(super) enum Performed {
+    /// The test has its final verdict.
+    Final(Verdict),
+    /// Another attempt follows.
+    Again(Job),
+    /// The lease was taken back before the test began; another will be granted.
+    Later,
+    /// It was no test.
+    Chore,
+}
+
+pub(super) async fn perform(
+    context: &Rc<Context>,
+    slot: u32,
+    executor: &mut Executor,
+    task: Task,
+) -> Performed {
+    match task {
+        Task::Run(job, leases) => run(context, slot, executor, job, leases).await,
+        Task::Refused(job, error) => {
+            let ended = Ended {
+                attempted: Attempted::impossible(error),
+                released: Released::default(),
+                worker: None,
+                leases: Vec::new(),
+            };
+            finish(context, slot, job, None, ended)
+        }
+        Task::DropFixtures(deployment) => {
+            for complaint in executor.drop_fixtures(&deployment).await {
+                let text = format!("a fixture of {deployment}: {complaint}");
+                context.journal.warn(text);
+            }
+            context.queue.fixtures_gone(slot, Some(&deployment)).await;
+            Performed::Chore
+        }
+    }
+}
+
+async fn run(
+    context: &Rc<Context>,
+    slot: u32,
+    executor: &mut Executor,
+    job: Job,
+    leases: Vec<Grant>,
+) -> Performed {
+    let _busy = context.cancel.busy();
+    let planned = &context.plan.tests[job.test];
+    // A retry gets a fresh process: the last attempt may have left statics behind.
+    if job.begins_later(planned) {
+        let why = "the next test wants a process of its own";
+        retire(context, slot, executor, why).await;
+        executor.make_ready().await;
+        if !may_begin(context, &job, &leases).await {
+            return Performed::Later;
+        }
+    }
+    let attempted = run_in(context, executor, &job, &leases).await;
+    let worker = executor.worker();
+    executor.keeps(&attempted.keeps);
+    let retry = retry_of(context, &job);
+    let settled = settle(
+        context,
+        slot,
+        executor,
+        &job,
+        &leases,
+        &attempted,
+        retry.as_ref(),
+    );
+    let released = tokio::select! {
+        biased;
+        // The daemon takes back and ends what is left.
+        _ = context.cancel.reached() => Released::default(),
+        released = settled => released,
+    };
+    let ended = Ended {
+        attempted,
+        released,
+        worker,
+        leases,
+    };
+    finish(context, slot, job, retry, ended)
+}
+
+/// Whether the test may begin, now that its process is there. If not, it waits again.
+async fn may_begin(context: &Context, job: &Job, leases: &[Grant]) -> bool {
+    let (Some(grant), Some(daemon)) = (leases.first(), &context.daemon) else {
+        return true;
+    };
+    // Before the question: the answer may be followed by another grant at once.
+    context.queue.prepare_to_wait(job);
+    let path = format!("/v1/leases/{}/begin", grant.lease);
+    let asked = daemon.post::<Begin>(&path, &(), Some(&grant.token), BEGIN_LIMIT);
+    match asked.await {
+        Ok(Begin { go: false }) => {
+            context.queue.put_back();
+            false
+        }
+        // If it cannot be asked, the daemon is gone, and that ends the run.
+        Ok(Begin { go: true }) | Err(_) => {
+            context.queue.begins(job);
+            true
+        }
+    }
+}
+
+/// The attempt that follows if this one fails.
+fn retry_of(context: &Context, job: &Job) -> Option<Job> {
+    let planned = &context.plan.tests[job.test];
+    let more = job.attempt <= planned.retries && !context.cancel.is_reached();
+    more.then(|| context.queue.next_attempt(job))
+}
+
+/// Lets the process go that cannot be used again, and gives the lease back.
+async fn settle(
+    context: &Context,
+    slot: u32,
+    executor: &mut Executor,
+    job: &Job,
+    leases: &[Grant],
+    attempted: &Attempted,
+    retry: Option<&Job>,
+) -> Released {
+    let planned = &context.plan.tests[job.test];
+    let own_process = planned.test.def.isolated || context.isolation == Isolation::Process;
+    if let Some(why) = &attempted.process_ended {
+        // A test whose process died, or was killed, has a verdict that says so.
+        // A test with a process of its own may change that as it likes.
+        if attempted.torn_down && !own_process {
+            let test = &planned.name;
+            let text =
+                format!("{test}: {why}; its worker is retired, so that no other test meets that");
+            context.journal.warn(text);
+        }
+        retire(context, slot, executor, why).await;
+    } else if own_process {
+        let why = "its test wanted a process of its own";
+        retire(context, slot, executor, why).await;
+    }
+    match (leases.first(), &context.daemon) {
+        (Some(grant), Some(_)) => {
+            // A process that is gone keeps nothing.
+            let there = executor.worker().is_some() || !executor.has_processes();
+            let keeps = if there { &attempted.keeps[..] } else { &[] };
+            release(context, job, grant, attempted, keeps, retry).await
+        }
+        _ => Released::default(),
+    }
+}
+
+async fn retire(context: &Context, slot: u32, executor: &mut Executor, why: &str) {
+    if executor.retire(why).await {
+        context.queue.fixtures_gone(slot, None).await;
+    }
+}
+
+async fn run_in(
+    context: &Context,
+    executor: &mut Executor,
+    job: &Job,
+    leases: &[Grant],
+) -> Attempted {
+    let planned = &context.plan.tests[job.test];
+    let files = TestFiles::of(context, planned, job.attempt);
+    let sequence = executor.next_sequence();
+    let worker = executor.worker();
+    let temporary = context
+        .temporary
+        .join(format!("t{}-{sequence}", worker.unwrap_or_default()));
+    if let Err(error) = std::fs::create_dir_all(&temporary) {
+        return Attempted::impossible(format!(
+            "cannot make its temporary directory {}: {error}",
+            temporary.display()
+        ));
+    }
+    context.journal.emit(EventKind::TestStarted {
+        test: planned.name.clone(),
+        attempt: job.attempt,
+        worker,
+        lease: leases.first().map(|grant| grant.lease.clone()),
+        deployments: names(leases),
+    });
+    let limits = if context.limits {
+        PhaseLimits::of(planned.limit, context.factor)
+    } else {
+        PhaseLimits::default()
+    };
+    let assignment = Assignment {
+        sequence,
+        test: planned.test.name.clone(),
+        attempt: job.attempt,
+        seed: crate::random::seed_of(context.seed, &planned.name),
+        run_seed: context.seed,
+        rounds: context.rounds,
+        temporary_directory: temporary.clone(),
+        attachments: files.attachments(),
+        limits: context.limits,
+        phase_limits: limits,
+        leases: leases.to_vec(),
+    };
+    let clocks = Clocks::start(limits, context.factor);
+    let begun = Instant::now();
+    let ran = executor.run(planned, assignment, clocks, &files.directory);
+    let ran = tokio::select! {
+        biased;
+        attempted = ran => Ok(attempted),
+        verdict = context.cancel.reached() => Err(verdict),
+    };
+    let mut attempted = match ran {
+        Ok(attempted) => attempted,
+        Err(verdict) => Attempted::cut_off(verdict, executor.output_so_far()),
+    };
+    attempted.times.total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    if context.cancel.is_reached() {
+        // The test may still write there; the directory goes with the run's.
+        return attempted;
+    }
+    if let Err(error) = std::fs::remove_dir_all(&temporary) {
+        let text = format!("cannot remove {}: {error}", temporary.display());
+        context.journal.warn(text);
+    }
+    attempted
+}
+
+fn names(leases: &[Grant]) -> Vec<String> {
+    let names = leases.iter().map(|grant| grant.view.deployment.clone());
+    names.collect()
+}
+
+async fn release(
+    context: &Context,
+    job: &Job,
+    grant: &Grant,
+    attempted: &Attempted,
+    keeps: &[String],
+    retry: Option<&Job>,
+) -> Released {
+    let planned = &context.plan.tests[job.test];
+    let release = Release {
+        torn_down: attempted.torn_down,
+        suspect: attempted.suspect.clone(),
+        failed: attempted.verdict.is_failure(),
+        checkers: context.checkers.with(planned.test.def.checkers),
+        keeps: keeps.to_vec(),
+        retry: retry.map(|retry| context.queue.expect(retry)),
+    };
+    let Some(daemon) = &context.daemon else {
+        return Released::default();
+    };
+    let path = format!("/v1/leases/{}/release", grant.lease);
+    let asked = daemon.post::<Released>(&path, &release, Some(&grant.token), RELEASE_LIMIT);
+    let released = asked.await.unwrap_or_else(|error| {
+        let text = format!("the lease {} could not be given back: {error}", grant.lease);
+        context.journal.warn(text);
+        Released::default()
+    });
+    if let Some(retry) = retry.filter(|_| !released.again) {
+        context.queue.forget(retry);
+    }
+    let warnings = released.on.values().flat_map(|found| &found.warnings);
+    for warning in warnings {
+        let text = format!("after {}: {warning}", planned.name);
+        context.journal.warn(text);
+    }
+    released
+}
+
+/// An attempt with everything that was found out about it.
+struct Ended {
+    attempted: Attempted,
+    released: Released,
+    worker: Option<u32>,
+    leases: Vec<Grant>,
+}
+
+fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: Ended) -> Performed {
+    let planned = &context.plan.tests[job.test];
+    let Ended {
+        attempted,
+        released,
+        worker,
+        leases,
+    } = ended;
+    let verdict = judge(attempted.verdict, &released);
+    let failed = verdict.is_failure();
+    let exit = Exit::of(&verdict);
+    let retry = retry.filter(|_| failed && (leases.is_empty() || released.again));
+    let files = TestFiles::of(context, planned, job.attempt);
+    let mut server_logs = std::collections::BTreeMap::new();
+    if failed {
+        files.keep_output(&attempted.output, &context.journal);
+        for (deployment, found) in released.on {
+            files.keep_server_logs(&found.server_logs, &context.journal);
+            files.keep_leaders(&found.leaders, &context.journal);
+            server_logs.insert(deployment, found.server_logs);
+        }
+    }
+    context.journal.emit(EventKind::TestFinished(TestFinished {
+        test: planned.name.clone(),
+        attempt: job.attempt,
+        retried: retry.is_some(),
+        isolation: isolation_of(&job),
+        output: captured(&attempted.output, failed || context.show_output),
+        verdict: verdict.clone(),
+        times: attempted.times,
+        worker,
+        deployments: names(&leases),
+        company: released.company,
+        server_logs,
+        artifacts: files
+            .directory
+            .is_dir()
+            .then(|| files.directory.display().to_string()),
+    }));
+    context.queue.finished(slot, &attempted.keeps);
+    if let Some(retry) = retry {
+        if leases.is_empty() {
+            context.queue.again(retry.clone());
+        }
+        return Performed::Again(retry);
+    }
+    if failed {
+        let mut tally = context.tally.borrow_mut();
+        tally.add(exit);
+        if context.max_fail.is_some_and(|most| tally.failures >= most) {
+            context.queue.stop();
+        }
+    }
+    Performed::Final(verdict)
+}
+
+/// What an attempt had for itself that the first one had not.
+fn isolation_of(job: &Job) -> TestIsolation {
+    let has = |mode| job.modes.contains(&mode);
+    match job.attempt {
+        1 => TestIsolation::AsDeclared,
+        2 => TestIsolation::OtherProcess,
+        _ if has(LeaseMode::Fresh) => TestIsolation::Fresh,
+        _ if has(LeaseMode::Exclusive) => TestIsolation::Alone,
+        _ => TestIsolation::OtherProcess,
+    }
+}
+
+impl Attempted {
+    /// For a test that could not be run at all.
+    pub(super) fn impossible(message: String) -> Self {
+        Self {
+            verdict: Verdict::Failed {
+                kind: FailureKind::Error,
+                message,
+            },
+            times: Times::default(),
+            output: Vec::new(),
+            torn_down: true,
+            suspect: None,
+            keeps: Vec::new(),
+            process_ended: None,
+        }
+    }
+
+    /// For a test that still ran when the run was ended.
+    fn cut_off(verdict: Verdict, output: Vec<u8>) -> Self {
+        Self {
+            verdict,
+            times: Times::default(),
+            output,
+            torn_down: false,
+            suspect: Some("the run was ended".to_owned()),
+            keeps: Vec::new(),
+            process_ended: None,
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Tests as trials of libtest-mimic: it decides which runs when, and prints; everything else is as in any other run.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libtest_mimic::{Completion, Failed, Trial};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
+
+use super::context::Context;
+use super::prepare::{Prepared, Run};
+use super::queue::Task;
+use super::run::{self, Work};
+use super::slot::{Performed, perform};
+use super::{RunnerError, end};
+use crate::exit_code::Exit;
+use crate::outcome::Verdict;
+use crate::report::console;
+
+/// A trial begins: its test is to be run.
+pub(super) struct TrialRequest {
+    /// The test's place in the plan.
+    test: usize,
+    /// Who waits for the verdict; told nothing if the test is not run any more.
+    done: oneshot::Sender<Verdict>,
+}
+
+/// A run whose tests are trials. It ends when the last of its trials has been run or dropped.
+pub(super) struct Session(Mutex<Option<Open>>);
+
+struct Open {
+    requests: UnboundedSender<TrialRequest>,
+    thread: std::thread::JoinHandle<Option<Exit>>,
+}
+
+impl Session {
+    /// Starts the run.
+    fn start(
+        run: Run,
+        finish: impl FnOnce(Exit) -> Exit + Send + 'static,
+    ) -> Result<Self, RunnerError> {
+        let (requests, incoming) = unbounded_channel();
+        let thread =
+            std::thread::Builder::new()
+                .name("runner".into())
+                .spawn(move || match run::run(run, Work::Requests(incoming)) {
+                    Ok(exit) => Some(finish(exit)),
+                    Err(error) => {
+                        console::error(&error);
+                        None
+                    }
+                });
+        let thread = thread.map_err(|source| RunnerError::Os {
+            action: "start a thread",
+            source,
+        })?;
+        Ok(Self(Mutex::new(Some(Open { requests, thread }))))
+    }
+
+    /// Runs one test and waits for its verdict; `None` if tests are not run any more.
+    fn run(&self, test: usize) -> Option<Verdict> {
+        let (done, verdict) = oneshot::channel();
+        {
+            let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            open.as_ref()?
+                .requests
+                .send(TrialRequest { test, done })
+                .ok()?;
+        }
+        verdict.blocking_recv().ok()
+    }
+
+    /// Ends the run, and says what it comes to.
+    pub(super) fn end(&self) -> Option<Exit> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Open { requests, thread } = open.take()?;
+        drop(requests);
+        thread.join().ok().flatten()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The trials of a run, and the run itself.
+pub(super) fn trials(prepared: Prepared) -> Result<(Vec<Trial>, Arc<Session>), RunnerError> {
+    let Prepared {
+        run,
+        ignored,
+        failed,
+        ending,
+    } = prepared;
+    let names: Vec<String> = (run.plan.tests.iter())
+        .map(|planned| planned.name.clone())
+        .collect();
+    let session = Session::start(run, move |exit| match end::end(ending, exit) {
+        Ok(exit) => exit,
+        Err(error) => {
+            console::error(&error);
+            Exit::Harness
+        }
+    })?;
+    let session = Arc::new(session);
+    let mut trials: Vec<Trial> = (names.into_iter().enumerate())
+        .map(|(test, name)| trial(&session, test, name))
+        .collect();
+    let nothing = || Ok::<(), Failed>(());
+    trials.extend(
+        (ignored.into_iter()).map(|(name, _)| Trial::test(name, nothing).with_ignored_flag(true)),
+    );
+    let fails =
+        |(name, reason): (String, String)| Trial::test(name, move || Err(Failed::from(reason)));
+    trials.extend(failed.into_iter().map(fails));
+    trials.sort_by(|a, b| a.name().cmp(b.name()));
+    Ok((trials, session))
+}
+
+fn trial(session: &Arc<Session>, test: usize, name: String) -> Trial {
+    let session = session.clone();
+    Trial::ignorable_test(name, move || match session.run(test) {
+        Some(Verdict::Passed) => Ok(Completion::Completed),
+        Some(Verdict::Skipped { reason }) => Ok(Completion::ignored_with(reason)),
+        Some(Verdict::Failed { message, .. }) => Err(Failed::from(message)),
+        None => Ok(Completion::ignored_with("not run: the run has ended")),
+    })
+}
+
+/// Runs the tests that are asked for until nobody asks any more. The error says why the daemon cannot be asked any more.
+pub(super) async fn serve(
+    context: &Rc<Context>,
+    mut requests: UnboundedReceiver<TrialRequest>,
+) -> Result<(), String> {
+    let begun = context.queue.begin_without_tests().await;
+    begun.map_err(|error| error.to_string())?;
+    let desk = Rc::new(Desk::default());
+    let mut tasks = JoinSet::new();
+    let mut slots = 0;
+    loop {
+        tokio::select! {
+            Some(done) = tasks.join_next(), if !tasks.is_empty() => {
+                done.map_err(|error| format!("a test's task ended: {error}"))?;
+            }
+            () = desk.seats_wanted() => {
+                for slot in desk.take_wanted() {
+                    tasks.spawn_local(seat(context.clone(), desk.clone(), slot));
+                }
+            }
+            request = requests.recv() => {
+                let Some(request) = request else {
+                    break;
+                };
+                slots += 1;
+                tasks.spawn_local(one(context.clone(), desk.clone(), slots, request));
+            }
+        }
+    }
+    context.executors.executor().end().await;
+    context.queue.broken().map_or(Ok(()), Err)
+}
+
+/// One test, with all its attempts.
+async fn one(context: Rc<Context>, desk: Rc<Desk>, slot: u32, request: TrialRequest) {
+    let mut executor = context.executors.executor();
+    let mut job = context.queue.first_attempt(request.test);
+    if !job.modes.is_empty() && context.queue.wish(vec![job.clone()], false).await.is_err() {
+        return;
+    }
+    loop {
+        let handed_out = if job.modes.is_empty() {
+            context.queue.hand_out(&job)
+        } else {
+            desk.want_seat(slot);
+            desk.task(job.test).await
+        };
+        let Some(task) = handed_out else {
+            return;
+        };
+        match perform(&context, slot, &mut executor, task).await {
+            Performed::Final(verdict) => {
+                // Whoever asked waits for it.
+                let _ = request.done.send(verdict);
+                return;
+            }
+            Performed::Again(retry) => job = retry,
+            Performed::Later | Performed::Chore => {}
+        }
+    }
+}
+
+/// Waits for one answer of the daemon and brings it to the test it is for, which need not be the one that made it wait.
+async fn seat(context: Rc<Context>, desk: Rc<Desk>, slot: u32) {
+    let mut executor = context.executors.executor();
+    loop {
+        match context.queue.next(slot).await {
+            Some(task @ Task::DropFixtures(_)) => {
+                perform(&context, slot, &mut executor, task).await;
+            }
+            task => return desk.bring(task),
+        }
+    }
+}
+
+/// Brings the daemon's answers to the tests they are for: the daemon answers whoever is ready with whatever can run.
+#[derive(Default)]
+struct Desk {
+    tasks: RefCell<BTreeMap<usize, Task>>,
+    /// Slots that want to wait for an answer.
+    wanted: RefCell<Vec<u32>>,
+    /// Tests are not run any more.
+    closed: Cell<bool>,
+    changed: Notify,
+}
+
+impl Desk {
+    fn want_seat(&self, slot: u32) {
+        self.wanted.borrow_mut().push(slot);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until some slot wants to wait for an answer.
+    async fn seats_wanted(&self) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if !self.wanted.borrow().is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn take_wanted(&self) -> Vec<u32> {
+        self.wanted.take()
+    }
+
+    fn bring(&self, task: Option<Task>) {
+        match task {
+            Some(Task::Run(job, leases)) => {
+                let test = job.test;
+                let mut tasks = self.tasks.borrow_mut();
+                tasks.insert(test, Task::Run(job, leases));
+            }
+            Some(Task::Refused(job, error)) => {
+                let test = job.test;
+                let mut tasks = self.tasks.borrow_mut();
+                tasks.insert(test, Task::Refused(job, error));
+            }
+            Some(Task::DropFixtures(_)) | None => self.closed.set(true),
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// What is to be done for this test; `None` when tests are not run any more.
+    async fn task(&self, test: usize) -> Option<Task> {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let task = self.tasks.borrow_mut().remove(&test);
+            if task.is_some() || self.closed.get() {
+                return task;
+            }
+            changed.await;
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! From the beginning of a test to the end of its lease: what befalls its deployments meanwhile is charged to it.
+
+use std::collections::BTreeSet;
+
+use super::deployment::{State, Stay};
+use super::{Action, Charge, ClientNo, DeploymentNo, Ended, Found, Lease, LeaseNo, Leases, Moment};
+use crate::event::{Company, Names};
+use crate::needs::LeaseMode;
+
+impl Leases {
+    /// The client is ready to begin. If the deployments are not as they were when they were granted, it must not.
+    pub(super) fn begun(&mut self, now: Moment, no: LeaseNo) {
+        let go = match self.leases.get(&no) {
+            None => false,
+            Some(lease) => lease.on.iter().all(|(on, _)| self.is_trusted(*on)),
+        };
+        if go {
+            self.begin(now, no);
+        } else {
+            self.returned(no);
+        }
+        self.out.push(Action::Begin { lease: no, go });
+    }
+
+    fn is_trusted(&self, no: DeploymentNo) -> bool {
+        let deployment = self.deployments.get(&no);
+        deployment.is_some_and(|on| on.state == State::Ready && on.suspect.is_none())
+    }
+
+    /// The test of a lease begins.
+    pub(super) fn begin(&mut self, now: Moment, no: LeaseNo) {
+        let Some(lease) = self.leases.get_mut(&no) else {
+            return;
+        };
+        lease.begun = Some(now);
+        for (on, mode) in &lease.on {
+            let Some(deployment) = self.deployments.get_mut(on) else {
+                continue;
+            };
+            deployment.fruitless = 0;
+            let mut stay = Stay::new(&lease.test, now);
+            let there = deployment.stays.values().filter(|other| !other.is_over);
+            let there: BTreeSet<&str> = there.map(|other| &*other.test).collect();
+            stay.before = deployment.guests.names_but(&there);
+            for other in deployment.stays.values_mut().filter(|other| !other.is_over) {
+                other.company.add(&lease.test);
+                stay.company.add(&other.test);
+            }
+            deployment.stays.insert(no, stay);
+            if *mode == LeaseMode::Shared {
+                deployment.guests.add(&lease.test);
+            }
+        }
+    }
+
+    /// A lease that was not used: it is as if it had not been granted, and its wish waits again.
+    pub(super) fn returned(&mut self, no: LeaseNo) {
+        let Some(lease) = self.leases.remove(&no) else {
+            return;
+        };
+        for (on, _) in &lease.on {
+            if let Some(deployment) = self.deployments.get_mut(on) {
+                deployment.holders.remove(&no);
+                deployment.stays.remove(&no);
+                deployment.used = false;
+            }
+        }
+        if let Some(client) = self.clients.get_mut(&lease.client)
+            && !self.closed
+        {
+            client.queue(lease.group, lease.wish);
+        }
+    }
+
+    pub(super) fn left(&mut self, client: ClientNo) {
+        self.clients.remove(&client);
+        self.seats.retain(|_, seat| seat.client != client);
+        for deployment in self.deployments.values_mut() {
+            deployment.kept_by.remove(&client);
+        }
+        let held = self
+            .leases
+            .iter()
+            .filter(|(_, lease)| lease.client == client);
+        let held: Vec<LeaseNo> = held.map(|(no, _)| *no).collect();
+        for lease in held {
+            let how = Ended {
+                failed: true,
+                suspect: Some("the process that ran a test is gone".to_owned()),
+                ..Ended::default()
+            };
+            self.released(lease, how);
+        }
+    }
+
+    pub(super) fn released(&mut self, no: LeaseNo, how: Ended) {
+        let Some(lease) = self.leases.get_mut(&no) else {
+            return;
+        };
+        if lease.ended.is_some() {
+            return;
+        }
+        for kept in &how.keeps {
+            if let Some(deployment) = self.deployments.get_mut(kept) {
+                deployment.kept_by.insert(lease.client);
+            }
+        }
+        let begun = lease.begun.is_some();
+        for (on, _) in &lease.on {
+            let Some(deployment) = self.deployments.get_mut(on) else {
+                continue;
+            };
+            if let (true, Some(why)) = (begun, &how.suspect) {
+                deployment.suspect(why.as_str());
+            }
+            if let Some(stay) = deployment.stays.get_mut(&no) {
+                stay.is_over = true;
+            }
+        }
+        lease.ended = Some(how);
+        if begun {
+            let examine = |(deployment, mode): &(DeploymentNo, LeaseMode)| Action::Examine {
+                lease: no,
+                deployment: *deployment,
+                mode: *mode,
+            };
+            self.out.extend(lease.on.iter().map(examine));
+        } else {
+            // It never used them.
+            for (on, _) in lease.on.clone() {
+                if let Some(deployment) = self.deployments.get_mut(&on) {
+                    deployment.holders.remove(&no);
+                    deployment.used = false;
+                }
+            }
+            self.conclude(no);
+        }
+    }
+
+    pub(super) fn crashed(&mut self, now: Moment, no: DeploymentNo, what: String) {
+        let Some(deployment) = self.deployments.get_mut(&no) else {
+            return;
+        };
+        match deployment.state {
+            State::Ready => {
+                for stay in deployment.stays.values_mut() {
+                    stay.crashes.push((now, what.clone()));
+                }
+                deployment.suspect(what);
+            }
+            State::Repairing => deployment.crashed_in_repair = Some(what),
+            State::Queued | State::Starting | State::Stopping { .. } => {}
+        }
+    }
+
+    pub(super) fn examined(&mut self, no: LeaseNo, on: DeploymentNo, found: Found) {
+        let Some(lease) = self.leases.get_mut(&no) else {
+            return;
+        };
+        let Some(deployment) = self.deployments.get_mut(&on) else {
+            return;
+        };
+        let Some(mode) = deployment.holders.remove(&no) else {
+            return;
+        };
+        let Some(stay) = deployment.stays.remove(&no) else {
+            return;
+        };
+        let how = lease.ended.clone().unwrap_or_default();
+        let crashes = stay.crashes_until(found.ended_at);
+        let charge = Charge {
+            deployment: on,
+            found,
+            crashes,
+        };
+        let failed = how.failed || charge.is_failure();
+        deployment.failed_somebody |= failed;
+        if let Some(why) = &charge.found.suspect {
+            deployment.suspect(why.as_str());
+        }
+        if mode == LeaseMode::Exclusive {
+            deployment.suspect("a test had it alone");
+        }
+        lease.company.push(Company {
+            shared_with: stay.company.names(),
+            before: stay.before,
+        });
+        lease.charges.push(charge);
+        if lease.charges.len() == lease.on.len() {
+            self.conclude(no);
+        }
+    }
+
+    /// Every deployment of the lease has been looked at. A test that is to be tried again waits again, before the others.
+    fn conclude(&mut self, no: LeaseNo) {
+        let Some(lease) = self.leases.remove(&no) else {
+            return;
+        };
+        let how = lease.ended.clone().unwrap_or_default();
+        let failed = how.failed || lease.charges.iter().any(Charge::is_failure);
+        let company = if failed {
+            lease.company()
+        } else {
+            Company::default()
+        };
+        let again = how.retry.filter(|_| failed);
+        self.out.push(Action::Conclude {
+            lease: no,
+            charges: lease.charges,
+            company,
+            again: again.is_some(),
+        });
+        let (Some(retry), Some(client), false) =
+            (again, self.clients.get_mut(&lease.client), self.closed)
+        else {
+            return;
+        };
+        let places = lease.group.iter().map(|(at, _)| *at);
+        let key = places.zip(retry.modes).collect();
+        let mut wish = lease.wish;
+        wish.ticket = retry.ticket;
+        wish.begins_later = true;
+        wish.order = self.next_first;
+        self.next_first -= 1;
+        client.queue(key, wish);
+    }
+}
+
+impl Charge {
+    /// Whether a test that had passed fails for it.
+    pub(crate) fn is_failure(&self) -> bool {
+        let found = &self.found;
+        !(self.crashes.is_empty() && found.leaks.is_empty() && found.unmet.is_empty())
+    }
+}
+
+impl Lease {
+    /// Who else was on its deployments.
+    fn company(&self) -> Company {
+        let join = |part: fn(&Company) -> &Names| {
+            let names = self.company.iter().map(part);
+            let more = names.clone().map(|names| names.more).sum::<u32>();
+            let mut all = Names::of(names.flat_map(|names| names.named.iter().map(String::as_str)));
+            all.more += more;
+            all
+        };
+        Company {
+            shared_with: join(|company| &company.shared_with),
+            before: join(|company| &company.before),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Clients: what they wish, in the order in which they wish it, and the seats they are ready at.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::{Action, ClientNo, Known, Leases, Moment, Offer, SeatNo, Wish};
+use crate::needs::LeaseMode;
+
+/// The needs of a test: places in [`Leases::known`], with the kind of lease. Wishes of equal needs are granted alike.
+pub(super) type Key = Vec<(usize, LeaseMode)>;
+
+/// A process that runs tests.
+pub(super) struct Client {
+    /// How many tests it runs at once, at most.
+    pub(super) slots: usize,
+    /// Its wishes by what they need.
+    pub(super) groups: BTreeMap<Key, Group>,
+    /// Topologies it needs a deployment of until it leaves: places in [`Leases::known`].
+    pub(super) keeps: BTreeSet<usize>,
+    /// When it last got something: who has waited longest comes first.
+    pub(super) served: Moment,
+}
+
+/// Wishes of equal needs, oldest first.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) wishes: VecDeque<Queued>,
+    /// How long they are thought to take together, in microseconds.
+    pub(super) expected_us: u64,
+}
+
+impl Group {
+    /// The place of its oldest wish.
+    pub(super) fn oldest(&self) -> Option<i64> {
+        self.wishes.front().map(|wish| wish.order)
+    }
+}
+
+/// A wish that waits.
+#[derive(Clone, Debug)]
+pub(super) struct Queued {
+    pub(super) ticket: u64,
+    pub(super) test: Arc<str>,
+    pub(super) expected_us: u64,
+    pub(super) begins_later: bool,
+    /// Its place among all wishes: the smallest comes first.
+    pub(super) order: i64,
+    /// When it was made.
+    pub(super) since: Moment,
+}
+
+/// Room for one test.
+pub(super) struct Seat {
+    pub(super) client: ClientNo,
+    pub(super) since: Moment,
+    /// Whether it waits until something can run.
+    pub(super) wait: bool,
+}
+
+impl Client {
+    pub(super) fn new(slots: usize) -> Self {
+        Self {
+            slots: slots.max(1),
+            groups: BTreeMap::new(),
+            keeps: BTreeSet::new(),
+            served: 0,
+        }
+    }
+
+    pub(super) fn withdraw(&mut self) {
+        self.groups.clear();
+        self.keeps.clear();
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.groups.values().map(|group| group.wishes.len()).sum()
+    }
+
+    /// Puts a wish where its order says.
+    pub(super) fn queue(&mut self, key: Key, wish: Queued) {
+        let group = self.groups.entry(key).or_default();
+        group.expected_us += wish.expected_us;
+        let at = group
+            .wishes
+            .partition_point(|other| other.order < wish.order);
+        group.wishes.insert(at, wish);
+    }
+
+    /// Takes the oldest wish of a group.
+    pub(super) fn take(&mut self, key: &Key) -> Option<Queued> {
+        let group = self.groups.get_mut(key)?;
+        let wish = group.wishes.pop_front()?;
+        group.expected_us -= wish.expected_us;
+        if group.wishes.is_empty() {
+            self.groups.remove(key);
+        }
+        Some(wish)
+    }
+}
+
+impl Leases {
+    pub(super) fn wished(
+        &mut self,
+        now: Moment,
+        client: ClientNo,
+        offers: &[Offer],
+        wishes: Vec<Wish>,
+        keep: bool,
+    ) {
+        let known: Vec<usize> = offers.iter().map(|offer| self.know(offer)).collect();
+        if keep && let Some(client) = self.clients.get_mut(&client) {
+            client.keeps.extend(&known);
+        }
+        for wish in wishes {
+            let key: Key = (wish.needs.iter())
+                .filter_map(|(at, mode)| Some((*known.get(*at)?, *mode)))
+                .collect();
+            self.next_order += 1;
+            let queued = Queued {
+                ticket: wish.ticket,
+                test: wish.test,
+                expected_us: wish.expected_us,
+                begins_later: wish.begins_later,
+                order: self.next_order,
+                since: now,
+            };
+            if let Some(client) = self.clients.get_mut(&client)
+                && !self.closed
+            {
+                client.queue(key, queued);
+            }
+        }
+    }
+
+    /// The place of a topology among those known. What one client says of copies holds until another says more.
+    fn know(&mut self, offer: &Offer) -> usize {
+        let equal = |known: &Known| known.topology == offer.topology;
+        if let Some(at) = self.known.iter().position(equal) {
+            let known = &mut self.known[at];
+            known.copies = known.copies.max(offer.copies);
+            return at;
+        }
+        self.known.push(Known {
+            topology: offer.topology.clone(),
+            memory_mib: offer.memory_mib,
+            copies: offer.copies.max(1),
+            failed: None,
+            failures: Vec::new(),
+        });
+        self.known.len() - 1
+    }
+
+    /// The oldest seat of a client.
+    pub(super) fn seat_of(&self, client: ClientNo) -> Option<SeatNo> {
+        let of_client = self.seats.iter().filter(|(_, seat)| seat.client == client);
+        of_client.map(|(no, _)| *no).next()
+    }
+
+    /// Seats that do not wait are told that there is nothing for them.
+    pub(super) fn answer_the_impatient(&mut self) {
+        let impatient = self.seats.extract_if(.., |_, seat| !seat.wait);
+        let nothing = impatient.map(|(seat, _)| Action::Nothing { seat });
+        self.out.extend(nothing);
+    }
+}

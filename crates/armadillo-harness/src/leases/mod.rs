@@ -1,0 +1,493 @@
+//! The lease core: which deployments there are, who may use them, and who is charged with what befalls them.
+//!
+//! A state machine without I/O: [`Input`]s go in with the time they happened at, [`Action`]s come out. The daemon drives
+//! it. It serves any number of clients; each says which tests it wishes to run and takes a *seat* for every test that it
+//! can run right now. A lease is granted to a seat, so nothing is granted before somebody is ready to run it.
+//!
+//! What always holds, whatever the inputs (`simulation` checks it over random schedules):
+//!
+//! 1. A lease is granted only to a seat. Deployments are started ahead of need, leases are not.
+//! 2. A test is charged only with what happened on its deployments between its own start and end.
+//! 3. After a crash, or whatever else makes a deployment suspect, nobody starts there until it was repaired or replaced.
+//! 4. Those a test shared a deployment with are the tests whose times overlapped with its own.
+//! 5. On one deployment wishes are granted in order: one for an exclusive lease waits for the tests that run, and for
+//!    nobody who came later. A test with several deployments gets all of them at once or none.
+//! 6. What is remembered of a deployment does not grow with the number of tests that used it.
+
+mod assign;
+mod charge;
+mod client;
+mod deployment;
+#[cfg(test)]
+mod simulation;
+mod supply;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use armadillo_orchestrator::Topology;
+
+use crate::event::{Company, Names, StartReason, Use};
+use crate::needs::LeaseMode;
+
+use client::{Client, Seat};
+use deployment::{Deployment, State};
+
+/// A moment: microseconds since the run's start.
+pub(crate) type Moment = u64;
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $Name:ident),* $(,)?) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            pub(crate) struct $Name(pub(crate) u64);
+        )*
+    };
+}
+
+numbers! {
+    /// A client: a process that runs tests.
+    ClientNo,
+    /// Room for one test at a client that is ready to run it.
+    SeatNo,
+    /// A test's right to use its deployments.
+    LeaseNo,
+    /// A deployment, from its first start to its last stop.
+    DeploymentNo,
+}
+
+/// A topology that is wished for.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    /// The complete topology.
+    pub(crate) topology: Arc<Topology>,
+    /// The memory its servers take, in MiB.
+    pub(crate) memory_mib: u64,
+    /// How many deployments of it may be shared between tests at the same time; at least one.
+    pub(crate) copies: usize,
+}
+
+/// A test that a client wants to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    /// The client's own number for it.
+    pub(crate) ticket: u64,
+    /// The test's name.
+    pub(crate) test: Arc<str>,
+    /// The deployments it needs: places in the list of offers that came with it.
+    pub(crate) needs: Vec<(usize, LeaseMode)>,
+    /// How long it is thought to take, in microseconds.
+    pub(crate) expected_us: u64,
+    /// Whether the client has something to prepare between the grant and the beginning.
+    pub(crate) begins_later: bool,
+}
+
+/// How a test ended, as its client sees it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ended {
+    /// Whether it failed.
+    pub(crate) failed: bool,
+    /// Why its deployments are not to be trusted as they are, if so.
+    pub(crate) suspect: Option<String>,
+    /// Deployments that the client keeps fixtures for, to be torn down before they stop.
+    pub(crate) keeps: Vec<DeploymentNo>,
+    /// What is wished for if it failed, or fails for what is found now.
+    pub(crate) retry: Option<Retry>,
+}
+
+/// Another attempt of a test.
+#[derive(Clone, Debug)]
+pub(crate) struct Retry {
+    /// The client's number for it.
+    pub(crate) ticket: u64,
+    /// The kinds of lease, in the order of the test's needs: another attempt may ask for more isolation.
+    pub(crate) modes: Vec<LeaseMode>,
+}
+
+/// What was found on one deployment after a test.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// When the test's time on it was over: what happens later is not its doing.
+    pub(crate) ended_at: Moment,
+    /// What it left behind.
+    pub(crate) leaks: Vec<String>,
+    /// What it left behind that is only said.
+    pub(crate) warnings: Vec<String>,
+    /// Exits that it expected and that did not happen.
+    pub(crate) unmet: Vec<String>,
+    /// Why the deployment is not to be trusted as it is, if so.
+    pub(crate) suspect: Option<String>,
+}
+
+/// What a test is charged with on one deployment.
+#[derive(Clone, Debug)]
+pub(crate) struct Charge {
+    pub(crate) deployment: DeploymentNo,
+    pub(crate) found: Found,
+    /// Servers that ended by themselves while it ran.
+    pub(crate) crashes: Vec<String>,
+}
+
+/// What happens to the core.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// A client is there; it runs at most so many tests at once.
+    Joined { client: ClientNo, slots: usize },
+    /// It wants to run these tests, in this order.
+    Wished {
+        client: ClientNo,
+        offers: Vec<Offer>,
+        wishes: Vec<Wish>,
+        /// Whether a deployment of each offer is needed until the client leaves.
+        keep: bool,
+    },
+    /// It wants none of them any more that have not been granted.
+    Withdrawn { client: ClientNo },
+    /// It is gone, and will not release what it holds.
+    Left { client: ClientNo },
+    /// It is ready to run one more test. Without `wait` it is answered at once.
+    Seated {
+        client: ClientNo,
+        seat: SeatNo,
+        wait: bool,
+    },
+    /// The seat is given up.
+    Unseated { seat: SeatNo },
+    /// The test of this lease begins now. Every grant is followed by this, or by [`Input::Returned`].
+    Begun { lease: LeaseNo },
+    /// The client did not take the lease, or could not begin.
+    Returned { lease: LeaseNo },
+    /// The test of this lease has ended.
+    Released { lease: LeaseNo, how: Ended },
+    /// What a test left on one deployment has been looked at.
+    Examined {
+        lease: LeaseNo,
+        deployment: DeploymentNo,
+        found: Found,
+    },
+    /// A server is no longer as it should be, and nobody knows yet why.
+    Doubted { deployment: DeploymentNo },
+    /// A server ended by itself.
+    Crashed {
+        deployment: DeploymentNo,
+        what: String,
+    },
+    /// A start came to its end.
+    Started {
+        deployment: DeploymentNo,
+        outcome: Result<(), String>,
+    },
+    /// A repair came to its end: it is clean and healthy, or why not.
+    Repaired {
+        deployment: DeploymentNo,
+        outcome: Result<(), String>,
+    },
+    /// Its servers are gone.
+    Stopped { deployment: DeploymentNo },
+    /// A client keeps no fixtures for this deployment any more.
+    FixturesGone {
+        client: ClientNo,
+        deployment: DeploymentNo,
+    },
+    /// Everything is to be stopped.
+    Closed,
+}
+
+/// What the driver is to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// Start a deployment.
+    Start {
+        deployment: DeploymentNo,
+        topology: Arc<Topology>,
+        /// Shared for many tests, exclusive never: `Fresh` and `Unstarted` say that it is for one test.
+        mode: LeaseMode,
+        reason: StartReason,
+    },
+    /// Put it in order and see that it is, or say why it cannot be done.
+    Repair {
+        deployment: DeploymentNo,
+        why: String,
+        /// The tests that shared it since it was last seen to be clean.
+        guests: Names,
+    },
+    /// Stop it.
+    Stop {
+        deployment: DeploymentNo,
+        why: StopReason,
+        /// The tests that shared it since it was last seen to be clean, if it can still be looked at.
+        guests: Names,
+        /// Whether its data is kept, because a test on it failed.
+        keep_data: bool,
+    },
+    /// The answer to a seat: run this test with this lease.
+    Grant {
+        seat: SeatNo,
+        client: ClientNo,
+        lease: LeaseNo,
+        ticket: u64,
+        test: Arc<str>,
+        on: Vec<(DeploymentNo, LeaseMode)>,
+        /// Whether the client has something to prepare; otherwise the test begins now.
+        begins_later: bool,
+        waited_us: u64,
+    },
+    /// The answer to a seat: this test's deployments cannot be had.
+    Refuse {
+        seat: SeatNo,
+        ticket: u64,
+        error: String,
+    },
+    /// The answer to a seat: tear down what you keep for this deployment.
+    DropFixtures {
+        seat: SeatNo,
+        deployment: DeploymentNo,
+    },
+    /// The answer to a seat: nothing can run now.
+    Nothing { seat: SeatNo },
+    /// The answer to [`Input::Begun`]: whether the test may begin. If not, the lease is gone and the wish is back.
+    Begin { lease: LeaseNo, go: bool },
+    /// See what the test left on this deployment, and answer with [`Input::Examined`].
+    Examine {
+        lease: LeaseNo,
+        deployment: DeploymentNo,
+        mode: LeaseMode,
+    },
+    /// The lease has ended; this is what its test is charged with.
+    Conclude {
+        lease: LeaseNo,
+        charges: Vec<Charge>,
+        company: Company,
+        /// Whether the test failed and its retry waits now.
+        again: bool,
+    },
+}
+
+/// Why a deployment is stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// Nobody needs it.
+    NotNeeded,
+    /// Others need its memory first; it is started again later.
+    MakesRoom,
+    /// It could not be repaired, for this reason.
+    Recycled(String),
+    /// The run is over.
+    Closed,
+}
+
+/// One deployment, for whoever asks about the state of things.
+#[derive(Clone, Debug)]
+pub(crate) struct Glance {
+    pub(crate) deployment: DeploymentNo,
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) state: &'static str,
+    pub(crate) tests: Vec<Arc<str>>,
+    pub(crate) failed_somebody: bool,
+}
+
+/// A topology that some client has named.
+struct Known {
+    topology: Arc<Topology>,
+    memory_mib: u64,
+    copies: usize,
+    /// Why no shared deployment of it can be had.
+    failed: Option<String>,
+    /// Failed starts for single tests, each of which is one test's refusal.
+    failures: Vec<(LeaseMode, String)>,
+}
+
+/// A lease that somebody holds.
+struct Lease {
+    client: ClientNo,
+    test: Arc<str>,
+    on: Vec<(DeploymentNo, LeaseMode)>,
+    /// The wish and the group it came from, in case it goes back.
+    wish: client::Queued,
+    group: client::Key,
+    /// When the test began; `None` while it is being prepared.
+    begun: Option<Moment>,
+    /// How the test ended, once it has, and what is known of each deployment since.
+    ended: Option<Ended>,
+    charges: Vec<Charge>,
+    company: Vec<Company>,
+}
+
+/// The core.
+pub(crate) struct Leases {
+    /// Memory that deployments may use together, in MiB.
+    memory_mib: u64,
+    /// Deployments on which a test failed stay up until the end.
+    keep_failed: bool,
+    known: Vec<Known>,
+    clients: BTreeMap<ClientNo, Client>,
+    seats: BTreeMap<SeatNo, Seat>,
+    deployments: BTreeMap<DeploymentNo, Deployment>,
+    leases: BTreeMap<LeaseNo, Lease>,
+    /// The wish for which room is being made: nothing else is started meanwhile.
+    room_for: Option<i64>,
+    closed: bool,
+    next_deployment: u64,
+    next_lease: u64,
+    /// Grows with every wish, so that the oldest comes first; falls below zero for those that come first.
+    next_order: i64,
+    next_first: i64,
+    out: Vec<Action>,
+}
+
+impl Leases {
+    pub(crate) fn new(memory_mib: u64, keep_failed: bool) -> Self {
+        Self {
+            memory_mib,
+            keep_failed,
+            known: Vec::new(),
+            clients: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            deployments: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            room_for: None,
+            closed: false,
+            next_deployment: 0,
+            next_lease: 0,
+            next_order: 0,
+            next_first: -1,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened at `now` and says what is to be done, in this order.
+    pub(crate) fn handle(&mut self, now: Moment, input: Input) -> Vec<Action> {
+        self.take_in(now, input);
+        self.assign(now);
+        self.supply();
+        // What was just found to be lacking may be a refusal.
+        self.assign(now);
+        self.answer_the_impatient();
+        std::mem::take(&mut self.out)
+    }
+
+    fn take_in(&mut self, now: Moment, input: Input) {
+        match input {
+            Input::Joined { client, slots } => {
+                self.clients.insert(client, Client::new(slots));
+            }
+            Input::Wished {
+                client,
+                offers,
+                wishes,
+                keep,
+            } => self.wished(now, client, &offers, wishes, keep),
+            Input::Withdrawn { client } => {
+                if let Some(client) = self.clients.get_mut(&client) {
+                    client.withdraw();
+                }
+            }
+            Input::Left { client } => self.left(client),
+            Input::Seated { client, seat, wait } => {
+                let seat_of = Seat {
+                    client,
+                    since: now,
+                    wait,
+                };
+                self.seats.insert(seat, seat_of);
+            }
+            Input::Unseated { seat } => {
+                self.seats.remove(&seat);
+            }
+            Input::Begun { lease } => self.begun(now, lease),
+            Input::Returned { lease } => self.returned(lease),
+            Input::Released { lease, how } => self.released(lease, how),
+            Input::Examined {
+                lease,
+                deployment,
+                found,
+            } => self.examined(lease, deployment, found),
+            Input::Doubted { deployment } => {
+                if let Some(deployment) = self.deployments.get_mut(&deployment) {
+                    deployment.suspect("a server was ending");
+                }
+            }
+            Input::Crashed { deployment, what } => self.crashed(now, deployment, what),
+            Input::Started {
+                deployment,
+                outcome,
+            } => self.started(deployment, outcome),
+            Input::Repaired {
+                deployment,
+                outcome,
+            } => self.repaired(deployment, outcome),
+            Input::Stopped { deployment } => self.stopped(deployment),
+            Input::FixturesGone { client, deployment } => {
+                if let Some(kept) = self.deployments.get_mut(&deployment) {
+                    kept.kept_by.remove(&client);
+                }
+            }
+            Input::Closed => self.close(),
+        }
+    }
+
+    /// The run is over: nobody gets anything any more, and everything stops.
+    fn close(&mut self) {
+        self.closed = true;
+        self.keep_failed = false;
+        self.clients.values_mut().for_each(Client::withdraw);
+        self.leases.clear();
+        for deployment in self.deployments.values_mut() {
+            deployment.abandon();
+        }
+        let seats = std::mem::take(&mut self.seats);
+        let nothing = |seat| Action::Nothing { seat };
+        self.out.extend(seats.into_keys().map(nothing));
+    }
+
+    /// Whether nothing of any deployment is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        let gone = |deployment: &Deployment| matches!(deployment.state, State::Queued);
+        self.deployments.values().all(gone)
+    }
+
+    /// Every deployment, in the order of their numbers.
+    pub(crate) fn glance(&self) -> Vec<Glance> {
+        let glance = |(no, deployment): (&DeploymentNo, &Deployment)| Glance {
+            deployment: *no,
+            topology: self.known[deployment.topology].topology.clone(),
+            state: deployment.state_word(),
+            tests: self.tests_on(*no),
+            failed_somebody: deployment.failed_somebody,
+        };
+        self.deployments.iter().map(glance).collect()
+    }
+
+    fn tests_on(&self, deployment: DeploymentNo) -> Vec<Arc<str>> {
+        let on_it = |lease: &&Lease| lease.on.iter().any(|(no, _)| *no == deployment);
+        let test = |lease: &Lease| lease.test.clone();
+        self.leases.values().filter(on_it).map(test).collect()
+    }
+
+    /// How many wishes have not been granted yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.clients.values().map(Client::waiting).sum()
+    }
+
+    /// How many leases are held by tests that have not begun.
+    pub(crate) fn held_ahead(&self) -> usize {
+        let ahead = |lease: &&Lease| lease.begun.is_none();
+        self.leases.values().filter(ahead).count()
+    }
+
+    /// The deployments of a lease, while its test runs.
+    pub(crate) fn uses(&self, lease: LeaseNo) -> Option<&[(DeploymentNo, LeaseMode)]> {
+        let lease = self.leases.get(&lease)?;
+        lease.ended.is_none().then_some(lease.on.as_slice())
+    }
+}
+
+/// What events say of a lease's deployments, once they have names.
+pub(crate) fn uses(on: &[(String, LeaseMode)]) -> Vec<Use> {
+    let one = |(deployment, mode): &(String, LeaseMode)| Use {
+        deployment: deployment.clone(),
+        mode: *mode,
+    };
+    on.iter().map(one).collect()
+}

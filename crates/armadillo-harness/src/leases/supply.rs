@@ -1,0 +1,312 @@
+//! Which deployments there are: started ahead of need as far as memory goes, stopped when nobody needs them.
+
+use std::collections::BTreeMap;
+
+use super::client::{Group, Key};
+use super::deployment::{Deployment, State};
+use super::{Action, ClientNo, DeploymentNo, Leases, StopReason};
+use crate::needs::LeaseMode;
+
+/// The place of a wish for a deployment that names no test: after all that do.
+const UNNAMED: i64 = i64::MAX;
+
+/// A deployment that is to be started: sorted, the first comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    /// Which copy of its topology it is: first copies come before second ones.
+    copy: usize,
+    /// The place of the oldest wish that needs it.
+    order: i64,
+    no: DeploymentNo,
+}
+
+impl Leases {
+    pub(super) fn supply(&mut self) {
+        self.settle();
+        if self.closed {
+            return;
+        }
+        self.queue_what_is_missing();
+        self.start_what_fits();
+    }
+
+    /// Brings every deployment that nobody holds to where it is wanted: repaired, or stopped.
+    fn settle(&mut self) {
+        let idle = self.deployments.iter().filter(|(_, deployment)| {
+            deployment.state == State::Ready && deployment.holders.is_empty()
+        });
+        let idle: Vec<DeploymentNo> = idle.map(|(no, _)| *no).collect();
+        let mut spared: BTreeMap<usize, usize> = BTreeMap::new();
+        for no in idle {
+            let deployment = &self.deployments[&no];
+            let needed = !self.closed && self.is_needed(deployment, &mut spared);
+            let kept = self.keep_failed && deployment.failed_somebody;
+            if needed && deployment.suspect.is_some() {
+                self.repair(no);
+            } else if !needed && !kept && !self.fixtures_are_kept(no) {
+                let why = if self.closed {
+                    StopReason::Closed
+                } else {
+                    StopReason::NotNeeded
+                };
+                self.stop(no, why, false);
+            }
+        }
+        let unneeded = |deployment: &Deployment| deployment.state == State::Queued;
+        if self.closed {
+            self.deployments
+                .retain(|_, deployment| !unneeded(deployment));
+        }
+    }
+
+    /// Whether wishes are left for an idle deployment; `spared` counts those that are kept of each topology.
+    fn is_needed(&self, deployment: &Deployment, spared: &mut BTreeMap<usize, usize>) -> bool {
+        let at = deployment.topology;
+        if !deployment.is_for_many() {
+            return !deployment.used && self.wished_for(at, deployment.mode) > 0;
+        }
+        let kept = spared.entry(at).or_default();
+        let needed = *kept < self.wished_for(at, LeaseMode::Shared);
+        *kept += usize::from(needed);
+        needed
+    }
+
+    /// How many wishes need such a deployment. `Shared` stands for all that do not bring their own.
+    fn wished_for(&self, at: usize, mode: LeaseMode) -> usize {
+        let needs = |key: &Key| key.iter().filter(|need| is_for(need, at, mode)).count();
+        let groups = self.clients.values().flat_map(|client| &client.groups);
+        let wished: usize = groups
+            .map(|(key, group)| needs(key) * group.wishes.len())
+            .sum();
+        wished + usize::from(mode == LeaseMode::Shared && self.is_kept(at))
+    }
+
+    /// Whether some client needs a deployment of this topology whatever tests it names.
+    fn is_kept(&self, at: usize) -> bool {
+        self.clients
+            .values()
+            .any(|client| client.keeps.contains(&at))
+    }
+
+    /// Whether some client keeps fixtures for it; each is told once to tear them down.
+    fn fixtures_are_kept(&mut self, no: DeploymentNo) -> bool {
+        let Some(deployment) = self.deployments.get(&no) else {
+            return false;
+        };
+        if self.closed || deployment.kept_by.is_empty() {
+            return false;
+        }
+        let untold = deployment.kept_by.difference(&deployment.told);
+        let untold: Vec<ClientNo> = untold.copied().collect();
+        for client in untold {
+            let Some(seat) = self.seat_of(client) else {
+                continue;
+            };
+            self.seats.remove(&seat);
+            self.out.push(Action::DropFixtures {
+                seat,
+                deployment: no,
+            });
+            if let Some(deployment) = self.deployments.get_mut(&no) {
+                deployment.told.insert(client);
+            }
+        }
+        true
+    }
+
+    /// Notes every deployment that is wished for and not there.
+    fn queue_what_is_missing(&mut self) {
+        let mut missing: Vec<(i64, usize, LeaseMode, usize)> = Vec::new();
+        let mut own: BTreeMap<(usize, LeaseMode), usize> = BTreeMap::new();
+        for (order, slots, key, group) in self.groups() {
+            for (at, mode) in key {
+                if mode.is_fresh() {
+                    let wanted = own.entry((*at, *mode)).or_default();
+                    *wanted += group.wishes.len().min(slots);
+                    missing.push((order, *at, *mode, *wanted));
+                } else if self.known[*at].failed.is_none() {
+                    let wished = self.wished_for(*at, LeaseMode::Shared);
+                    let wanted = self.known[*at].copies.min(wished);
+                    missing.push((order, *at, LeaseMode::Shared, wanted));
+                }
+            }
+        }
+        let kept = (0..self.known.len()).filter(|at| self.is_kept(*at));
+        for at in kept.filter(|at| self.known[*at].failed.is_none()) {
+            missing.push((UNNAMED, at, LeaseMode::Shared, 1));
+        }
+        missing.sort_unstable_by_key(|(order, ..)| *order);
+        for (_, at, mode, wanted) in missing {
+            let there = self.deployments.values().filter(|deployment| {
+                let goes = deployment.state == State::Stopping { again: false };
+                let spent = deployment.used && !deployment.is_for_many();
+                (deployment.topology, deployment.mode) == (at, mode) && !goes && !spent
+            });
+            for _ in there.count()..wanted {
+                let no = DeploymentNo(self.next_deployment);
+                self.next_deployment += 1;
+                self.deployments.insert(no, Deployment::new(at, mode));
+            }
+        }
+    }
+
+    /// Every group of wishes: the place of its oldest, how many of them run at once, what they need.
+    fn groups(&self) -> Vec<(i64, usize, &Key, &Group)> {
+        let clients = self.clients.values();
+        let groups = clients.flat_map(|client| client.groups.iter().map(|of| (client.slots, of)));
+        groups
+            .filter_map(|(slots, (key, group))| Some((group.oldest()?, slots, key, group)))
+            .collect()
+    }
+
+    /// Starts what is queued, oldest wish first. What does not fit holds those behind it up: it would never fit otherwise.
+    fn start_what_fits(&mut self) {
+        self.check_room();
+        for due in self.due() {
+            let deployment = &self.deployments[&due.no];
+            if self
+                .room_for
+                .is_some_and(|order| !self.is_for_wish(deployment, order))
+            {
+                continue;
+            }
+            let cost = self.known[deployment.topology].memory_mib;
+            if self.used_mib() + cost <= self.memory_mib {
+                self.start(due.no);
+            } else {
+                if due.copy == 0 {
+                    self.make_room(due.order);
+                }
+                return;
+            }
+        }
+    }
+
+    /// What is queued and wished for, in order; what nobody wishes any more is forgotten.
+    fn due(&mut self) -> Vec<Due> {
+        let queued = self.deployments.iter();
+        let queued = queued.filter(|(_, deployment)| deployment.state == State::Queued);
+        let queued: Vec<DeploymentNo> = queued.map(|(no, _)| *no).collect();
+        let mut due = Vec::new();
+        for no in queued {
+            let deployment = &self.deployments[&no];
+            let (at, mode) = (deployment.topology, deployment.mode);
+            let groups = self.groups();
+            let of_kind = groups
+                .iter()
+                .filter(|(_, _, key, _)| key.iter().any(|need| is_for(need, at, mode)));
+            let kept = mode == LeaseMode::Shared && self.is_kept(at);
+            let order = of_kind.map(|(order, ..)| *order).min();
+            let Some(order) = order.or(kept.then_some(UNNAMED)) else {
+                self.deployments.remove(&no);
+                continue;
+            };
+            let others = self.deployments.values().filter(|other| {
+                other.is_for_many() && other.topology == at && other.state != State::Queued
+            });
+            let earlier = due.iter().filter(|other: &&Due| {
+                self.deployments[&other.no].topology == at
+                    && self.deployments[&other.no].is_for_many()
+            });
+            let copy = if mode == LeaseMode::Shared {
+                others.count() + earlier.count()
+            } else {
+                0
+            };
+            due.push(Due { copy, order, no });
+        }
+        due.sort_unstable();
+        due
+    }
+
+    fn used_mib(&self) -> u64 {
+        let running = self.deployments.values();
+        let running = running.filter(|deployment| deployment.state != State::Queued);
+        running
+            .map(|deployment| self.known[deployment.topology].memory_mib)
+            .sum()
+    }
+
+    fn is_for_wish(&self, deployment: &Deployment, order: i64) -> bool {
+        let (at, mode) = (deployment.topology, deployment.mode);
+        let wish = self
+            .groups()
+            .into_iter()
+            .find(|(oldest, ..)| *oldest == order);
+        wish.is_some_and(|(_, _, key, _)| key.iter().any(|need| is_for(need, at, mode)))
+    }
+
+    /// Room is made only for a wish that still waits.
+    fn check_room(&mut self) {
+        if let Some(order) = self.room_for {
+            let waits = self.groups().iter().any(|(oldest, ..)| *oldest == order);
+            if !waits {
+                self.room_for = None;
+            }
+        }
+    }
+
+    /// The deployments of the wish at `order` do not fit. If nothing else goes on, so that nothing will change by itself,
+    /// idle ones that it does not need are stopped for it.
+    fn make_room(&mut self, order: i64) {
+        let moves = |deployment: &Deployment| {
+            deployment.is_in_transition() || !deployment.holders.is_empty()
+        };
+        let client = self.clients.iter().find(|(_, client)| {
+            client
+                .groups
+                .values()
+                .any(|group| group.oldest() == Some(order))
+        });
+        let ready = client.is_some_and(|(no, _)| self.seat_of(*no).is_some());
+        if !ready || self.deployments.values().any(moves) {
+            return;
+        }
+        let idle = self.deployments.iter().filter(|(_, deployment)| {
+            let kept = self.keep_failed && deployment.failed_somebody;
+            deployment.state == State::Ready && !kept && !self.is_for_wish(deployment, order)
+        });
+        let idle: Vec<DeploymentNo> = idle.map(|(no, _)| *no).collect();
+        if idle.is_empty() {
+            return self.refuse_for_lack_of_room(order);
+        }
+        self.room_for = Some(order);
+        for no in idle {
+            self.stop(no, StopReason::MakesRoom, false);
+        }
+    }
+
+    /// What is kept for a person to look at leaves no room.
+    fn refuse_for_lack_of_room(&mut self, order: i64) {
+        let found = self.clients.iter_mut().find_map(|(no, client)| {
+            let of = |(_, group): &(&Key, &Group)| group.oldest() == Some(order);
+            let key = client.groups.iter().find(of).map(|(key, _)| key.clone())?;
+            Some((*no, client.take(&key)?))
+        });
+        let Some((client, wish)) = found else {
+            return;
+        };
+        let Some(seat) = self.seat_of(client) else {
+            return;
+        };
+        self.seats.remove(&seat);
+        self.out.push(Action::Refuse {
+            seat,
+            ticket: wish.ticket,
+            error: format!(
+                "its deployments do not fit into {} MiB of memory beside those that are kept because a test on them failed",
+                self.memory_mib
+            ),
+        });
+    }
+}
+
+/// Whether a need asks for such a deployment; `Shared` stands for all that do not bring their own.
+fn is_for(need: &(usize, LeaseMode), at: usize, mode: LeaseMode) -> bool {
+    let kind = if need.1.is_fresh() {
+        need.1
+    } else {
+        LeaseMode::Shared
+    };
+    need.0 == at && kind == mode
+}
