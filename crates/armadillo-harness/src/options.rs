@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use armadillo_orchestrator::Settings;
+use serde::{Deserialize, Serialize};
 
 use crate::checking::Policies;
+use crate::protocol::worker::Conditions;
 use crate::select::Expression;
 
 /// Everything that can be said to a run.
@@ -152,6 +154,8 @@ pub struct Running {
     pub max_fail: Option<u32>,
     /// What an empty selection is.
     pub no_tests: NoTests,
+    /// What a test is that ends as inconclusive.
+    pub if_inconclusive: IfInconclusive,
     /// Whether deployments that failed somebody are left running.
     pub keep_on_failure: bool,
     /// Whether each test in a worker has a thread of its own.
@@ -162,6 +166,17 @@ pub struct Running {
     pub memory_mib: Option<u64>,
     /// The file with the durations of earlier runs; `None` puts it beside the runs' files.
     pub history: Option<PathBuf>,
+}
+
+impl Running {
+    /// What the run says to every test.
+    #[must_use]
+    pub fn conditions(&self) -> Conditions {
+        Conditions {
+            timeout_factor: self.timeout_factor,
+            if_inconclusive: self.if_inconclusive,
+        }
+    }
 }
 
 /// What an empty selection is.
@@ -175,6 +190,17 @@ pub enum NoTests {
     Fail,
     /// Not said: a warning, or an error under nextest with `--exact`.
     Auto,
+}
+
+/// What a test is that ends as inconclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfInconclusive {
+    /// It failed, under that name.
+    #[default]
+    Fail,
+    /// It is ignored, with the reason.
+    Ignore,
 }
 
 /// The format on stdout.
@@ -248,6 +274,7 @@ impl Default for Running {
             shuffle: false,
             max_fail: None,
             no_tests: NoTests::Auto,
+            if_inconclusive: IfInconclusive::default(),
             keep_on_failure: false,
             thread_per_test: true,
             output_directory: None,

@@ -1,7 +1,9 @@
 //! How a test ended.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Debug;
+use std::iter::successors;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,8 @@ pub enum Outcome {
     Failed(String),
     /// It asked to be skipped; the reason.
     Skipped(String),
+    /// It could not find out what it was to find out; why.
+    Inconclusive(String),
 }
 
 /// Why a test did not pass.
@@ -41,6 +45,8 @@ pub enum FailureKind {
     ServerCrashed,
     /// The harness or the deployment could not do its part.
     Error,
+    /// It could not find out what it was to find out: nothing is known to be wrong, and nothing to be right.
+    Inconclusive,
 }
 
 /// The verdict over one attempt of a test.
@@ -68,6 +74,33 @@ impl Verdict {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed { .. })
+    }
+
+    /// Whether the test could not find out what it was to find out.
+    #[must_use]
+    pub fn is_inconclusive(&self) -> bool {
+        let kind = FailureKind::Inconclusive;
+        matches!(self, Self::Failed { kind: found, .. } if *found == kind)
+    }
+}
+
+/// The error of a test that could not find out what it was to find out. A test that returns it, or an error that has it
+/// among its causes, ends as inconclusive.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Inconclusive(Cow<'static, str>);
+
+impl Inconclusive {
+    /// For this reason.
+    #[must_use]
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self(reason.into())
+    }
+
+    /// For this reason, as a constant.
+    #[must_use]
+    pub const fn because(reason: &'static str) -> Self {
+        Self(Cow::Borrowed(reason))
     }
 }
 
@@ -100,21 +133,38 @@ impl<T: IntoOutcome, E: Debug> IntoOutcome for Result<T, E> {
     }
 }
 
-/// An error and the chain of its sources, a line each.
+/// What a test comes to that returned this error.
+#[must_use]
+pub fn of_error(error: &(dyn Error + 'static)) -> Outcome {
+    let text = error_chain(error);
+    if chain(Some(error)).any(|cause| cause.is::<Inconclusive>()) {
+        return Outcome::Inconclusive(text);
+    }
+    Outcome::Failed(format!("error: {text}"))
+}
+
+/// An error and the chain of its sources, a line each. That one of them is [`Inconclusive`] is no line: what has it as its
+/// source says why.
 #[must_use]
 pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
+    let causes = chain(error.source());
+    for cause in causes.filter(|cause| !cause.is::<Inconclusive>()) {
         let cause_text = cause.to_string();
         // Some errors repeat their source in their own message; saying it twice helps nobody.
         if !text.ends_with(&cause_text) {
             text.push_str("\n  caused by: ");
             text.push_str(&cause_text);
         }
-        source = cause.source();
     }
     text
+}
+
+/// An error and its causes.
+fn chain<'e>(
+    error: Option<&'e (dyn Error + 'static)>,
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    successors(error, |error| (*error).source())
 }
 
 /// How the value a test returned becomes an outcome, chosen by method resolution where the type is known: an error
@@ -123,7 +173,7 @@ pub fn error_chain(error: &(dyn Error + 'static)) -> String {
 pub mod returned {
     use std::error::Error;
 
-    use super::{IntoOutcome, Outcome, error_chain};
+    use super::{IntoOutcome, Outcome, of_error};
 
     /// Shows errors by their chain.
     pub struct ByChain;
@@ -160,7 +210,7 @@ pub mod returned {
         {
             match returned {
                 Ok(value) => value.into_outcome(),
-                Err(error) => Outcome::Failed(format!("error: {}", error_chain(&*error.into()))),
+                Err(error) => of_error(&*error.into()),
             }
         }
     }
@@ -217,6 +267,23 @@ mod tests {
         assert_eq!(message(outcome!(text)), "error: no luck");
         let plain: Result<(), Plain> = Err(Plain(7));
         assert_eq!(message(outcome!(plain)), "error: Plain(\n    7,\n)");
+    }
+
+    #[test]
+    fn an_error_with_that_cause_is_inconclusive() {
+        static WHY: Inconclusive = Inconclusive::because("too little was seen");
+        #[derive(Debug, thiserror::Error)]
+        #[error("only 3 of 7 count")]
+        struct TooFew(#[source] &'static Inconclusive);
+        #[derive(Debug, thiserror::Error)]
+        #[error("no proof")]
+        struct NoProof(#[source] TooFew);
+
+        let typed: Result<(), NoProof> = Err(NoProof(TooFew(&WHY)));
+        let said = "no proof\n  caused by: only 3 of 7 count";
+        assert_eq!(outcome!(typed), Outcome::Inconclusive(said.into()));
+        let boxed: TestResult = Err(Inconclusive::new("nobody came").into());
+        assert_eq!(outcome!(boxed), Outcome::Inconclusive("nobody came".into()));
     }
 
     #[test]

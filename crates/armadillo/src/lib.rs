@@ -20,7 +20,7 @@ mod emulator;
 
 pub use armadillo_consistency as consistency;
 pub use armadillo_harness::main;
-pub use armadillo_harness::{markers, skip};
+pub use armadillo_harness::{inconclusive, markers, skip};
 pub use armadillo_macros::{fixture, test};
 pub use {armadillo_harness as harness, armadillo_orchestrator as orchestrator};
 

@@ -6,8 +6,8 @@ pub use armadillo_harness::fixture::{
     Condition, DeploymentHandle, Exclusive, ExpectedExit, Failed, Faults, Fixture, Fresh, Observe,
     Orchestrator, Scope, ServerControl, ServerName, TestContext, Unstarted, healthy, when,
 };
-pub use armadillo_harness::outcome::TestResult;
-pub use armadillo_harness::skip;
+pub use armadillo_harness::outcome::{Inconclusive, TestResult};
+pub use armadillo_harness::{inconclusive, skip};
 pub use armadillo_orchestrator::{Exit, ExitExpectation, Health, ServerKey};
 
 #[cfg(feature = "arangodb")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use armadillo::harness::fixture::{Hooks, ProcessFixtures, execute};
 use armadillo::harness::inventory;
 use armadillo::harness::outcome::{FailureKind, Verdict};
-use armadillo::harness::protocol::worker::{Assignment, Phase, PhaseLimits};
+use armadillo::harness::protocol::worker::{Assignment, Conditions, Phase, PhaseLimits};
 use armadillo::harness::test_def::{ShouldPanic, TestDef};
 use armadillo::orchestrator::Fut;
 use armadillo::prelude::*;
@@ -166,6 +166,7 @@ fn run(name: &str) -> Verdict {
         attachments: directory.path().join("attachments"),
         limits: true,
         phase_limits: PhaseLimits::default(),
+        conditions: Conditions::default(),
         lease: None,
     };
     execute(def, &assignment, &ProcessFixtures::default(), &NoHooks).verdict

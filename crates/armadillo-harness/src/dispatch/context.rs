@@ -14,6 +14,7 @@ use crate::client::DaemonClient;
 use crate::exit_code::Exit;
 use crate::options::Isolation;
 use crate::plan::Plan;
+use crate::protocol::worker::Conditions;
 
 /// What all slots of a run share.
 pub(super) struct Context {
@@ -28,6 +29,7 @@ pub(super) struct Context {
     pub(super) rounds: Option<u32>,
     pub(super) checkers: Policies,
     pub(super) factor: f64,
+    pub(super) conditions: Conditions,
     pub(super) limits: bool,
     pub(super) show_output: bool,
     pub(super) max_fail: Option<u32>,

@@ -241,6 +241,7 @@ async fn run_in(
         attachments: files.attachments(),
         limits: context.limits,
         phase_limits: limits,
+        conditions: context.conditions,
         leases: leases.to_vec(),
     };
     let clocks = Clocks::start(limits, context.factor);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::daemon::Grant;
 use crate::event::Times;
+use crate::options::IfInconclusive;
 use crate::outcome::Verdict;
 
 /// From the runner to a worker.
@@ -83,6 +84,9 @@ pub struct Assignment {
     /// How long each phase may take, as far as it is limited: what the waits of a test take their deadlines from.
     #[serde(default)]
     pub phase_limits: PhaseLimits,
+    /// What the run says to every test.
+    #[serde(default)]
+    pub conditions: Conditions,
     /// What the test's lease is for, in the order of its needs; empty for a test that needs no deployment.
     pub leases: Vec<Grant>,
 }
@@ -96,6 +100,24 @@ pub struct PhaseLimits {
     pub body: Option<u64>,
     /// Fixtures torn down.
     pub tear_down: Option<u64>,
+}
+
+/// What a run says to every test.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// What the run's time limits are multiplied with.
+    pub timeout_factor: f64,
+    /// What a test is that ends as inconclusive.
+    pub if_inconclusive: IfInconclusive,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self {
+            timeout_factor: 1.0,
+            if_inconclusive: IfInconclusive::default(),
+        }
+    }
 }
 
 /// What a worker says of an attempt.

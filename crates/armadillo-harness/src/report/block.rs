@@ -96,6 +96,7 @@ pub(super) const fn kind_name(kind: FailureKind) -> &'static str {
         FailureKind::Leaked => "leaked",
         FailureKind::ServerCrashed => "server crashed",
         FailureKind::Error => "error",
+        FailureKind::Inconclusive => "inconclusive",
     }
 }
 

@@ -62,7 +62,7 @@ impl Printer for Json {
              \"filtered_out\": {}, \"exec_time\": {} }}\n",
             if is_success(model) { "ok" } else { "failed" },
             counts.passed,
-            counts.failed,
+            counts.not_passed(),
             counts.not_run(),
             filtered_out(model),
             seconds(model.now_us),

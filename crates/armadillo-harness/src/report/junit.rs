@@ -129,9 +129,10 @@ fn rerun(attempt: &Attempt) -> Option<TestRerun> {
 
 const fn non_success(kind: FailureKind) -> NonSuccessKind {
     match kind {
-        FailureKind::Failed | FailureKind::TimedOut | FailureKind::Leaked => {
-            NonSuccessKind::Failure
-        }
+        FailureKind::Failed
+        | FailureKind::TimedOut
+        | FailureKind::Leaked
+        | FailureKind::Inconclusive => NonSuccessKind::Failure,
         FailureKind::SetUp
         | FailureKind::TearDown
         | FailureKind::Interrupted

@@ -85,7 +85,7 @@ fn result(out: &mut String, model: &Model, paint: Paint) {
     out.push_str(&format!(
         "\ntest result: {word}. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; finished in {:.2}s\n\n",
         counts.passed,
-        counts.failed,
+        counts.not_passed(),
         counts.not_run(),
         filtered_out(model),
         seconds(model.now_us),
@@ -98,7 +98,7 @@ pub(super) fn is_success(model: &Model) -> bool {
         .ending
         .as_ref()
         .is_some_and(|ending| ending.exit_code == 0);
-    model.counts().failed == 0 && passed
+    model.counts().not_passed() == 0 && passed
 }
 
 pub(super) fn filtered_out(model: &Model) -> u32 {

@@ -119,11 +119,15 @@ impl Display {
         }
         let counts = model.counts();
         let planned = model.started.as_ref().map_or(0, |run| run.tests.len());
-        let failed = if counts.failed > 0 {
-            format!(", {} failed", counts.failed)
-        } else {
-            String::new()
-        };
+        let mut failed = String::new();
+        for (count, word) in [
+            (counts.failed, "failed"),
+            (counts.inconclusive, "inconclusive"),
+        ] {
+            if count > 0 {
+                failed.push_str(&format!(", {count} {word}"));
+            }
+        }
         lines.push(format!(
             "  {:>9}  {} of {}{failed}, {} running, {}",
             time(now_us),

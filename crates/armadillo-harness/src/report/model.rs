@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use crate::event::{Event, EventKind, PlannedTest, RunStarted, StartReason, TestFinished};
-use crate::outcome::Verdict;
+use crate::outcome::{FailureKind, Verdict};
 use crate::settings::{SystemFlags, again};
 
 /// A run, as far as its events tell.
@@ -275,6 +275,10 @@ impl Model {
             match test.verdict() {
                 Verdict::Passed => counts.passed += 1,
                 Verdict::Skipped { .. } => counts.skipped += 1,
+                Verdict::Failed {
+                    kind: FailureKind::Inconclusive,
+                    ..
+                } => counts.inconclusive += 1,
                 Verdict::Failed { .. } => counts.failed += 1,
             }
             counts.flaky += usize::from(test.is_flaky());
@@ -318,8 +322,10 @@ impl Model {
 pub struct Counts {
     /// Passed, at once or later.
     pub passed: usize,
-    /// Failed.
+    /// Failed, and known to have failed.
     pub failed: usize,
+    /// Could not find out what they were to find out.
+    pub inconclusive: usize,
     /// Ignored before the run.
     pub ignored: usize,
     /// Skipped by themselves.
@@ -329,6 +335,12 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// What libtest calls failed: both kinds.
+    #[must_use]
+    pub fn not_passed(&self) -> usize {
+        self.failed + self.inconclusive
+    }
+
     /// What libtest calls ignored: both kinds.
     #[must_use]
     pub fn not_run(&self) -> usize {

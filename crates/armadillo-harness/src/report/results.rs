@@ -61,8 +61,10 @@ pub struct Results {
 pub struct Totals {
     /// Passed, at once or after a retry.
     pub passed: usize,
-    /// Failed.
+    /// Failed, and known to have failed.
     pub failed: usize,
+    /// Ended as inconclusive.
+    pub inconclusive: usize,
     /// Of the passed: after a retry.
     pub flaky: usize,
     /// Ignored before the run.
@@ -174,6 +176,7 @@ pub fn results(model: &Model) -> Option<Results> {
         totals: Totals {
             passed: counts.passed,
             failed: counts.failed,
+            inconclusive: counts.inconclusive,
             flaky: counts.flaky,
             ignored: counts.ignored,
             skipped: counts.skipped,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::block::kind_name;
 use super::model::{Model, TestRecord};
 use super::paint::{Paint, many, time};
-use crate::outcome::Verdict;
+use crate::outcome::{FailureKind, Verdict};
 
 /// Counts by kind, flaky tests, deployments that were recycled, stand-ins, the slowest tests, where the files are.
 pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> String {
@@ -62,6 +62,9 @@ fn counts(model: &Model, paint: Paint) -> String {
         let kinds = failure_kinds(model);
         parts.push(paint.red(&format!("{} failed ({kinds})", counts.failed)));
     }
+    if counts.inconclusive > 0 {
+        parts.push(paint.red(&format!("{} inconclusive", counts.inconclusive)));
+    }
     if counts.ignored > 0 {
         parts.push(format!("{} ignored", counts.ignored));
     }
@@ -92,7 +95,9 @@ fn counts(model: &Model, paint: Paint) -> String {
 fn failure_kinds(model: &Model) -> String {
     let mut kinds = BTreeMap::new();
     for test in &model.tests {
-        if let Verdict::Failed { kind, .. } = test.verdict() {
+        if let Verdict::Failed { kind, .. } = test.verdict()
+            && *kind != FailureKind::Inconclusive
+        {
             *kinds.entry(*kind).or_insert(0usize) += 1;
         }
     }

@@ -220,6 +220,7 @@ fn the_log_file_has_a_line_for_each_test() {
     failed net::dies
     failed net::leaks
     failed net::waits
+    failed net::doubts
     ");
 }
 

@@ -115,6 +115,16 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     ),
     ("words::skips", "skipped", "needs 9000 cores"),
     (
+        "words::finds_nothing_out",
+        "inconclusive",
+        "only 3 of 7 rounds count",
+    ),
+    (
+        "words::returns_that_it_found_nothing_out",
+        "inconclusive",
+        "nobody came",
+    ),
+    (
         "words::returns_an_error",
         "failed",
         "error: number too large to fit in target type",

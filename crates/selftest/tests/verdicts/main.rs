@@ -91,6 +91,51 @@ fn stdout_has_a_line_and_a_block_for_each(all: &Ran) {
     assert!(all.stderr.contains(warning), "{}", all.said());
 }
 
+/// A test that found nothing out failed, unless the run says that it is to be ignored.
+#[test]
+fn what_found_nothing_out_is_no_plain_failure() {
+    let tests = ["finds_nothing_out", "found_nothing_out", "skips"];
+    let ran = suite(&tests).run();
+    assert_eq!(ran.code, Some(101), "{}", ran.said());
+    assert!(
+        ran.stdout.contains("0 passed; 2 failed; 1 ignored;"),
+        "{}",
+        ran.said()
+    );
+    assert!(
+        ran.stderr
+            .contains("0 passed, 2 inconclusive, 1 skipped in"),
+        "{}",
+        ran.said()
+    );
+    let totals = &ran.results()["totals"];
+    assert_eq!(
+        (&totals["failed"], &totals["inconclusive"]),
+        (&0.into(), &2.into())
+    );
+    let kind = quick_junit::NonSuccessKind::Failure;
+    let cases = ran.junit().test_suites[0].test_cases.clone();
+    let types: Vec<_> = cases
+        .iter()
+        .filter_map(|case| match &case.status {
+            quick_junit::TestCaseStatus::NonSuccess {
+                kind: found, ty, ..
+            } if *found == kind => ty.clone(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        types.iter().map(|ty| ty.as_str()).collect::<Vec<_>>(),
+        ["inconclusive"; 2]
+    );
+
+    let ran = suite(&[&tests[..], &["--inconclusive", "ignore"]].concat()).run();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let line =
+        "test words::finds_nothing_out ... ignored, inconclusive: only 3 of 7 rounds count\n";
+    assert!(ran.stdout.contains(line), "{}", ran.said());
+}
+
 /// What is done about what checkers find is said for a run, unless a test says it.
 #[test]
 fn checkers_are_as_strict_as_they_are_told_to_be() {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::options::{Isolation, NoTests};
+use crate::options::{IfInconclusive, Isolation, NoTests};
 use crate::settings::error::Wrong;
 use crate::settings::setting::{Group, Setting};
 use crate::settings::value::{
@@ -199,6 +199,23 @@ pub(super) const TABLE: &[Setting] = &[
             ("fail", NoTests::Fail),
         ];
         options.running.no_tests = choice(values, &choices)?;
+        Ok(())
+    }),
+    Setting::valued(
+        "inconclusive",
+        "WHAT",
+        HOW,
+        "What a test is that could not find out what it was to find out: `fail` (it failed as inconclusive) or `ignore` \
+         (it is ignored, with the reason).",
+    )
+    .default("fail")
+    .again()
+    .apply(|options, values| {
+        let choices = [
+            ("fail", IfInconclusive::Fail),
+            ("ignore", IfInconclusive::Ignore),
+        ];
+        options.running.if_inconclusive = choice(values, &choices)?;
         Ok(())
     }),
     Setting::valued(

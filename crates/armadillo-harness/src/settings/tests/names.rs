@@ -71,6 +71,7 @@ fn sample(setting: &Setting) -> (&'static str, String) {
         ("profile", _) => "ci",
         ("config", _) => "ROOT/other.toml",
         ("no-tests", _) => "warn",
+        ("inconclusive", _) => "ignore",
         ("color", _) => "never",
         ("isolation", _) => "none",
         ("format", _) => "json",

@@ -28,6 +28,17 @@ fn skips() {
 }
 
 #[armadillo::test]
+fn finds_nothing_out() {
+    armadillo::inconclusive!("only {} of 7 rounds count", 3);
+}
+
+#[armadillo::test]
+fn returns_that_it_found_nothing_out() -> TestResult {
+    Err(Inconclusive::new("nobody came"))?;
+    Ok(())
+}
+
+#[armadillo::test]
 fn returns_an_error() -> TestResult {
     let number: u8 = "300".parse()?;
     println!("{number}");
