@@ -37,7 +37,9 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         played.replaced = is_met && replaced;
         if !is_met && self.fault.is_in_mid_write() {
             played.not_counted = Some("no write was in flight at the fault".to_owned());
-        } else if self.fault == Fault::KillLeaderAndFollower && injected.spread > AT_ONCE {
+        } else if self.fault == Fault::KillLeaderAndFollower
+            && injected.spread > self.waits.slowed(AT_ONCE)
+        {
             played.not_counted = Some(format!("the two deaths were {:.1?} apart", injected.spread));
         }
         Ok(())
@@ -58,7 +60,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
     ) -> Result<bool, InVain> {
         for operation in operations {
             let led = || self.subject.leadership(&operation.key);
-            let led = until(self.limit, &format!("a leader of {}", operation.key), led).await?;
+            let led = until(&self.waits, &format!("a leader of {}", operation.key), led).await?;
             if led.group == group {
                 return Ok(true);
             }

@@ -13,7 +13,7 @@ use crate::history::{Found, Recorder};
 use crate::random::Random;
 use crate::silence::Silence;
 use crate::subject::{Subject, Wrote};
-use crate::wait::{InVain, until};
+use crate::wait::{InVain, Waits, until};
 
 /// How many keys all clients write and read.
 const SHARED: usize = 3;
@@ -256,7 +256,7 @@ pub(crate) async fn read_all<S: Subject>(
     subject: &S,
     recorder: &Recorder,
     shape: &Shape,
-    limit: Duration,
+    waits: Waits,
 ) -> Result<usize, InVain> {
     let keys: Arc<[String]> = recorder.tried().into_iter().collect();
     let next = Arc::new(AtomicUsize::new(0));
@@ -265,12 +265,12 @@ pub(crate) async fn read_all<S: Subject>(
         let (subject, recorder) = (subject.clone(), recorder.clone());
         let (keys, next) = (keys.clone(), next.clone());
         // Numbers beyond those of the writing clients: they read from everywhere, too.
-        let (client, patience) = (shape.clients + reader, shape.patience);
+        let (client, patience) = (shape.clients + reader, waits.slowed(shape.patience));
         readers.spawn(async move {
             while let Some(key) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let what = format!("{key} to be read");
                 let look = || read(&subject, &recorder, client, key, patience);
-                until(limit, &what, look).await?;
+                until(&waits, &what, look).await?;
             }
             Ok(())
         });

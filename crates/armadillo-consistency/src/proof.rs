@@ -1,8 +1,12 @@
 //! Rounds, until enough of them count.
 
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use armadillo_harness::fixture::TestContext;
+use armadillo_harness::outcome::Inconclusive;
+use armadillo_orchestrator::Deadline;
 use tokio::time::Instant;
 
 use crate::check::violations;
@@ -11,16 +15,23 @@ use crate::history::{History, Recorder};
 use crate::load::Shape;
 use crate::random::Random;
 use crate::report::{Report, RoundReport};
-use crate::round::Round;
+use crate::round::{Broken, Round};
 use crate::servers::Servers;
 use crate::subject::Subject;
+use crate::wait::Waits;
 
-/// How long a failover is taken to be until one was seen. It is waited for twice as long where nobody knows whether
+/// How long a failover is taken to be until one was seen, before the factor. It is waited for twice as long where nobody knows whether
 /// there will be one, and a system that is slower would never be seen to promote the wrong server in a first round.
 const FAILOVER: Duration = Duration::from_secs(4);
 
-/// How many rounds may be played beyond twice the number that is to count.
+/// How many rounds may be played beyond twice the number that is to count, before the factor.
 const SPARE: u32 = 8;
+
+/// How many times as many writes begin at once, at most, after rounds that did not count.
+const MOST_EAGER: usize = 4;
+
+/// What a proof that is not given says of the system.
+static NOTHING_KNOWN: Inconclusive = Inconclusive::because("too little was seen");
 
 /// Rounds that are to count, and how they are.
 #[derive(Clone)]
@@ -34,6 +45,8 @@ pub struct Proof {
     clients: usize,
     patience: Duration,
     limit: Duration,
+    factor: f64,
+    end: Option<Deadline>,
     context: Option<TestContext>,
 }
 
@@ -68,11 +81,26 @@ pub enum NoProof {
         /// How many were wanted.
         wanted: u32,
     },
+    /// The time was up before enough rounds counted.
+    #[error("only {counted} of {wanted} rounds count, and the time is up")]
+    OutOfTime {
+        /// How many count.
+        counted: usize,
+        /// How many were wanted.
+        wanted: u32,
+    },
 }
 
-/// The proof is not given.
-#[derive(Debug, thiserror::Error)]
-#[error("{why}\n{report}")]
+impl NoProof {
+    /// Whether it says nothing of the system: too little was seen.
+    #[must_use]
+    pub fn is_inconclusive(&self) -> bool {
+        matches!(self, Self::TooFew { .. } | Self::OutOfTime { .. })
+    }
+}
+
+/// The proof is not given. A test that returns this where too little was seen ends as inconclusive.
+#[derive(Debug)]
 pub struct ProofError {
     /// In one sentence.
     pub why: NoProof,
@@ -80,6 +108,18 @@ pub struct ProofError {
     pub report: Report,
     /// The history of the last of them.
     pub history: History,
+}
+
+impl fmt::Display for ProofError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.why, self.report)
+    }
+}
+
+impl Error for ProofError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.why.is_inconclusive().then_some(&NOTHING_KNOWN as _)
+    }
 }
 
 impl Proof {
@@ -94,11 +134,13 @@ impl Proof {
             clients: 6,
             patience: Duration::from_secs(1),
             limit: Duration::from_secs(30),
+            factor: 1.0,
+            end: None,
             context: None,
         }
     }
 
-    /// The same with the seed of the test. The report has the run's, from which the test's is made: `--seed` and that number
+    /// The same with the seed, the time and the `--timeout-factor` of the test. The report has the run's, from which the test's is made: `--seed` and that number
     /// make the same choices again. What comes out is kept with the test's results:
     /// `consistency.txt`, and the history of a round that went wrong as `history-N.jsonl`.
     #[must_use]
@@ -106,6 +148,7 @@ impl Proof {
         Self {
             context: Some(cx.clone()),
             told: cx.run_seed(),
+            factor: cx.timeout_factor(),
             ..Self::new(cx.seed())
         }
     }
@@ -140,10 +183,26 @@ impl Proof {
         self
     }
 
-    /// How long each step of a round may take (another leader, everything in sync, ...); 30 s if not said.
+    /// How long each step of a round may take (another leader, everything in sync, ...), before the factor; 30 s if not
+    /// said.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// What limits are multiplied with, because the machine is slow or has other things to do; if not said, what
+    /// `--timeout-factor` says to the test, or 1.
+    #[must_use]
+    pub fn factor(mut self, factor: f64) -> Self {
+        self.factor = factor;
+        self
+    }
+
+    /// When all must be over; if not said, with the test's time, or never.
+    #[must_use]
+    pub fn end(mut self, end: Deadline) -> Self {
+        self.end = Some(end);
         self
     }
 
@@ -229,8 +288,17 @@ impl Proof {
                 history,
             });
         };
-        for number in 1..=self.rounds.saturating_mul(2).saturating_add(SPARE) {
+        let waits = self.waits();
+        let mut missed: usize = 0;
+        let mut out_of_time = false;
+        for number in 1..=self.most_rounds() {
             if report.counted() >= enough {
+                break;
+            }
+            // One that cannot come to its end is not begun.
+            let longest = report.rounds.iter().map(|round| round.took).max();
+            if longest.is_some_and(|longest| waits.left() < longest) {
+                out_of_time = true;
                 break;
             }
             let begun = Instant::now();
@@ -239,10 +307,11 @@ impl Proof {
                 servers,
                 recorder: Recorder::default(),
                 shape: self.shape(number),
-                limit: self.step_limit(),
+                waits,
+                eagerness: (1 + missed).min(MOST_EAGER),
                 random: random.branch(),
                 fault: *fault,
-                failover: report.failovers().max().unwrap_or(FAILOVER),
+                failover: report.failovers().max().unwrap_or(waits.slowed(FAILOVER)),
             };
             let played = round.play().await;
             history = round.recorder.history();
@@ -258,19 +327,23 @@ impl Proof {
                 Err(broken) => {
                     this.not_counted = Some("it did not come to its end".to_owned());
                     report.broken = Some(broken.to_string());
+                    out_of_time = matches!(&broken, Broken::InVain(vain) if waits.cut_short(vain));
                 }
             }
             tracing::info!("{this}");
-            // One that does not count is played again with other choices.
+            // One that does not count is played again with other choices, and with more writes that a fault can meet.
             if this.counts() {
                 fault = faults.next().unwrap_or(fault);
+                missed = 0;
+            } else {
+                missed += 1;
             }
             report.rounds.push(this);
             if report.broken.is_some() || report.violations().next().is_some() {
                 break;
             }
         }
-        match verdict(&report) {
+        match verdict(&report, out_of_time) {
             None => Ok(report),
             Some(why) => Err(ProofError {
                 why,
@@ -280,6 +353,26 @@ impl Proof {
         }
     }
 
+    /// How many rounds may be played.
+    fn most_rounds(&self) -> u32 {
+        let most = self.rounds.saturating_mul(2).saturating_add(SPARE);
+        // On a slow machine more of them do not count.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a cast to a whole number ends at the largest"
+        )]
+        let slowed = (f64::from(most) * self.factor.max(1.0)) as u32;
+        slowed
+    }
+
+    fn waits(&self) -> Waits {
+        let of_test = self.context.as_ref().map(TestContext::deadline);
+        let end = self.end.or(of_test);
+        let never = Deadline::after(Duration::MAX);
+        Waits::new(self.limit, self.factor, end.unwrap_or(never))
+    }
+
     fn shape(&self, round: u32) -> Shape {
         Shape {
             clients: self.clients,
@@ -287,25 +380,27 @@ impl Proof {
             prefix: format!("r{round}"),
         }
     }
-
-    /// How long a step may take, now that so much of the test's time has passed.
-    fn step_limit(&self) -> Duration {
-        let left = self.context.as_ref().map(|cx| cx.deadline().left());
-        left.map_or(self.limit, |left| left.min(self.limit))
-    }
 }
 
 /// Why the proof is not given, if so.
-fn verdict(report: &Report) -> Option<NoProof> {
+fn verdict(report: &Report, out_of_time: bool) -> Option<NoProof> {
     let keys = report.violations().count();
     if keys > 0 {
         let round = report.rounds.len();
         return Some(NoProof::Violations { round, keys });
     }
-    if let Some(broken) = &report.broken {
+    if let Some(broken) = &report.broken
+        && !out_of_time
+    {
         return Some(NoProof::Broken(broken.clone()));
     }
     let (counted, wanted) = (report.counted(), report.wanted);
     let is_enough = usize::try_from(wanted).is_ok_and(|wanted| counted >= wanted);
-    (!is_enough).then_some(NoProof::TooFew { counted, wanted })
+    if is_enough {
+        None
+    } else if out_of_time {
+        Some(NoProof::OutOfTime { counted, wanted })
+    } else {
+        Some(NoProof::TooFew { counted, wanted })
+    }
 }

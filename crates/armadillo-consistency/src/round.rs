@@ -19,7 +19,7 @@ use crate::random::Random;
 use crate::servers::{Act, Servers};
 use crate::silence::Silence;
 use crate::subject::{Leadership, Subject};
-use crate::wait::{InVain, bound, until};
+use crate::wait::{InVain, Waits, bound, until};
 
 /// How many writes must be acknowledged before the fault: so many, and up to as many more as the seed says.
 const BEFORE: (usize, usize) = (20, 60);
@@ -33,10 +33,10 @@ const AFTER: usize = 20;
 /// How long a killed leader and follower stay away, or a leader outlives its follower: up to so long, as the seed says.
 const AWAY: Duration = Duration::from_millis(300);
 
-/// How long questions to a front that stands still may take to get there.
+/// How long questions to a front that stands still may take to get there, before the factor.
 const SENT: Duration = Duration::from_millis(100);
 
-/// Leader and follower are killed at once: their deaths are seen within this time.
+/// Leader and follower are killed at once: their deaths are seen within this time, before the factor.
 pub(crate) const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// A round that is played.
@@ -45,8 +45,9 @@ pub(crate) struct Round<'a, S, V> {
     pub(crate) servers: &'a V,
     pub(crate) recorder: Recorder,
     pub(crate) shape: Shape,
-    /// How long each step may take.
-    pub(crate) limit: Duration,
+    pub(crate) waits: Waits,
+    /// How many times as many writes begin at once as in a first round.
+    pub(crate) eagerness: usize,
     pub(crate) random: Random,
     pub(crate) fault: Fault,
     /// How long a failover takes, as far as is known.
@@ -197,7 +198,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 writes => Err(format!("{writes} are under way")),
             }
         };
-        until(self.limit, "all writes to be answered", look).await
+        until(&self.waits, "all writes to be answered", look).await
     }
 
     /// Whom the fault hits; `None` if it needs a follower or a front, and there is none.
@@ -292,7 +293,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
             .into_iter()
             .collect();
         load.read_through(front, &keys.into());
-        sleep(SENT).await;
+        sleep(self.waits.slowed(SENT)).await;
     }
 
     /// The server that leads after the first fault is killed in mid-write, too: it was brought up to date by then, or data
@@ -316,7 +317,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         self.in_sync(&[]).await?;
         let healthy = self.servers.wait_healthy();
         let last = || "see the health of the deployment".to_owned();
-        let healthy = bound(self.limit, "the deployment to be healthy", last, healthy).await?;
+        let healthy = bound(&self.waits, "the deployment to be healthy", last, healthy).await?;
         healthy.map_err(Broken::Servers)
     }
 
@@ -364,7 +365,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 Err(format!("{} leads {}", led.leader, led.group))
             }
         };
-        until(self.limit, what, look).await
+        until(&self.waits, what, look).await
     }
 
     async fn in_sync(&self, except: &[ServerKey]) -> Result<(), InVain> {
@@ -376,7 +377,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 Err(missing.join("; "))
             }
         };
-        until(self.limit, "all copies to be in sync", look).await
+        until(&self.waits, "all copies to be in sync", look).await
     }
 
     /// Waits until so many more writes have been acknowledged.
@@ -385,19 +386,19 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let begin = *count.borrow();
         let what = format!("{more} writes to be acknowledged");
         let last = || format!("{} were", *count.borrow() - begin);
-        bound(self.limit, &what, last, reach(count.clone(), begin + more)).await
+        bound(&self.waits, &what, last, reach(count.clone(), begin + more)).await
     }
 
     /// Has many writes begin at once. They take longer than an order to kill takes to arrive: some are cut off in the middle.
     async fn burst(&mut self, load: &mut Load<S>) -> Result<(), InVain> {
-        let writes = BURST.0 + self.random.below(BURST.1);
+        let writes = (BURST.0 + self.random.below(BURST.1)) * self.eagerness;
         let count = self.recorder.begun_writes();
         let begin = *count.borrow();
         load.burst(writes);
         let last = || format!("{} have", *count.borrow() - begin);
         let what = format!("{writes} writes to begin");
         bound(
-            self.limit,
+            &self.waits,
             &what,
             last,
             reach(count.clone(), begin + writes),
@@ -406,7 +407,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
     }
 
     async fn read_all(&self) -> Result<(), InVain> {
-        let keys = read_all(self.subject, &self.recorder, &self.shape, self.limit).await?;
+        let keys = read_all(self.subject, &self.recorder, &self.shape, self.waits).await?;
         self.recorder.mark(format!("{keys} keys were read"));
         Ok(())
     }

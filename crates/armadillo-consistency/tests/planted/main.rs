@@ -9,6 +9,8 @@ mod toy;
 use std::time::Duration;
 
 use armadillo_consistency::{Fault, Kind, NoProof, Proof, ProofError, Report};
+use armadillo_harness::outcome::{Outcome, of_error};
+use armadillo_orchestrator::Deadline;
 use toy::{Defect, Toy};
 
 /// How many rounds a defect may survive. Each is one of chance: the fault must come at the wrong moment.
@@ -112,6 +114,46 @@ async fn rounds_that_prove_nothing_do_not_count() {
     let proof = Proof::new(1).rounds(2).faults([Fault::KillFollower]);
     let error = proof.run(&toy, &toy).await.unwrap_err();
     assert_eq!(error.why.to_string(), "only 0 of 2 rounds count");
+    assert!(is_inconclusive(error).contains("has no follower"));
+}
+
+/// What a test comes to that returns this error, if that is inconclusive.
+fn is_inconclusive(error: ProofError) -> String {
+    match of_error(&error) {
+        Outcome::Inconclusive(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Nobody knows what would have come: that is no violation, and no system that does not come back.
+#[tokio::test(start_paused = true)]
+async fn a_proof_whose_time_is_up_says_nothing_of_the_system() {
+    let toy = Toy::new(None);
+    let proof = Proof::new(1).rounds(2).end(Deadline::after(Duration::ZERO));
+    let error = proof.run(&toy, &toy).await.unwrap_err();
+    let (counted, wanted) = (0, 2);
+    assert_eq!(error.why, NoProof::OutOfTime { counted, wanted });
+    assert!(is_inconclusive(error).contains("the time is up"));
+}
+
+/// A machine that is slow gets more time, and a system that does not come back fails all the same.
+#[tokio::test(start_paused = true)]
+async fn waits_grow_with_the_factor() {
+    let toy = Toy::new(Some(Defect::NeverFailsOver));
+    for (factor, waited) in [(1.0, "waited 20.0s"), (4.0, "waited 80.0s")] {
+        let proof = Proof::new(1).limit(Duration::from_secs(20)).factor(factor);
+        let proof = proof.rounds(4).faults([Fault::KillLeader]);
+        let error = proof.run(&toy, &toy).await.unwrap_err();
+        assert!(error.to_string().starts_with(waited), "{error}");
+        assert!(matches!(of_error(&error), Outcome::Failed(_)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_missing_is_in_the_report() {
+    let toy = Toy::alone();
+    let proof = Proof::new(1).rounds(2).faults([Fault::KillFollower]);
+    let error = proof.run(&toy, &toy).await.unwrap_err();
     assert!(error.to_string().contains("has no follower"), "{error}");
 }
 
