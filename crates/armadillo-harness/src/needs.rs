@@ -171,3 +171,21 @@ impl Needs {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_cannot_be_a_test_s_own_in_two_ways() {
+        let own = [LeaseMode::Exclusive, LeaseMode::Fresh, LeaseMode::Unstarted];
+        for one in own {
+            let of = |lease| Needs::NOTHING.lease(lease);
+            let shared = of(LeaseMode::Shared).and(of(one));
+            assert_eq!(shared.map(|needs| needs.lease), Ok(one));
+            for other in own {
+                assert_eq!(of(one).and(of(other)).is_ok(), one == other);
+            }
+        }
+    }
+}
