@@ -25,7 +25,7 @@ fn play(seeds: std::ops::Range<u64>, shape: world::Shape) {
 
 #[test]
 fn one_client_with_one_deployment() {
-    play(0..30_000, world::Shape::ONE);
+    play(0..40_000, world::Shape::ONE);
 }
 
 #[test]
@@ -35,10 +35,10 @@ fn several_clients_share_deployments() {
 
 #[test]
 fn tests_with_several_deployments_never_block_each_other() {
-    play(200_000..230_000, world::Shape::SETS);
+    play(200_000..220_000, world::Shape::SETS);
 }
 
 #[test]
 fn memory_for_few_deployments() {
-    play(300_000..320_000, world::Shape::NARROW);
+    play(300_000..310_000, world::Shape::NARROW);
 }

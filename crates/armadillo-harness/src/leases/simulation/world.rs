@@ -152,7 +152,7 @@ impl World {
         for no in 0..clients {
             self.join(ClientNo(no as u64));
         }
-        for _ in 0..self.random.below(40) {
+        for _ in 0..self.random.below(24) {
             self.step();
         }
         self.calm = true;
