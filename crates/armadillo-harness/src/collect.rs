@@ -25,7 +25,7 @@ pub struct Test {
     pub def: &'static TestDef,
     /// Its name, as libtest would say it.
     pub name: String,
-    /// Its markers: its own and those of its topology.
+    /// Its markers: its own and those of its topologies.
     pub markers: Cow<'static, [MarkerUse]>,
 }
 
@@ -236,23 +236,21 @@ impl<'s> TopologyMarkers<'s> {
         }
     }
 
-    /// The test's own markers and those of its topology.
+    /// The test's own markers and those of its topologies.
     fn with_own(&mut self, def: &'static TestDef) -> Cow<'static, [MarkerUse]> {
-        let Some(wish) = def.wish() else {
-            return Cow::Borrowed(def.markers);
-        };
         let settings = self.settings;
-        let of_topology = (self.known)
-            .entry(wish)
-            .or_insert_with_key(|wish| markers_of(wish, settings));
-        if of_topology.is_empty() {
-            return Cow::Borrowed(def.markers);
+        let mut all = Cow::Borrowed(def.markers);
+        for wish in def.wishes() {
+            let of_topology = (self.known)
+                .entry(wish)
+                .or_insert_with_key(|wish| markers_of(wish, settings));
+            for marker in of_topology {
+                if !all.iter().any(|own| own.name == marker.name) {
+                    all.to_mut().push(*marker);
+                }
+            }
         }
-        let mut all = def.markers.to_vec();
-        all.extend(
-            (of_topology.iter()).filter(|m| !def.markers.iter().any(|own| own.name == m.name)),
-        );
-        Cow::Owned(all)
+        all
     }
 }
 

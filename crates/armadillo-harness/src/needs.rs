@@ -1,8 +1,27 @@
-//! What a test needs, as a constant: its topology and its kind of lease.
+//! What a test needs: deployments, each with its topology and its kind of lease.
+//!
+//! A fixture says what it needs as a constant, [`Needs`]. [`join`] finds out, at compile time, how many deployments the
+//! arguments of one function need together and which argument uses which; [`Bindings`] is the answer.
 
-use armadillo_orchestrator::topology::str_eq;
+mod binding;
+mod join;
+mod problem;
+#[cfg(test)]
+mod tests;
+
 use armadillo_orchestrator::{StaticTopology, Topology};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use binding::Binding;
+#[doc(hidden)]
+pub use binding::Bindings;
+#[doc(hidden)]
+pub use join::{Argument, Joined, join};
+#[doc(hidden)]
+pub use problem::Text;
+
+/// The most deployments that one test can have.
+pub(crate) const MOST: usize = 8;
 
 /// The kinds of lease: a test's right to use a deployment for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +42,10 @@ impl LeaseMode {
     #[must_use]
     pub const fn is_fresh(self) -> bool {
         matches!(self, Self::Fresh | Self::Unstarted)
+    }
+
+    pub(crate) const fn is(self, other: Self) -> bool {
+        self as u8 == other as u8
     }
 }
 
@@ -46,114 +69,160 @@ pub struct Need {
     pub mode: LeaseMode,
 }
 
-/// What a test needs. Built at compile time from the types of its arguments and its attribute.
+/// One deployment a test needs, as a constant.
+#[derive(Clone, Copy, Debug)]
+pub struct StaticNeed {
+    /// The topology; `None` for whatever a marker names.
+    pub topology: Option<StaticTopology>,
+    /// The kind of lease.
+    pub lease: LeaseMode,
+}
+
+/// One deployment that somebody asks for.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    need: StaticNeed,
+    /// Whether the one who asks is a handle, which names a deployment; everything else is content with any that fits.
+    by_handle: bool,
+    /// Whether its topology was said in an attribute: it is told apart from those of its kind.
+    said: bool,
+}
+
+/// What a fixture or a test needs: a list of deployments, built at compile time.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
-    /// The topology; `None` for a test that needs no deployment.
-    pub topology: Option<StaticTopology>,
-    /// The kind of lease; meaningless without a topology.
-    pub lease: LeaseMode,
-    /// Whether something among the fixtures acts on a deployment without naming one.
-    pub acts: bool,
+    wanted: [Option<Wanted>; MOST],
+    count: usize,
+    bindings: Bindings,
 }
 
 impl Needs {
     /// No deployment.
     pub const NOTHING: Self = Self {
-        topology: None,
-        lease: LeaseMode::Shared,
-        acts: false,
+        wanted: [None; MOST],
+        count: 0,
+        bindings: Bindings::NONE,
     };
 
     /// Whatever deployment the other fixtures, the attribute or a marker name.
-    pub const WHATEVER_THERE_IS: Self = Self {
-        acts: true,
-        ..Self::NOTHING
-    };
+    pub const WHATEVER_THERE_IS: Self = Self::one(None);
 
     /// A shared lease on this topology.
     #[must_use]
     pub const fn of(topology: StaticTopology) -> Self {
-        Self {
-            topology: Some(topology),
-            ..Self::NOTHING
-        }
+        Self::one(Some(topology))
+    }
+
+    const fn one(topology: Option<StaticTopology>) -> Self {
+        let mut needs = Self::NOTHING;
+        needs.wanted[0] = Some(Wanted {
+            need: StaticNeed {
+                topology,
+                lease: LeaseMode::Shared,
+            },
+            by_handle: true,
+            said: false,
+        });
+        needs.count = 1;
+        needs
     }
 
     /// The same with another kind of lease.
     #[must_use]
     pub const fn lease(mut self, lease: LeaseMode) -> Self {
-        self.lease = lease;
+        let mut i = 0;
+        while i < self.count {
+            if let Some(wanted) = &mut self.wanted[i] {
+                wanted.need.lease = lease;
+            }
+            i += 1;
+        }
         self
     }
 
-    /// Both at once: a test has one deployment, so the topologies must agree.
-    ///
-    /// # Errors
-    /// When the two cannot be had together; why.
-    pub const fn and(self, other: Self) -> Result<Self, &'static str> {
-        let lease = match (self.lease, other.lease) {
-            (LeaseMode::Fresh, LeaseMode::Exclusive) | (LeaseMode::Exclusive, LeaseMode::Fresh) => {
-                return Err(
-                    "a test has one deployment: it cannot be both Exclusive<_> and Fresh<_>",
-                );
-            }
-            (LeaseMode::Unstarted, LeaseMode::Exclusive | LeaseMode::Fresh)
-            | (LeaseMode::Exclusive | LeaseMode::Fresh, LeaseMode::Unstarted) => {
-                return Err(
-                    "a test has one deployment: it cannot be Unstarted<_> and also Exclusive<_> or Fresh<_>",
-                );
-            }
-            (LeaseMode::Shared, lease) | (lease, _) => lease,
-        };
-        let topology = match (self.topology, other.topology) {
-            (None, topology) | (topology, None) => topology,
-            (Some(a), Some(b)) => {
-                if !str_eq(a.system, b.system) {
-                    return Err(
-                        "a test has one deployment: its fixtures ask for two different systems",
-                    );
-                }
-                if a.is_any() {
-                    Some(b)
-                } else if b.is_any() || a.same_kind(&b) {
-                    Some(a)
-                } else {
-                    return Err(
-                        "a test has one deployment: its fixtures ask for two different topologies",
-                    );
-                }
-            }
-        };
-        Ok(Self {
-            topology,
-            lease,
-            acts: self.acts || other.acts,
-        })
+    /// How many deployments there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.count
     }
 
-    /// The fixtures' needs with the topology named in the test's attribute.
+    /// One of the deployments.
+    #[must_use]
+    pub const fn get(&self, index: usize) -> Option<StaticNeed> {
+        if index >= self.count {
+            return None;
+        }
+        match self.wanted[index] {
+            Some(wanted) => Some(wanted.need),
+            None => None,
+        }
+    }
+
+    /// All deployments; `N` is [`Self::count`].
+    ///
+    /// # Panics
+    /// When it is not, at compile time.
+    #[must_use]
+    pub const fn list<const N: usize>(&self) -> [StaticNeed; N] {
+        assert!(N == self.count, "a list is as long as what it lists");
+        let nothing = StaticNeed {
+            topology: None,
+            lease: LeaseMode::Shared,
+        };
+        let mut list = [nothing; N];
+        let mut i = 0;
+        while i < N {
+            if let Some(need) = self.get(i) {
+                list[i] = need;
+            }
+            i += 1;
+        }
+        list
+    }
+
+    /// Which of them each fixture uses that this one is made from.
+    pub(crate) const fn bindings(&self) -> Bindings {
+        self.bindings
+    }
+
+    /// Whether one of them is a deployment of a certain system.
+    pub(crate) const fn name_a_system(&self) -> bool {
+        let mut i = 0;
+        while i < self.count {
+            if let Some(StaticNeed {
+                topology: Some(_), ..
+            }) = self.get(i)
+            {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
+    /// The needs with a topology named in the test's attribute: that of the one deployment it fits.
     ///
     /// # Errors
-    /// When no fixture uses or acts on a deployment, or when it is not that topology; why.
+    /// When it fits none, several, or one whose topology is said already; why.
     pub const fn refine(mut self, topology: StaticTopology) -> Result<Self, &'static str> {
-        match self.topology {
-            None if self.acts => {}
-            None => {
-                return Err(
-                    "the test names a topology, but none of its fixtures uses a deployment: take a handle on it, or an \
-                     Orchestrator, as an argument",
-                );
-            }
-            Some(fixtures) => {
-                let same_system = str_eq(fixtures.system, topology.system);
-                if !same_system || !(fixtures.is_any() || fixtures.same_kind(&topology)) {
-                    return Err("the topology in the attribute is not the one its fixtures use");
-                }
+        if self.count == 0 {
+            return Err(
+                "the test names a topology, but none of its fixtures uses a deployment: take a handle on it, or an \
+                 Orchestrator, as an argument",
+            );
+        }
+        match self.only_that_fits(&topology) {
+            Fitting::None => Err("the topology in the attribute is not the one its fixtures use"),
+            Fitting::Said => Err("the topology of that deployment is said already"),
+            Fitting::Several => Err(
+                "the topology in the attribute fits several of the test's deployments: write `#[topology(..)]` in front \
+                 of the argument that it is for",
+            ),
+            Fitting::One(index) => {
+                self.say(index, topology);
+                Ok(self)
             }
         }
-        self.topology = Some(topology);
-        Ok(self)
     }
 
     /// The needs of a whole test. If it is `marked`, a marker may name what it acts on: which markers do is known when tests
@@ -162,7 +231,7 @@ impl Needs {
     /// # Errors
     /// When something acts on a deployment and nothing names one.
     pub const fn of_test(self, marked: bool) -> Result<Self, &'static str> {
-        if self.acts && self.topology.is_none() && !marked {
+        if self.count > 0 && !self.name_a_system() && !marked {
             return Err(
                 "an Orchestrator acts on a deployment, but nothing names one: take a handle on it as another argument, or \
                  name a topology in the attribute",
@@ -170,22 +239,52 @@ impl Needs {
         }
         Ok(self)
     }
+
+    /// The deployment that a topology said in an attribute can be that of.
+    const fn only_that_fits(&self, topology: &StaticTopology) -> Fitting {
+        let mut found = Fitting::None;
+        let mut i = 0;
+        while i < self.count {
+            if let Some(wanted) = &self.wanted[i]
+                && same_kind(&wanted.need.topology, &Some(*topology))
+            {
+                found = match found {
+                    Fitting::None | Fitting::Said if !wanted.said => Fitting::One(i),
+                    Fitting::None => Fitting::Said,
+                    Fitting::One(_) if !wanted.said => Fitting::Several,
+                    found => found,
+                };
+            }
+            i += 1;
+        }
+        found
+    }
+
+    const fn say(&mut self, index: usize, topology: StaticTopology) {
+        if let Some(wanted) = &mut self.wanted[index] {
+            wanted.need.topology = Some(topology);
+            wanted.said = true;
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What a topology said in an attribute fits.
+#[derive(Clone, Copy)]
+enum Fitting {
+    None,
+    /// Only such as have theirs said already.
+    Said,
+    One(usize),
+    Several,
+}
 
-    #[test]
-    fn a_deployment_cannot_be_a_test_s_own_in_two_ways() {
-        let own = [LeaseMode::Exclusive, LeaseMode::Fresh, LeaseMode::Unstarted];
-        for one in own {
-            let of = |lease| Needs::NOTHING.lease(lease);
-            let shared = of(LeaseMode::Shared).and(of(one));
-            assert_eq!(shared.map(|needs| needs.lease), Ok(one));
-            for other in own {
-                assert_eq!(of(one).and(of(other)).is_ok(), one == other);
-            }
+/// Whether both can be one deployment as far as system and shape are concerned.
+const fn same_kind(one: &Option<StaticTopology>, other: &Option<StaticTopology>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            armadillo_orchestrator::topology::str_eq(one.system, other.system)
+                && (one.is_any() || other.is_any() || one.same_kind(other))
         }
+        _ => true,
     }
 }

@@ -1,6 +1,6 @@
 //! The plan: which test needs which complete topology, in which order groups and tests are run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use armadillo_orchestrator::{PlanError, Settings, Topology};
@@ -58,14 +58,34 @@ pub(crate) enum PlanProblem {
     /// A topology makes no sense.
     #[error("{test}: {error}")]
     Topology { test: String, error: PlanError },
+    /// Two of a test's deployments are the same one, and cannot be.
+    #[error(
+        "{test} needs two deployments that come out equal, `{topology}`, and tests of equal topologies share one\n\
+         help: say more of one of them in its `#[topology(..)]`, or take it as `Fresh<_>`"
+    )]
+    SameTwice { test: String, topology: String },
 }
 
-/// The complete topologies and the kinds of lease of a test.
+/// The deployments a test needs: complete topologies and kinds of lease, in the order of its arguments.
 pub(crate) fn needs_of(test: &Test, settings: &Settings) -> Result<Vec<Need>, PlanProblem> {
     let def = test.def;
-    let Some(wish) = def.wish() else {
-        return Ok(Vec::new());
-    };
+    let needs = def.wishes().into_iter().zip(def.needs).map(|(wish, need)| {
+        Ok(Need {
+            topology: complete(test, &wish, settings)?,
+            mode: lease_of(def, need.lease),
+        })
+    });
+    let needs: Vec<Need> = needs.collect::<Result<_, _>>()?;
+    match same_twice(&needs) {
+        None => Ok(needs),
+        Some(topology) => Err(PlanProblem::SameTwice {
+            test: test.name.clone(),
+            topology: topology.to_string(),
+        }),
+    }
+}
+
+fn complete(test: &Test, wish: &Topology, settings: &Settings) -> Result<Topology, PlanProblem> {
     let system = armadillo_orchestrator::system(&wish.system).ok_or_else(|| {
         let known: Vec<&str> = armadillo_orchestrator::systems()
             .iter()
@@ -82,25 +102,29 @@ pub(crate) fn needs_of(test: &Test, settings: &Settings) -> Result<Vec<Need>, Pl
             known,
         }
     })?;
-    let topology = system
-        .complete(&wish, settings)
-        .map_err(|error| PlanProblem::Topology {
-            test: test.name.clone(),
-            error,
-        })?;
-    Ok(vec![Need {
-        topology,
-        mode: lease_of(def),
-    }])
+    let complete = system.complete(wish, settings);
+    complete.map_err(|error| PlanProblem::Topology {
+        test: test.name.clone(),
+        error,
+    })
 }
 
-/// Tests that crash servers, and measurements, want the deployment for themselves.
-fn lease_of(def: &TestDef) -> LeaseMode {
+/// The topology of two needs that would have to be one deployment.
+fn same_twice(needs: &[Need]) -> Option<&Topology> {
+    let mut kept = BTreeSet::new();
+    let mut topologies = (needs.iter())
+        .filter(|need| !need.mode.is_fresh())
+        .map(|need| &need.topology);
+    topologies.find(|topology| !kept.insert(*topology))
+}
+
+/// Tests that crash servers, and measurements, want their deployments for themselves.
+fn lease_of(def: &TestDef, lease: LeaseMode) -> LeaseMode {
     let alone = def
         .markers
         .iter()
         .any(|marker| matches!(marker.name, "crash_test" | "performance"));
-    match def.needs.lease {
+    match lease {
         LeaseMode::Shared if alone => LeaseMode::Exclusive,
         lease => lease,
     }
@@ -215,9 +239,7 @@ mod tests {
     use crate::test_def::MarkerUse;
 
     fn lease(mode: LeaseMode, marker: &'static [MarkerUse]) -> LeaseMode {
-        let mut def = definition("suite", "a_test", 1);
-        def.needs.lease = mode;
-        lease_of(marked(def, marker, None))
+        lease_of(marked(definition("suite", "a_test", 1), marker, None), mode)
     }
 
     #[test]

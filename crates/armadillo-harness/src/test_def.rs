@@ -7,7 +7,7 @@ use armadillo_orchestrator::{StaticTopology, System, Topology};
 
 use crate::checking::CheckPolicy;
 use crate::fixture::Run;
-use crate::needs::Needs;
+use crate::needs::StaticNeed;
 use crate::outcome::Outcome;
 
 /// A marker on a test, with its arguments: `slow`, `rta_suite("auth")`.
@@ -48,8 +48,8 @@ pub struct TestDef {
     pub line: u32,
     /// Its markers.
     pub markers: &'static [MarkerUse],
-    /// What it needs.
-    pub needs: Needs,
+    /// The deployments it needs, in the order of its arguments.
+    pub needs: &'static [StaticNeed],
     /// What it says of checkers: name, and what is done about what that finds.
     pub checkers: &'static [(&'static str, CheckPolicy)],
     /// Its own time limit for the body.
@@ -83,10 +83,18 @@ impl TestDef {
         self.module.split("::").next().unwrap_or(self.module)
     }
 
-    /// The topology it asks for. If its fixtures fit every deployment of a system, or of any system, a marker may say which.
+    /// The topologies it asks for, one for each of [`Self::needs`]. If its fixtures fit every deployment of a system, or of
+    /// any system, a marker may say which. Without one, a deployment of any system has no topology and is left out.
     #[must_use]
-    pub fn wish(&self) -> Option<Topology> {
-        let Some(topology) = self.needs.topology else {
+    pub fn wishes(&self) -> Vec<Topology> {
+        self.needs
+            .iter()
+            .filter_map(|need| self.wish(need))
+            .collect()
+    }
+
+    fn wish(&self, need: &StaticNeed) -> Option<Topology> {
+        let Some(topology) = need.topology else {
             return self.marked_wish();
         };
         let mut wish = topology.to_topology();
@@ -99,11 +107,8 @@ impl TestDef {
         Some(wish)
     }
 
-    /// What a marker asks for, if fixtures act on whatever deployment there is.
+    /// What a marker asks for.
     fn marked_wish(&self) -> Option<Topology> {
-        if !self.needs.acts {
-            return None;
-        }
         armadillo_orchestrator::systems()
             .into_iter()
             .find_map(|system| {

@@ -4,8 +4,10 @@
 //! crate it comes from, and rustc reports what is wrong with it at the place where it is written.
 
 mod fixture;
+mod marks;
 mod parameters;
 mod test;
+mod topology;
 
 use proc_macro::TokenStream;
 
@@ -31,6 +33,14 @@ use proc_macro::TokenStream;
 /// | `types(a = A, b = B)` | one test for each, of a function generic over one type |
 /// | anything else: `cluster(servers = 5, minimal)` | its topology: `cluster().servers(5).minimal().topology()` |
 ///
+/// With several deployments, an argument can have a topology of its own, which makes its deployment one of its own, and can
+/// say on which other argument's deployment it is:
+///
+/// ```ignore
+/// #[armadillo::test]
+/// async fn follows(primary: Fresh<Cluster>, #[topology(cluster(servers = 1))] copy: Fresh<Cluster>, #[on(copy)] db: Database) {}
+/// ```
+///
 /// In a topology each word is said once; only one with several values, such as `option("name", "value")`, may be repeated.
 ///
 /// `#[ignore]` and `#[should_panic]` written as attributes of the function mean the same.
@@ -54,6 +64,8 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `per = "worker"` | one for each process that runs tests |
 /// | `per = "deployment"` | one for each deployment; the type must implement serde's `Serialize` and `Deserialize` |
 /// | `teardown = path` | an async function of `&T` that undoes it; returns `()` or a `Result<(), E>` |
+///
+/// Its arguments may be marked `#[topology(..)]` and `#[on(..)]` as those of a test.
 #[proc_macro_attribute]
 pub fn fixture(options: TokenStream, item: TokenStream) -> TokenStream {
     fixture::expand(options.into(), item.into()).into()

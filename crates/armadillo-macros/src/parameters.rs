@@ -2,18 +2,33 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, Signature, Type};
+use syn::{Error, FnArg, Pat, Signature, Type};
+
+use crate::marks::Marks;
 
 /// The most fixtures a function can take.
 const MOST: usize = 8;
 
 /// The parameters of a function, understood.
 pub(crate) struct Parameters {
-    fixtures: Vec<(Ident, Type)>,
+    fixtures: Vec<Fixture>,
     arguments: Vec<Argument>,
     /// The spans of the parameters marked `#[case]`.
     pub(crate) cases: Vec<Span>,
+}
+
+/// A parameter that is a fixture.
+struct Fixture {
+    /// The variable that it is bound to.
+    variable: Ident,
+    /// What the function calls it.
+    name: String,
+    ty: Type,
+    marks: Marks,
+    /// The indices of the fixtures it is said to be on.
+    on: Vec<usize>,
 }
 
 /// What is passed for a parameter.
@@ -25,59 +40,115 @@ enum Argument {
 }
 
 impl Parameters {
-    /// Reads the parameters of `signature` and takes the marks `#[case]` off them.
+    /// Reads the parameters of `signature` and takes our attributes off them.
     pub(crate) fn take(signature: &mut Signature) -> syn::Result<Self> {
         let mut parameters = Self {
             fixtures: Vec::new(),
             arguments: Vec::new(),
             cases: Vec::new(),
         };
+        let mut wrong: Option<Error> = None;
         for input in &mut signature.inputs {
-            let FnArg::Typed(parameter) = input else {
-                return Err(Error::new_spanned(
-                    input,
-                    "tests and fixtures are free functions: no `self`",
-                ));
+            // The attributes come off all of them even if something is wrong, or rustc would complain about them, too.
+            let Err(error) = parameters.take_one(input) else {
+                continue;
             };
-            let marks = parameter.attrs.len();
-            parameter.attrs.retain(|attr| !attr.path().is_ident("case"));
-            if parameter.attrs.len() < marks {
-                parameters
-                    .arguments
-                    .push(Argument::Case(parameters.cases.len()));
-                parameters.cases.push(parameter.span());
-            } else {
-                parameters.push_fixture(&parameter.ty)?;
+            match &mut wrong {
+                Some(wrong) => wrong.combine(error),
+                None => wrong = Some(error),
             }
         }
-        if let Some((_, ty)) = parameters.fixtures.get(MOST) {
+        if let Some(error) = wrong {
+            return Err(error);
+        }
+        if let Some(Fixture { ty, .. }) = parameters.fixtures.get(MOST) {
             let message = "at most eight fixtures; make one fixture from several others";
             return Err(Error::new_spanned(ty, message));
         }
+        parameters.find_others()?;
         Ok(parameters)
     }
 
-    fn push_fixture(&mut self, ty: &Type) -> syn::Result<()> {
+    fn take_one(&mut self, input: &mut FnArg) -> syn::Result<()> {
+        let FnArg::Typed(parameter) = input else {
+            return Err(Error::new_spanned(
+                input,
+                "tests and fixtures are free functions: no `self`",
+            ));
+        };
+        let marks = Marks::take(&mut parameter.attrs)?;
+        if !marks.case {
+            return self.push_fixture(&parameter.pat, &parameter.ty, marks);
+        }
+        if let Some(span) = marks.span {
+            let message = "an argument marked `#[case]` takes a value, and no deployment";
+            return Err(Error::new(span, message));
+        }
+        self.arguments.push(Argument::Case(self.cases.len()));
+        self.cases.push(parameter.span());
+        Ok(())
+    }
+
+    fn push_fixture(&mut self, pattern: &Pat, ty: &Type, marks: Marks) -> syn::Result<()> {
         let span = ty.span();
         // With the span of the type: rustc reports there what is wrong with it.
-        let name = format_ident!("__fixture_{}", self.fixtures.len(), span = span);
+        let variable = format_ident!("__fixture_{}", self.fixtures.len(), span = span);
         let (ty, argument) = match ty {
             Type::Reference(reference) if reference.mutability.is_some() => {
                 let message = "fixtures are shared: take `&T` or `T`, not `&mut T`";
                 return Err(Error::new_spanned(ty, message));
             }
-            Type::Reference(reference) => {
-                (&*reference.elem, Argument::Reference(name.clone(), span))
-            }
+            Type::Reference(reference) => (
+                &*reference.elem,
+                Argument::Reference(variable.clone(), span),
+            ),
             Type::ImplTrait(_) => {
                 let message = "fixtures are found by type: name it, or write a generic function with `types(..)`";
                 return Err(Error::new_spanned(ty, message));
             }
-            ty => (ty, Argument::Clone(name.clone(), span)),
+            ty => (ty, Argument::Clone(variable.clone(), span)),
         };
-        self.fixtures.push((name, ty.clone()));
+        let name = match pattern {
+            Pat::Ident(pattern) => pattern.ident.unraw().to_string(),
+            _ => "_".to_owned(),
+        };
+        self.fixtures.push(Fixture {
+            variable,
+            name,
+            ty: ty.clone(),
+            marks,
+            on: Vec::new(),
+        });
         self.arguments.push(argument);
         Ok(())
+    }
+
+    /// Finds the arguments that others are said to be on.
+    fn find_others(&mut self) -> syn::Result<()> {
+        for index in 0..self.fixtures.len() {
+            let names = self.fixtures[index].marks.on.iter();
+            let on: syn::Result<Vec<usize>> = names.map(|name| self.other(index, name)).collect();
+            self.fixtures[index].on = on?;
+        }
+        Ok(())
+    }
+
+    fn other(&self, index: usize, name: &Ident) -> syn::Result<usize> {
+        let refuse = |message: String| Err(Error::new(name.span(), message));
+        let wanted = name.unraw().to_string();
+        let mut all = self.fixtures.iter();
+        let Some(other) = all.position(|fixture| fixture.name == wanted) else {
+            return refuse(format!("no argument is called `{wanted}`"));
+        };
+        if other == index {
+            return refuse("an argument is on the deployment of another one".to_owned());
+        }
+        match &self.fixtures[other].marks.on[..] {
+            [] => Ok(other),
+            [first, ..] => refuse(format!(
+                "`{wanted}` is itself on another: write `#[on({first})]`"
+            )),
+        }
     }
 
     /// Whether there is no fixture.
@@ -90,26 +161,39 @@ impl Parameters {
         let types = self
             .fixtures
             .iter()
-            .map(|(_, ty)| quote_spanned!(ty.span()=> ::armadillo::__private::Arc<#ty>));
+            .map(|Fixture { ty, .. }| quote_spanned!(ty.span()=> ::armadillo::__private::Arc<#ty>));
         let first = self.fixtures.first();
-        let span = first.map_or_else(Span::call_site, |(_, ty)| ty.span());
+        let span = first.map_or_else(Span::call_site, |fixture| fixture.ty.span());
         quote_spanned!(span=> (#(#types,)*))
     }
 
     /// What the fixtures need together, each asked at the place of its type.
     pub(crate) fn needs(&self) -> TokenStream {
-        let nothing = quote!(::armadillo::__private::Needs::NOTHING);
-        self.fixtures.iter().fold(nothing, |needs, (_, ty)| {
-            let span = ty.span();
-            let with = quote_spanned!(span=> ::armadillo::__private::needs_with::<#ty>(#needs));
-            possible(&with, span)
-        })
+        if self.no_fixtures() {
+            return quote!(::armadillo::__private::Needs::NOTHING);
+        }
+        let arguments = self.fixtures.iter().map(Fixture::argument);
+        let names = self.fixtures.iter().map(|fixture| &fixture.name);
+        let complaints = self.fixtures.iter().enumerate().map(|(index, fixture)| {
+            let span = fixture.marks.span.unwrap_or_else(|| fixture.ty.span());
+            quote_spanned! {span=>
+                if let ::core::option::Option::Some(why) = __joined.complaint(#index, __NAMES) {
+                    ::core::panic!("{}", why.as_str())
+                }
+            }
+        });
+        quote! {{
+            const __NAMES: &[&str] = &[#(#names),*];
+            let __joined = ::armadillo::__private::join(&[#(#arguments),*]);
+            #(#complaints)*
+            __joined.needs()
+        }}
     }
 
     /// The tuple pattern that binds them.
     pub(crate) fn pattern(&self) -> TokenStream {
-        let names = self.fixtures.iter().map(|(name, _)| name);
-        quote!((#(#names,)*))
+        let variables = self.fixtures.iter().map(|fixture| &fixture.variable);
+        quote!((#(#variables,)*))
     }
 
     /// What is passed to the function; `values` are those of the case.
@@ -128,11 +212,31 @@ impl Parameters {
     }
 }
 
-/// The needs that a constant function found possible, or a compile error at `span` that says why they are not.
-pub(crate) fn possible(needs: &TokenStream, span: Span) -> TokenStream {
+impl Fixture {
+    /// The fixture as one of the arguments that deployments are found for.
+    fn argument(&self) -> TokenStream {
+        let (ty, span) = (&self.ty, self.ty.span());
+        let argument = quote_spanned!(span=> ::armadillo::__private::argument::<#ty>());
+        let mut argument = possible(&argument, span);
+        for topology in &self.marks.topologies {
+            let (builder, span) = (topology.builder(), topology.span());
+            let said = quote_spanned!(span=> #argument.topology(#builder));
+            argument = possible(&said, span);
+        }
+        let on = &self.on;
+        if on.is_empty() {
+            argument
+        } else {
+            quote!(#argument.on(&[#(#on),*]))
+        }
+    }
+}
+
+/// What a constant function found possible, or a compile error at `span` that says why it is not.
+pub(crate) fn possible(what: &TokenStream, span: Span) -> TokenStream {
     quote_spanned! {span=>
-        match #needs {
-            ::core::result::Result::Ok(needs) => needs,
+        match #what {
+            ::core::result::Result::Ok(possible) => possible,
             ::core::result::Result::Err(why) => ::core::panic!("{}", why),
         }
     }

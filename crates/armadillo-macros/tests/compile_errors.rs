@@ -6,18 +6,20 @@ fn wrong_use_is_explained() {
     for wrong in [
         "cases",
         "cycle",
-        "exclusive_with_fresh",
         "fixture_attribute",
         "kept_fixtures",
         "kill_on_shared",
+        "not_a_deployment",
         "not_a_fixture",
         "not_clone",
+        "on",
         "options",
         "said_twice",
         "signature",
         "topology_without_deployment",
         "two_topologies",
         "unknown_topology",
+        "which_deployment",
         "wrong_return",
     ] {
         cases.compile_fail(format!("tests/ui/{wrong}.rs"));

@@ -5,11 +5,10 @@
 mod fake;
 
 use armadillo::harness::inventory;
-use armadillo::harness::needs::{LeaseMode, Needs};
+use armadillo::harness::needs::LeaseMode;
 use armadillo::harness::test_def::TestDef;
-use armadillo::orchestrator::Topology;
 use armadillo::prelude::*;
-use fake::{Cluster, Database, Single, cluster};
+use fake::{Any, Cluster, Database, Queue, Single, cluster, queue, single};
 
 #[armadillo::test]
 fn nothing() {}
@@ -94,48 +93,124 @@ fn whatever_the_attribute_names(_: Orchestrator) {}
 #[armadillo::test(markers(slow))]
 fn whatever_a_marker_names(_: &Orchestrator) {}
 
-fn needs(name: &str) -> Needs {
-    let mut all = inventory::iter::<TestDef>.into_iter();
-    match all.find(|def| def.name() == name) {
-        Some(def) => def.needs,
-        None => panic!("no test {name}"),
-    }
+#[armadillo::test]
+fn of_two_systems(_: Cluster, _: &Queue) {}
+
+#[armadillo::test]
+fn two_new_ones(_: Fresh<Single>, _: Fresh<Single>) {}
+
+#[armadillo::test]
+fn one_alone_and_a_new_one(_: Exclusive<Cluster>, _: Fresh<Cluster>) {}
+
+#[armadillo::test]
+fn on_one_of_two(a: Fresh<Single>, b: Fresh<Single>, #[on(b)] _: &fake::Users, #[on(a)] _: Any) {
+    let _ = (a, b);
 }
 
-fn topology(name: &str) -> Option<Topology> {
-    needs(name).topology.map(|topology| topology.to_topology())
+#[armadillo::test(cluster(servers = 5), queue(servers = 1))]
+fn each_topology_where_it_fits(_: &fake::Users, _: Queue) {}
+
+#[armadillo::test]
+fn a_topology_for_each(
+    #[topology(cluster(servers = 5))] five: Cluster,
+    #[topology(cluster(servers = 3))] three: Cluster,
+    #[topology(single)] _: &fake::Users,
+    #[on(three)] _: Orchestrator,
+) {
+    let _ = (five, three);
+}
+
+struct App;
+
+#[armadillo::fixture]
+fn app(_: Queue, #[topology(cluster(servers = 7))] _: &fake::Users) -> App {
+    App
+}
+
+#[armadillo::test(queue(servers = 9))]
+fn what_the_app_uses(_: Exclusive<Queue>, _: &App) {}
+
+fn needs(name: &str) -> Vec<(String, LeaseMode)> {
+    let mut all = inventory::iter::<TestDef>.into_iter();
+    let Some(def) = all.find(|def| def.name() == name) else {
+        panic!("no test {name}");
+    };
+    let topology = |need: &armadillo::harness::needs::StaticNeed| match need.topology {
+        Some(topology) => topology.to_topology().to_string(),
+        None => "whatever".to_owned(),
+    };
+    let needs = def.needs.iter();
+    needs.map(|need| (topology(need), need.lease)).collect()
+}
+
+fn needed(name: &str) -> String {
+    let needs: Vec<String> = needs(name)
+        .iter()
+        .map(|(topology, lease)| format!("{lease} {topology}"))
+        .collect();
+    needs.join(", ")
 }
 
 #[test]
 fn a_test_without_a_handle_needs_no_deployment() {
-    assert_eq!(topology("nothing"), None);
-    assert_eq!(topology("cases::small"), None);
+    assert_eq!(needed("nothing"), "");
+    assert_eq!(needed("cases::small"), "");
 }
 
 #[test]
 fn fixtures_bring_their_topology_and_the_attribute_refines_it() {
-    let refined = topology("everything").unwrap();
-    assert_eq!(refined.to_string(), "fake cluster(servers = 1)");
-    assert_eq!(needs("everything").lease, LeaseMode::Exclusive);
-    let one = topology("generic::single::one").unwrap();
-    assert_eq!(one.to_string(), "fake single");
-    assert_eq!(needs("generic::single::one").lease, LeaseMode::Shared);
-    let other = topology("generic::cluster::two").unwrap();
-    assert_eq!(other.to_string(), "fake cluster");
+    assert_eq!(needed("everything"), "exclusive fake cluster(servers = 1)");
+    assert_eq!(needed("generic::single::one"), "shared fake single");
+    assert_eq!(needed("generic::cluster::two"), "shared fake cluster");
 }
 
 #[test]
 fn a_topology_in_the_attribute_is_enough_for_an_orchestrator() {
-    let named = topology("whatever_the_attribute_names").unwrap();
-    assert_eq!(named.to_string(), "fake cluster(servers = 3)");
-    assert!(needs("whatever_a_marker_names").acts);
-    assert_eq!(topology("whatever_a_marker_names"), None);
+    assert_eq!(
+        needed("whatever_the_attribute_names"),
+        "shared fake cluster(servers = 3)"
+    );
+    assert_eq!(needed("whatever_a_marker_names"), "shared whatever");
 }
 
 #[test]
 fn what_a_fixture_is_made_from_counts_and_the_strongest_lease_wins() {
-    assert_eq!(topology("with_users").unwrap().shape, "cluster");
-    assert_eq!(needs("with_users").lease, LeaseMode::Fresh);
-    assert_eq!(topology("only_users").unwrap().shape, "cluster");
-    assert_eq!(needs("only_users").lease, LeaseMode::Shared);
+    assert_eq!(needed("with_users"), "fresh fake cluster");
+    assert_eq!(needed("only_users"), "shared fake cluster");
+}
+
+#[test]
+fn several_deployments_are_listed_in_the_order_of_the_arguments() {
+    assert_eq!(
+        needed("of_two_systems"),
+        "shared fake cluster, shared queue cluster"
+    );
+    assert_eq!(
+        needed("two_new_ones"),
+        "fresh fake single, fresh fake single"
+    );
+    assert_eq!(
+        needed("one_alone_and_a_new_one"),
+        "exclusive fake cluster, fresh fake cluster"
+    );
+    assert_eq!(
+        needed("on_one_of_two"),
+        "fresh fake single, fresh fake single"
+    );
+}
+
+#[test]
+fn topologies_are_told_apart() {
+    assert_eq!(
+        needed("each_topology_where_it_fits"),
+        "shared fake cluster(servers = 5), shared queue cluster(servers = 1)"
+    );
+    assert_eq!(
+        needed("a_topology_for_each"),
+        "shared fake cluster(servers = 5), shared fake cluster(servers = 3), shared fake single"
+    );
+    assert_eq!(
+        needed("what_the_app_uses"),
+        "exclusive queue cluster(servers = 9), shared fake cluster(servers = 7)"
+    );
 }

@@ -142,6 +142,37 @@ impl StaticTopology {
         str_eq(self.shape, ANY_SHAPE)
     }
 
+    /// Whether nothing is said but system and shape.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.param_count == 0 && self.option_count == 0 && self.binary_count == 0
+    }
+
+    /// Whether both say the same, in the same order.
+    #[must_use]
+    pub const fn same(&self, other: &Self) -> bool {
+        if !self.same_kind(other)
+            || self.param_count != other.param_count
+            || self.option_count != other.option_count
+            || self.binary_count != other.binary_count
+        {
+            return false;
+        }
+        let mut i = 0;
+        while i < CAPACITY {
+            let (param, other_param) = (self.params[i], other.params[i]);
+            if param.1 != other_param.1
+                || !str_eq(param.0, other_param.0)
+                || !same_pair(self.options[i], other.options[i])
+                || !same_pair(self.binaries[i], other.binaries[i])
+            {
+                return false;
+            }
+            i += 1;
+        }
+        true
+    }
+
     /// The owned form.
     #[must_use]
     pub fn to_topology(&self) -> Topology {
@@ -162,6 +193,10 @@ impl StaticTopology {
                 .collect(),
         }
     }
+}
+
+const fn same_pair(one: (&str, &str), other: (&str, &str)) -> bool {
+    str_eq(one.0, other.0) && str_eq(one.1, other.1)
 }
 
 /// Equality of strings in a constant context.
@@ -275,6 +310,23 @@ mod tests {
             KEPT.to_topology().to_string(),
             "db cluster(gates = 2, servers = 5)"
         );
+    }
+
+    #[test]
+    fn topologies_are_the_same_if_they_say_the_same() {
+        const PLAIN: StaticTopology = StaticTopology::new("db", "cluster");
+        assert!(PLAIN.is_plain() && !FIVE.is_plain());
+        assert!(FIVE.same(&PLAIN.with("servers", 5)));
+        assert!(!FIVE.same(&PLAIN) && !FIVE.same(&PLAIN.with("servers", 3)));
+        let option = |value| PLAIN.with_option("log", value);
+        assert!(option("debug").same(&option("debug")));
+        assert!(!option("debug").same(&option("info")));
+        assert!(
+            !PLAIN
+                .with_binary("server", "a")
+                .same(&PLAIN.with_binary("server", "b"))
+        );
+        assert!(!PLAIN.same(&StaticTopology::new("db", "single")));
     }
 
     #[test]

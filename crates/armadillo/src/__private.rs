@@ -4,16 +4,21 @@ pub use std::sync::Arc;
 
 pub use armadillo_harness::checking::CheckPolicy;
 pub use armadillo_harness::fixture::{
-    Failed, Fixture, Inputs, Run, Scope, TestContext, needs_with,
+    Failed, Fixture, Inputs, Run, Scope, SetUp, TestContext, argument,
 };
 pub use armadillo_harness::inventory;
-pub use armadillo_harness::needs::Needs;
+pub use armadillo_harness::needs::{Needs, StaticNeed, join};
 pub use armadillo_harness::outcome::{Outcome, returned};
 pub use armadillo_harness::test_def::{MarkerUse, ShouldPanic, TestDef};
 
 /// A fixture for an argument of type `T`, as opposed to `&T`: fixtures that are handles can be cloned.
 pub fn by_value<T: Clone>(fixture: &T) -> T {
     fixture.clone()
+}
+
+/// How the fixtures of a test that needs this are set up.
+pub const fn set_up<I: Inputs>(needs: &Needs) -> SetUp<I> {
+    SetUp::new(needs)
 }
 
 /// What a fixture function returned, with any error.

@@ -167,7 +167,7 @@ fn run(name: &str) -> Verdict {
         limits: true,
         phase_limits: PhaseLimits::default(),
         conditions: Conditions::default(),
-        lease: None,
+        leases: Vec::new(),
     };
     execute(def, &assignment, &ProcessFixtures::default(), &NoHooks).verdict
 }
@@ -190,7 +190,7 @@ fn a_plain_test_has_no_options() {
     let text = include_str!("registration.rs");
     let line = usize::try_from(plain.line).unwrap();
     assert_eq!(text.lines().nth(line - 1).unwrap().trim(), "fn plain() {}");
-    assert!(plain.needs.topology.is_none() && plain.markers.is_empty());
+    assert!(plain.needs.is_empty() && plain.markers.is_empty());
     assert_eq!((plain.timeout, plain.retries), (None, None));
     assert_eq!((plain.isolated, plain.ignore), (false, None));
     assert_eq!(plain.should_panic, ShouldPanic::No);

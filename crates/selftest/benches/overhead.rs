@@ -9,7 +9,6 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use armadillo::harness::inventory;
-use armadillo::harness::needs::Needs;
 use armadillo::harness::outcome::Outcome;
 use armadillo::harness::test_def::{ShouldPanic, TestDef};
 
@@ -29,7 +28,7 @@ const NOTHING: TestDef = TestDef {
     file: file!(),
     line: line!(),
     markers: &[],
-    needs: Needs::NOTHING,
+    needs: &[],
     checkers: &[],
     timeout: None,
     retries: None,

@@ -1,7 +1,8 @@
-//! Markers that give a test on any deployment its shape: they agree with its deployment, and with each other. Otherwise a
+//! Markers that give a test on any deployment its shape: they agree with its deployments, and with each other. Otherwise a
 //! test would be selected as what it is not.
 
 use super::Test;
+use crate::needs::StaticNeed;
 
 /// What a marker asks for: a shape of a system's deployments.
 #[derive(Clone, Copy)]
@@ -42,15 +43,27 @@ pub enum ShapeError {
         /// Its place.
         place: String,
     },
-    /// Two markers ask for two.
+    /// Two markers ask for two shapes of one deployment.
     #[error(
-        "the markers `{first}` and `{second}` of the test `{test}` ask for two deployments, and a test has one:\n    {place}\nhelp: leave one of them out"
+        "the markers `{first}` and `{second}` of the test `{test}` ask for two shapes of one deployment:\n    {place}\nhelp: leave one of them out"
     )]
     TwoShapes {
         /// One marker.
         first: String,
         /// The other.
         second: String,
+        /// The test.
+        test: String,
+        /// Its place.
+        place: String,
+    },
+    /// It fits several of its deployments, and one of them has no other shape.
+    #[error(
+        "the marker `{marker}` of the test `{test}` fits several of its deployments:\n    {place}\nhelp: write `#[topology(..)]` in front of the argument that it is for"
+    )]
+    SeveralDeployments {
+        /// The marker.
+        marker: String,
         /// The test.
         test: String,
         /// Its place.
@@ -68,7 +81,7 @@ pub enum ShapeError {
     },
 }
 
-/// Whether the markers of each test fit its deployment.
+/// Whether the markers of each test fit its deployments.
 pub(super) fn check(tests: &[Test]) -> Result<(), ShapeError> {
     let systems = armadillo_orchestrator::systems();
     let shapes_of = |marker: &str| {
@@ -87,12 +100,14 @@ pub(super) fn check(tests: &[Test]) -> Result<(), ShapeError> {
 
 /// `shapes_of` says what a marker asks for, of each system that knows it.
 fn check_one(test: &Test, shapes_of: &dyn Fn(&str) -> Vec<Shape>) -> Result<(), ShapeError> {
-    let mut asked: Option<(&str, Shape)> = None;
+    let needs = test.def.needs;
+    // The marker that gives each deployment its shape.
+    let mut asked: Vec<Option<(&str, Shape)>> = vec![None; needs.len()];
     for marker in test.def.markers {
-        let Some(shape) = fitting(test, marker.name, &shapes_of(marker.name))? else {
+        let Some((index, shape)) = fitting(test, marker.name, &shapes_of(marker.name))? else {
             continue;
         };
-        match asked {
+        match asked[index] {
             Some((first, other)) if !shape.is(other) => {
                 return Err(ShapeError::TwoShapes {
                     first: first.to_owned(),
@@ -101,11 +116,11 @@ fn check_one(test: &Test, shapes_of: &dyn Fn(&str) -> Vec<Shape>) -> Result<(), 
                     place: test.place(),
                 });
             }
-            _ => asked = Some((marker.name, shape)),
+            _ => asked[index] = Some((marker.name, shape)),
         }
     }
-    let needs = &test.def.needs;
-    if needs.acts && needs.topology.is_none() && asked.is_none() {
+    let mut each = needs.iter().zip(&asked);
+    if each.any(|(need, asked)| need.topology.is_none() && asked.is_none()) {
         return Err(ShapeError::NothingToActOn {
             test: test.name.clone(),
             place: test.place(),
@@ -114,32 +129,76 @@ fn check_one(test: &Test, shapes_of: &dyn Fn(&str) -> Vec<Shape>) -> Result<(), 
     Ok(())
 }
 
-/// The one of the shapes a marker asks for that fits the test's deployment; `None` for a marker that is only a label.
-fn fitting(test: &Test, marker: &str, shapes: &[Shape]) -> Result<Option<Shape>, ShapeError> {
+/// The deployment that a marker fits, with the shape that it asks for there; `None` for a marker that is only a label.
+fn fitting(
+    test: &Test,
+    marker: &str,
+    shapes: &[Shape],
+) -> Result<Option<(usize, Shape)>, ShapeError> {
     let Some(first) = shapes.first() else {
         return Ok(None);
     };
-    let Some(topology) = test.def.needs.topology else {
-        if test.def.needs.acts {
-            return Ok(Some(*first));
-        }
-        return Err(ShapeError::NoDeployment {
-            marker: marker.to_owned(),
-            test: test.name.clone(),
-            place: test.place(),
-        });
-    };
-    let of_system = shapes.iter().find(|shape| shape.system == topology.system);
-    match of_system {
-        Some(shape) if topology.is_any() || shape.name == topology.shape => Ok(Some(*shape)),
-        _ => Err(ShapeError::OtherDeployment {
-            marker: marker.to_owned(),
-            asked: of_system.unwrap_or(first).written(),
-            has: topology.to_topology().to_string(),
-            test: test.name.clone(),
-            place: test.place(),
+    let needs = test.def.needs;
+    let all = needs.iter().enumerate();
+    let fits: Vec<(usize, Shape)> = all
+        .filter_map(|(index, need)| Some((index, fitting_one(need, shapes)?)))
+        .collect();
+    let (test, place, marker) = (test.name.clone(), test.place(), marker.to_owned());
+    match fits[..] {
+        [] if needs.is_empty() => Err(ShapeError::NoDeployment {
+            marker,
+            test,
+            place,
         }),
+        [] => Err(ShapeError::OtherDeployment {
+            marker,
+            asked: asked(needs, shapes).unwrap_or(*first).written(),
+            has: written(needs),
+            test,
+            place,
+        }),
+        [_, _, ..] if fits.iter().any(|(index, _)| is_open(&needs[*index])) => {
+            Err(ShapeError::SeveralDeployments {
+                marker,
+                test,
+                place,
+            })
+        }
+        [fit, ..] => Ok(Some(fit)),
     }
+}
+
+/// The one of the shapes a marker asks for that fits this deployment.
+fn fitting_one(need: &StaticNeed, shapes: &[Shape]) -> Option<Shape> {
+    let Some(topology) = need.topology else {
+        return shapes.first().copied();
+    };
+    let mut shapes = shapes.iter().copied();
+    shapes.find(|shape| {
+        shape.system == topology.system && (topology.is_any() || shape.name == topology.shape)
+    })
+}
+
+/// Whether a marker decides which shape it has.
+fn is_open(need: &StaticNeed) -> bool {
+    need.topology.is_none_or(|topology| topology.is_any())
+}
+
+/// The one of the shapes a marker asks for that is of a system the test uses.
+fn asked(needs: &[StaticNeed], shapes: &[Shape]) -> Option<Shape> {
+    let systems: Vec<&str> = (needs.iter())
+        .filter_map(|need| Some(need.topology?.system))
+        .collect();
+    let mut shapes = shapes.iter().copied();
+    shapes.find(|shape| systems.contains(&shape.system))
+}
+
+fn written(needs: &[StaticNeed]) -> String {
+    let topologies = needs.iter().filter_map(|need| need.topology);
+    let written: Vec<String> = topologies
+        .map(|topology| topology.to_topology().to_string())
+        .collect();
+    written.join("` and `")
 }
 
 impl Shape {
@@ -159,13 +218,24 @@ mod tests {
 
     use super::*;
     use crate::collect::tests::definition;
-    use crate::needs::Needs;
+    use crate::needs::LeaseMode;
     use crate::test_def::MarkerUse;
 
-    const ANY: Needs = Needs::of(StaticTopology::new("db", ANY_SHAPE));
-    const SINGLE: Needs = Needs::of(StaticTopology::new("db", "single"));
-    const CLUSTER: Needs = Needs::of(StaticTopology::new("db", "cluster").with("servers", 3));
-    const OTHER: Needs = Needs::of(StaticTopology::new("queue", "cluster"));
+    const fn on(topology: StaticTopology) -> StaticNeed {
+        StaticNeed {
+            topology: Some(topology),
+            lease: LeaseMode::Shared,
+        }
+    }
+
+    const ANY: StaticNeed = on(StaticTopology::new("db", ANY_SHAPE));
+    const SINGLE: StaticNeed = on(StaticTopology::new("db", "single"));
+    const CLUSTER: StaticNeed = on(StaticTopology::new("db", "cluster").with("servers", 3));
+    const OTHER: StaticNeed = on(StaticTopology::new("queue", "cluster"));
+    const WHATEVER: StaticNeed = StaticNeed {
+        topology: None,
+        lease: LeaseMode::Shared,
+    };
 
     fn shapes_of(marker: &str) -> Vec<Shape> {
         let name = match marker {
@@ -176,9 +246,9 @@ mod tests {
         vec![Shape { system: "db", name }]
     }
 
-    fn checked(needs: Needs, markers: &[&'static str]) -> Result<(), ShapeError> {
+    fn checked(needs: &[StaticNeed], markers: &[&'static str]) -> Result<(), ShapeError> {
         let mut def = definition("suite::a", "b", 8);
-        def.needs = needs;
+        def.needs = needs.to_vec().leak();
         let uses = markers.iter().map(|name| MarkerUse { name, args: &[] });
         def.markers = uses.collect::<Vec<_>>().leak();
         let def = Box::leak(Box::new(def));
@@ -190,21 +260,25 @@ mod tests {
         check_one(&test, &shapes_of)
     }
 
-    fn refused(needs: Needs, markers: &[&'static str]) -> String {
+    fn refused(needs: &[StaticNeed], markers: &[&'static str]) -> String {
         checked(needs, markers).unwrap_err().to_string()
     }
 
     #[test]
     fn a_marker_that_agrees_is_no_mistake() {
         for (needs, markers) in [
-            (ANY, &["db_cluster", "slow"][..]),
-            (ANY, &["db_single", "db_single"]),
-            (ANY, &["slow"]),
-            (SINGLE, &["db_single"]),
-            (CLUSTER, &["slow", "db_cluster"]),
-            (OTHER, &["slow"]),
-            (Needs::NOTHING, &["slow"]),
-            (Needs::WHATEVER_THERE_IS, &["slow", "db_cluster"]),
+            (&[ANY][..], &["db_cluster", "slow"][..]),
+            (&[ANY], &["db_single", "db_single"]),
+            (&[ANY], &["slow"]),
+            (&[SINGLE], &["db_single"]),
+            (&[CLUSTER], &["slow", "db_cluster"]),
+            (&[OTHER], &["slow"]),
+            (&[], &["slow"]),
+            (&[WHATEVER], &["slow", "db_cluster"]),
+            (&[OTHER, ANY], &["db_single"]),
+            (&[CLUSTER, SINGLE], &["db_single", "db_cluster"]),
+            (&[CLUSTER, CLUSTER], &["db_cluster"]),
+            (&[ANY, ANY], &["slow"]),
         ] {
             assert_eq!(checked(needs, markers), Ok(()), "{needs:?} {markers:?}");
         }
@@ -212,29 +286,50 @@ mod tests {
 
     #[test]
     fn a_marker_of_another_deployment_is_refused() {
-        insta::assert_snapshot!(refused(SINGLE, &["slow", "db_cluster"]), @r"
+        insta::assert_snapshot!(refused(&[SINGLE], &["slow", "db_cluster"]), @r"
         the marker `db_cluster` of the test `a::b` asks for `db cluster`, and its fixtures or its attribute for `db single`:
             tests/suite/main.rs:8
         help: leave the marker out; a test has the markers of its deployment without saying so
         ");
-        assert!(refused(CLUSTER, &["db_single"]).contains("for `db cluster(servers = 3)`"));
-        assert!(refused(OTHER, &["db_cluster"]).contains("for `queue cluster`"));
+        assert!(refused(&[CLUSTER], &["db_single"]).contains("for `db cluster(servers = 3)`"));
+        assert!(refused(&[OTHER], &["db_cluster"]).contains("for `queue cluster`"));
     }
 
     #[test]
     fn two_markers_that_contradict_each_other_are_refused() {
-        insta::assert_snapshot!(refused(ANY, &["db_cluster", "slow", "db_single"]), @r"
-        the markers `db_cluster` and `db_single` of the test `a::b` ask for two deployments, and a test has one:
+        insta::assert_snapshot!(refused(&[ANY], &["db_cluster", "slow", "db_single"]), @r"
+        the markers `db_cluster` and `db_single` of the test `a::b` ask for two shapes of one deployment:
             tests/suite/main.rs:8
         help: leave one of them out
         ");
-        let whatever = refused(Needs::WHATEVER_THERE_IS, &["db_single", "db_cluster"]);
+        let whatever = refused(&[WHATEVER], &["db_single", "db_cluster"]);
         assert!(whatever.starts_with("the markers `db_single` and `db_cluster`"));
     }
 
     #[test]
+    fn a_marker_shapes_one_deployment() {
+        insta::assert_snapshot!(refused(&[ANY, ANY], &["db_cluster"]), @r"
+        the marker `db_cluster` of the test `a::b` fits several of its deployments:
+            tests/suite/main.rs:8
+        help: write `#[topology(..)]` in front of the argument that it is for
+        ");
+        assert!(refused(&[CLUSTER, ANY], &["db_cluster"]).contains("fits several"));
+        assert!(checked(&[CLUSTER, ANY], &["db_single"]).is_ok());
+        let other = refused(&[OTHER, SINGLE], &["db_cluster"]);
+        assert!(
+            other.contains("for `queue cluster` and `db single`"),
+            "{other}"
+        );
+        let twice = refused(&[OTHER, ANY], &["db_single", "db_cluster"]);
+        assert!(
+            twice.starts_with("the markers `db_single` and `db_cluster`"),
+            "{twice}"
+        );
+    }
+
+    #[test]
     fn a_marker_without_a_deployment_is_refused() {
-        insta::assert_snapshot!(refused(Needs::NOTHING, &["db_single"]), @r"
+        insta::assert_snapshot!(refused(&[], &["db_single"]), @r"
         the marker `db_single` of the test `a::b` says on which deployment it runs, and it has none:
             tests/suite/main.rs:8
         help: leave the marker out, or take a fixture that uses a deployment
@@ -243,7 +338,7 @@ mod tests {
 
     #[test]
     fn what_acts_on_a_deployment_has_one() {
-        insta::assert_snapshot!(refused(Needs::WHATEVER_THERE_IS, &["slow"]), @r"
+        insta::assert_snapshot!(refused(&[WHATEVER], &["slow"]), @r"
         the test `a::b` acts on a deployment, and nothing names one, no marker either:
             tests/suite/main.rs:8
         help: take a handle on it as another argument, or name a topology in the attribute

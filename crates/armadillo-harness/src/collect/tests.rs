@@ -5,7 +5,6 @@ use armadillo_orchestrator::Settings;
 use super::{CollectError, Test, from_definitions};
 use crate::fixture::Run;
 use crate::markers::Markers;
-use crate::needs::Needs;
 use crate::outcome::Outcome;
 use crate::test_def::{MarkerUse, ShouldPanic, TestDef};
 
@@ -24,7 +23,7 @@ pub(crate) fn definition(module: &'static str, function: &'static str, line: u32
         file: "tests/suite/main.rs",
         line,
         markers: &[],
-        needs: Needs::NOTHING,
+        needs: &[],
         checkers: &[],
         timeout: None,
         retries: None,

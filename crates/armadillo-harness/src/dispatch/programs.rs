@@ -120,9 +120,11 @@ fn of_other_deployments(tests: &mut Vec<Needing>, options: &Options) -> Vec<(Tes
         return Vec::new();
     }
     let reason = |(test, needs): &Needing| {
-        let (wish, topology) = (test.def.wish()?, &needs.first()?.topology);
-        let system = armadillo_orchestrator::system(&topology.system)?;
-        system.ignored(&wish, topology, &options.settings)
+        let wishes = test.def.wishes();
+        wishes.iter().zip(needs).find_map(|(wish, need)| {
+            let system = armadillo_orchestrator::system(&need.topology.system)?;
+            system.ignored(wish, &need.topology, &options.settings)
+        })
     };
     let mut ignored = Vec::new();
     tests.retain(|needing| match reason(needing) {

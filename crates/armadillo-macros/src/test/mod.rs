@@ -4,9 +4,8 @@ mod cases;
 mod checkers;
 mod duration;
 mod markers;
-mod options;
+pub(crate) mod options;
 mod standard;
-mod topology;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -99,7 +98,13 @@ fn registration(
         .zip(variant.ty)
         .map(|(parameter, ty)| quote!(type #parameter = #ty;));
     let markers = options.markers.iter().map(markers::Marker::tokens);
-    let needs = needs(options, parameters);
+    let needed = !parameters.no_fixtures() || !options.topologies.is_empty();
+    let constants = needed.then(|| constants(options, parameters));
+    let list = if needed {
+        quote!(&__DEPLOYMENTS)
+    } else {
+        quote!(&[])
+    };
     let checkers = options.checkers.iter().flat_map(|said| &said.value);
     let checkers = checkers.map(checkers::Policy::tokens);
     let timeout = optional(options.timeout.as_ref().map(|timeout| {
@@ -124,6 +129,7 @@ fn registration(
     quote! {
         const _: () = {
             #alias
+            #constants
             ::armadillo::__private::inventory::submit! {
                 ::armadillo::__private::TestDef {
                     package: ::core::env!("CARGO_PKG_NAME"),
@@ -134,7 +140,7 @@ fn registration(
                     file: ::core::file!(),
                     line: #line,
                     markers: &[#(#markers),*],
-                    needs: #needs,
+                    needs: #list,
                     checkers: &[#(#checkers),*],
                     timeout: #timeout,
                     retries: #retries,
@@ -155,18 +161,30 @@ fn optional(tokens: Option<TokenStream>) -> TokenStream {
     }
 }
 
+/// The needs, evaluated once; what is kept of them for the time of the run is no longer than it must be. The fixtures are
+/// asked for here, and not again where they are set up, so that what is wrong with one is said once.
+fn constants(options: &Options, parameters: &Parameters) -> TokenStream {
+    let (needs, inputs) = (needs(options, parameters), parameters.inputs());
+    let private = quote!(::armadillo::__private);
+    quote! {
+        const __NEEDS: (#private::Needs, #private::SetUp<#inputs>) = {
+            let needs = #needs;
+            (needs, #private::set_up::<#inputs>(&needs))
+        };
+        const __DEPLOYMENTS: [#private::StaticNeed; __NEEDS.0.count()] = __NEEDS.0.list();
+        const __SET_UP: #private::SetUp<#inputs> = __NEEDS.1;
+    }
+}
+
+/// What the test needs, with the topologies of its attribute.
 fn needs(options: &Options, parameters: &Parameters) -> TokenStream {
-    let needs = parameters.needs();
-    let needs = match &options.topology {
-        None => needs,
-        Some(topology) => {
-            let builder = topology.builder();
-            let span = topology.span();
-            let refined =
-                quote_spanned!(span=> ::armadillo::__private::Needs::refine(#needs, #builder));
-            possible(&refined, span)
-        }
-    };
+    let mut needs = parameters.needs();
+    for topology in &options.topologies {
+        let (builder, span) = (topology.builder(), topology.span());
+        let refined =
+            quote_spanned!(span=> ::armadillo::__private::Needs::refine(#needs, #builder));
+        needs = possible(&refined, span);
+    }
     let marked = !options.markers.is_empty();
     let whole = quote!(::armadillo::__private::Needs::of_test(#needs, #marked));
     possible(&whole, Span::call_site())
@@ -184,9 +202,9 @@ fn run(
     let turbofish = type_parameter.map(|parameter| quote!(::<#parameter>));
     let arguments = parameters.arguments(variant.values);
     let fixtures = (!parameters.no_fixtures()).then(|| {
-        let (inputs, pattern) = (parameters.inputs(), parameters.pattern());
+        let pattern = parameters.pattern();
         quote! {
-            let #pattern = match run.fixtures::<#inputs>() {
+            let #pattern = match run.set_up(&__SET_UP) {
                 ::core::result::Result::Ok(fixtures) => fixtures,
                 ::core::result::Result::Err(outcome) => return outcome,
             };

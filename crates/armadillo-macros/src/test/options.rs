@@ -10,8 +10,8 @@ use super::cases::{Case, TypeCase};
 use super::checkers::Policy;
 use super::markers::Marker;
 use super::standard::Standard;
-use super::topology::Topology;
 use super::{duration, markers};
+use crate::topology::Topology;
 
 /// Every option there is, with how it is written.
 const OPTIONS: [(&str, &str); 9] = [
@@ -46,7 +46,7 @@ pub(super) struct Options {
     pub(super) checkers: Option<Said<Vec<Policy>>>,
     pub(super) cases: Option<Said<Vec<Case>>>,
     pub(super) types: Option<Said<Vec<TypeCase>>>,
-    pub(super) topology: Option<Topology>,
+    pub(super) topologies: Vec<Topology>,
     markers_said: bool,
 }
 
@@ -135,12 +135,7 @@ impl Options {
             _ if input.peek(Token![=]) => Err(unknown(&path, &name)),
             _ if similar(&name).is_some() => Err(unknown(&path, &name)),
             _ => {
-                let topology = Topology::parse(path, input)?;
-                if self.topology.is_some() {
-                    let message = "a test has one deployment, so it can name one topology only";
-                    return Err(Error::new(span, message));
-                }
-                self.topology = Some(topology);
+                self.topologies.push(Topology::parse(path, input)?);
                 Ok(())
             }
         }
@@ -155,7 +150,7 @@ fn put<T>(place: &mut Option<Said<T>>, name: &str, span: Span, value: T) -> syn:
 }
 
 /// The error that an option that is said once at most was said again.
-pub(super) fn twice(name: &str, span: Span) -> Error {
+pub(crate) fn twice(name: &str, span: Span) -> Error {
     Error::new(span, format!("`{name}` is said twice"))
 }
 

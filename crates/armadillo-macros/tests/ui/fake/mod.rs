@@ -1,4 +1,4 @@
-//! A system that exists for the compiler only.
+//! Two systems that exist for the compiler only.
 #![allow(dead_code, unreachable_pub, reason = "each file uses a part of it")]
 
 use armadillo::harness::needs::Needs;
@@ -6,7 +6,7 @@ use armadillo::orchestrator::StaticTopology;
 use armadillo::prelude::*;
 
 macro_rules! handle {
-    ($Handle:ident, $shape:literal) => {
+    ($Handle:ident, $system:literal, $shape:literal) => {
         #[derive(Clone)]
         pub struct $Handle(Orchestrator);
 
@@ -18,7 +18,7 @@ macro_rules! handle {
 
         impl Fixture for $Handle {
             type From = ();
-            const NEEDS: Needs = Needs::of(StaticTopology::new("fake", $shape));
+            const NEEDS: Needs = Needs::of(StaticTopology::new($system, $shape));
             const SCOPE: Scope<Self> = Scope::handle();
 
             async fn setup(cx: &TestContext, (): ()) -> Result<Self, Failed> {
@@ -34,8 +34,10 @@ macro_rules! handle {
     };
 }
 
-handle!(Cluster, "cluster");
-handle!(Single, "single");
+handle!(Cluster, "fake", "cluster");
+handle!(Single, "fake", "single");
+handle!(Any, "fake", "any");
+handle!(Queue, "queue", "cluster");
 
 pub struct ClusterTopology(StaticTopology);
 
@@ -59,6 +61,25 @@ impl ClusterTopology {
 
     pub const fn topology(self) -> StaticTopology {
         self.0
+    }
+}
+
+pub const fn single() -> ClusterTopology {
+    ClusterTopology(StaticTopology::new("fake", "single"))
+}
+
+pub const fn queue() -> ClusterTopology {
+    ClusterTopology(StaticTopology::new("queue", "cluster"))
+}
+
+/// A fixture that fits every deployment of its system.
+pub struct Users;
+
+impl Fixture for Users {
+    type From = (std::sync::Arc<Any>,);
+
+    async fn setup(_: &TestContext, _: Self::From) -> Result<Self, Failed> {
+        Ok(Self)
     }
 }
 

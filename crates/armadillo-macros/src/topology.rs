@@ -1,4 +1,4 @@
-//! `cluster(servers = 5, minimal)`: a topology builder found by name.
+//! `cluster(servers = 5, minimal)`: a topology builder found by name, in the attribute of a test or of an argument.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -8,10 +8,10 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, Path, Token, parenthesized};
 
-use super::options::twice;
+use crate::test::options::twice;
 
 /// A builder and what is set on it.
-pub(super) struct Topology {
+pub(crate) struct Topology {
     builder: Path,
     settings: Vec<Setting>,
 }
@@ -24,7 +24,7 @@ struct Setting {
 
 impl Topology {
     /// Reads what follows the builder's name.
-    pub(super) fn parse(builder: Path, input: ParseStream<'_>) -> syn::Result<Self> {
+    pub(crate) fn parse(builder: Path, input: ParseStream<'_>) -> syn::Result<Self> {
         let mut settings = Vec::new();
         if input.peek(syn::token::Paren) {
             let content;
@@ -36,12 +36,27 @@ impl Topology {
         Ok(Self { builder, settings })
     }
 
-    pub(super) fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         self.builder.span()
     }
 
+    /// Reads what is in the parentheses of an attribute: topologies with commas between them.
+    pub(crate) fn parse_all(input: ParseStream<'_>) -> syn::Result<Vec<Self>> {
+        let parse_one = |input: ParseStream<'_>| {
+            let builder = input.call(Path::parse_mod_style).map_err(|error| {
+                syn::Error::new(
+                    error.span(),
+                    "a topology is expected: `cluster(servers = 5)`",
+                )
+            })?;
+            Self::parse(builder, input)
+        };
+        let all = Punctuated::<Self, Token![,]>::parse_terminated_with(input, parse_one)?;
+        Ok(all.into_iter().collect())
+    }
+
     /// The calls that build it, each at the place of its word, so that rustc reports there what does not exist.
-    pub(super) fn builder(&self) -> TokenStream {
+    pub(crate) fn builder(&self) -> TokenStream {
         let builder = &self.builder;
         let settings = self.settings.iter().map(|Setting { name, values }| {
             let arguments = quote!(#(#values),*);
