@@ -4,6 +4,7 @@
 //! arguments of one function need together and which argument uses which; [`Bindings`] is the answer.
 
 mod binding;
+mod fit;
 mod join;
 mod problem;
 #[cfg(test)]

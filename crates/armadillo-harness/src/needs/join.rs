@@ -7,8 +7,9 @@
 use armadillo_orchestrator::StaticTopology;
 
 use super::binding::Bindings;
+use super::fit::{Rank, fits, is_unclear};
 use super::problem::{Problem, Text};
-use super::{Fitting, LeaseMode, MOST, Needs, Wanted, same_kind};
+use super::{Fitting, LeaseMode, MOST, Needs, Wanted};
 
 /// An argument of a test or of a fixture.
 #[derive(Clone, Copy)]
@@ -80,17 +81,14 @@ impl Joined {
         }
     }
 
-    /// [`Self::needs`], or what is wrong, where nobody knows the arguments' names.
-    pub(crate) const fn or_complaint(&self) -> Result<Needs, Text> {
+    /// What is wrong, where nobody knows the arguments' names.
+    pub(crate) const fn any_complaint(&self) -> Option<Text> {
         const NAMES: [&str; 8] = [
             "input 1", "input 2", "input 3", "input 4", "input 5", "input 6", "input 7", "input 8",
         ];
         match self.problem {
-            Some((at, _)) => match self.complaint(at, &NAMES) {
-                Some(text) => Err(text),
-                None => Ok(self.needs),
-            },
-            None => Ok(self.needs),
+            Some((at, _)) => self.complaint(at, &NAMES),
+            None => None,
         }
     }
 }
@@ -116,47 +114,6 @@ pub const fn join(arguments: &[Argument]) -> Joined {
     }
 }
 
-/// How much a request leaves to choose; the least first.
-struct Rank;
-
-impl Rank {
-    const NEW: u8 = 0;
-    const SAID: u8 = 1;
-    const HANDLE: u8 = 2;
-    const WHATEVER: u8 = 9;
-    /// Those that an attribute `on` says something of: when the others have been chosen.
-    const ON: u8 = 10;
-    const COUNT: u8 = 11;
-
-    const fn of(argument: &Argument, wanted: &Wanted) -> u8 {
-        if !argument.on.is_empty() {
-            return Self::ON;
-        }
-        if wanted.by_handle && wanted.need.lease.is_fresh() {
-            return Self::NEW;
-        }
-        if wanted.said {
-            return Self::SAID;
-        }
-        let Some(topology) = &wanted.need.topology else {
-            return Self::WHATEVER;
-        };
-        if wanted.by_handle && !topology.is_any() {
-            return Self::HANDLE;
-        }
-        let lease = match wanted.need.lease {
-            LeaseMode::Shared => 2,
-            LeaseMode::Exclusive => 1,
-            _ => 0,
-        };
-        if topology.is_any() {
-            6 + lease
-        } else {
-            3 + lease
-        }
-    }
-}
-
 /// A deployment that has been found to be needed.
 #[derive(Clone, Copy)]
 struct Slot {
@@ -179,7 +136,8 @@ impl Joining {
         while at < arguments.len() {
             let mut request = 0;
             while let Some(wanted) = arguments[at].wanted(request) {
-                if Rank::of(&arguments[at], wanted) == rank && self.problem.is_none() {
+                if Rank::of(wanted, !arguments[at].on.is_empty()) == rank && self.problem.is_none()
+                {
                     match self.choice(at, arguments[at].on, wanted, rank) {
                         Ok(Some(slot)) => self.attach(at, request, slot, wanted),
                         Ok(None) => self.bring(at, request, wanted),
@@ -300,7 +258,7 @@ impl Joining {
                 (old.is_any() && !new.is_any()) || (old.is_plain() && !new.is_plain())
             }
         };
-        if says_more {
+        if says_more && !slot.wanted.said {
             slot.wanted.need.topology = wanted.need.topology;
         }
         if slot.wanted.need.lease.is(LeaseMode::Shared) {
@@ -366,34 +324,5 @@ impl Joining {
         }
         needs.bindings = bindings;
         needs
-    }
-}
-
-/// Whether what is asked for can be this deployment.
-const fn fits(slot: &Wanted, asked: &Wanted) -> bool {
-    let lease = match asked.need.lease {
-        LeaseMode::Shared => true,
-        LeaseMode::Exclusive => !slot.need.lease.is_fresh(),
-        lease => slot.need.lease.is(lease),
-    };
-    lease && same_kind(&slot.need.topology, &asked.need.topology) && agree(slot, asked)
-}
-
-/// Whether what both say of the topology agrees. Where an attribute has said it, only its equal is the same.
-const fn agree(slot: &Wanted, asked: &Wanted) -> bool {
-    match (&slot.need.topology, &asked.need.topology) {
-        (Some(one), Some(other)) if asked.said => slot.said && one.same(other),
-        (Some(one), Some(other)) => one.is_plain() || other.is_plain() || one.same(other),
-        _ => !asked.said,
-    }
-}
-
-/// Whether a handle may mean this deployment, and may as well mean another: this one is somebody's own.
-const fn is_unclear(slot: &Wanted, asked: &Wanted, rank: u8) -> bool {
-    let same_lease = slot.need.lease.is(asked.need.lease);
-    match rank {
-        Rank::SAID => asked.by_handle && !same_lease,
-        Rank::HANDLE => slot.said || !same_lease,
-        _ => false,
     }
 }

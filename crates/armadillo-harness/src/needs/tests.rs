@@ -211,6 +211,46 @@ fn what_fits_two_deployments_says_which() {
     );
 }
 
+/// Each argument's deployment, whatever the order of the arguments.
+#[test]
+fn the_order_of_the_arguments_decides_nothing() {
+    let all = [
+        made_from(&[ANY]),
+        made_from(&[QUEUE]),
+        exclusive(QUEUE),
+        made_from(&[fresh(SINGLE)]),
+        fresh(SINGLE),
+        made_from(&[SINGLE, exclusive(QUEUE)]),
+    ];
+    let used = |order: &[usize]| -> Vec<Vec<String>> {
+        let needs: Vec<Needs> = order.iter().map(|index| all[*index]).collect();
+        let joined = joined(&needs);
+        assert_eq!(joined.problem, None, "{order:?}");
+        let name = |number| {
+            let need = joined.needs().get(number).unwrap();
+            format!("{} {}", need.topology.unwrap().to_topology(), need.lease)
+        };
+        let of = |index: usize| {
+            let at = order.iter().position(|other| *other == index).unwrap();
+            let binding = joined.needs().bindings().of(at);
+            binding.numbers().map(name).collect()
+        };
+        (0..all.len()).map(of).collect()
+    };
+    let expected = used(&[0, 1, 2, 3, 4, 5]);
+    assert_eq!(expected[5], ["db single fresh", "queue cluster exclusive"]);
+    let mut order = [0, 1, 2, 3, 4, 5];
+    for _ in 0..6 {
+        for at in 1..6 {
+            order.swap(0, at);
+            assert_eq!(used(&order), expected, "{order:?}");
+            let reversed: Vec<usize> = order.iter().rev().copied().collect();
+            assert_eq!(used(&reversed), expected, "{reversed:?}");
+        }
+        order.rotate_left(1);
+    }
+}
+
 #[test]
 fn on_holds_for_what_fits_and_leaves_the_rest() {
     let app = made_from(&[QUEUE, ANY]);
@@ -295,6 +335,29 @@ fn a_topology_that_is_said_tells_a_deployment_apart() {
     assert_eq!(
         refused(mirror),
         Some("the argument uses several deployments of this kind")
+    );
+}
+
+#[test]
+fn what_an_attribute_says_counts_before_what_a_handle_says() {
+    const ONE: Needs = Needs::of(StaticTopology::new("db", "cluster").with("servers", 1));
+    const TWO: Needs = Needs::of(StaticTopology::new("db", "cluster").with("servers", 2));
+    let users = Argument::new(made_from(&[ONE]));
+    assert_eq!(
+        found_of(&[said(ONE, 3), users]),
+        "db cluster(servers = 3) shared; [0] [0]"
+    );
+    let plain = Argument::new(fresh(ONE))
+        .topology(StaticTopology::new("db", "cluster"))
+        .unwrap();
+    assert_eq!(found_of(&[plain, users]), "db cluster fresh; [0] [0]");
+    assert_eq!(
+        found(&[ONE, TWO]),
+        "db cluster(servers = 1) shared, db cluster(servers = 2) shared; [0] [1]"
+    );
+    assert_eq!(
+        found(&[CLUSTER, TWO]),
+        "db cluster(servers = 2) shared; [0] [0]"
     );
 }
 
