@@ -18,7 +18,7 @@ impl Rank {
         if is_on {
             return Self::ON;
         }
-        if wanted.by_handle && wanted.need.lease.is_new() {
+        if wanted.by_handle && wanted.need.lease.is_fresh() {
             return Self::NEW;
         }
         if wanted.said {
@@ -47,7 +47,7 @@ impl Rank {
 pub(super) const fn fits(slot: &Wanted, asked: &Wanted) -> bool {
     let lease = match asked.need.lease {
         LeaseMode::Shared => true,
-        LeaseMode::Exclusive => !slot.need.lease.is_new(),
+        LeaseMode::Exclusive => !slot.need.lease.is_fresh(),
         lease => slot.need.lease.is(lease),
     };
     lease && same_kind(&slot.need.topology, &asked.need.topology) && agree(slot, asked)
