@@ -261,4 +261,28 @@ mod tests {
         assert_eq!(lease(LeaseMode::Shared, LABEL), LeaseMode::Shared);
         assert_eq!(lease(LeaseMode::Fresh, CRASH), LeaseMode::Fresh);
     }
+
+    #[test]
+    fn two_deployments_that_come_out_equal_are_one_unless_they_are_new() {
+        let topology =
+            |shape| armadillo_orchestrator::StaticTopology::new("db", shape).to_topology();
+        let needs = |modes: [LeaseMode; 2], shapes: [&'static str; 2]| {
+            let each = modes.into_iter().zip(shapes);
+            each.map(|(mode, shape)| Need {
+                topology: topology(shape),
+                mode,
+            })
+            .collect::<Vec<_>>()
+        };
+        let (shared, exclusive, fresh) =
+            (LeaseMode::Shared, LeaseMode::Exclusive, LeaseMode::Fresh);
+        for modes in [[shared, shared], [exclusive, shared]] {
+            let same = needs(modes, ["single", "single"]);
+            assert_eq!(same_twice(&same), Some(&topology("single")));
+            assert_eq!(same_twice(&needs(modes, ["single", "cluster"])), None);
+        }
+        for modes in [[fresh, shared], [exclusive, fresh], [fresh, fresh]] {
+            assert_eq!(same_twice(&needs(modes, ["single", "single"])), None);
+        }
+    }
 }
