@@ -1,7 +1,7 @@
 //! A harness target: `harness = false` in Cargo.toml, this `main`, and modules of tests.
 //!
 //! In the order of reading: [`orders`] needs no deployment, [`stores`] and [`shop`] are fixtures of our own, and the other
-//! modules use them on an ArangoDB single server and on etcd clusters.
+//! modules use them on an ArangoDB single server and on etcd clusters. [`several`] has tests on several deployments at once.
 
 mod cluster;
 mod consistency;
@@ -15,6 +15,7 @@ mod orders;
 mod other_clients;
 mod process;
 mod rights;
+mod several;
 mod shop;
 mod single_server;
 mod stores;
