@@ -108,7 +108,7 @@ fn a_file_is_one_idea() {
 
 /// The only places that start a process, each with its reason.
 const STARTS_PROCESSES: [&str; 6] = [
-    "crates/armadillo-harness/src/runner/daemon_process.rs",
+    "crates/armadillo-harness/src/dispatch/daemon_process.rs",
     "crates/armadillo-harness/src/warden.rs",
     "crates/armadillo-orchestrator/src/process/",
     "crates/armadillo-orchestrator/src/program.rs",

@@ -3,7 +3,9 @@
 //! A world of clients and deployments drives the core as the daemon does, one random step after the other, and keeps books
 //! of its own. It then lets everything come to its end: every wish must be granted or refused.
 
+mod acts;
 mod books;
+mod steps;
 mod world;
 
 use crate::random::Random;

@@ -21,13 +21,12 @@ fn run(args: &[&str]) -> String {
     stdout
 }
 
-/// With `--nocapture` a single test runs in the process that is asked, and what it prints comes between the words of its
-/// line.
+/// With `--nocapture` a single test runs in the process that is asked, and what it prints comes before its line.
 #[test]
 fn the_lens_runs_that_test() {
     let stdout = run(&["inner::adds", "--exact", "--nocapture"]);
     assert!(stdout.contains("\nrunning 1 test\n"), "{stdout}");
-    let line = "test inner::adds ... inner::adds was here\nok\n";
+    let line = "inner::adds was here\ntest inner::adds ... ok\n";
     assert!(stdout.contains(line), "{stdout}");
     assert!(
         stdout.contains("ok. 1 passed; 0 failed; 0 ignored;"),

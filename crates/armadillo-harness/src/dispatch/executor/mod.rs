@@ -62,13 +62,13 @@ impl Executors {
                 listener,
                 journal,
                 one_each,
-            } => Executor::Worker(WorkerSlot {
+            } => Executor::Worker(Box::new(WorkerSlot {
                 listener: listener.clone(),
                 journal: journal.clone(),
                 one_each: *one_each,
                 worker: None,
                 failed: None,
-            }),
+            })),
             Self::InProcess(in_process) => Executor::InProcess(in_process.clone()),
         }
     }
@@ -76,7 +76,7 @@ impl Executors {
 
 /// Runs tests, one at a time.
 pub(super) enum Executor {
-    Worker(WorkerSlot),
+    Worker(Box<WorkerSlot>),
     InProcess(InProcess),
 }
 
@@ -182,10 +182,8 @@ impl Executor {
 
     /// Notes that the process keeps fixtures for these deployments.
     pub(super) fn keeps(&mut self, deployments: &[String]) {
-        if let Self::Worker(WorkerSlot {
-            worker: Some(worker),
-            ..
-        }) = self
+        if let Self::Worker(slot) = self
+            && let Some(worker) = &mut slot.worker
         {
             worker.keeps.extend(deployments.iter().cloned());
         }

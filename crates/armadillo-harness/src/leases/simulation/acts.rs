@@ -1,0 +1,220 @@
+//! What the core has a simulated world do, held against the books.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use armadillo_orchestrator::Topology;
+
+use super::super::{Action, Charge, ClientNo, DeploymentNo, LeaseNo, SeatNo};
+use super::books::{self, Deployment, Lease};
+use super::world::{Open, Pending, World};
+use crate::event::Company;
+use crate::needs::LeaseMode;
+
+impl World {
+    pub(super) fn act(&mut self, action: Action) {
+        match action {
+            Action::Start {
+                deployment,
+                topology,
+                mode,
+                ..
+            } => self.start(deployment, &topology, mode),
+            Action::Repair { deployment, .. } => {
+                let on = &self.deployments[&deployment];
+                assert!(on.up && on.holders.is_empty(), "somebody is on it");
+                self.pending.push(Pending::Repair(deployment));
+            }
+            Action::Stop { deployment, .. } => {
+                let on = self.deployments.get_mut(&deployment).expect("it is there");
+                assert!(on.holders.is_empty(), "somebody is on it");
+                (on.up, on.trusted, on.stopping) = (false, false, true);
+                self.pending.push(Pending::Stop(deployment));
+            }
+            Action::Grant {
+                seat,
+                client,
+                lease,
+                ticket,
+                test,
+                on,
+                ..
+            } => self.grant(seat, client, lease, ticket, &test, on),
+            Action::Refuse { seat, ticket, .. } => {
+                let client = self.unseat(seat);
+                let open = self.open.remove(&(client, ticket));
+                assert!(open.is_some(), "a wish that nobody has is refused");
+            }
+            Action::DropFixtures { seat, deployment } => {
+                let client = self.unseat(seat);
+                self.pending.push(Pending::Fixtures(client, deployment));
+            }
+            Action::Nothing { seat } => {
+                self.unseat(seat);
+            }
+            Action::Begin { lease, go } => self.prepared(lease, go),
+            Action::Examine {
+                lease, deployment, ..
+            } => self.pending.push(Pending::Examine(lease, deployment)),
+            Action::Conclude {
+                lease,
+                charges,
+                company,
+                again,
+            } => self.conclude(lease, &charges, &company, again),
+        }
+    }
+
+    pub(super) fn start(&mut self, no: DeploymentNo, topology: &Topology, mode: LeaseMode) {
+        let at = self
+            .offers
+            .iter()
+            .position(|offer| *offer.topology == *topology);
+        let at = at.expect("nobody wished for it");
+        if mode == LeaseMode::Shared {
+            let same =
+                |other: &&Deployment| other.topology == at && !other.is_fresh() && !other.stopping;
+            let others = self.deployments.values().filter(same).count();
+            assert!(others < self.offers[at].copies, "too many copies");
+        }
+        let deployment = Deployment {
+            topology: at,
+            mode: Some(mode),
+            ..Deployment::default()
+        };
+        let before = self.deployments.insert(no, deployment);
+        assert!(before.is_none(), "it is started twice");
+        self.pending.push(Pending::Start(no));
+    }
+
+    /// The client whose seat that was.
+    pub(super) fn unseat(&mut self, seat: SeatNo) -> ClientNo {
+        let of = self.clients.iter_mut();
+        let mut of = of.filter_map(|(no, client)| client.seats.remove(&seat).then_some(*no));
+        of.next().expect("an answer to a seat that nobody has")
+    }
+
+    pub(super) fn grant(
+        &mut self,
+        seat: SeatNo,
+        client: ClientNo,
+        lease: LeaseNo,
+        ticket: u64,
+        test: &Arc<str>,
+        on: Vec<(DeploymentNo, LeaseMode)>,
+    ) {
+        assert_eq!(self.unseat(seat), client, "somebody else's seat");
+        let open = self.open.remove(&(client, ticket));
+        let open = open.expect("a wish that nobody has is granted");
+        assert_eq!(open.needs.len(), on.len());
+        for ((at, wanted), (no, mode)) in open.needs.iter().zip(&on) {
+            assert_eq!(wanted, mode);
+            let deployment = self.deployments.get_mut(no).expect("it is there");
+            assert_eq!(deployment.topology, *at);
+            deployment.check_grant(*no, *mode);
+            deployment.holders.insert(lease, *mode);
+        }
+        self.check_order(client, &open);
+        let held = Lease {
+            client,
+            test: test.clone(),
+            on,
+        };
+        self.leases.insert(lease, held);
+        self.clients.get_mut(&client).expect("it is there").running += 1;
+        let later = open.begins_later;
+        self.taken.insert(lease, (ticket, open));
+        if later {
+            self.pending.push(Pending::Prepare(lease));
+        } else {
+            self.beginning.push(lease);
+        }
+    }
+
+    /// On one deployment nobody who came later gets in the way of one who waits and is ready. Told only where no choice of
+    /// copies and no second deployment makes it a matter of opinion.
+    pub(super) fn check_order(&self, client: ClientNo, granted: &Open) {
+        let [(at, mode)] = granted.needs[..] else {
+            return;
+        };
+        if self.offers[at].copies > 1 || mode.is_fresh() {
+            return;
+        }
+        for open in self.open.values() {
+            let [(other, wanted)] = open.needs[..] else {
+                continue;
+            };
+            let ready = open.client == client || !self.clients[&open.client].seats.is_empty();
+            let clash = mode == LeaseMode::Exclusive || wanted == LeaseMode::Exclusive;
+            if other == at && !wanted.is_fresh() && clash && ready {
+                assert!(
+                    open.order > granted.order,
+                    "{granted:?} came before {open:?}"
+                );
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self, lease: LeaseNo) {
+        let now = self.now;
+        let held = self.leases[&lease].clone();
+        for (no, mode) in &held.on {
+            let deployment = self.deployments.get_mut(no).expect("it is there");
+            deployment.begin(lease, &held.test, *mode, now);
+        }
+        self.running.push(lease);
+    }
+
+    pub(super) fn prepared(&mut self, lease: LeaseNo, go: bool) {
+        if go {
+            return self.begin(lease);
+        }
+        let client = self.leases[&lease].client;
+        self.give_back(lease);
+        self.clients.get_mut(&client).expect("it is there").running -= 1;
+    }
+
+    pub(super) fn conclude(
+        &mut self,
+        lease: LeaseNo,
+        charges: &[Charge],
+        company: &Company,
+        again: bool,
+    ) {
+        let held = self.leases.remove(&lease).expect("it was granted");
+        let taken = self.taken.remove(&lease);
+        let mut failed = self.failed.contains(&lease);
+        let mut real = BTreeSet::new();
+        for charge in charges {
+            let (crashes, company) = self
+                .looks
+                .remove(&(lease, charge.deployment))
+                .expect("a look");
+            assert_eq!(charge.crashes, crashes);
+            let charged = charge.is_failure();
+            failed |= charged;
+            real.extend(company);
+        }
+        if failed {
+            books::check_company(company, &real);
+        }
+        let retry = self.retries.remove(&lease).filter(|_| failed);
+        let there = !self.clients[&held.client].gone;
+        if charges.is_empty() {
+            for (no, _) in &held.on {
+                if let Some(deployment) = self.deployments.get_mut(no) {
+                    deployment.holders.remove(&lease);
+                }
+            }
+        }
+        assert_eq!(again, retry.is_some());
+        if let (Some((ticket, modes)), Some((_, mut open)), true) = (retry, taken, there) {
+            let places = open.needs.iter().map(|(at, _)| *at);
+            open.needs = places.zip(modes).collect();
+            open.order = self.first;
+            self.first -= 1;
+            open.begins_later = true;
+            self.open.insert((held.client, ticket), open);
+        }
+    }
+}
