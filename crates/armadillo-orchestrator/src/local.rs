@@ -83,9 +83,7 @@ fn place_one(
     let mut held = Vec::new();
     let mut addresses = BTreeMap::new();
     for name in server.ports {
-        let port = HeldPort::take().map_err(|error| BackEndError::Port {
-            source: error.into(),
-        })?;
+        let port = HeldPort::take().map_err(|error| BackEndError::Port { source: error })?;
         addresses.insert((*name).to_owned(), port.address());
         held.push(port);
     }

@@ -5,10 +5,10 @@
 //! a restart.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::os::fd::OwnedFd;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use socket2::{Domain, Socket, Type};
 
 use crate::process::proc_fs;
 
@@ -16,7 +16,7 @@ use crate::process::proc_fs;
 #[derive(Debug)]
 pub struct HeldPort {
     port: u16,
-    _socket: OwnedFd,
+    _socket: Socket,
 }
 
 /// Who listens on a port.
@@ -35,7 +35,7 @@ impl HeldPort {
     ///
     /// # Errors
     /// When there is none.
-    pub fn take() -> rustix::io::Result<Self> {
+    pub fn take() -> io::Result<Self> {
         Self::bind(0)
     }
 
@@ -43,21 +43,17 @@ impl HeldPort {
     ///
     /// # Errors
     /// When somebody else has it.
-    pub fn take_again(port: u16) -> rustix::io::Result<Self> {
+    pub fn take_again(port: u16) -> io::Result<Self> {
         Self::bind(port)
     }
 
-    fn bind(port: u16) -> rustix::io::Result<Self> {
-        #[cfg(target_os = "linux")]
-        let flags = SocketFlags::CLOEXEC;
-        #[cfg(not(target_os = "linux"))]
-        let flags = SocketFlags::empty();
-        let socket =
-            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-        rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
-        let bound = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
+    fn bind(port: u16) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into())?;
+        let bound = socket.local_addr()?.as_socket_ipv4();
+        let bound =
+            bound.ok_or_else(|| io::Error::other("a socket of IPv4 has no such address"))?;
         Ok(Self {
             port: bound.port(),
             _socket: socket,

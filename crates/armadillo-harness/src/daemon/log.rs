@@ -94,11 +94,6 @@ impl EventLog {
     }
 }
 
-/// What the daemon's own log holds: `RUST_LOG`, or the ordinary.
-pub(super) fn filter() -> tracing_subscriber::EnvFilter {
-    tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,13 +78,7 @@ fn os(action: &'static str) -> impl Fn(std::io::Error) -> DaemonError {
 pub(crate) fn main() -> ExitCode {
     crate::process_name::set("arma:daemon");
     abort_on_panic();
-    let _tracing = tracing::subscriber::set_default(
-        tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
-            .with_env_filter(log::filter())
-            .finish(),
-    );
+    let _tracing = tracing::subscriber::set_default(crate::log::Log::to_stderr());
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -349,10 +349,7 @@ fn start_daemon(
 fn memory_for_deployments() -> u64 {
     // Where it cannot be told, one small cluster at a time is what is surely possible.
     const UNKNOWN: u64 = 2048;
-    sysinfo::System::new().map_or(UNKNOWN, |mut system| {
-        system.refresh_memory();
-        (system.available_memory() >> 20) * 3 / 4
-    })
+    crate::memory::available_mib().map_or(UNKNOWN, |free| free * 3 / 4)
 }
 
 /// The first events: what is about to happen, and what will not.

@@ -18,7 +18,7 @@ pub fn write_files(directory: &Path, model: &Model) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(&results).map_err(io::Error::other)?;
     text.push('\n');
     write_whole(&directory.join("results.json"), &text)?;
-    let xml = junit(model).map_err(io::Error::other)?;
+    let xml = junit(model)?;
     write_whole(&directory.join("junit.xml"), &xml)
 }
 

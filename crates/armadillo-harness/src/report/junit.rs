@@ -3,180 +3,217 @@
 //! Attempts of a test that passed later are `flakyFailure`, those of one that failed are `rerunFailure`. What belongs to
 //! the harness or a deployment rather than to the test is an `error`. Characters that XML cannot carry are removed.
 
-use std::time::Duration;
-
-use quick_junit::{
-    NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite,
-};
+use std::io;
 
 use super::block::{failure_block, kind_name};
 use super::model::{Attempt, Model, TestRecord};
+use super::results::not_run;
+use super::xml::Xml;
+use crate::event::RunStarted;
 use crate::outcome::{FailureKind, Verdict};
 
 /// The report as text.
 ///
 /// # Errors
 /// When it cannot be written as XML.
-pub fn junit(model: &Model) -> Result<String, quick_junit::SerializeError> {
-    let Some(run) = &model.started else {
-        return Report::new("armadillo").to_string();
-    };
+pub fn junit(model: &Model) -> io::Result<String> {
+    let mut xml = Xml::new()?;
+    match &model.started {
+        Some(run) => suites(&mut xml, model, run)?,
+        None => xml.empty("testsuites", &[("name", "armadillo")])?,
+    }
+    xml.finish()
+}
+
+/// The test binary as the only suite.
+fn suites(xml: &mut Xml, model: &Model, run: &RunStarted) -> io::Result<()> {
     let name = format!("{}::{}", run.package, run.binary);
-    let mut suite = TestSuite::new(name.as_str());
-    suite.set_time(Duration::from_micros(model.now_us));
-    suite
-        .extra
-        .insert("timestamp".into(), timestamp(run.unix_time).into());
-    for (key, value) in [
-        ("run", run.run.clone()),
-        ("seed", run.seed.to_string()),
-        ("armadillo", run.armadillo.clone()),
-        ("isolation", run.isolation.clone()),
-    ] {
-        suite.add_property(Property::new(key, value));
-    }
-    for (system, program) in &run.programs {
-        let text = format!("{} {}", program.program, program.version);
-        suite.add_property(Property::new(format!("program.{system}"), text));
-        if let Some(stand_in) = &program.stand_in {
-            suite.add_property(Property::new(
-                format!("stand-in.{system}"),
-                stand_in.as_str(),
-            ));
-        }
-    }
+    let not_run = not_run(model, &run.tests);
+    let [tests, skipped, failures, errors] = counts(model, not_run.len()).map(|n| n.to_string());
+    let (time, timestamp) = (seconds(model.now_us), crate::date::utc(run.unix_time));
+    let attributes = [
+        ("name", name.as_str()),
+        ("tests", &tests),
+        ("skipped", &skipped),
+        ("failures", &failures),
+        ("errors", &errors),
+        ("time", &time),
+        ("timestamp", &timestamp),
+    ];
+    // The date is the suite's alone.
+    xml.open("testsuites", &attributes[..6])?;
+    xml.open("testsuite", &attributes)?;
+    run_properties(xml, run)?;
     for test in &model.tests {
-        let mut case = case(model, test);
-        case.set_classname(name.as_str());
-        suite.add_test_case(case);
+        case(xml, &name, model, test)?;
     }
     for (test, reason) in &model.ignored {
-        suite.add_test_case(skipped(&name, test, "ignored", reason));
+        never_begun(xml, &name, test, "ignored", reason)?;
     }
-    for test in super::results::not_run(model, &run.tests) {
+    for test in &not_run {
         let reason = model.ended_early().unwrap_or("the run ended before it");
-        suite.add_test_case(skipped(&name, &test, "not run", reason));
+        never_begun(xml, &name, test, "not run", reason)?;
     }
-    let mut report = Report::new(name);
-    report.set_time(Duration::from_micros(model.now_us));
-    report.add_test_suite(suite);
-    report.to_string()
+    xml.close("testsuite")?;
+    xml.close("testsuites")
 }
 
-fn skipped(class: &str, test: &str, ty: &str, reason: &str) -> TestCase {
-    let mut status = TestCaseStatus::skipped();
-    status.set_type(ty).set_message(reason);
-    let mut case = TestCase::new(test, status);
-    case.set_classname(class);
-    case
+/// How many tests there are, and of them: skipped, failures, errors.
+fn counts(model: &Model, not_run: usize) -> [usize; 4] {
+    let never_begun = model.ignored.len() + not_run;
+    let mut counts = [model.tests.len() + never_begun, never_begun, 0, 0];
+    for test in &model.tests {
+        match test.verdict() {
+            Verdict::Passed => {}
+            Verdict::Skipped { .. } => counts[1] += 1,
+            Verdict::Failed { kind, .. } => match kind_of(*kind) {
+                Kind::Failure => counts[2] += 1,
+                Kind::Error => counts[3] += 1,
+            },
+        }
+    }
+    counts
 }
 
-fn case(model: &Model, test: &TestRecord) -> TestCase {
-    let mut status = match test.verdict() {
-        Verdict::Passed => TestCaseStatus::success(),
-        Verdict::Skipped { reason } => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_type("skipped").set_message(reason.as_str());
-            status
+fn run_properties(xml: &mut Xml, run: &RunStarted) -> io::Result<()> {
+    xml.open("properties", &[])?;
+    property(xml, "run", &run.run)?;
+    property(xml, "seed", &run.seed.to_string())?;
+    property(xml, "armadillo", &run.armadillo)?;
+    property(xml, "isolation", &run.isolation)?;
+    for (system, program) in &run.programs {
+        let text = format!("{} {}", program.program, program.version);
+        property(xml, &format!("program.{system}"), &text)?;
+        if let Some(stand_in) = &program.stand_in {
+            property(xml, &format!("stand-in.{system}"), stand_in)?;
         }
-        Verdict::Failed { kind, message } => {
-            let mut status = TestCaseStatus::non_success(non_success(*kind));
-            status
-                .set_type(kind_name(*kind))
-                .set_message(first_line(message))
-                .set_description(message.as_str());
-            status
-        }
+    }
+    xml.close("properties")
+}
+
+fn property(xml: &mut Xml, name: &str, value: &str) -> io::Result<()> {
+    xml.empty("property", &[("name", name), ("value", value)])
+}
+
+/// A test that did not begin.
+fn never_begun(xml: &mut Xml, class: &str, test: &str, ty: &str, reason: &str) -> io::Result<()> {
+    xml.open("testcase", &[("name", test), ("classname", class)])?;
+    xml.empty("skipped", &[("message", reason), ("type", ty)])?;
+    xml.close("testcase")
+}
+
+/// A test that ended.
+fn case(xml: &mut Xml, class: &str, model: &Model, test: &TestRecord) -> io::Result<()> {
+    let planned = model.planned(&test.name);
+    let last = test.last().map(|last| &last.finished);
+    let time = last.map(|last| seconds(last.times.total));
+    let mut attributes = vec![("name", test.name.as_str()), ("classname", class)];
+    attributes.extend(time.as_deref().map(|time| ("time", time)));
+    attributes.extend(planned.map(|planned| ("file", planned.place.as_str())));
+    let deployments = last.map_or(&[][..], |last| &last.deployments);
+    let markers = planned.map_or(&[][..], |planned| &planned.markers);
+    let has_properties = !deployments.is_empty() || !markers.is_empty();
+    let reruns: Vec<&Attempt> = match test.attempts.split_last() {
+        Some((_, before)) if !matches!(test.verdict(), Verdict::Skipped { .. }) => before
+            .iter()
+            .filter(|attempt| attempt.finished.verdict.is_failure())
+            .collect(),
+        _ => Vec::new(),
     };
-    if let Some((_, before)) = test.attempts.split_last() {
-        status.add_reruns(before.iter().filter_map(rerun));
+    if !has_properties && reruns.is_empty() && *test.verdict() == Verdict::Passed {
+        return xml.empty("testcase", &attributes);
     }
-    let mut case = TestCase::new(test.name.as_str(), status);
-    if let Some(last) = test.last() {
-        case.set_time(Duration::from_micros(last.finished.times.total));
-        for deployment in &last.finished.deployments {
-            case.add_property(Property::new("deployment", deployment.as_str()));
+    xml.open("testcase", &attributes)?;
+    if has_properties {
+        xml.open("properties", &[])?;
+        for deployment in deployments {
+            property(xml, "deployment", deployment)?;
         }
+        for marker in markers {
+            property(xml, "marker", marker)?;
+        }
+        xml.close("properties")?;
     }
-    if let Some(planned) = model.planned(&test.name) {
-        case.extra
-            .insert("file".into(), planned.place.as_str().into());
-        for marker in &planned.markers {
-            case.add_property(Property::new("marker", marker.as_str()));
-        }
+    status(xml, test.verdict())?;
+    for attempt in reruns {
+        rerun(xml, attempt, test.verdict().is_failure())?;
     }
     if test.verdict().is_failure() {
-        case.set_system_out(failure_block(model, test));
+        xml.element("system-out", &[], &failure_block(model, test))?;
     }
-    case
+    xml.close("testcase")
 }
 
-fn rerun(attempt: &Attempt) -> Option<TestRerun> {
+fn status(xml: &mut Xml, verdict: &Verdict) -> io::Result<()> {
+    match verdict {
+        Verdict::Passed => Ok(()),
+        Verdict::Skipped { reason } => {
+            xml.empty("skipped", &[("message", reason), ("type", "skipped")])
+        }
+        Verdict::Failed { kind, message } => {
+            let element = match kind_of(*kind) {
+                Kind::Failure => "failure",
+                Kind::Error => "error",
+            };
+            let attributes = [("message", first_line(message)), ("type", kind_name(*kind))];
+            xml.element(element, &attributes, message)
+        }
+    }
+}
+
+/// An attempt that failed and was not the last.
+fn rerun(xml: &mut Xml, attempt: &Attempt, failed_at_last: bool) -> io::Result<()> {
     let Verdict::Failed { kind, message } = &attempt.finished.verdict else {
-        return None;
+        return Ok(());
     };
-    let mut rerun = TestRerun::new(non_success(*kind));
-    rerun
-        .set_type(kind_name(*kind))
-        .set_message(first_line(message))
-        .set_description(message.as_str())
-        .set_time(Duration::from_micros(attempt.finished.times.total));
+    let element = match (failed_at_last, kind_of(*kind)) {
+        (false, Kind::Failure) => "flakyFailure",
+        (false, Kind::Error) => "flakyError",
+        (true, Kind::Failure) => "rerunFailure",
+        (true, Kind::Error) => "rerunError",
+    };
+    let time = seconds(attempt.finished.times.total);
+    let attributes = [
+        ("time", time.as_str()),
+        ("message", first_line(message)),
+        ("type", kind_name(*kind)),
+    ];
+    xml.open(element, &attributes)?;
+    xml.text(message)?;
     if !attempt.finished.output.text.is_empty() {
-        rerun.set_system_out(attempt.finished.output.text.as_str());
+        xml.break_line()?;
+        xml.element("system-out", &[], &attempt.finished.output.text)?;
     }
-    Some(rerun)
+    xml.close(element)
 }
 
-const fn non_success(kind: FailureKind) -> NonSuccessKind {
+/// Whose a failure is: the test's, or the harness's or a deployment's.
+enum Kind {
+    Failure,
+    Error,
+}
+
+const fn kind_of(kind: FailureKind) -> Kind {
     match kind {
         FailureKind::Failed
         | FailureKind::TimedOut
         | FailureKind::Leaked
-        | FailureKind::Inconclusive => NonSuccessKind::Failure,
+        | FailureKind::Inconclusive => Kind::Failure,
         FailureKind::SetUp
         | FailureKind::TearDown
         | FailureKind::Interrupted
         | FailureKind::Crashed
         | FailureKind::TooMuchOutput
         | FailureKind::ServerCrashed
-        | FailureKind::Error => NonSuccessKind::Error,
+        | FailureKind::Error => Kind::Error,
     }
+}
+
+/// Microseconds as seconds.
+fn seconds(us: u64) -> String {
+    format!("{:.3}", std::time::Duration::from_micros(us).as_secs_f64())
 }
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-/// Seconds since 1970 as `2025-11-22T13:05:00Z` (days to a date after Howard Hinnant's `civil_from_days`).
-fn timestamp(unix_time: u64) -> String {
-    let (days, second) = (unix_time / 86_400 + 719_468, unix_time % 86_400);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}Z",
-        second % 60
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timestamps_are_dates() {
-        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
-        assert_eq!(timestamp(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(timestamp(1_763_816_700), "2025-11-22T13:05:00Z");
-    }
 }

@@ -27,6 +27,7 @@ mod summary;
 mod terse;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 pub use files::write_files;
 pub(crate) use files::write_whole;

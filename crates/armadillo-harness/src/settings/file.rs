@@ -18,10 +18,10 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml_span::Span;
+use toml_span::value::{Key, Table, Value, ValueInner};
 
 use super::error::{Source, UsageError};
 use super::setting::{Said, Setting, Settled, SystemFlags};
@@ -95,45 +95,33 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn file(&self) -> Result<File, UsageError> {
-        let parsed = DeTable::parse(self.text).map_err(|error| {
-            let place = error.span().unwrap_or_default();
-            self.wrong(
-                place,
-                "",
-                error.message().to_owned(),
-                "it must be valid TOML",
-            )
+        let parsed = toml_span::parse(self.text).map_err(|error| {
+            let reason = error.to_string();
+            self.wrong(error.span, "", reason, "it must be valid TOML")
         })?;
+        let parsed = self.table_at("", &parsed)?;
         let mut file = File::default();
-        if let Some(systems) = parsed
-            .get_ref()
-            .get("system")
-            .and_then(|v| v.get_ref().as_table())
-        {
-            file.systems = systems
-                .keys()
-                .map(|name| name.get_ref().to_string())
-                .collect();
+        if let Some(systems) = parsed.get("system").and_then(Value::as_table) {
+            file.systems = systems.keys().map(|key| key.name.to_string()).collect();
         }
-        for (key, value) in parsed.get_ref() {
-            let name = key.get_ref().as_ref();
+        for (key, value) in parsed {
+            let name = key.name.as_ref();
             match name {
-                "markers" if value.get_ref().is_table() => {
+                "markers" if value.as_table().is_some() => {
                     file.markers = self.markers(self.table_at(name, value)?)?;
                 }
                 "profile" => {
                     for (profile, value) in self.table_at(name, value)? {
-                        let profile = profile.get_ref().as_ref();
+                        let profile = profile.name.as_ref();
                         let path = format!("profile.{profile}.");
                         let mut section = Section::default();
                         for (key, value) in self.table_at(&path, value)? {
-                            let place = key.span();
-                            self.entry(&mut section, &path, key.get_ref(), place, value)?;
+                            self.entry(&mut section, &path, key, value)?;
                         }
                         file.profiles.insert(profile.to_owned(), section);
                     }
                 }
-                _ => self.entry(&mut file.base, "", name, key.span(), value)?,
+                _ => self.entry(&mut file.base, "", key, value)?,
             }
         }
         Ok(file)
@@ -144,13 +132,13 @@ impl Reader<'_> {
         &self,
         section: &mut Section,
         path: &str,
-        name: &str,
-        place: Range<usize>,
+        key: &Key<'_>,
         value: &Value<'_>,
     ) -> Result<(), UsageError> {
+        let (name, place) = (key.name.as_ref(), key.span);
         if name == "system" {
             for (system, value) in self.table_at("system", value)? {
-                let name = system.get_ref().as_ref();
+                let name = system.name.as_ref();
                 self.system(section, path, name, value)?;
             }
             return Ok(());
@@ -191,41 +179,41 @@ impl Reader<'_> {
             return Ok(());
         };
         for (key, value) in table {
-            let key_name = key.get_ref().as_ref();
+            let key_name = key.name.as_ref();
             let full = format!("{path}.{key_name}");
             if key_name == "missing" {
-                let Some(text) = value.get_ref().as_str() else {
+                let Some(text) = value.as_str() else {
                     let help = "write \"error\", \"ignore\" or \"fail\"";
                     let reason = "a text is expected".to_owned();
-                    return Err(self.wrong(value.span(), &full, reason, help));
+                    return Err(self.wrong(value.span, &full, reason, help));
                 };
                 let settled = Settled {
                     values: vec![text.to_owned()],
-                    source: self.source(key.span(), &full),
+                    source: self.source(key.span, &full),
                 };
                 section.missing.insert(name.to_owned(), settled);
             } else if system.flags.iter().any(|flag| flag.name == key_name) {
                 let path = format!("{path}.");
-                self.entry(section, &path, key_name, key.span(), value)?;
+                self.entry(section, &path, key, value)?;
             } else {
                 let flags = system.flags.iter().map(|flag| flag.name);
                 let keys: Vec<&str> = ["missing"].into_iter().chain(flags).collect();
                 let help = format!("the keys of this section are {}", keys.join(", "));
                 let reason = "there is no such key".to_owned();
-                return Err(self.wrong(key.span(), &full, reason, &help));
+                return Err(self.wrong(key.span, &full, reason, &help));
             }
         }
         Ok(())
     }
 
-    fn markers(&self, table: &DeTable<'_>) -> Result<BTreeMap<String, String>, UsageError> {
+    fn markers(&self, table: &Table<'_>) -> Result<BTreeMap<String, String>, UsageError> {
         let mut markers = BTreeMap::new();
         for (key, value) in table {
-            let name = key.get_ref().as_ref();
-            let Some(meaning) = value.get_ref().as_str() else {
+            let name = key.name.as_ref();
+            let Some(meaning) = value.as_str() else {
                 let help = "write what the marker says of a test, in quotes";
                 let key = format!("markers.{name}");
-                return Err(self.wrong(value.span(), &key, "a text is expected".to_owned(), help));
+                return Err(self.wrong(value.span, &key, "a text is expected".to_owned(), help));
             };
             markers.insert(name.to_owned(), meaning.to_owned());
         }
@@ -239,15 +227,15 @@ impl Reader<'_> {
         setting: &Setting,
         value: &Value<'_>,
     ) -> Result<Vec<String>, UsageError> {
-        let scalar = |value: &Value<'_>| match value.get_ref() {
-            DeValue::String(text) => Some(text.to_string()),
-            DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
-            DeValue::Float(number) => Some(number.as_str().to_owned()),
-            DeValue::Boolean(on) => Some(on.to_string()),
+        let scalar = |value: &Value<'_>| match value.as_ref() {
+            ValueInner::String(text) => Some(text.to_string()),
+            ValueInner::Integer(number) if self.is_decimal(value) => Some(number.to_string()),
+            ValueInner::Float(number) => Some(number.to_string()),
+            ValueInner::Boolean(on) => Some(on.to_string()),
             _ => None,
         };
-        let values = match value.get_ref() {
-            DeValue::Array(list) if setting.repeats => list.iter().map(scalar).collect(),
+        let values = match value.as_ref() {
+            ValueInner::Array(list) if setting.repeats => list.iter().map(scalar).collect(),
             _ => scalar(value).map(|value| vec![value]),
         };
         values.ok_or_else(|| {
@@ -258,25 +246,31 @@ impl Reader<'_> {
             };
             let reason = format!(
                 "a value of type {} means nothing here",
-                value.get_ref().type_str()
+                value.as_ref().type_str()
             );
-            self.wrong(value.span(), key, reason, help)
+            self.wrong(value.span, key, reason, help)
         })
+    }
+
+    /// Whether a number is written in the digits of every day, not as `0x10`.
+    fn is_decimal(&self, number: &Value<'_>) -> bool {
+        let text = self.text.get(number.span.start..number.span.end);
+        text.is_some_and(|text| !text.contains(['x', 'o', 'b']))
     }
 
     fn table_at<'v, 'i>(
         &self,
         key: &str,
         value: &'v Value<'i>,
-    ) -> Result<&'v DeTable<'i>, UsageError> {
+    ) -> Result<&'v Table<'i>, UsageError> {
         let key = key.trim_end_matches('.');
-        value.get_ref().as_table().ok_or_else(|| {
+        value.as_table().ok_or_else(|| {
             let help = format!("write it as a section, `[{key}]`");
-            self.wrong(value.span(), key, "a section is expected".to_owned(), &help)
+            self.wrong(value.span, key, "a section is expected".to_owned(), &help)
         })
     }
 
-    fn unknown(&self, place: Range<usize>, key: &str, name: &str) -> UsageError {
+    fn unknown(&self, place: Span, key: &str, name: &str) -> UsageError {
         let long_names = self.table.iter().map(|setting| setting.name);
         let aliased = self.table.iter().find(|s| s.aliases.contains(&name));
         let with_dashes = name.replace('_', "-");
@@ -294,7 +288,7 @@ impl Reader<'_> {
         self.wrong(place, key, "there is no such setting".to_owned(), &help)
     }
 
-    fn source(&self, place: Range<usize>, key: &str) -> Source {
+    fn source(&self, place: Span, key: &str) -> Source {
         let before = self.text.get(..place.start).unwrap_or_default();
         Source::File {
             path: self.path.to_owned(),
@@ -303,7 +297,7 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong(&self, place: Range<usize>, key: &str, reason: String, help: &str) -> UsageError {
+    fn wrong(&self, place: Span, key: &str, reason: String, help: &str) -> UsageError {
         UsageError::Value {
             said_by: self.source(place, key),
             reason,
@@ -311,5 +305,3 @@ impl Reader<'_> {
         }
     }
 }
-
-type Value<'i> = toml::Spanned<DeValue<'i>>;

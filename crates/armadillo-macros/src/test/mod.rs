@@ -10,7 +10,7 @@ mod standard;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, GenericParam, Ident, ItemFn, ReturnType};
+use syn::{Error, GenericParam, Ident, ItemFn, ReturnType, Safety};
 
 use crate::parameters::{Parameters, possible};
 use cases::Variant;
@@ -50,7 +50,7 @@ fn check_signature(function: &ItemFn) -> syn::Result<()> {
     if let Some(abi) = &signature.abi {
         return refuse(abi, "a test is an ordinary function: no `extern`");
     }
-    if let Some(unsafety) = &signature.unsafety {
+    if let Safety::Unsafe(unsafety) = &signature.safety {
         return refuse(unsafety, "a test is an ordinary function: no `unsafe`");
     }
     if let Some(variadic) = &signature.variadic {

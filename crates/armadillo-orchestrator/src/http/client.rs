@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -18,7 +19,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper_util::rt::TokioIo;
-use rustix::net::RecvFlags;
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::{Handle, Id};
 
@@ -221,12 +222,10 @@ impl Client {
 impl Connection {
     /// Whether the socket is open and silent: a server has nothing to say while nobody asks.
     fn is_open(&self) -> bool {
-        let mut byte = [0_u8; 1];
-        rustix::net::recv(
-            &self.socket,
-            &mut byte,
-            RecvFlags::PEEK | RecvFlags::DONTWAIT,
-        ) == Err(rustix::io::Errno::AGAIN)
+        let mut byte = [MaybeUninit::uninit()];
+        // It does not wait: the runtime has made the socket so that nothing on it does.
+        let peeked = SockRef::from(&self.socket).peek(&mut byte);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

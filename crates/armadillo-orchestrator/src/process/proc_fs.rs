@@ -143,6 +143,12 @@ fn numbers_in(directory: &str) -> Vec<u32> {
         .collect()
 }
 
+/// The size of a page of memory, in bytes.
+fn page_size() -> Option<u64> {
+    // SAFETY: `sysconf` takes a number and touches no memory of ours.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()
+}
+
 /// Reads `pid (name) state parent ...`; the name may contain spaces and parentheses.
 fn parse(line: &[u8]) -> Option<Stat> {
     let line = String::from_utf8_lossy(line);
@@ -158,7 +164,7 @@ fn parse(line: &[u8]) -> Option<Stat> {
         parent: u32::try_from(number(1)?).ok()?,
         cpu_ticks: number(11)? + number(12)?,
         start_time: number(19)?,
-        rss_kib: number(21)? * (rustix::param::page_size() as u64 / 1024),
+        rss_kib: number(21)? * (page_size()? / 1024),
     })
 }
 

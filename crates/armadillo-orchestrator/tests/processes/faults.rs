@@ -1,6 +1,7 @@
 //! Faults: injected, seen, healed; and the crashes that nobody asked for.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use armadillo_orchestrator::deployment::Phase;
 use armadillo_orchestrator::ports::HeldPort;
 use armadillo_orchestrator::process::proc_fs;
 use armadillo_orchestrator::{Notice, Operation, OperationError, Program, Scope, State};
-use rustix::net::{AddressFamily, SocketType};
+use socket2::{Domain, Socket, Type};
 
 use crate::support::{Ground, LIMIT, Scenario, block_on, directory_of, is_alive, key, pid_of, row};
 
@@ -62,9 +63,9 @@ fn kill() {
         );
         assert!(health.without(&key(1)).is_good());
         // The port is nobody else's meanwhile.
-        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-        let stolen = rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
-        assert_eq!(stolen, Err(rustix::io::Errno::ADDRINUSE));
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let stolen = socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into());
+        assert_eq!(stolen.unwrap_err().kind(), ErrorKind::AddrInUse);
         let others: Vec<HeldPort> = (0..200).map(|_| HeldPort::take().unwrap()).collect();
         assert!(others.iter().all(|other| other.port() != port));
         operate(Operation::Start).await;

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketType};
+use socket2::{Domain, Socket, Type};
 
 /// The options, as `name=value`.
 struct Options<'a>(&'a [String]);
@@ -150,9 +150,9 @@ fn daemonise() {
     command.spawn().unwrap().wait().unwrap();
 }
 
-fn bind_without_reuse(port: u16) -> rustix::io::Result<TcpListener> {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
-    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
-    rustix::net::listen(&socket, 16)?;
+fn bind_without_reuse(port: u16) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(16)?;
     Ok(socket.into())
 }
