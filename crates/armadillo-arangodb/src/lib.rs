@@ -7,6 +7,7 @@ pub mod agency;
 pub mod auth;
 pub mod checkers;
 pub mod client;
+#[cfg(feature = "proof")]
 mod consistency;
 mod evidence;
 pub mod exit_codes;
@@ -29,6 +30,7 @@ mod shards;
 mod system;
 pub mod topology;
 
+#[cfg(feature = "proof")]
 pub use consistency::ArangoRegisters;
 pub use health::AGENCY;
 pub use members::{Member, ServerStatus};

@@ -5,6 +5,7 @@ pub use crate::client::{
     ArangoClient, ArangoError, Collection, Connection, DocumentMeta, Grant, Refusal, ShardError,
     User, Version,
 };
+#[cfg(feature = "proof")]
 pub use crate::consistency::ArangoRegisters;
 pub use crate::fixture::{
     Agents, Auth, Cluster, Coordinators, Database, DbServers, Deployment, Jobs, Maintenance,

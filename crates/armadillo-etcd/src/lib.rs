@@ -6,6 +6,7 @@ mod all;
 mod canned;
 mod checker;
 mod client;
+#[cfg(feature = "proof")]
 mod consistency;
 mod evidence;
 mod exit;
@@ -26,6 +27,7 @@ mod topology;
 pub use client::{
     Code, EtcdClient, EtcdConnection, EtcdError, Expected, KeyValue, Member, MemberStatus, Swapped,
 };
+#[cfg(feature = "proof")]
 pub use consistency::EtcdRegisters;
 pub use fixture::Etcd;
 pub use health::GROUP;

@@ -18,6 +18,7 @@ pub mod __private;
 #[cfg(feature = "emulator")]
 mod emulator;
 
+#[cfg(feature = "proof")]
 pub use armadillo_consistency as consistency;
 pub use armadillo_harness::main;
 pub use armadillo_harness::{inconclusive, markers, skip};
