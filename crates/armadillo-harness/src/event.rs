@@ -52,6 +52,15 @@ pub enum EventKind {
     },
     /// An attempt of a test ended.
     TestFinished(TestFinished),
+    /// An attempt of a test does not count, and will be made again: what it met was none of its doing.
+    TestPutBack {
+        /// The test's name.
+        test: String,
+        /// 1 for the first.
+        attempt: u32,
+        /// Why.
+        why: String,
+    },
     /// A worker process was started.
     WorkerStarted {
         /// Its number.

@@ -18,13 +18,14 @@ struct Attempt {
 
 /// Every event with its time and kind.
 fn events(ran: &Ran) -> Vec<(u64, String, Value)> {
-    let log = String::from_utf8(ran.file("events.jsonl")).unwrap();
+    let log = ran.file("events.jsonl");
+    let log = String::from_utf8_lossy(&log);
     let event = |line: &str| {
-        let event: Value = serde_json::from_str(line).unwrap();
-        let (kind, value) = event["kind"].as_object().unwrap().iter().next().unwrap();
-        (event["us"].as_u64().unwrap(), kind.clone(), value.clone())
+        let event: Value = serde_json::from_str(line).ok()?;
+        let (kind, value) = event["kind"].as_object()?.iter().next()?;
+        Some((event["us"].as_u64()?, kind.clone(), value.clone()))
     };
-    let mut events: Vec<_> = log.lines().map(event).collect();
+    let mut events: Vec<_> = log.lines().filter_map(event).collect();
     events.sort_by_key(|(us, ..)| *us);
     events
 }

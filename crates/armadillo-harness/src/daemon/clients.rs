@@ -71,6 +71,9 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
 /// It is ready to run one more test: the answer comes when something can run, or at once if it does not wait.
 pub(super) async fn next(daemon: &Rc<Daemon>, client: ClientNo, request: &Ready) -> Next {
     let seat = seat_no(client, request.seat);
+    if daemon.desk.was_left(seat) {
+        return Next::Nothing;
+    }
     let mut waiting = Waiting {
         daemon: daemon.clone(),
         seat,
@@ -127,8 +130,14 @@ impl Drop for Waiting {
 pub(super) fn unseat(daemon: &Rc<Daemon>, client: ClientNo, request: &Unseat) {
     let seat = seat_no(client, request.seat);
     feed(daemon, Input::Unseated { seat });
-    // If it has been answered already, that is what counts.
-    let _ = daemon.desk.answer(seat, Answer::Next(Next::Nothing));
+    // What was asked first need not come first.
+    if daemon
+        .desk
+        .answer(seat, Answer::Next(Next::Nothing))
+        .is_err()
+    {
+        daemon.desk.leave_ahead(seat);
+    }
 }
 
 /// The seat of a client that calls it by this number.

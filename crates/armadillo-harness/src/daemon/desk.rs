@@ -1,8 +1,9 @@
 //! Who is told what: the seats that wait for an answer, the leases by name and token, and those who wait for their end.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use armadillo_orchestrator::Secret;
 use armadillo_orchestrator::deployment::LogMarks;
@@ -44,6 +45,8 @@ pub(super) struct Begun {
 /// A lease as its holder knows it.
 struct Open {
     name: String,
+    test: Arc<str>,
+    waited_us: u64,
     token: Secret,
     client: ClientNo,
     ticket: u64,
@@ -65,6 +68,8 @@ struct Open {
 #[derive(Default)]
 pub(super) struct Desk {
     seats: RefCell<HashMap<SeatNo, oneshot::Sender<Answer>>>,
+    /// Seats that were given up before they were taken, or when they had been answered.
+    left: RefCell<HashSet<SeatNo>>,
     leases: RefCell<BTreeMap<LeaseNo, Open>>,
     numbers: RefCell<HashMap<String, LeaseNo>>,
 }
@@ -75,6 +80,16 @@ impl Desk {
         let (sender, receiver) = oneshot::channel();
         self.seats.borrow_mut().insert(seat, sender);
         receiver
+    }
+
+    /// A seat is given up that nobody waits at: perhaps its request is on its way yet.
+    pub(super) fn leave_ahead(&self, seat: SeatNo) {
+        self.left.borrow_mut().insert(seat);
+    }
+
+    /// Whether a seat was given up before it was taken.
+    pub(super) fn was_left(&self, seat: SeatNo) -> bool {
+        self.left.borrow_mut().remove(&seat)
     }
 
     /// Nobody waits at a seat any more.
@@ -94,13 +109,15 @@ impl Desk {
     pub(super) fn open(
         &self,
         lease: LeaseNo,
-        client: ClientNo,
-        ticket: u64,
-        seat: SeatNo,
-    ) -> String {
+        (client, seat, ticket): (ClientNo, SeatNo, u64),
+        test: &Arc<str>,
+        waited_us: u64,
+    ) {
         let name = crate::random::hex::<4>();
         let open = Open {
             name: name.clone(),
+            test: test.clone(),
+            waited_us,
             token: Secret::new(crate::random::hex::<16>()),
             client,
             ticket,
@@ -112,8 +129,14 @@ impl Desk {
             findings: BTreeMap::new(),
         };
         self.leases.borrow_mut().insert(lease, open);
-        self.numbers.borrow_mut().insert(name.clone(), lease);
-        name
+        self.numbers.borrow_mut().insert(name, lease);
+    }
+
+    /// The name of a lease, its test, and how long that waited.
+    pub(super) fn label(&self, lease: LeaseNo) -> Option<(String, Arc<str>, u64)> {
+        self.with(lease, |open| {
+            (open.name.clone(), open.test.clone(), open.waited_us)
+        })
     }
 
     /// Notes how the deployments are when a test begins.

@@ -70,14 +70,9 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
             begins_later,
             waited_us,
         } => {
-            let named = daemon.fleet.names(&on);
-            let name = daemon.desk.open(lease, client, ticket, seat);
-            daemon.log.emit(EventKind::LeaseGranted {
-                lease: name,
-                test: test.to_string(),
-                on: uses(&named),
-                waited_us,
-            });
+            daemon
+                .desk
+                .open(lease, (client, seat, ticket), &test, waited_us);
             if begins_later {
                 deliver(daemon, lease, &on);
             } else {
@@ -108,7 +103,8 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
             charges,
             company,
             again,
-        } => examine::conclude(daemon, lease, charges, company, again),
+            void,
+        } => examine::conclude(daemon, lease, charges, (company, again, void)),
     }
 }
 
@@ -163,7 +159,16 @@ fn begun(daemon: &Rc<Daemon>, lease: LeaseNo, go: bool) {
 
 /// Hands a lease over. If who asked for it has gone away, it is given back.
 fn deliver(daemon: &Rc<Daemon>, lease: LeaseNo, on: &[(DeploymentNo, LeaseMode)]) {
+    let told = daemon.desk.label(lease);
     let delivered = daemon.desk.grant(lease, &daemon.fleet, on, &daemon.socket);
+    if let (true, Some((lease, test, waited_us))) = (delivered, told) {
+        daemon.log.emit(EventKind::LeaseGranted {
+            lease,
+            test: test.to_string(),
+            on: uses(&daemon.fleet.names(on)),
+            waited_us,
+        });
+    }
     if !delivered {
         daemon.desk.close(lease);
         feed(daemon, Input::Returned { lease });

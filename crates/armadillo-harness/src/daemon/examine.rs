@@ -107,8 +107,7 @@ pub(super) fn conclude(
     daemon: &Rc<Daemon>,
     lease: LeaseNo,
     charges: Vec<Charge>,
-    company: Company,
-    again: bool,
+    (company, again, void): (Company, bool, bool),
 ) {
     let mut on = BTreeMap::new();
     for charge in charges {
@@ -128,7 +127,12 @@ pub(super) fn conclude(
     daemon.log.emit(EventKind::LeaseReleased { lease: name });
     if let Some(waiting) = waiting {
         // Who asked may have gone away.
-        let _ = waiting.send(Released { on, company, again });
+        let _ = waiting.send(Released {
+            on,
+            company,
+            again,
+            void,
+        });
     }
 }
 

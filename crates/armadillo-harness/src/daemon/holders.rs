@@ -72,6 +72,7 @@ pub(super) async fn release(
     let lease = daemon.desk.find(name, token)?;
     let keeps = release.keeps.iter();
     let how = Ended {
+        began: Some(release.began_us),
         failed: release.failed,
         suspect: release.suspect.clone(),
         keeps: keeps.filter_map(|name| daemon.fleet.number(name)).collect(),

@@ -59,6 +59,11 @@ impl Journal {
         self.more.notify_one();
     }
 
+    /// Microseconds since the run's start.
+    pub(crate) fn now_us(&self) -> u64 {
+        self.origin.elapsed_us()
+    }
+
     /// An event of the daemon, for the reports; the daemon has written it already.
     pub(crate) fn relay(&self, event: Event) {
         self.printer.event(event);

@@ -66,6 +66,7 @@ struct State {
     /// What the daemon was asked for and has not granted.
     wished: BTreeMap<u64, Job>,
     tickets: u64,
+    seats: u32,
     /// What each slot is to tear down.
     chores: BTreeMap<u32, VecDeque<String>>,
     /// The slots that keep fixtures, by deployment.
@@ -280,7 +281,8 @@ impl Queue {
         changed: Pin<&mut tokio::sync::futures::Notified<'_>>,
     ) -> Option<Task> {
         let daemon = self.daemon.as_ref()?;
-        let ready = Ready { seat: slot, wait };
+        let seat = self.next_seat();
+        let ready = Ready { seat, wait };
         let path = self.path("next");
         let asked = daemon.post::<Next>(&path, &ready, None, WITHOUT_LIMIT);
         let mut asked = std::pin::pin!(asked);
@@ -289,7 +291,7 @@ impl Queue {
             answer = &mut asked => answer,
             () = self.something_else(slot, changed), if wait => {
                 // The daemon answers the request that waits, be it with a lease that was on its way.
-                let unseat = Unseat { seat: slot };
+                let unseat = Unseat { seat };
                 let path = self.path("unseat");
                 match daemon.post::<Nothing>(&path, &unseat, None, NOTE_LIMIT).await {
                     Ok(_) => asked.await,
@@ -322,6 +324,13 @@ impl Queue {
             }
             changed.await;
         }
+    }
+
+    /// A number for one request that may wait.
+    fn next_seat(&self) -> u32 {
+        let mut state = self.state.borrow_mut();
+        state.seats = state.seats.wrapping_add(1);
+        state.seats
     }
 
     fn take(&self, next: Next) -> Option<Task> {

@@ -99,6 +99,7 @@ async fn run(
             return Performed::Later;
         }
     }
+    let began_us = context.journal.now_us();
     let attempted = run_in(context, executor, &job, &leases).await;
     let worker = executor.worker();
     executor.keeps(&attempted.keeps);
@@ -110,7 +111,7 @@ async fn run(
         &job,
         &leases,
         &attempted,
-        retry.as_ref(),
+        (retry.as_ref(), began_us),
     );
     let released = tokio::select! {
         biased;
@@ -118,6 +119,15 @@ async fn run(
         _ = context.cancel.reached() => Released::default(),
         released = settled => released,
     };
+    if released.void {
+        context.journal.emit(EventKind::TestPutBack {
+            test: planned.name.clone(),
+            attempt: job.attempt,
+            why: "a server had ended before it began".to_owned(),
+        });
+        context.queue.put_back();
+        return Performed::Later;
+    }
     let ended = Ended {
         attempted,
         released,
@@ -164,7 +174,7 @@ async fn settle(
     job: &Job,
     leases: &[Grant],
     attempted: &Attempted,
-    retry: Option<&Job>,
+    (retry, began_us): (Option<&Job>, u64),
 ) -> Released {
     let planned = &context.plan.tests[job.test];
     let own_process = planned.test.def.isolated || context.isolation == Isolation::Process;
@@ -187,7 +197,7 @@ async fn settle(
             // A process that is gone keeps nothing.
             let there = executor.worker().is_some() || !executor.has_processes();
             let keeps = if there { &attempted.keeps[..] } else { &[] };
-            release(context, job, grant, attempted, keeps, retry).await
+            release(context, job, grant, attempted, keeps, retry, began_us).await
         }
         _ => Released::default(),
     }
@@ -280,9 +290,11 @@ async fn release(
     attempted: &Attempted,
     keeps: &[String],
     retry: Option<&Job>,
+    began_us: u64,
 ) -> Released {
     let planned = &context.plan.tests[job.test];
     let release = Release {
+        began_us,
         torn_down: attempted.torn_down,
         suspect: attempted.suspect.clone(),
         failed: attempted.verdict.is_failure(),
@@ -293,6 +305,8 @@ async fn release(
     let Some(daemon) = &context.daemon else {
         return Released::default();
     };
+    // Before the end is told: should the attempt not count, it may be granted again at once.
+    context.queue.prepare_to_wait(job);
     let path = format!("/v1/leases/{}/release", grant.lease);
     let asked = daemon.post::<Released>(&path, &release, Some(&grant.token), RELEASE_LIMIT);
     let released = asked.await.unwrap_or_else(|error| {
@@ -302,6 +316,9 @@ async fn release(
     });
     if let Some(retry) = retry.filter(|_| !released.again) {
         context.queue.forget(retry);
+    }
+    if !released.void {
+        context.queue.forget(job);
     }
     let warnings = released.on.values().flat_map(|found| &found.warnings);
     for warning in warnings {

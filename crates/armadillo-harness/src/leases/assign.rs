@@ -101,6 +101,7 @@ impl Leases {
                             ended: None,
                             charges: Vec::new(),
                             company: Vec::new(),
+                            began_too_late: false,
                         },
                     );
                 }

@@ -115,6 +115,7 @@ impl Leases {
             }
             if let Some(stay) = deployment.stays.get_mut(&no) {
                 stay.is_over = true;
+                stay.begins(how.began);
             }
         }
         lease.ended = Some(how);
@@ -168,6 +169,7 @@ impl Leases {
         };
         let how = lease.ended.clone().unwrap_or_default();
         let crashes = stay.crashes_until(found.ended_at);
+        lease.began_too_late |= stay.began_too_late();
         let charge = Charge {
             deployment: on,
             found,
@@ -198,21 +200,27 @@ impl Leases {
         };
         let how = lease.ended.clone().unwrap_or_default();
         let failed = how.failed || lease.charges.iter().any(Charge::is_failure);
+        let void = failed && lease.began_too_late;
         let company = if failed {
             lease.company()
         } else {
             Company::default()
         };
-        let again = how.retry.filter(|_| failed);
+        let again = how.retry.filter(|_| failed && !void);
         self.out.push(Action::Conclude {
             lease: no,
             charges: lease.charges,
             company,
             again: again.is_some(),
+            void,
         });
-        let (Some(retry), Some(client), false) =
-            (again, self.clients.get_mut(&lease.client), self.closed)
-        else {
+        let (Some(client), false) = (self.clients.get_mut(&lease.client), self.closed) else {
+            return;
+        };
+        if void {
+            return client.queue(lease.group, lease.wish);
+        }
+        let Some(retry) = again else {
             return;
         };
         let places = lease.group.iter().map(|(at, _)| *at);

@@ -62,8 +62,10 @@ pub(super) struct Deployment {
 /// A test's time on a deployment.
 pub(super) struct Stay {
     pub(super) test: Arc<str>,
-    /// When it began.
+    /// When it was granted.
     from: Moment,
+    /// When it began.
+    began: Moment,
     /// Its test has ended, and what that left is being looked at.
     pub(super) is_over: bool,
     /// The tests that were there at the same time.
@@ -79,6 +81,7 @@ impl Stay {
         Self {
             test: test.clone(),
             from,
+            began: from,
             is_over: false,
             company: Guests::default(),
             before: Names::default(),
@@ -86,9 +89,19 @@ impl Stay {
         }
     }
 
+    /// The test began a moment after it was granted.
+    pub(super) fn begins(&mut self, at: Option<Moment>) {
+        self.began = at.unwrap_or(self.from).max(self.from);
+    }
+
+    /// Whether a server ended by itself between the grant and the beginning: the test has met what is none of its doing.
+    pub(super) fn began_too_late(&self) -> bool {
+        self.crashes.iter().any(|(at, _)| *at < self.began)
+    }
+
     /// What ended by itself between the test's start and end.
     pub(super) fn crashes_until(&self, end: Moment) -> Vec<String> {
-        let meanwhile = |at: Moment| self.from <= at && at <= end;
+        let meanwhile = |at: Moment| self.began <= at && at <= end;
         let crashes = self.crashes.iter().filter(|(at, _)| meanwhile(*at));
         crashes.map(|(_, what)| what.clone()).collect()
     }

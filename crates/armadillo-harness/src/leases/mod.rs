@@ -86,6 +86,8 @@ pub(crate) struct Wish {
 /// How a test ended, as its client sees it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ended {
+    /// When its client really began it, if it did: a moment after it was granted.
+    pub(crate) began: Option<Moment>,
     /// Whether it failed.
     pub(crate) failed: bool,
     /// Why its deployments are not to be trusted as they are, if so.
@@ -261,6 +263,8 @@ pub(crate) enum Action {
         company: Company,
         /// Whether the test failed and its retry waits now.
         again: bool,
+        /// Whether the attempt does not count, and its wish waits again: it failed, and a server had ended before it began.
+        void: bool,
     },
 }
 
@@ -312,6 +316,8 @@ struct Lease {
     ended: Option<Ended>,
     charges: Vec<Charge>,
     company: Vec<Company>,
+    /// A server had ended by itself between the grant and the beginning.
+    began_too_late: bool,
 }
 
 /// The core.

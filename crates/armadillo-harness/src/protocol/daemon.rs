@@ -131,7 +131,7 @@ pub struct Wish {
 /// A client is ready to run one more test.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Ready {
-    /// The client's number for the place where it would run.
+    /// The client's number for this request: another one each time.
     pub seat: u32,
     /// Whether the answer may wait until something can run; otherwise it comes at once.
     pub wait: bool,
@@ -140,7 +140,7 @@ pub struct Ready {
 /// A client does not wait at a seat any more. The request that waits there is answered, perhaps with a lease.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Unseat {
-    /// The seat.
+    /// The number of the request that waits; it may be on its way yet.
     pub seat: u32,
 }
 
@@ -204,6 +204,8 @@ pub struct Grant {
 /// The end of a lease.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Release {
+    /// When the test really began, in microseconds since the run's start: a moment after it was granted.
+    pub began_us: u64,
     /// Whether the test's own process could still tear its fixtures down; if not, what it left is purged.
     pub torn_down: bool,
     /// Why the deployments are not to be trusted as they are, if so: `the test timed out`.
@@ -222,6 +224,7 @@ impl Release {
     /// For a test whose process is gone, and its client too.
     pub(crate) fn of_somebody_gone(checkers: &Policies) -> Self {
         Self {
+            began_us: 0,
             torn_down: false,
             suspect: None,
             failed: true,
@@ -252,6 +255,9 @@ pub struct Released {
     /// Whether the test failed and its retry waits now.
     #[serde(default)]
     pub again: bool,
+    /// Whether the attempt does not count, and waits again: it failed, and a server had ended before it began.
+    #[serde(default)]
+    pub void: bool,
 }
 
 /// What was found on one deployment when a lease ended.

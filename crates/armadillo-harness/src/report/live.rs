@@ -41,6 +41,9 @@ impl Display {
     pub(super) fn on(&mut self, event: &Event) {
         match &event.kind {
             EventKind::TestStarted { test, .. } => self.running.push((test.clone(), event.us)),
+            EventKind::TestPutBack { test, .. } => {
+                self.running.retain(|(running, _)| running != test);
+            }
             EventKind::TestFinished(finished) => {
                 if let Some(at) = self
                     .running

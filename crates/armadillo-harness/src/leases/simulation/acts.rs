@@ -61,7 +61,8 @@ impl World {
                 charges,
                 company,
                 again,
-            } => self.conclude(lease, &charges, &company, again),
+                void,
+            } => self.conclude(lease, &charges, &company, again, void),
         }
     }
 
@@ -180,6 +181,7 @@ impl World {
         charges: &[Charge],
         company: &Company,
         again: bool,
+        void: bool,
     ) {
         let held = self.leases.remove(&lease).expect("it was granted");
         let taken = self.taken.remove(&lease);
@@ -198,7 +200,9 @@ impl World {
         if failed {
             books::check_company(company, &real);
         }
-        let retry = self.retries.remove(&lease).filter(|_| failed);
+        let late = self.too_late.remove(&lease);
+        assert_eq!(void, failed && late);
+        let retry = self.retries.remove(&lease).filter(|_| failed && !void);
         let there = !self.clients[&held.client].gone;
         if charges.is_empty() {
             for (no, _) in &held.on {
@@ -208,6 +212,9 @@ impl World {
             }
         }
         assert_eq!(again, retry.is_some());
+        if let (true, Some((ticket, open)), true) = (void, &taken, there) {
+            self.open.insert((held.client, *ticket), open.clone());
+        }
         if let (Some((ticket, modes)), Some((_, mut open)), true) = (retry, taken, there) {
             let places = open.needs.iter().map(|(at, _)| *at);
             open.needs = places.zip(modes).collect();

@@ -28,7 +28,10 @@ pub(super) struct Deployment {
 pub(super) struct Stay {
     pub(super) lease: LeaseNo,
     pub(super) test: Arc<str>,
+    /// When it was granted.
     pub(super) from: Moment,
+    /// When it really began.
+    pub(super) began: Moment,
     pub(super) to: Moment,
     /// When its end was told; not before what happened in between.
     pub(super) over: Moment,
@@ -71,6 +74,7 @@ impl Deployment {
             lease,
             test: test.clone(),
             from: now,
+            began: now,
             to: Moment::MAX,
             over: Moment::MAX,
         });
@@ -86,8 +90,17 @@ impl Deployment {
             return Vec::new();
         };
         let meanwhile = self.crashes.iter();
-        let meanwhile = meanwhile.filter(|(at, _)| stay.from <= *at && *at <= stay.to);
+        let meanwhile = meanwhile.filter(|(at, _)| stay.began <= *at && *at <= stay.to);
         meanwhile.map(|(_, what)| what.clone()).collect()
+    }
+
+    /// Whether a server ended by itself between the grant and the beginning.
+    pub(super) fn began_too_late(&self, lease: LeaseNo) -> bool {
+        let stay = self.stays.iter().find(|stay| stay.lease == lease);
+        stay.is_some_and(|stay| {
+            let mut crashes = self.crashes.iter();
+            crashes.any(|(at, _)| stay.from <= *at && *at < stay.began)
+        })
     }
 
     /// The tests that were there at the same time.

@@ -2,7 +2,7 @@
 
 use super::super::{DeploymentNo, Ended, Found, Input, LeaseNo, Retry, SeatNo};
 use super::world::{Pending, World};
-use crate::leases::ClientNo;
+use crate::leases::{ClientNo, Moment};
 use crate::needs::LeaseMode;
 
 impl World {
@@ -188,13 +188,32 @@ impl World {
             Vec::new()
         };
         self.over(lease);
+        let began = self.begin_a_little_later(lease);
         let how = Ended {
+            began,
             failed,
             suspect: suspect.then(|| "it hung".to_owned()),
             keeps,
             retry: retry.map(|(ticket, modes)| Retry { ticket, modes }),
         };
         self.feed(Input::Released { lease, how });
+    }
+
+    /// The client of a test may have begun it a while after it was granted.
+    fn begin_a_little_later(&mut self, lease: LeaseNo) -> Option<Moment> {
+        if !self.random.chance(30) {
+            return None;
+        }
+        let mut began = None;
+        for (no, _) in self.leases[&lease].on.clone() {
+            let now = self.now;
+            let late = self.random.below(12) as Moment;
+            if let Some(stay) = self.deployments.get_mut(&no).and_then(|on| on.stay(lease)) {
+                let at = *began.get_or_insert((stay.from + late).min(now));
+                stay.began = at;
+            }
+        }
+        began
     }
 
     /// Something that is under way comes to its end.
@@ -264,6 +283,9 @@ impl World {
         let mut ended_at = self.now;
         if let Some(stay) = deployment.stay(lease) {
             ended_at = stay.to;
+        }
+        if deployment.began_too_late(lease) {
+            self.too_late.insert(lease);
         }
         let look = (deployment.crashes_of(lease), deployment.company(lease));
         self.looks.insert((lease, no), look);

@@ -95,6 +95,8 @@ pub(super) struct World {
     pub(super) failed: BTreeSet<LeaseNo>,
     /// What each look at a deployment must come to: crashes, and the tests that were there meanwhile.
     pub(super) looks: BTreeMap<(LeaseNo, DeploymentNo), (Vec<String>, BTreeSet<String>)>,
+    /// Leases whose tests began after a server had ended.
+    pub(super) too_late: BTreeSet<LeaseNo>,
     /// The wish of each lease, in case it comes back.
     pub(super) taken: BTreeMap<LeaseNo, (u64, Open)>,
     pub(super) seats: u64,
@@ -135,6 +137,7 @@ impl World {
             retries: BTreeMap::new(),
             failed: BTreeSet::new(),
             looks: BTreeMap::new(),
+            too_late: BTreeSet::new(),
             taken: BTreeMap::new(),
             seats: 0,
             tickets: 0,
