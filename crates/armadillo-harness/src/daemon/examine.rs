@@ -52,7 +52,7 @@ async fn examine_one(
     deployment: &Deployment,
 ) -> Found {
     // A client that went away has not torn anything down.
-    let release = release.unwrap_or_else(|| Release::of_somebody_gone(&daemon.orders.checkers));
+    let release = release.unwrap_or_else(|| of_somebody_gone(&daemon.orders.checkers));
     // What is ending now ended in the test's time.
     deployment.note_exits(daemon.limit(EXIT_LIMIT)).await;
     lifecycle::tell_crashes(daemon, no);
@@ -99,6 +99,19 @@ async fn examine_one(
         warnings: words(found.to_say),
         unmet,
         suspect,
+    }
+}
+
+/// The end of a test whose process is gone, and its client too.
+fn of_somebody_gone(checkers: &Policies) -> Release {
+    Release {
+        began_us: 0,
+        torn_down: false,
+        suspect: None,
+        failed: true,
+        checkers: checkers.clone(),
+        keeps: Vec::new(),
+        retry: None,
     }
 }
 

@@ -220,21 +220,6 @@ pub struct Release {
     pub retry: Option<Retry>,
 }
 
-impl Release {
-    /// For a test whose process is gone, and its client too.
-    pub(crate) fn of_somebody_gone(checkers: &Policies) -> Self {
-        Self {
-            began_us: 0,
-            torn_down: false,
-            suspect: None,
-            failed: true,
-            checkers: checkers.clone(),
-            keeps: Vec::new(),
-            retry: None,
-        }
-    }
-}
-
 /// Another attempt of a test.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Retry {
