@@ -1,5 +1,7 @@
 //! One clock for all processes of a run: microseconds since the run's start, on the machine's monotonic clock.
 
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
 
 /// The start of a run. It crosses process boundaries: the monotonic clock is the machine's, not the process's.
@@ -18,6 +20,13 @@ impl Origin {
     #[must_use]
     pub fn elapsed_us(self) -> u64 {
         monotonic_us().saturating_sub(self.0)
+    }
+
+    /// Microseconds from then to a moment of the past.
+    #[must_use]
+    pub fn us_at(self, moment: Instant) -> u64 {
+        let ago = u64::try_from(moment.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.elapsed_us().saturating_sub(ago)
     }
 }
 

@@ -23,6 +23,7 @@ mod tidy;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -58,7 +59,7 @@ pub struct Deployment {
     notices: Notices,
     board: look::Board,
     leaders: leaders::Keeper,
-    crashes: Mutex<Vec<Crash>>,
+    crashes: Mutex<Vec<(Instant, Crash)>>,
     expectations: expectations::Expectations,
     /// Counts exits, starts, stages and operations: whoever waits for one of them wakes up.
     changes: watch::Sender<u64>,
@@ -96,6 +97,13 @@ impl Deployment {
     /// Every server that ended by itself, in the order it happened.
     #[must_use]
     pub fn crashes(&self) -> Vec<Crash> {
+        let dated = self.dated_crashes().into_iter();
+        dated.map(|(_, crash)| crash).collect()
+    }
+
+    /// The same, each with the moment in which it was noticed.
+    #[must_use]
+    pub fn dated_crashes(&self) -> Vec<(Instant, Crash)> {
         self.crashes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -131,13 +131,14 @@ fn processes_are_started_in_few_places() {
 }
 
 /// The only places that write to the standard streams, each with its reason.
-const PRINTS: [&str; 8] = [
+const PRINTS: [&str; 9] = [
     "crates/armadillo-harness/src/report/console.rs",
     "crates/armadillo-harness/src/report/screen.rs",
     // Tests of real libtest, as text.
     "crates/armadillo-harness/src/report/differential.rs",
     // Parts of the harness whose streams are a log file or a pipe of the harness: their last words, and their greeting.
     "crates/armadillo-harness/src/daemon/",
+    "crates/armadillo-harness/src/log/",
     "crates/armadillo-harness/src/warden.rs",
     "crates/armadillo-harness/src/worker/mark.rs",
     "crates/armadillo-harness/src/worker/mod.rs",

@@ -141,7 +141,10 @@ fn begun(daemon: &Rc<Daemon>, lease: LeaseNo, go: bool) {
         return;
     }
     if daemon.desk.tell_beginning(lease, false) {
-        daemon.desk.close(lease);
+        // It was granted, and ends here.
+        if let Some((lease, _)) = daemon.desk.close(lease) {
+            daemon.log.emit(EventKind::LeaseReleased { lease });
+        }
         return;
     }
     // Nobody was told of the lease yet: the seat waits on.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use armadillo_orchestrator::Deployment;
 
@@ -84,25 +85,22 @@ impl Fleet {
         deployment.is_some_and(|deployment| deployment.is_whole())
     }
 
-    /// The crashes that the core has not been told of, each in one line with what the server logged.
-    pub(super) fn new_crashes(&self, no: DeploymentNo) -> Vec<String> {
+    /// The crashes that the core has not been told of, each in one line with what the server logged,
+    /// and when it was noticed.
+    pub(super) fn new_crashes(&self, no: DeploymentNo) -> Vec<(Instant, String)> {
         let Some(deployment) = self.deployment(no) else {
             return Vec::new();
         };
-        let crashes = deployment.crashes();
+        let crashes = deployment.dated_crashes();
         let told = self.with(no, |ship| {
             std::mem::replace(&mut ship.crashes_told, crashes.len())
         });
         let new = crashes.iter().skip(told.unwrap_or_default());
-        new.map(|crash| {
+        new.map(|(noticed, crash)| {
             let said = deployment.grave_line_of(crash);
             let said = said.map(|line| format!("; it logged: {}", line.text));
-            format!(
-                "{}: {}{}",
-                crash.server,
-                crash.text,
-                said.unwrap_or_default()
-            )
+            let said = said.unwrap_or_default();
+            (*noticed, format!("{}: {}{said}", crash.server, crash.text))
         })
         .collect()
     }

@@ -116,12 +116,14 @@ async fn watch(daemon: Rc<Daemon>, no: DeploymentNo, deployment: Arc<Deployment>
 
 /// Tells the core of the crashes it does not know of.
 pub(super) fn tell_crashes(daemon: &Rc<Daemon>, no: DeploymentNo) {
-    for what in daemon.fleet.new_crashes(no) {
+    for (noticed, what) in daemon.fleet.new_crashes(no) {
+        let at = daemon.log.us_at(noticed);
         feed(
             daemon,
             Input::Crashed {
                 deployment: no,
                 what,
+                at,
             },
         );
     }

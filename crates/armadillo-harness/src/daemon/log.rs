@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -42,6 +42,11 @@ impl EventLog {
     /// Microseconds since the run's start.
     pub(super) fn now_us(&self) -> u64 {
         self.origin.elapsed_us()
+    }
+
+    /// The same for a moment of the past.
+    pub(super) fn us_at(&self, moment: Instant) -> u64 {
+        self.origin.us_at(moment)
     }
 
     /// Something happened here.

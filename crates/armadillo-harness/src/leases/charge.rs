@@ -138,14 +138,14 @@ impl Leases {
         }
     }
 
-    pub(super) fn crashed(&mut self, now: Moment, no: DeploymentNo, what: String) {
+    pub(super) fn crashed(&mut self, at: Moment, no: DeploymentNo, what: String) {
         let Some(deployment) = self.deployments.get_mut(&no) else {
             return;
         };
         match deployment.state {
             State::Ready => {
                 for stay in deployment.stays.values_mut() {
-                    stay.crashes.push((now, what.clone()));
+                    stay.crashes.push((at, what.clone()));
                 }
                 deployment.suspect(what);
             }

@@ -94,7 +94,7 @@ impl Stay {
         self.began = at.unwrap_or(self.from).max(self.from);
     }
 
-    /// Whether a server ended by itself between the grant and the beginning: the test has met what is none of its doing.
+    /// Whether a server had ended by itself when the test began: the test has met what is none of its doing.
     pub(super) fn began_too_late(&self) -> bool {
         self.crashes.iter().any(|(at, _)| *at < self.began)
     }

@@ -1,6 +1,7 @@
 //! Exits: noticed by one watcher for each process, and judged.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,8 @@ impl Deployment {
     }
 
     fn note_exit(&self, key: &ServerKey, pid: Option<u32>, exit: Exit) {
+        // Reading its log takes a while, in which tests begin.
+        let noticed = Instant::now();
         let Some(server) = self.servers.get(key) else {
             return;
         };
@@ -88,7 +91,7 @@ impl Deployment {
                 Some(expectation) => format!("{text}, and was expected to {expectation}"),
                 None => text.clone(),
             };
-            self.remember_crash(server, pid, exit, text, &log);
+            self.remember_crash(server, pid, exit, text, &log, noticed);
         }
         server.ended(exit, &text, meant);
         self.notices.send(Notice::ServerExited {
@@ -108,17 +111,19 @@ impl Deployment {
         exit: Exit,
         text: String,
         log: &[String],
+        noticed: Instant,
     ) {
+        let crash = Crash {
+            server: server.plan.key.clone(),
+            pid,
+            exit,
+            text,
+            log: log.to_vec(),
+        };
         self.crashes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(Crash {
-                server: server.plan.key.clone(),
-                pid,
-                exit,
-                text,
-                log: log.to_vec(),
-            });
+            .push((noticed, crash));
     }
 
     /// What the system says of an exit. A signal speaks for itself.

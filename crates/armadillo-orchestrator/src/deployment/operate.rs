@@ -243,7 +243,8 @@ impl Deployment {
                 let how = self.describe(step.server, exit);
                 if !step.server.exit_was_meant() {
                     let log = self.last_lines(&step.server.plan.key, LAST_LINES);
-                    self.remember_crash(step.server, running.pid(), exit, how.clone(), &log);
+                    let (pid, noticed) = (running.pid(), Instant::now());
+                    self.remember_crash(step.server, pid, exit, how.clone(), &log, noticed);
                 }
                 Err(step.no_effect(&format!("it had ended by itself: {how}")))
             }

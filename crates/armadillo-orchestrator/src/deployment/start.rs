@@ -258,7 +258,7 @@ impl Deployment {
             let failure = self.failure(server, problem, log_from);
             if let Problem::Exited { exit, .. } = failure.problem {
                 let text = self.describe(server, exit);
-                self.remember_crash(server, None, exit, text, &failure.log);
+                self.remember_crash(server, None, exit, text, &failure.log, Instant::now());
             }
             return Err(failure);
         }

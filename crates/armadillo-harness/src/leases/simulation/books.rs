@@ -19,7 +19,7 @@ pub(super) struct Deployment {
     pub(super) holders: BTreeMap<LeaseNo, LeaseMode>,
     /// Tests that shared it since it was last clean.
     pub(super) dirty: bool,
-    pub(super) crashes: Vec<(Moment, String)>,
+    pub(super) crashes: Vec<Crash>,
     pub(super) stays: Vec<Stay>,
 }
 
@@ -35,6 +35,14 @@ pub(super) struct Stay {
     pub(super) to: Moment,
     /// When its end was told; not before what happened in between.
     pub(super) over: Moment,
+}
+
+/// A server that ended by itself.
+pub(super) struct Crash {
+    at: Moment,
+    /// When the core was told.
+    told: Moment,
+    what: String,
 }
 
 /// A lease, as it was granted.
@@ -80,6 +88,17 @@ impl Deployment {
         });
     }
 
+    pub(super) fn crash(&mut self, at: Moment, told: Moment, what: &str) {
+        let what = what.to_owned();
+        self.crashes.push(Crash { at, told, what });
+    }
+
+    /// What ended by itself while a test was here, as far as it was told while the test was here.
+    fn crashes_in<'a>(&'a self, stay: &'a Stay) -> impl Iterator<Item = &'a Crash> {
+        let crashes = self.crashes.iter();
+        crashes.filter(|crash| stay.from <= crash.told)
+    }
+
     pub(super) fn stay(&mut self, lease: LeaseNo) -> Option<&mut Stay> {
         self.stays.iter_mut().find(|stay| stay.lease == lease)
     }
@@ -89,17 +108,17 @@ impl Deployment {
         let Some(stay) = self.stays.iter().find(|stay| stay.lease == lease) else {
             return Vec::new();
         };
-        let meanwhile = self.crashes.iter();
-        let meanwhile = meanwhile.filter(|(at, _)| stay.began <= *at && *at <= stay.to);
-        meanwhile.map(|(_, what)| what.clone()).collect()
+        let meanwhile = |crash: &&Crash| stay.began <= crash.at && crash.at <= stay.to;
+        let crashes = self.crashes_in(stay).filter(meanwhile);
+        crashes.map(|crash| crash.what.clone()).collect()
     }
 
-    /// Whether a server ended by itself between the grant and the beginning.
+    /// Whether a server had ended by itself when the test began.
     pub(super) fn began_too_late(&self, lease: LeaseNo) -> bool {
         let stay = self.stays.iter().find(|stay| stay.lease == lease);
         stay.is_some_and(|stay| {
-            let mut crashes = self.crashes.iter();
-            crashes.any(|(at, _)| stay.from <= *at && *at < stay.began)
+            let mut crashes = self.crashes_in(stay);
+            crashes.any(|crash| crash.at < stay.began)
         })
     }
 

@@ -134,16 +134,19 @@ impl World {
         let Some(no) = up.get(self.random.below(up.len())).copied() else {
             return;
         };
-        let what = format!("crash at {}", self.now);
+        // It is told a while after it happened.
+        let at = self.now.saturating_sub(self.random.below(20) as u64);
+        let what = format!("crash at {at}, told at {}", self.now);
         let deployment = self.deployments.get_mut(&no).expect("it is there");
         deployment.trusted = false;
         let repairs = |pending: &Pending| matches!(pending, Pending::Repair(of) if *of == no);
         if !self.pending.iter().any(repairs) {
-            deployment.crashes.push((self.now, what.clone()));
+            deployment.crash(at, self.now, &what);
         }
         self.feed(Input::Crashed {
             deployment: no,
             what,
+            at,
         });
     }
 
