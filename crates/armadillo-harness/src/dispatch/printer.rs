@@ -15,6 +15,9 @@ use crate::report::{Model, Reporter};
 /// How often the live display moves while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long somebody waits for the lines before their own.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
 /// How long the last lines may take when somebody has interrupted the run.
 const LAST_LINES: Duration = Duration::from_millis(400);
 
@@ -25,6 +28,8 @@ enum Message {
     Output(Vec<u8>),
     /// A line for stderr that is no event.
     Note(String),
+    /// Somebody waits until everything before this is printed.
+    Mark(oneshot::Sender<()>),
     /// Somebody wants to know what is known of the run by now.
     Tell(oneshot::Sender<Model>),
 }
@@ -52,6 +57,15 @@ impl ToPrinter {
         if self.backlog.takes(bytes.len()) {
             self.send(Message::Output(bytes.to_vec()));
         }
+    }
+
+    /// Waits until everything it has been told is printed, unless the reader of stdout lets it wait: a test of this
+    /// process prints past the thread, and comes after the lines that were there before it.
+    pub(crate) async fn caught_up(&self) {
+        let (reached, mark) = oneshot::channel();
+        self.send(Message::Mark(reached));
+        // Late or never: the order of lines is not worth more.
+        let _ = tokio::time::timeout(CATCH_UP, mark).await;
     }
 
     fn send(&self, message: Message) {
@@ -137,6 +151,8 @@ fn print(
                 }
             }
             Ok(Message::Note(text)) => reporter.note(&text),
+            // Whoever waited may have given up.
+            Ok(Message::Mark(reached)) => _ = reached.send(()),
             // Whoever asked may have given up.
             Ok(Message::Tell(answer)) => _ = answer.send(reporter.model().clone()),
             Err(RecvTimeoutError::Timeout) => reporter.tick(origin.elapsed_us()),

@@ -20,7 +20,7 @@ fn markers_that_contradict_the_deployment_are_refused_with_the_place() {
         ),
         (
             "both",
-            "the markers `arango_cluster` and `arango_single` of the test `both` ask for two deployments",
+            "the markers `arango_cluster` and `arango_single` of the test `both` ask for two shapes of one deployment",
         ),
         (
             "neither",

@@ -64,6 +64,7 @@ impl InProcess {
         mut clocks: Clocks,
         artifacts: &Path,
     ) -> Attempted {
+        self.0.journal.printer().caught_up().await;
         let begun = Instant::now();
         let leases = assignment.leases.clone();
         let (says, mut said) = mpsc::unbounded_channel();
