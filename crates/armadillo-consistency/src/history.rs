@@ -357,7 +357,7 @@ impl fmt::Display for Operation {
             }
             Action::Read { found } => match found {
                 Some(Found::Body(body)) => write!(f, "reads {}", Shortened(body)),
-                Some(Found::Nothing) => f.write_str("reads that there is nothing"),
+                Some(Found::Nothing) => f.write_str("reads nothing: the key does not exist"),
                 Some(Found::Failed(why)) => write!(f, "cannot read ({why})"),
                 None => f.write_str("reads: no answer"),
             },

@@ -68,7 +68,10 @@ pub(crate) struct InVain {
 impl fmt::Display for InVain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, waited, last } = self;
-        write!(f, "waited {waited:.1?} for {what}, in vain: {last}")
+        write!(
+            f,
+            "waited {waited:.1?} for {what}, which did not happen: {last}"
+        )
     }
 }
 

@@ -74,7 +74,7 @@ fn odd(param: &str, members: u32) -> Result<u32, PlanError> {
         0 => "a cluster needs a member".to_owned(),
         odd if odd % 2 == 1 => return Ok(odd),
         even => format!(
-            "{even} members bear no more failures than {}, and one vote more is needed for each write",
+            "{even} members tolerate no more failures than {}, and each write needs one more vote",
             even - 1
         ),
     };
@@ -155,7 +155,7 @@ mod tests {
         );
         assert_eq!(
             refuse(with(4), &Settings::default()),
-            "members: 4 members bear no more failures than 3, and one vote more is needed for each write; \
+            "members: 4 members tolerate no more failures than 3, and each write needs one more vote; \
              use 1, 3 or 5"
         );
         let silent = || etcd().topology().to_topology();

@@ -1,13 +1,55 @@
 //! From evidence to the verdict over an attempt of a test. This is the one place where a verdict is made.
 
-use crate::outcome::{FailureKind, Verdict};
-use crate::protocol::daemon::{Findings, Released};
+#[cfg(test)]
+mod tests;
 
-/// The verdict over an attempt: what its process came to, and what the end of its lease brought to light.
-pub(crate) fn judge(attempt: Verdict, released: &Released) -> Verdict {
+use crate::options::IfInconclusive;
+use crate::outcome::{FailureKind, Outcome, Verdict};
+use crate::protocol::daemon::{Findings, Released};
+use crate::protocol::worker::{End, Panic};
+use crate::test_def::ShouldPanic;
+
+/// What became of an attempt, as its executor saw it.
+#[derive(Clone, Debug)]
+pub(crate) enum Ran {
+    /// Its process reported how it ended.
+    Reported {
+        end: End,
+        /// What went wrong in the teardown.
+        complaints: Vec<String>,
+        /// The limit that it had reached by then, if one.
+        late: Option<String>,
+    },
+    /// It reached a limit, and did not end when it was told to.
+    Stuck {
+        late: String,
+        /// What was done about it.
+        then: &'static str,
+    },
+    /// The process that ran it ended.
+    Died { how: String },
+    /// It printed more than so many MiB.
+    TooMuchOutput { limit_mib: usize },
+    /// What it printed cannot be read.
+    OutputUnreadable { error: String },
+    /// It could not be run.
+    NotRun { why: String },
+    /// The run was ended while it ran.
+    CutOff { kind: FailureKind, why: String },
+}
+
+/// What is held against an attempt, or not, besides what happened in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) should_panic: ShouldPanic,
+    pub(crate) if_inconclusive: IfInconclusive,
+}
+
+/// The verdict over an attempt: what its executor saw, and what the end of its lease brought to light.
+pub(crate) fn judge(ran: &Ran, terms: Terms, released: &Released) -> Verdict {
     let crashes = all(released, |found| &found.crashes);
-    match attempt {
-        Verdict::Passed | Verdict::Skipped { .. } => {
+    match ran.verdict(terms) {
+        verdict @ (Verdict::Passed | Verdict::Skipped { .. }) => {
             let unmet = all(released, |found| &found.unmet);
             let leaks = all(released, |found| &found.leaks);
             let causes = [
@@ -16,7 +58,7 @@ pub(crate) fn judge(attempt: Verdict, released: &Released) -> Verdict {
                 (FailureKind::Leaked, leaks),
             ];
             let worst = causes.into_iter().find(|(_, what)| !what.is_empty());
-            worst.map_or(attempt, |(kind, message)| Verdict::Failed { kind, message })
+            worst.map_or(verdict, |(kind, message)| Verdict::Failed { kind, message })
         }
         Verdict::Failed { kind, message } if !crashes.is_empty() => Verdict::Failed {
             kind,
@@ -32,4 +74,134 @@ fn all(released: &Released, part: fn(&Findings) -> &Vec<String>) -> String {
         .flat_map(|found| part(found).iter().map(String::as_str))
         .collect();
     found.join("; ")
+}
+
+impl Ran {
+    /// The verdict without what the end of its lease brings to light.
+    fn verdict(&self, terms: Terms) -> Verdict {
+        let (kind, message) = match self {
+            Self::Reported {
+                end,
+                complaints,
+                late,
+            } => {
+                let verdict = match late {
+                    Some(late) => failed(FailureKind::TimedOut, late.clone()),
+                    None => judge_end(end, terms),
+                };
+                return with_complaints(verdict, complaints);
+            }
+            Self::Stuck { late, then } => (FailureKind::TimedOut, format!("{late}; {then}")),
+            Self::Died { how } => (
+                FailureKind::Crashed,
+                format!("the process that ran it ended: {how}"),
+            ),
+            Self::TooMuchOutput { limit_mib } => (
+                FailureKind::TooMuchOutput,
+                format!("it printed more than {limit_mib} MiB; it was killed"),
+            ),
+            Self::OutputUnreadable { error } => (
+                FailureKind::Error,
+                format!("its output cannot be read: {error}"),
+            ),
+            Self::NotRun { why } => return Verdict::error(why.clone()),
+            Self::CutOff { kind, why } => (*kind, why.clone()),
+        };
+        failed(kind, message)
+    }
+
+    /// Why what it used is not to be trusted as it is, if so.
+    pub(crate) fn suspect(&self) -> Option<String> {
+        let terms = Terms {
+            should_panic: ShouldPanic::No,
+            if_inconclusive: IfInconclusive::Fail,
+        };
+        match self {
+            Self::NotRun { .. } => None,
+            Self::Reported { late, .. } => late
+                .as_ref()
+                .map(|late| format!("a test was ended: {late}")),
+            Self::CutOff { .. } => Some("the run was ended".to_owned()),
+            _ => match self.verdict(terms) {
+                Verdict::Failed { message, .. } => {
+                    Some(format!("a test on it did not end by itself: {message}"))
+                }
+                Verdict::Passed | Verdict::Skipped { .. } => None,
+            },
+        }
+    }
+
+    /// Whether its own process tore its fixtures down.
+    pub(crate) fn is_torn_down(&self) -> bool {
+        matches!(self, Self::Reported { .. } | Self::NotRun { .. })
+    }
+}
+
+fn judge_end(end: &End, terms: Terms) -> Verdict {
+    let panics = terms.should_panic;
+    match end {
+        End::SetUp(why) => failed(FailureKind::SetUp, why.clone()),
+        End::TimeUp(when) => failed(FailureKind::TimedOut, when.clone()),
+        End::Impossible(why) => failed(FailureKind::Error, why.clone()),
+        End::Panicked(panic) => judge_panic(panic, panics),
+        End::Returned(Outcome::Skipped(reason)) => Verdict::Skipped {
+            reason: reason.clone(),
+        },
+        End::Returned(Outcome::Inconclusive(why)) => inconclusive(why, terms.if_inconclusive),
+        End::Returned(Outcome::Passed) if panics == ShouldPanic::No => Verdict::Passed,
+        End::Returned(Outcome::Passed) => failed(
+            FailureKind::Failed,
+            "it should have panicked and did not".to_owned(),
+        ),
+        End::Returned(Outcome::Failed(message)) if panics == ShouldPanic::No => {
+            failed(FailureKind::Failed, message.clone())
+        }
+        End::Returned(Outcome::Failed(message)) => failed(
+            FailureKind::Failed,
+            format!("it should have panicked and returned an error:\n{message}"),
+        ),
+    }
+}
+
+fn judge_panic(panic: &Panic, should_panic: ShouldPanic) -> Verdict {
+    let message = match should_panic {
+        ShouldPanic::Yes => return Verdict::Passed,
+        ShouldPanic::With(expected) if panic.message.contains(expected) => return Verdict::Passed,
+        ShouldPanic::With(expected) => {
+            format!("it panicked, but without `{expected}` in the message; it {panic}")
+        }
+        ShouldPanic::No => panic.to_string(),
+    };
+    failed(FailureKind::Failed, message)
+}
+
+fn inconclusive(why: &str, is: IfInconclusive) -> Verdict {
+    match is {
+        IfInconclusive::Fail => failed(FailureKind::Inconclusive, why.to_owned()),
+        IfInconclusive::Ignore => {
+            let first = why.lines().next().unwrap_or_default();
+            Verdict::Skipped {
+                reason: format!("inconclusive: {first}"),
+            }
+        }
+    }
+}
+
+fn failed(kind: FailureKind, message: String) -> Verdict {
+    Verdict::Failed { kind, message }
+}
+
+/// The verdict with what went wrong in the teardown, which fails a test that had not failed and never hides a failure.
+fn with_complaints(verdict: Verdict, complaints: &[String]) -> Verdict {
+    if complaints.is_empty() {
+        return verdict;
+    }
+    let complaints = complaints.join("\n");
+    match verdict {
+        Verdict::Passed | Verdict::Skipped { .. } => failed(FailureKind::TearDown, complaints),
+        Verdict::Failed { kind, message } => failed(
+            kind,
+            format!("{message}\n\nIts teardown failed, too:\n{complaints}"),
+        ),
+    }
 }

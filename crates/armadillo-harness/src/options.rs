@@ -9,7 +9,6 @@ use armadillo_orchestrator::Settings;
 use serde::{Deserialize, Serialize};
 
 use crate::checking::Policies;
-use crate::protocol::worker::Conditions;
 use crate::select::Expression;
 
 /// Everything that can be said to a run.
@@ -166,17 +165,6 @@ pub struct Running {
     pub memory_mib: Option<u64>,
     /// The file with the durations of earlier runs; `None` puts it beside the runs' files.
     pub history: Option<PathBuf>,
-}
-
-impl Running {
-    /// What the run says to every test.
-    #[must_use]
-    pub fn conditions(&self) -> Conditions {
-        Conditions {
-            timeout_factor: self.timeout_factor,
-            if_inconclusive: self.if_inconclusive,
-        }
-    }
 }
 
 /// What an empty selection is.

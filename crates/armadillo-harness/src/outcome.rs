@@ -70,6 +70,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Over a test that the harness could not run; why.
+    pub(crate) fn error(message: String) -> Self {
+        Self::Failed {
+            kind: FailureKind::Error,
+            message,
+        }
+    }
+
     /// Whether it counts as a failure.
     #[must_use]
     pub fn is_failure(&self) -> bool {

@@ -1,8 +1,8 @@
-//! What clients ask of a leader: carried out in turn on its own copy, sent to the followers, and
-//! only then answered.
+//! Requests of clients to a leader: it executes them in order on its own copy, sends them to the
+//! followers, and only then answers.
 //!
-//! All that waits is one batch: one frame of the journal, one message to each follower. Reads are
-//! in it too, so that nobody sees what is not acknowledged yet.
+//! All waiting requests form one batch: one frame of the journal, one message to each follower.
+//! Reads are part of the batch, so that no reader sees a write that is not acknowledged yet.
 
 use std::rc::Rc;
 

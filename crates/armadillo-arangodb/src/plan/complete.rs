@@ -231,7 +231,7 @@ mod tests {
         };
         assert_eq!(
             refused(with(AGENTS, 4), &[]),
-            "agents: 4 agents bear no more failures than 3, and one vote more is needed for each write; use 1, 3 or 5"
+            "agents: 4 agents tolerate no more failures than 3, and each write needs one more vote; use 1, 3 or 5"
         );
         assert!(refused(silent(), &[("agents", "2")]).starts_with("agents: 2 agents bear"));
         for (name, flag) in NUMBERS {

@@ -133,7 +133,7 @@ pub(super) fn sensible(param: &str, name: &str, number: u32) -> Result<u32, Plan
     }
     if name == AGENTS && number.is_multiple_of(2) {
         let says = format!(
-            "{number} agents bear no more failures than {}, and one vote more is needed for each write",
+            "{number} agents tolerate no more failures than {}, and each write needs one more vote",
             number - 1
         );
         return Err(error(param, says, "use 1, 3 or 5"));
@@ -288,7 +288,7 @@ mod tests {
             assert_eq!(refused.param, flag);
             refused.says
         };
-        assert!(refused("agents", "2").starts_with("2 agents bear no more failures than 1"));
+        assert!(refused("agents", "2").starts_with("2 agents tolerate no more failures than 1"));
         for (_, flag) in NUMBERS {
             assert!(refused(flag, "-1").contains("is not a whole number"));
             refused(flag, "0");

@@ -104,7 +104,10 @@ async fn a_system_that_does_not_come_back_is_no_proof() {
         .await
         .unwrap_err();
     let why = error.why.to_string();
-    assert!(why.contains("another leader, in vain"), "{error}");
+    assert!(
+        why.contains("another leader, which did not happen"),
+        "{error}"
+    );
     assert_eq!(error.report.counted(), 0);
 }
 

@@ -137,7 +137,7 @@ impl Cluster {
             if holds(&health) {
                 return health;
             }
-            assert!(!deadline.passed(), "{what}, in vain:\n{health}");
+            assert!(!deadline.passed(), "{what}: it did not happen:\n{health}");
             version = now;
         }
     }

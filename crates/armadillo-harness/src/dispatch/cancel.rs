@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::outcome::{FailureKind, Verdict};
+use crate::judge::Ran;
+use crate::outcome::FailureKind;
 
 /// How long the last words may take. The person who pressed Ctrl-C waits for them.
 const LIMIT: Duration = Duration::from_millis(500);
 
 /// Tells the slots of a run that it is over, and learns when they have said what there is to say.
 pub(super) struct Cancel {
-    /// The verdict over every test that runs then.
-    verdict: watch::Sender<Option<Verdict>>,
+    /// What becomes of every test that runs then.
+    ends: watch::Sender<Option<Ran>>,
     /// How many slots have a test whose end was not reported yet.
     busy: watch::Sender<usize>,
 }
@@ -23,7 +24,7 @@ pub(super) struct Busy<'a>(&'a Cancel);
 impl Cancel {
     pub(super) fn new() -> Self {
         Self {
-            verdict: watch::Sender::new(None),
+            ends: watch::Sender::new(None),
             busy: watch::Sender::new(0),
         }
     }
@@ -34,12 +35,12 @@ impl Cancel {
         Busy(self)
     }
 
-    /// Waits for the end of the run; gives the verdict over a test that still runs. Cancel-safe.
-    pub(super) async fn reached(&self) -> Verdict {
-        let mut verdict = self.verdict.subscribe();
-        let reached = verdict.wait_for(Option::is_some).await;
+    /// Waits for the end of the run; gives what becomes of a test that still runs. Cancel-safe.
+    pub(super) async fn reached(&self) -> Ran {
+        let mut ends = self.ends.subscribe();
+        let reached = ends.wait_for(Option::is_some).await;
         match reached.as_deref() {
-            Ok(Some(verdict)) => verdict.clone(),
+            Ok(Some(cut_off)) => cut_off.clone(),
             // The sender lives as long as this does.
             Ok(None) | Err(_) => std::future::pending().await,
         }
@@ -47,13 +48,12 @@ impl Cancel {
 
     /// Whether it was reached.
     pub(super) fn is_reached(&self) -> bool {
-        self.verdict.borrow().is_some()
+        self.ends.borrow().is_some()
     }
 
     /// Ends the tests that run, and waits a moment until all are reported.
-    pub(super) async fn reach(&self, kind: FailureKind, message: String) {
-        self.verdict
-            .send_replace(Some(Verdict::Failed { kind, message }));
+    pub(super) async fn reach(&self, kind: FailureKind, why: String) {
+        self.ends.send_replace(Some(Ran::CutOff { kind, why }));
         let mut busy = self.busy.subscribe();
         // Whoever has not said it by then is named as not run.
         let _ = tokio::time::timeout(LIMIT, busy.wait_for(|busy| *busy == 0)).await;

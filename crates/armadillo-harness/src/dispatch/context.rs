@@ -12,9 +12,8 @@ use super::queue::Queue;
 use crate::checking::Policies;
 use crate::client::DaemonClient;
 use crate::exit_code::Exit;
-use crate::options::Isolation;
+use crate::options::{IfInconclusive, Isolation};
 use crate::plan::Plan;
-use crate::protocol::worker::Conditions;
 
 /// What all slots of a run share.
 pub(super) struct Context {
@@ -29,7 +28,7 @@ pub(super) struct Context {
     pub(super) rounds: Option<u32>,
     pub(super) checkers: Policies,
     pub(super) factor: f64,
-    pub(super) conditions: Conditions,
+    pub(super) if_inconclusive: IfInconclusive,
     pub(super) limits: bool,
     pub(super) show_output: bool,
     pub(super) max_fail: Option<u32>,

@@ -16,7 +16,7 @@ use crate::exit_code::Exit;
 use crate::history::History;
 use crate::list;
 use crate::options::{Action, Color, Format, Isolation, Options, Showing};
-use crate::outcome::{FailureKind, Verdict};
+use crate::outcome::Verdict;
 use crate::plan::{self, Plan};
 use crate::protocol::daemon::Start;
 use crate::report::{Reporter, Screen, console};
@@ -392,10 +392,7 @@ fn never_begun(test: &str, reason: &str) -> TestFinished {
         attempt: 1,
         retried: false,
         isolation: TestIsolation::default(),
-        verdict: Verdict::Failed {
-            kind: FailureKind::Error,
-            message: reason.to_owned(),
-        },
+        verdict: Verdict::error(reason.to_owned()),
         times: Times::default(),
         output: Captured::default(),
         worker: None,

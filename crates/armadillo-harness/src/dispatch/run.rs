@@ -150,7 +150,7 @@ async fn conduct(
         rounds: run.options.running.rounds,
         checkers: run.options.checkers.clone(),
         factor: run.options.running.timeout_factor,
-        conditions: run.options.running.conditions(),
+        if_inconclusive: run.options.running.if_inconclusive,
         limits: run.limits,
         show_output: run.options.showing.show_output,
         max_fail: run.options.running.max_fail,

@@ -7,12 +7,13 @@ use super::context::Context;
 use super::executor::{Attempted, Clocks, Executor, captured};
 use super::files::TestFiles;
 use super::queue::{Job, Task};
-use crate::event::{EventKind, TestFinished, TestIsolation, Times};
+use crate::event::{EventKind, TestFinished, TestIsolation};
 use crate::exit_code::Exit;
-use crate::judge::judge;
+use crate::judge::{Terms, judge};
 use crate::needs::LeaseMode;
 use crate::options::Isolation;
-use crate::outcome::{FailureKind, Verdict};
+use crate::outcome::Verdict;
+use crate::plan::Planned;
 use crate::protocol::daemon::{Begin, Grant, Release, Released};
 use crate::protocol::worker::{Assignment, PhaseLimits};
 
@@ -181,7 +182,7 @@ async fn settle(
     if let Some(why) = &attempted.process_ended {
         // A test whose process died, or was killed, has a verdict that says so.
         // A test with a process of its own may change that as it likes.
-        if attempted.torn_down && !own_process {
+        if attempted.ran.is_torn_down() && !own_process {
             let test = &planned.name;
             let text =
                 format!("{test}: {why}; its worker is retired, so that no other test meets that");
@@ -251,7 +252,7 @@ async fn run_in(
         attachments: files.attachments(),
         limits: context.limits,
         phase_limits: limits,
-        conditions: context.conditions,
+        timeout_factor: context.factor,
         leases: leases.to_vec(),
     };
     let clocks = Clocks::start(limits, context.factor);
@@ -260,11 +261,14 @@ async fn run_in(
     let ran = tokio::select! {
         biased;
         attempted = ran => Ok(attempted),
-        verdict = context.cancel.reached() => Err(verdict),
+        cut_off = context.cancel.reached() => Err(cut_off),
     };
     let mut attempted = match ran {
         Ok(attempted) => attempted,
-        Err(verdict) => Attempted::cut_off(verdict, executor.output_so_far()),
+        Err(cut_off) => Attempted {
+            output: executor.output_so_far(),
+            ..Attempted::unreported(cut_off, begun)
+        },
     };
     attempted.times.total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     if context.cancel.is_reached() {
@@ -295,9 +299,14 @@ async fn release(
     let planned = &context.plan.tests[job.test];
     let release = Release {
         began_us,
-        torn_down: attempted.torn_down,
-        suspect: attempted.suspect.clone(),
-        failed: attempted.verdict.is_failure(),
+        torn_down: attempted.ran.is_torn_down(),
+        suspect: attempted.ran.suspect(),
+        failed: judge(
+            &attempted.ran,
+            terms_of(context, planned),
+            &Released::default(),
+        )
+        .is_failure(),
         checkers: context.checkers.with(planned.test.def.checkers),
         keeps: keeps.to_vec(),
         retry: retry.map(|retry| context.queue.expect(retry)),
@@ -344,7 +353,7 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
         worker,
         leases,
     } = ended;
-    let verdict = judge(attempted.verdict, &released);
+    let verdict = judge(&attempted.ran, terms_of(context, planned), &released);
     let failed = verdict.is_failure();
     let exit = Exit::of(&verdict);
     let retry = retry.filter(|_| failed && (leases.is_empty() || released.again));
@@ -404,33 +413,9 @@ fn isolation_of(job: &Job) -> TestIsolation {
     }
 }
 
-impl Attempted {
-    /// For a test that could not be run at all.
-    pub(super) fn impossible(message: String) -> Self {
-        Self {
-            verdict: Verdict::Failed {
-                kind: FailureKind::Error,
-                message,
-            },
-            times: Times::default(),
-            output: Vec::new(),
-            torn_down: true,
-            suspect: None,
-            keeps: Vec::new(),
-            process_ended: None,
-        }
-    }
-
-    /// For a test that still ran when the run was ended.
-    fn cut_off(verdict: Verdict, output: Vec<u8>) -> Self {
-        Self {
-            verdict,
-            times: Times::default(),
-            output,
-            torn_down: false,
-            suspect: Some("the run was ended".to_owned()),
-            keeps: Vec::new(),
-            process_ended: None,
-        }
+fn terms_of(context: &Context, planned: &Planned) -> Terms {
+    Terms {
+        should_panic: planned.test.def.should_panic,
+        if_inconclusive: context.if_inconclusive,
     }
 }

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::daemon::Grant;
 use crate::event::Times;
-use crate::options::IfInconclusive;
-use crate::outcome::Verdict;
+use crate::outcome::Outcome;
 
 /// From the runner to a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,9 +83,8 @@ pub struct Assignment {
     /// How long each phase may take, as far as it is limited: what the waits of a test take their deadlines from.
     #[serde(default)]
     pub phase_limits: PhaseLimits,
-    /// What the run says to every test.
-    #[serde(default)]
-    pub conditions: Conditions,
+    /// What the run's time limits are multiplied with.
+    pub timeout_factor: f64,
     /// What the test's lease is for, in the order of its needs; empty for a test that needs no deployment.
     pub leases: Vec<Grant>,
 }
@@ -102,20 +100,37 @@ pub struct PhaseLimits {
     pub tear_down: Option<u64>,
 }
 
-/// What a run says to every test.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Conditions {
-    /// What the run's time limits are multiplied with.
-    pub timeout_factor: f64,
-    /// What a test is that ends as inconclusive.
-    pub if_inconclusive: IfInconclusive,
+/// How a test ended, as the process that ran it saw it. Whether that is a failure is not decided there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// It returned, or asked to be skipped or counted as inconclusive.
+    Returned(Outcome),
+    /// Its body panicked.
+    Panicked(Panic),
+    /// A fixture could not be set up; why.
+    SetUp(String),
+    /// It was told that its time was up; in which phase, in words.
+    TimeUp(String),
+    /// The harness could not do its part; why.
+    Impossible(String),
 }
 
-impl Default for Conditions {
-    fn default() -> Self {
-        Self {
-            timeout_factor: 1.0,
-            if_inconclusive: IfInconclusive::default(),
+/// A panic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Panic {
+    /// Its message.
+    pub message: String,
+    /// Where it happened, if that is known.
+    pub place: Option<String>,
+}
+
+impl std::fmt::Display for Panic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let message = &self.message;
+        match &self.place {
+            Some(place) => write!(f, "panicked at {place}:\n{message}"),
+            None => write!(f, "panicked:\n{message}"),
         }
     }
 }
@@ -125,8 +140,10 @@ impl Default for Conditions {
 pub struct Report {
     /// The number of the assignment.
     pub sequence: u64,
-    /// The verdict, as far as the process that ran the test can tell.
-    pub verdict: Verdict,
+    /// How the test ended.
+    pub end: End,
+    /// What went wrong in its teardown, one line or more each.
+    pub complaints: Vec<String>,
     /// How long each phase took; `total` is theirs together.
     pub times: Times,
     /// What the test changed in its process, if anything: the worker is retired for it.

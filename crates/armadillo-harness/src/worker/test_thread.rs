@@ -10,8 +10,7 @@ use tokio::sync::Notify;
 
 use super::link::Sender;
 use crate::fixture::{Hooks, ProcessFixtures, execute};
-use crate::outcome::{FailureKind, Verdict};
-use crate::protocol::worker::{Assignment, FromWorker, Phase, Report};
+use crate::protocol::worker::{Assignment, End, FromWorker, Phase, Report};
 use crate::test_def::TestDef;
 
 /// Starts tests and tells when they end.
@@ -167,10 +166,8 @@ impl Report {
     pub(super) fn harness_failure(sequence: u64, message: String) -> Self {
         Self {
             sequence,
-            verdict: Verdict::Failed {
-                kind: FailureKind::Error,
-                message,
-            },
+            end: End::Impossible(message),
+            complaints: Vec::new(),
             times: crate::event::Times::default(),
             changed: Some("a test's thread ended without a report".into()),
             keeps: Vec::new(),

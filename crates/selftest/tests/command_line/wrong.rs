@@ -66,7 +66,7 @@ fn flags_of_systems() {
         assert!(ran.runs().is_empty(), "a run was begun");
         ran.stderr
     };
-    let even = "2 agents bear no more failures than 1, and one vote more is needed for each write\n\
+    let even = "2 agents tolerate no more failures than 1, and each write needs one more vote\n\
                 help: use 1, 3 or 5\n";
     assert_eq!(
         refused(leaks(&["--agents", "2"])),

@@ -74,9 +74,9 @@ impl Clocks {
         self.deadline = Instant::now().checked_add(DROP.mul_f64(self.factor));
     }
 
-    /// The phase in which the limit was reached, if one was.
-    pub(super) fn cancelled(&self) -> Option<Phase> {
-        self.cancelled
+    /// Whether a limit was reached.
+    pub(super) fn is_late(&self) -> bool {
+        self.cancelled.is_some()
     }
 
     /// Waits for the end of the running clock.
@@ -87,13 +87,14 @@ impl Clocks {
         }
     }
 
-    /// What to say of a limit that was reached in `phase`.
-    pub(super) fn complaint(&self, phase: Phase) -> String {
+    /// What to say of the limit that was reached, if one was.
+    pub(super) fn late(&self) -> Option<String> {
+        let phase = self.cancelled?;
         let limit = self.limits.limit(phase).unwrap_or_default();
-        match phase {
+        Some(match phase {
             Phase::SetUp => format!("its fixtures were not set up within {limit:?}"),
             Phase::Body => format!("it did not end within {limit:?}"),
             Phase::TearDown => format!("its fixtures were not torn down within {limit:?}"),
-        }
+        })
     }
 }

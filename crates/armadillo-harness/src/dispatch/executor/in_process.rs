@@ -13,9 +13,8 @@ use super::super::journal::Journal;
 use super::clocks::Clocks;
 use super::{Attempted, evidence};
 use crate::client::DaemonClient;
-use crate::event::Times;
 use crate::fixture::{Hooks, ProcessFixtures, execute};
-use crate::outcome::{FailureKind, Verdict};
+use crate::judge::Ran;
 use crate::plan::Planned;
 use crate::protocol::worker::{Assignment, Phase, Report};
 
@@ -78,11 +77,11 @@ impl InProcess {
                 biased;
                 message = said.recv() => match message {
                     Some(Said::Phase(phase)) => clocks.enter(phase),
-                    Some(Said::Done(report)) => return done(*report, &clocks),
+                    Some(Said::Done(report)) => return Attempted::reported(*report, clocks.late()),
                     None => return Attempted::impossible("the harness panicked".to_owned()),
                 },
                 () = clocks.expired() => {
-                    if clocks.cancelled().is_some() {
+                    if clocks.is_late() {
                         return left_behind(&clocks, begun);
                     }
                     let daemon = self.0.daemon.as_ref();
@@ -137,51 +136,11 @@ impl InProcess {
     }
 }
 
-/// The test came to its end.
-fn done(report: Report, clocks: &Clocks) -> Attempted {
-    let timed_out = clocks.cancelled().map(|phase| clocks.complaint(phase));
-    let verdict = match &timed_out {
-        None => report.verdict,
-        Some(complaint) => Verdict::Failed {
-            kind: FailureKind::TimedOut,
-            message: complaint.clone(),
-        },
-    };
-    Attempted {
-        verdict,
-        times: report.times,
-        output: Vec::new(),
-        torn_down: true,
-        suspect: timed_out.map(|complaint| format!("a test was ended: {complaint}")),
-        keeps: report.keeps,
-        process_ended: None,
-    }
-}
-
 /// The test did not end when it was told to.
 fn left_behind(clocks: &Clocks, begun: Instant) -> Attempted {
-    let phase = clocks.cancelled().unwrap_or(Phase::Body);
-    let message = format!(
-        "{}; its thread cannot be ended and was left behind",
-        clocks.complaint(phase)
-    );
-    let total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Attempted {
-        suspect: Some(format!("a test on it did not end by itself: {message}")),
-        verdict: Verdict::Failed {
-            kind: FailureKind::TimedOut,
-            message,
-        },
-        times: Times {
-            body: total,
-            total,
-            ..Times::default()
-        },
-        output: Vec::new(),
-        torn_down: false,
-        keeps: Vec::new(),
-        process_ended: None,
-    }
+    let late = clocks.late().unwrap_or_default();
+    let then = "its thread cannot be ended and was left behind";
+    Attempted::unreported(Ran::Stuck { late, then }, begun)
 }
 
 /// The ties between the thread of a test and the run.

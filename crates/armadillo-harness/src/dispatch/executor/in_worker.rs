@@ -9,9 +9,8 @@ use super::clocks::Clocks;
 use super::evidence;
 use super::output::{LIMIT, Progress};
 use super::worker::Worker;
-use crate::event::Times;
-use crate::outcome::{FailureKind, Verdict};
-use crate::protocol::worker::{Assignment, FromWorker, Phase, Report, ToWorker};
+use crate::judge::Ran;
+use crate::protocol::worker::{Assignment, FromWorker, Report, ToWorker};
 
 /// How long the mark behind a test's output may take after the test's report.
 const MARK_LIMIT: Duration = Duration::from_secs(10);
@@ -51,7 +50,7 @@ pub(super) async fn attempt(
                 Err(error) => break Ending::Unreadable(error),
             },
             () = clocks.expired() => {
-                if clocks.cancelled().is_some() {
+                if clocks.is_late() {
                     break Ending::Stuck;
                 }
                 evidence::collect(Some(&listener.daemon), worker.pid, &leases, artifacts).await;
@@ -60,9 +59,9 @@ pub(super) async fn attempt(
             }
         }
     };
-    let timed_out = clocks.cancelled().map(|phase| clocks.complaint(phase));
+    let late = clocks.late();
     match ending {
-        Ending::Done(report) => done(worker, *report, output, timed_out).await,
+        Ending::Done(report) => done(worker, *report, output, late).await,
         ending => ended(listener, worker, ending, &clocks, begun).await,
     }
 }
@@ -82,7 +81,7 @@ async fn done(
     worker: &mut Worker,
     report: Report,
     output: Option<Vec<u8>>,
-    timed_out: Option<String>,
+    late: Option<String>,
 ) -> Attempted {
     let mut process_ended = report.changed.clone();
     let output = match output {
@@ -97,21 +96,10 @@ async fn done(
             }
         }
     };
-    let verdict = match &timed_out {
-        None => report.verdict,
-        Some(complaint) => Verdict::Failed {
-            kind: FailureKind::TimedOut,
-            message: complaint.clone(),
-        },
-    };
     Attempted {
-        verdict,
-        times: report.times,
         output,
-        torn_down: true,
-        suspect: timed_out.map(|complaint| format!("a test was ended: {complaint}")),
-        keeps: report.keeps,
         process_ended,
+        ..Attempted::reported(report, late)
     }
 }
 
@@ -145,50 +133,30 @@ async fn ended(
         |exit| exit.how,
     );
     let output = worker.output.drain();
-    let (kind, message, why) = match ending {
-        Ending::Done(_) | Ending::Gone => (
-            FailureKind::Crashed,
-            format!("the process that ran it ended: {how}"),
-            format!("it ended: {how}"),
-        ),
+    let (ran, why) = match ending {
+        Ending::Done(_) | Ending::Gone => {
+            let why = format!("it ended: {how}");
+            (Ran::Died { how }, why)
+        }
         Ending::Stuck => {
-            let phase = clocks.cancelled().unwrap_or(Phase::Body);
-            let message = format!(
-                "{}; it was killed with all it had started",
-                clocks.complaint(phase)
-            );
-            (
-                FailureKind::TimedOut,
-                message,
-                "killed: time limit".to_owned(),
-            )
+            let late = clocks.late().unwrap_or_default();
+            let then = "it was killed with all it had started";
+            (Ran::Stuck { late, then }, "killed: time limit".to_owned())
         }
         Ending::TooMuch => {
-            let message = format!("it printed more than {} MiB; it was killed", LIMIT >> 20);
-            (
-                FailureKind::TooMuchOutput,
-                message,
-                "killed: too much output".to_owned(),
-            )
+            let limit_mib = LIMIT >> 20;
+            let why = "killed: too much output".to_owned();
+            (Ran::TooMuchOutput { limit_mib }, why)
         }
-        Ending::Unreadable(error) => (
-            FailureKind::Error,
-            format!("its output cannot be read: {error}"),
-            "killed: output unreadable".to_owned(),
-        ),
+        Ending::Unreadable(error) => {
+            let error = error.to_string();
+            let why = "killed: output unreadable".to_owned();
+            (Ran::OutputUnreadable { error }, why)
+        }
     };
-    let total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     Attempted {
-        suspect: Some(format!("a test on it did not end by itself: {message}")),
-        verdict: Verdict::Failed { kind, message },
-        times: Times {
-            body: total,
-            total,
-            ..Times::default()
-        },
         output,
-        torn_down: false,
-        keeps: Vec::new(),
         process_ended: Some(why),
+        ..Attempted::unreported(ran, begun)
     }
 }

@@ -14,31 +14,73 @@ mod worker;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::journal::Journal;
 use super::listener::Listener;
 use crate::event::{EventKind, Times};
-use crate::outcome::Verdict;
+use crate::judge::Ran;
 use crate::plan::Planned;
-use crate::protocol::worker::Assignment;
+use crate::protocol::worker::{Assignment, Report};
 pub(super) use clocks::Clocks;
 pub(super) use in_process::InProcess;
 pub(super) use output::captured;
 use worker::{Worker, WorkerError};
 
-/// What became of an attempt, as far as its executor can tell.
+/// An attempt, as far as its executor can tell.
 pub(super) struct Attempted {
-    pub(super) verdict: Verdict,
+    /// What became of it.
+    pub(super) ran: Ran,
     pub(super) times: Times,
     pub(super) output: Vec<u8>,
-    /// Whether the test's own process tore its fixtures down.
-    pub(super) torn_down: bool,
-    /// Why the test did not come to an end of its own, if so.
-    pub(super) suspect: Option<String>,
     /// The deployments that its process keeps fixtures for.
     pub(super) keeps: Vec<String>,
     /// Why its process cannot be used again, if so.
     pub(super) process_ended: Option<String>,
+}
+
+impl Attempted {
+    /// Its process reported; `late` is the limit that it had reached by then.
+    fn reported(report: Report, late: Option<String>) -> Self {
+        Self {
+            ran: Ran::Reported {
+                end: report.end,
+                complaints: report.complaints,
+                late,
+            },
+            times: report.times,
+            output: Vec::new(),
+            keeps: report.keeps,
+            process_ended: None,
+        }
+    }
+
+    /// Its process reported nothing.
+    pub(super) fn unreported(ran: Ran, begun: Instant) -> Self {
+        let total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Self {
+            ran,
+            times: Times {
+                body: total,
+                total,
+                ..Times::default()
+            },
+            output: Vec::new(),
+            keeps: Vec::new(),
+            process_ended: None,
+        }
+    }
+
+    /// It could not be run at all.
+    pub(super) fn impossible(why: String) -> Self {
+        Self {
+            ran: Ran::NotRun { why },
+            times: Times::default(),
+            output: Vec::new(),
+            keeps: Vec::new(),
+            process_ended: None,
+        }
+    }
 }
 
 /// What the executors of a run are made with.

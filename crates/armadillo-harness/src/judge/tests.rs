@@ -1,0 +1,117 @@
+//! Evidence and the verdicts it comes to.
+
+use super::*;
+
+const PLAIN: Terms = Terms {
+    should_panic: ShouldPanic::No,
+    if_inconclusive: IfInconclusive::Fail,
+};
+
+fn reported(end: End) -> Ran {
+    Ran::Reported {
+        end,
+        complaints: Vec::new(),
+        late: None,
+    }
+}
+
+fn passed() -> Ran {
+    reported(End::Returned(Outcome::Passed))
+}
+
+fn found(findings: Findings) -> Released {
+    Released {
+        on: [("a deployment".to_owned(), findings)].into(),
+        ..Released::default()
+    }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    vec![text.to_owned()]
+}
+
+#[test]
+fn what_its_lease_brings_to_light_fails_a_test_that_passed_the_worst_first() {
+    let findings = |unmet: &[String], crashes: &[String]| Findings {
+        leaks: lines("a database"),
+        unmet: unmet.to_vec(),
+        crashes: crashes.to_vec(),
+        ..Findings::default()
+    };
+    let (unmet, crashes) = (lines("no exit"), lines("a crash"));
+    for (findings, kind, message) in [
+        (findings(&[], &[]), FailureKind::Leaked, "a database"),
+        (findings(&unmet, &[]), FailureKind::Failed, "no exit"),
+        (
+            findings(&unmet, &crashes),
+            FailureKind::ServerCrashed,
+            "a crash",
+        ),
+    ] {
+        let verdict = judge(&passed(), PLAIN, &found(findings));
+        assert_eq!(verdict, failed(kind, message.to_owned()));
+    }
+}
+
+#[test]
+fn a_failure_keeps_its_kind_and_tells_of_a_crash() {
+    let crash = Findings {
+        crashes: lines("a crash"),
+        leaks: lines("a database"),
+        ..Findings::default()
+    };
+    let failure = reported(End::Returned(Outcome::Failed("no".to_owned())));
+    let message = "no\nwhile it ran: a crash".to_owned();
+    assert_eq!(
+        judge(&failure, PLAIN, &found(crash)),
+        failed(FailureKind::Failed, message)
+    );
+}
+
+#[test]
+fn a_limit_counts_more_than_what_its_process_says() {
+    let late = Ran::Reported {
+        end: End::Returned(Outcome::Passed),
+        complaints: lines("not undone"),
+        late: Some("it did not end within 1s".to_owned()),
+    };
+    let message = "it did not end within 1s\n\nIts teardown failed, too:\nnot undone";
+    assert_eq!(
+        judge(&late, PLAIN, &Released::default()),
+        failed(FailureKind::TimedOut, message.to_owned())
+    );
+    assert_eq!(
+        late.suspect().as_deref(),
+        Some("a test was ended: it did not end within 1s")
+    );
+}
+
+#[test]
+fn whoever_did_not_end_by_itself_leaves_a_suspect_and_no_fixtures_torn_down() {
+    let suspects = [
+        Ran::Stuck {
+            late: "it did not end within 1s".to_owned(),
+            then: "it was killed",
+        },
+        Ran::Died {
+            how: "signal 6".to_owned(),
+        },
+        Ran::TooMuchOutput { limit_mib: 16 },
+        Ran::OutputUnreadable {
+            error: "closed".to_owned(),
+        },
+        Ran::CutOff {
+            kind: FailureKind::Interrupted,
+            why: "Ctrl-C".to_owned(),
+        },
+    ];
+    for ran in suspects {
+        assert!(ran.suspect().is_some(), "{ran:?}");
+        assert!(!ran.is_torn_down(), "{ran:?}");
+        let verdict = judge(&ran, PLAIN, &Released::default());
+        assert!(verdict.is_failure(), "{ran:?}");
+    }
+    for ran in [passed(), Ran::NotRun { why: "no".into() }] {
+        assert_eq!((ran.suspect(), ran.is_torn_down()), (None, true), "{ran:?}");
+    }
+}
