@@ -101,7 +101,7 @@ fn start(program: &Program, settings: &Settings) -> Start {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let run = random::hex(4).expect("random numbers");
+        let run = random::hex::<4>().expect("random numbers");
         let ledger = Ledger::open(&directory.path().join("ledger")).expect("a ledger");
         let processes = Processes::install(&run, ledger).expect("a process table");
         let wish = cluster().topology().to_topology();

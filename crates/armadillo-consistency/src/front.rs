@@ -2,7 +2,7 @@
 
 use armadillo_orchestrator::ServerKey;
 
-use crate::random::Random;
+use armadillo_orchestrator::random::Random;
 
 /// A front, and who talks through it.
 #[derive(Clone, Debug)]

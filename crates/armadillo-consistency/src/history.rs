@@ -1,5 +1,6 @@
 //! What every client asked, when, and what it was told.
 
+use armadillo_orchestrator::duration::micros;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -298,7 +299,7 @@ impl Recorder {
 
     fn now(&self, book: &mut Book) -> Moment {
         book.order += 1;
-        let us = u64::try_from(self.0.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let us = micros(self.0.begun.elapsed());
         Moment {
             order: book.order,
             us,

@@ -14,7 +14,6 @@ mod fault;
 mod front;
 mod load;
 mod proof;
-mod random;
 mod round;
 mod servers;
 mod silence;

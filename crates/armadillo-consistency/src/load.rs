@@ -10,10 +10,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::front::Front;
 use crate::history::{Found, Recorder};
-use crate::random::Random;
 use crate::silence::Silence;
 use crate::subject::{Subject, Wrote};
 use crate::wait::{InVain, Waits, until};
+use armadillo_orchestrator::random::Random;
 
 /// How many keys all clients write and read.
 const SHARED: usize = 3;

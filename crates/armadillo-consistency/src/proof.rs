@@ -13,12 +13,12 @@ use crate::check::violations;
 use crate::fault::Fault;
 use crate::history::{History, Recorder};
 use crate::load::Shape;
-use crate::random::Random;
 use crate::report::{Report, RoundReport};
 use crate::round::{Broken, Round};
 use crate::servers::Servers;
 use crate::subject::Subject;
 use crate::wait::Waits;
+use armadillo_orchestrator::random::Random;
 
 /// How long a failover is taken to be until one was seen, before the factor. It is waited for twice as long where nobody knows whether
 /// there will be one, and a system that is slower would never be seen to promote the wrong server in a first round.

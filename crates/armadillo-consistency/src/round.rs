@@ -15,11 +15,11 @@ use crate::fault::Fault;
 use crate::front::Front;
 use crate::history::Recorder;
 use crate::load::{Load, Shape, read_all, shared_key};
-use crate::random::Random;
 use crate::servers::{Act, Servers};
 use crate::silence::Silence;
 use crate::subject::{Leadership, Subject};
 use crate::wait::{InVain, Waits, bound, until};
+use armadillo_orchestrator::random::Random;
 
 /// How many writes must be acknowledged before the fault: so many, and up to as many more as the seed says.
 const BEFORE: (usize, usize) = (20, 60);

@@ -12,8 +12,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use armadillo_etcd::{EtcdClient, GROUP, etcd};
+use armadillo_orchestrator::random::Random;
 use armadillo_orchestrator::{Operation, ServerKey};
-use support::{Cluster, LIMIT, Random, number_from_env, with_cluster};
+use support::{Cluster, LIMIT, number_from_env, with_cluster};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -54,7 +55,7 @@ fn acknowledged_writes_survive_the_loss_of_the_leader() {
     let rounds = number_from_env("ARMADILLO_ROUNDS", 5);
     let seed = number_from_env("ARMADILLO_SEED", 1);
     with_cluster(etcd(), async |cluster| {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (mut counted, mut acknowledged, mut lost) = (0, 0, 0);
         let mut not_counted = Vec::new();
         for number in 1..=rounds * 2 {
@@ -105,7 +106,7 @@ async fn round(cluster: &Cluster, number: u64, random: &mut Random) -> Round {
         })
         .collect();
     let kill = random.below(2) == 0;
-    let patience = ACKNOWLEDGED + usize::try_from(random.below(100)).unwrap();
+    let patience = ACKNOWLEDGED + random.below(100);
     book.wait(patience).await;
 
     let leader = cluster.client.leader().await;

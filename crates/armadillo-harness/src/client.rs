@@ -19,8 +19,12 @@ pub(crate) struct DaemonClient(Client);
 /// Why the daemon did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
-    #[error("{0}")]
-    Refused(String),
+    #[error("{reason}")]
+    Refused {
+        /// The status of its answer.
+        status: u16,
+        reason: String,
+    },
     #[error("the daemon cannot be reached: {0}")]
     Transport(#[from] HttpError),
     #[error("the daemon's answer makes no sense: {0}")]
@@ -38,16 +42,14 @@ impl DaemonClient {
         path: &str,
         body: &impl Serialize,
         token: Option<&Secret>,
-        limit: Duration,
+        deadline: impl Into<Deadline>,
     ) -> Result<T, AskError> {
         let request = Request::post(path).json(body);
-        self.send(
-            token
-                .iter()
-                .fold(request, |request, token| request.bearer(token)),
-            limit,
-        )
-        .await
+        let request = match token {
+            Some(token) => request.bearer(token),
+            None => request,
+        };
+        self.send(request, deadline.into()).await
     }
 
     /// Gets `path`.
@@ -56,25 +58,23 @@ impl DaemonClient {
         path: &str,
         limit: Duration,
     ) -> Result<T, AskError> {
-        self.send(Request::get(path), limit).await
+        self.send(Request::get(path), Deadline::after(limit)).await
     }
 
     async fn send<T: DeserializeOwned>(
         &self,
         request: Request,
-        limit: Duration,
+        deadline: Deadline,
     ) -> Result<T, AskError> {
-        let response = self.0.send(request, Deadline::after(limit)).await?;
+        let response = self.0.send(request, deadline).await?;
         if response.is_success() {
             return Ok(response.json()?);
         }
-        match response.json::<Problem>() {
-            Ok(problem) => Err(AskError::Refused(problem.error)),
-            Err(_) => Err(AskError::Refused(format!(
-                "status {}: {}",
-                response.status,
-                response.text()
-            ))),
-        }
+        let status = response.status;
+        let reason = match response.json::<Problem>() {
+            Ok(problem) => problem.error,
+            Err(_) => format!("status {status}: {}", response.text()),
+        };
+        Err(AskError::Refused { status, reason })
     }
 }

@@ -1,5 +1,6 @@
 //! One clock for all processes of a run: microseconds since the run's start, on the machine's monotonic clock.
 
+use armadillo_orchestrator::duration::micros;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ impl Origin {
     /// Microseconds from then to a moment of the past.
     #[must_use]
     pub fn us_at(self, moment: Instant) -> u64 {
-        let ago = u64::try_from(moment.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let ago = micros(moment.elapsed());
         self.elapsed_us().saturating_sub(ago)
     }
 }

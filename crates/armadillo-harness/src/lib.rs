@@ -24,7 +24,6 @@ pub mod outcome;
 mod plan;
 mod process_name;
 pub mod protocol;
-pub mod random;
 pub mod report;
 pub mod select;
 pub mod settings;

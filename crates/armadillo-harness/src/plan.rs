@@ -178,7 +178,11 @@ pub(crate) fn plan(
     if running.shuffle {
         tests.sort_by_cached_key(|planned| {
             let (group, lease) = rank(planned);
-            (group, lease, crate::random::seed_of(seed, &planned.name))
+            (
+                group,
+                lease,
+                armadillo_orchestrator::random::seed_of(seed, &planned.name),
+            )
         });
     } else {
         // Longest first; what was never seen goes before everything that was. The sort is stable, so equals stay in the

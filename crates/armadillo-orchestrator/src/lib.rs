@@ -4,6 +4,7 @@ pub mod applet;
 pub mod backend;
 pub mod deadline;
 pub mod deployment;
+pub mod duration;
 pub mod health;
 pub mod http;
 pub mod join;

@@ -64,7 +64,7 @@ impl RunDir {
     /// When the common parent is unsafe, or the operating system refuses.
     pub fn create() -> Result<Self, RunDirError> {
         let base = base();
-        let id = random::hex(4).map_err(failed("read random numbers for", &base))?;
+        let id = random::hex::<4>().map_err(failed("read random numbers for", &base))?;
         Self::create_in(&base, &id)
     }
 

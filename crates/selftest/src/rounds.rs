@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use armadillo_orchestrator::random::Random;
+
 /// The variable that says how often: 6 unless it is set.
 pub const ROUNDS: &str = "ARMADILLO_ROUNDS";
 
@@ -27,8 +29,8 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// Random numbers (splitmix64), different from run to run unless the seed is given.
-pub struct Moments(u64);
+/// Random moments, different from run to run unless the seed is given.
+pub struct Moments(Random);
 
 impl Moments {
     /// For the rounds with this name; says the seed.
@@ -38,17 +40,12 @@ impl Moments {
         let fresh = now.map_or(0, |time| u64::from(time.subsec_nanos()));
         let seed = number(SEED).unwrap_or(fresh);
         println!("{name}: {SEED}={seed}");
-        Self(seed)
+        Self(Random::new(seed))
     }
 
     /// A moment below `limit`.
     pub fn below(&mut self, limit: Duration) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        limit.mul_f64((mixed >> 11) as f64 / (1u64 << 53) as f64)
+        self.0.time_below(limit)
     }
 }
 

@@ -78,7 +78,7 @@ fn settings() -> Settings {
 
 async fn start(topology: EtcdTopology, program: Program, directory: &Path) -> Cluster {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let run = random::hex(4).unwrap();
+    let run = random::hex::<4>().unwrap();
     let ledger = Ledger::open(&directory.join("ledger")).unwrap();
     let processes = Processes::install(&run, ledger).unwrap();
     let wish = topology.topology().to_topology();
@@ -155,24 +155,6 @@ impl Cluster {
             .wait("a leader", |health| health.leader(GROUP).is_some())
             .await;
         (health.leader(GROUP).unwrap().clone(), health.terms[GROUP])
-    }
-}
-
-/// Pseudo-random numbers from a seed (SplitMix64).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who is told what: the seats that wait for an answer, the leases by name and token, and those who wait for their end.
 
+use armadillo_orchestrator::random::hex;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -106,19 +107,22 @@ impl Desk {
     }
 
     /// Notes a lease that was granted, and gives it a name.
+    ///
+    /// # Errors
+    /// When the operating system has no random numbers.
     pub(super) fn open(
         &self,
         lease: LeaseNo,
         (client, seat, ticket): (ClientNo, SeatNo, u64),
         test: &Arc<str>,
         waited_us: u64,
-    ) {
-        let name = crate::random::hex::<4>();
+    ) -> std::io::Result<()> {
+        let name = hex::<4>()?;
         let open = Open {
             name: name.clone(),
             test: test.clone(),
             waited_us,
-            token: Secret::new(crate::random::hex::<16>()),
+            token: Secret::new(hex::<16>()?),
             client,
             ticket,
             seat,
@@ -130,6 +134,7 @@ impl Desk {
         };
         self.leases.borrow_mut().insert(lease, open);
         self.numbers.borrow_mut().insert(name, lease);
+        Ok(())
     }
 
     /// The name of a lease, its test, and how long that waited.

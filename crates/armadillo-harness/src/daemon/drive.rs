@@ -6,7 +6,7 @@ use super::Daemon;
 use super::desk::Answer;
 use super::{examine, lifecycle, repair};
 use crate::event::EventKind;
-use crate::leases::{Action, DeploymentNo, Input, LeaseNo, SeatNo, uses};
+use crate::leases::{Action, DeploymentNo, Ended, Input, LeaseNo, SeatNo, uses};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::Next;
 
@@ -70,10 +70,15 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
             begins_later,
             waited_us,
         } => {
-            daemon
+            let opened = daemon
                 .desk
                 .open(lease, (client, seat, ticket), &test, waited_us);
-            if begins_later {
+            if let Err(error) = opened {
+                let error = format!("cannot give its lease a name: {error}");
+                answer(daemon, seat, Next::Refused { ticket, error });
+                let how = Ended::default();
+                feed(daemon, Input::Released { lease, how });
+            } else if begins_later {
                 deliver(daemon, lease, &on);
             } else {
                 begin(daemon, lease, &on);

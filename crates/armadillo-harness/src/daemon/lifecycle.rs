@@ -1,5 +1,6 @@
 //! The life of a deployment: started when the core says so, watched while it is up, stopped when nobody needs it.
 
+use armadillo_orchestrator::duration::micros;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,7 +84,7 @@ async fn start_deployment(
     };
     match made {
         Ok(ready) => {
-            let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let took_us = micros(begun.elapsed());
             daemon.log.emit(EventKind::DeploymentReady {
                 deployment: name,
                 took_us,

@@ -1,5 +1,6 @@
 //! Where workers report: the runner's socket, and what all workers are started with.
 
+use armadillo_orchestrator::random::hex;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -47,7 +48,7 @@ impl Listener {
             daemon,
             directory,
             socket,
-            nonce: crate::random::hex::<8>(),
+            nonce: hex::<8>()?,
             thread_per_test,
             relay_output,
             numbers: Cell::new(0),

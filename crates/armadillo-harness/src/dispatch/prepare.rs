@@ -1,5 +1,6 @@
 //! From the selected tests to a run: programs, plan, directories, daemon, header; afterwards the files of the run.
 
+use armadillo_orchestrator::random::{bytes, hex};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -118,14 +119,14 @@ pub(super) fn prepare(
         .clone()
         .unwrap_or_else(|| parent.join("history.json"));
     let (history, history_problem) = History::read(&history_file);
-    let seed = options
-        .running
-        .seed
-        .unwrap_or_else(|| u64::from_ne_bytes(crate::random::bytes()));
+    let seed = match options.running.seed {
+        Some(seed) => seed,
+        None => u64::from_ne_bytes(bytes().map_err(no_random_numbers)?),
+    };
     let plan = plan::plan(tests, &options.running, seed, &|test| {
         history.test(&test.def.id())
     });
-    let preview = preview(&options, &plan, &found, isolation, seed, filtered_out);
+    let preview = preview(&options, &plan, &found, isolation, seed, filtered_out)?;
     let reasons = |tests: &[(Test, String)]| -> Vec<(String, String)> {
         let named = tests
             .iter()
@@ -257,10 +258,10 @@ fn preview(
     isolation: Isolation,
     seed: u64,
     filtered_out: u32,
-) -> RunStarted {
+) -> Result<RunStarted, RunnerError> {
     let first = plan.tests.first().map(|planned| planned.test.def);
-    RunStarted {
-        run: crate::random::hex::<4>(),
+    Ok(RunStarted {
+        run: hex::<4>().map_err(no_random_numbers)?,
         unix_time: SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |time| time.as_secs()),
@@ -275,6 +276,13 @@ fn preview(
             .collect(),
         programs: programs::infos(&found.found),
         ..nothing_started(filtered_out)
+    })
+}
+
+fn no_random_numbers(source: std::io::Error) -> RunnerError {
+    RunnerError::Os {
+        action: "get random numbers",
+        source,
     }
 }
 

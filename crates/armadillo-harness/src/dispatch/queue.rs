@@ -3,6 +3,7 @@
 //! The runner tells the daemon which tests it wants to run, and asks at the moment when a slot is free. It never holds a
 //! lease that nobody is ready to use.
 
+use armadillo_orchestrator::duration::micros;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
@@ -487,7 +488,3 @@ impl Job {
 /// The answer `{}`.
 #[derive(serde::Deserialize)]
 struct Nothing {}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}

@@ -1,5 +1,6 @@
 //! A slot: one of the `-n` places in which tests run, one after the other.
 
+use armadillo_orchestrator::duration::micros;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -245,7 +246,7 @@ async fn run_in(
         sequence,
         test: planned.test.name.clone(),
         attempt: job.attempt,
-        seed: crate::random::seed_of(context.seed, &planned.name),
+        seed: armadillo_orchestrator::random::seed_of(context.seed, &planned.name),
         run_seed: context.seed,
         rounds: context.rounds,
         temporary_directory: temporary.clone(),
@@ -270,7 +271,7 @@ async fn run_in(
             ..Attempted::unreported(cut_off, begun)
         },
     };
-    attempted.times.total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    attempted.times.total = micros(begun.elapsed());
     if context.cancel.is_reached() {
         // The test may still write there; the directory goes with the run's.
         return attempted;

@@ -8,7 +8,7 @@ mod books;
 mod steps;
 mod world;
 
-use crate::random::Random;
+use armadillo_orchestrator::random::Random;
 use world::World;
 
 /// Plays the schedules of these seeds; a failure names its seed.

@@ -1,5 +1,6 @@
 //! The log of who led: kept for as long as the deployment lives, by every look at it, and by looks of its own.
 
+use crate::duration::millis;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -160,7 +161,5 @@ impl Deployment {
 /// Milliseconds since 1970, as servers date their logs.
 pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, millis)
 }

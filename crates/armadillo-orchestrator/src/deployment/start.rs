@@ -94,7 +94,7 @@ impl Deployment {
             let known = Server::new(server.clone(), program.clone());
             servers.insert(server.key.clone(), known);
         }
-        let secret = random::hex(32).map_err(|source| StartError::Secret {
+        let secret = random::hex::<32>().map_err(|source| StartError::Secret {
             deployment: request.id.clone(),
             source,
         })?;

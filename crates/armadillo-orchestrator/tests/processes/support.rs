@@ -57,7 +57,7 @@ impl Ground {
         let directory = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&directory.path().join("ledger")).unwrap();
         // A run of its own: other scenarios run at the same time, and look for what carries their marker.
-        let run_id = armadillo_orchestrator::random::hex(4).unwrap();
+        let run_id = armadillo_orchestrator::random::hex::<4>().unwrap();
         let processes = Processes::install(&run_id, ledger).unwrap();
         let (notices, heard) = unbounded_channel();
         Self {

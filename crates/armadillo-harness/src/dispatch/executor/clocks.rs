@@ -1,5 +1,6 @@
 //! The clocks of an attempt: each phase has its own.
 
+use armadillo_orchestrator::duration::millis;
 use std::time::{Duration, Instant};
 
 use crate::protocol::worker::{Phase, PhaseLimits};
@@ -17,7 +18,7 @@ const DROP: Duration = Duration::from_secs(1);
 impl PhaseLimits {
     /// The limits of an attempt whose body has this one; the others are multiplied with `factor`.
     pub(in crate::dispatch) fn of(body: Duration, factor: f64) -> Self {
-        let millis = |limit: Duration| Some(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+        let millis = |limit: Duration| Some(millis(limit));
         Self {
             set_up: millis(SET_UP.mul_f64(factor)),
             body: millis(body),

@@ -1,5 +1,6 @@
 //! What is collected about a test whose time is up, before anything is ended.
 
+use armadillo_orchestrator::duration::millis;
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -44,7 +45,7 @@ pub(super) async fn collect(
 async fn servers(daemon: &DaemonClient, lease: &Grant, directory: &Path) -> Vec<String> {
     let request = Collect {
         directory: directory.to_owned(),
-        limit_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
+        limit_ms: millis(LIMIT),
     };
     let deployment = &lease.view.deployment;
     let path = format!("/v1/leases/{}/on/{deployment}/evidence", lease.lease);

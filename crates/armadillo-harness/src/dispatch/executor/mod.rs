@@ -11,6 +11,7 @@ mod in_worker;
 mod output;
 mod worker;
 
+use armadillo_orchestrator::duration::micros;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ impl Attempted {
 
     /// Its process reported nothing.
     pub(super) fn unreported(ran: Ran, begun: Instant) -> Self {
-        let total = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let total = micros(begun.elapsed());
         Self {
             ran,
             times: Times {

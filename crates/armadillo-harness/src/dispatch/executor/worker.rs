@@ -1,5 +1,6 @@
 //! The runner's end of one worker.
 
+use armadillo_orchestrator::duration::millis;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -206,7 +207,7 @@ impl Incoming<'_> {
 }
 
 async fn end(daemon: &DaemonClient, pid: u32, limit: Duration) -> Result<WorkerExit, AskError> {
-    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    let limit_ms = millis(limit);
     daemon
         .post(
             &format!("/v1/workers/{pid}/end"),

@@ -8,7 +8,7 @@ use armadillo_orchestrator::Topology;
 use super::super::{ClientNo, DeploymentNo, Input, LeaseNo, Leases, Moment, Offer, SeatNo, Wish};
 use super::books::{Deployment, Lease};
 use crate::needs::LeaseMode;
-use crate::random::Random;
+use armadillo_orchestrator::random::Random;
 
 /// What kind of world.
 #[derive(Clone, Copy, Debug)]
