@@ -299,7 +299,7 @@ impl Deployment {
 
     /// Whether such a lease can be granted now, beside what older wishes hold.
     fn admits(&self, mode: LeaseMode, held: Option<Held>) -> bool {
-        if self.state != State::Ready || self.suspect.is_some() {
+        if self.state != State::Ready || self.suspect.is_some() || self.is_given_up() {
             return false;
         }
         let alone = self.holders.values().any(|mode| *mode != LeaseMode::Shared);

@@ -172,7 +172,13 @@ impl Deployment {
 
     /// Whether it is there: leases can be granted on it now or soon.
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.state, State::Ready | State::Repairing)
+        matches!(self.state, State::Ready | State::Repairing) && !self.is_given_up()
+    }
+
+    /// Whether fixtures kept for it are being torn down. It stops then, whoever wants it meanwhile: a fixture that is torn
+    /// down is of no use to anybody.
+    pub(super) fn is_given_up(&self) -> bool {
+        !self.told.is_empty()
     }
 
     /// Whether something is being done to it that will come to an end by itself.

@@ -39,15 +39,16 @@ impl Leases {
         let mut spared: BTreeMap<usize, usize> = BTreeMap::new();
         for no in idle {
             let deployment = &self.deployments[&no];
-            let needed = !self.closed && self.is_needed(deployment, &mut spared);
+            let given_up = deployment.is_given_up();
+            let needed = !self.closed && !given_up && self.is_needed(deployment, &mut spared);
             let kept = self.keep_failed && deployment.failed_somebody;
             if needed && deployment.suspect.is_some() {
                 self.repair(no);
             } else if !needed && !kept && !self.fixtures_are_kept(no) {
-                let why = if self.closed {
-                    StopReason::Closed
-                } else {
-                    StopReason::NotNeeded
+                let why = match self.room_for {
+                    _ if self.closed => StopReason::Closed,
+                    Some(_) if given_up => StopReason::MakesRoom,
+                    _ => StopReason::NotNeeded,
                 };
                 self.stop(no, why, false);
             }
@@ -272,7 +273,9 @@ impl Leases {
         }
         self.room_for = Some(order);
         for no in idle {
-            self.stop(no, StopReason::MakesRoom, false);
+            if !self.fixtures_are_kept(no) {
+                self.stop(no, StopReason::MakesRoom, false);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use armadillo_orchestrator::Topology;
 
-use super::super::{Action, Charge, ClientNo, DeploymentNo, LeaseNo, SeatNo};
+use super::super::{Action, Charge, ClientNo, DeploymentNo, LeaseNo, SeatNo, StopReason};
 use super::books::{self, Deployment, Lease};
 use super::world::{Open, Pending, World};
 use crate::event::Company;
@@ -25,9 +25,16 @@ impl World {
                 assert!(on.up && on.holders.is_empty(), "somebody is on it");
                 self.pending.push(Pending::Repair(deployment));
             }
-            Action::Stop { deployment, .. } => {
+            Action::Stop {
+                deployment, why, ..
+            } => {
                 let on = self.deployments.get_mut(&deployment).expect("it is there");
                 assert!(on.holders.is_empty(), "somebody is on it");
+                let orderly = matches!(why, StopReason::NotNeeded | StopReason::MakesRoom);
+                assert!(
+                    !orderly || on.kept_by.is_empty(),
+                    "it stops with fixtures that somebody keeps for it"
+                );
                 (on.up, on.trusted, on.stopping) = (false, false, true);
                 self.pending.push(Pending::Stop(deployment));
             }
@@ -47,6 +54,8 @@ impl World {
             }
             Action::DropFixtures { seat, deployment } => {
                 let client = self.unseat(seat);
+                let on = self.deployments.get_mut(&deployment).expect("it is there");
+                on.given_up = true;
                 self.pending.push(Pending::Fixtures(client, deployment));
             }
             Action::Nothing { seat } => {

@@ -17,6 +17,10 @@ pub(super) struct Deployment {
     pub(super) up: bool,
     pub(super) stopping: bool,
     pub(super) holders: BTreeMap<LeaseNo, LeaseMode>,
+    /// Clients that keep fixtures for it.
+    pub(super) kept_by: BTreeSet<ClientNo>,
+    /// Some were told to tear them down.
+    pub(super) given_up: bool,
     /// Tests that shared it since it was last clean.
     pub(super) dirty: bool,
     pub(super) crashes: Vec<Crash>,
@@ -63,6 +67,7 @@ impl Deployment {
     pub(super) fn check_grant(&self, no: DeploymentNo, mode: LeaseMode) {
         assert!(self.up, "{no:?} is not up");
         assert!(self.trusted, "{no:?} is suspect");
+        assert!(!self.given_up, "the fixtures of {no:?} are torn down");
         let alone = self.holders.values().any(|held| *held != LeaseMode::Shared);
         assert!(!alone, "{no:?} is somebody's alone");
         if mode != LeaseMode::Shared {

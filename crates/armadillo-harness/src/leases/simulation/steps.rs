@@ -101,6 +101,9 @@ impl World {
             self.pending
                 .retain(|pending| !matches!(pending, Pending::Prepare(of) if *of == lease));
         }
+        for on in self.deployments.values_mut() {
+            on.kept_by.remove(&no);
+        }
         self.feed(Input::Left { client: no });
     }
 
@@ -190,6 +193,10 @@ impl World {
         } else {
             Vec::new()
         };
+        for no in &keeps {
+            let on = self.deployments.get_mut(no).expect("it is there");
+            on.kept_by.insert(held.client);
+        }
         self.over(lease);
         let began = self.begin_a_little_later(lease);
         let how = Ended {
@@ -249,6 +256,9 @@ impl World {
             Pending::Examine(lease, deployment) => self.end_look(lease, deployment, bad),
             Pending::Prepare(lease) => self.end_preparation(lease, bad),
             Pending::Fixtures(client, deployment) => {
+                if let Some(on) = self.deployments.get_mut(&deployment) {
+                    on.kept_by.remove(&client);
+                }
                 self.feed(Input::FixturesGone { client, deployment });
             }
         }
