@@ -295,9 +295,9 @@ pub enum TestIsolation {
     AsDeclared,
     /// Another process than the attempt before.
     OtherProcess,
-    /// That, and its deployments for itself.
+    /// Its deployments for itself; and another process, where tests run in workers.
     Alone,
-    /// That, and deployments that nobody used before.
+    /// Deployments that nobody used before; and another process, where tests run in workers.
     Fresh,
 }
 

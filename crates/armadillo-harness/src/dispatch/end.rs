@@ -20,6 +20,7 @@ pub(super) fn end(ending: Ending, exit: Exit) -> Result<Exit, RunnerError> {
         history,
         history_file,
     } = ending;
+    let path = &directory.path;
     let last_lines = printer.last_lines(exit == Exit::Interrupted);
     let mut last_lines = last_lines.map_err(|source| RunnerError::Os {
         action: "wait for signals",
@@ -27,9 +28,9 @@ pub(super) fn end(ending: Ending, exit: Exit) -> Result<Exit, RunnerError> {
     })?;
     let printed = last_lines.model();
     // Whoever stalls the printing thread keeps nobody else from the reports: the log has everything.
-    let model = printed.or_else(|| from_log(&directory));
+    let model = printed.or_else(|| from_log(path));
     if let Some(model) = &model {
-        write(model, &directory, history, &history_file, &journal);
+        write(model, path, history, &history_file, &journal);
     }
     drop(journal);
     let interrupted = last_lines.end();

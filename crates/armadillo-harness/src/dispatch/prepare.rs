@@ -28,8 +28,9 @@ use super::journal::Journal;
 use super::printer::Printer;
 use super::programs::{self, Found, Needing};
 use super::run::{self, Work};
+use super::run_directory::{self, RunDirectory};
 use super::trials;
-use super::{RunnerError, end, environment, run_directory};
+use super::{RunnerError, end, environment};
 
 /// Everything a run needs once it is prepared.
 pub(super) struct Run {
@@ -52,7 +53,8 @@ pub(super) struct Run {
 pub(super) struct Ending {
     pub(super) printer: Printer,
     pub(super) journal: Arc<Journal>,
-    pub(super) directory: PathBuf,
+    /// Held until everything is written: other runs take a directory that nobody holds for that of a run that has ended.
+    pub(super) directory: RunDirectory,
     pub(super) history: History,
     pub(super) history_file: PathBuf,
 }
@@ -112,12 +114,14 @@ pub(super) fn prepare(
     if let Some(why) = why {
         console::note(format_args!("tests run in this process: {why}"));
     }
-    let parent = run_directory::parent(options.running.output_directory.as_deref());
-    let history_file = options
-        .running
-        .history
-        .clone()
-        .unwrap_or_else(|| parent.join("history.json"));
+    // Absolute, because tests that run in this process may change the working directory.
+    let parent = absolute(run_directory::parent(
+        options.running.output_directory.as_deref(),
+    ))?;
+    let history_file = match &options.running.history {
+        Some(named) => absolute(named.clone())?,
+        None => parent.join("history.json"),
+    };
     let (history, history_problem) = History::read(&history_file);
     let seed = match options.running.seed {
         Some(seed) => seed,
@@ -198,7 +202,7 @@ pub(super) fn prepare(
         plan: Arc::new(plan),
         isolation,
         seed,
-        directory: directory.clone(),
+        directory,
         daemon,
         journal: journal.clone(),
         options,
@@ -206,7 +210,7 @@ pub(super) fn prepare(
     let ending = Ending {
         printer,
         journal,
-        directory,
+        directory: run_directory,
         history,
         history_file,
     };
@@ -218,14 +222,17 @@ pub(super) fn prepare(
     }))
 }
 
+fn absolute(path: PathBuf) -> Result<PathBuf, RunnerError> {
+    std::path::absolute(path).map_err(|source| RunnerError::Os {
+        action: "tell the working directory",
+        source,
+    })
+}
+
 /// What libtest-mimic is told of the settings.
 fn libtest_arguments(showing: &Showing, threads: usize) -> Arguments {
     Arguments {
         test_threads: Some(threads),
-        logfile: showing
-            .logfile
-            .as_ref()
-            .map(|path| path.display().to_string()),
         color: Some(match showing.color {
             Color::Auto => ColorSetting::Auto,
             Color::Always => ColorSetting::Always,

@@ -137,9 +137,15 @@ impl Queue {
         self.job(test, 1, needs.map(|need| need.mode).collect())
     }
 
-    /// The next attempt of a test: with more isolation than the one before.
-    pub(super) fn next_attempt(&self, job: &Job) -> Job {
-        let modes = job.modes.iter().map(|mode| match (job.attempt, mode) {
+    /// The next attempt of a test: with more isolation than the one before. With `processes` that is another process at
+    /// first; without, its deployments are the only thing that it can have for itself.
+    pub(super) fn next_attempt(&self, job: &Job, processes: bool) -> Job {
+        let step = if processes {
+            job.attempt
+        } else {
+            job.attempt + 1
+        };
+        let modes = job.modes.iter().map(|mode| match (step, mode) {
             (2, LeaseMode::Shared) => LeaseMode::Exclusive,
             (3.., LeaseMode::Shared | LeaseMode::Exclusive) => LeaseMode::Fresh,
             (_, mode) => *mode,

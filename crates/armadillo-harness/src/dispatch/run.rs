@@ -276,11 +276,11 @@ fn write_log(directory: &Path, journal: &Journal) -> std::io::Result<()> {
 
 async fn run_limit(run: &Run) -> Duration {
     match run.options.running.run_timeout {
-        Some(limit) => {
+        Some(limit) if run.limits => {
             tokio::time::sleep(limit).await;
             limit
         }
-        None => std::future::pending().await,
+        _ => std::future::pending().await,
     }
 }
 

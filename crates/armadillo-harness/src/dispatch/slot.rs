@@ -102,7 +102,7 @@ async fn run(
         }
     }
     let began_us = context.journal.now_us();
-    let attempted = run_in(context, executor, &job, &leases).await;
+    let mut attempted = run_in(context, executor, &job, &leases).await;
     let worker = executor.worker();
     executor.keeps(&attempted.keeps);
     let retry = retry_of(context, &job);
@@ -121,6 +121,10 @@ async fn run(
         _ = context.cancel.reached() => Released::default(),
         released = settled => released,
     };
+    // A process that is gone keeps nothing.
+    if worker.is_some() && executor.worker().is_none() {
+        attempted.keeps.clear();
+    }
     if released.void {
         context.journal.emit(EventKind::TestPutBack {
             test: planned.name.clone(),
@@ -165,7 +169,8 @@ async fn may_begin(context: &Context, job: &Job, leases: &[Grant]) -> bool {
 fn retry_of(context: &Context, job: &Job) -> Option<Job> {
     let planned = &context.plan.tests[job.test];
     let more = job.attempt <= planned.retries && !context.cancel.is_reached();
-    more.then(|| context.queue.next_attempt(job))
+    let processes = context.executors.have_processes();
+    more.then(|| context.queue.next_attempt(job, processes))
 }
 
 /// Lets the process go that cannot be used again, and gives the lease back.
@@ -196,8 +201,7 @@ async fn settle(
     }
     match (leases.first(), &context.daemon) {
         (Some(grant), Some(_)) => {
-            // A process that is gone keeps nothing.
-            let there = executor.worker().is_some() || !executor.has_processes();
+            let there = executor.worker().is_some() || !context.executors.have_processes();
             let keeps = if there { &attempted.keeps[..] } else { &[] };
             release(context, job, grant, attempted, keeps, retry, began_us).await
         }
@@ -372,7 +376,7 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
         test: planned.name.clone(),
         attempt: job.attempt,
         retried: retry.is_some(),
-        isolation: isolation_of(&job),
+        isolation: isolation_of(context, &job),
         output: captured(&attempted.output, failed || context.show_output),
         verdict: verdict.clone(),
         times: attempted.times,
@@ -403,14 +407,22 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
 }
 
 /// What an attempt had for itself that the first one had not.
-fn isolation_of(job: &Job) -> TestIsolation {
-    let has = |mode| job.modes.contains(&mode);
-    match job.attempt {
-        1 => TestIsolation::AsDeclared,
-        2 => TestIsolation::OtherProcess,
-        _ if has(LeaseMode::Fresh) => TestIsolation::Fresh,
-        _ if has(LeaseMode::Exclusive) => TestIsolation::Alone,
-        _ => TestIsolation::OtherProcess,
+fn isolation_of(context: &Context, job: &Job) -> TestIsolation {
+    let declared = context.plan.tests[job.test].needs.iter();
+    let raised = declared.zip(&job.modes);
+    let raised_to = |mode| {
+        raised
+            .clone()
+            .any(|(need, had)| *had == mode && need.mode != mode)
+    };
+    if raised_to(LeaseMode::Fresh) {
+        TestIsolation::Fresh
+    } else if raised_to(LeaseMode::Exclusive) {
+        TestIsolation::Alone
+    } else if job.attempt > 1 && context.executors.have_processes() {
+        TestIsolation::OtherProcess
+    } else {
+        TestIsolation::AsDeclared
     }
 }
 

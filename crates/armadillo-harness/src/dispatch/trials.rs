@@ -97,6 +97,7 @@ pub(super) fn trials(prepared: Prepared) -> Result<(Vec<Trial>, Arc<Session>), R
         failed,
         ending,
     } = prepared;
+    let shuffled = run.options.running.shuffle;
     let names: Vec<String> = (run.plan.tests.iter())
         .map(|planned| planned.name.clone())
         .collect();
@@ -118,7 +119,10 @@ pub(super) fn trials(prepared: Prepared) -> Result<(Vec<Trial>, Arc<Session>), R
     let fails =
         |(name, reason): (String, String)| Trial::test(name, move || Err(Failed::from(reason)));
     trials.extend(failed.into_iter().map(fails));
-    trials.sort_by(|a, b| a.name().cmp(b.name()));
+    // In libtest's order, or in the random one of the plan.
+    if !shuffled {
+        trials.sort_by(|a, b| a.name().cmp(b.name()));
+    }
     Ok((trials, session))
 }
 
@@ -132,6 +136,10 @@ fn trial(session: &Arc<Session>, test: usize, name: String) -> Trial {
     })
 }
 
+/// The number of the one slot of this process. What it keeps for a deployment is torn down by whoever waits at that moment:
+/// the test that kept it has long ended.
+const SLOT: u32 = 0;
+
 /// Runs the tests that are asked for until nobody asks any more. The error says why the daemon cannot be asked any more.
 pub(super) async fn serve(
     context: &Rc<Context>,
@@ -141,32 +149,31 @@ pub(super) async fn serve(
     begun.map_err(|error| error.to_string())?;
     let desk = Rc::new(Desk::default());
     let mut tasks = JoinSet::new();
-    let mut slots = 0;
     loop {
         tokio::select! {
             Some(done) = tasks.join_next(), if !tasks.is_empty() => {
                 done.map_err(|error| format!("a test's task ended: {error}"))?;
             }
             () = desk.seats_wanted() => {
-                for slot in desk.take_wanted() {
-                    tasks.spawn_local(seat(context.clone(), desk.clone(), slot));
+                for _ in 0..desk.take_wanted() {
+                    tasks.spawn_local(seat(context.clone(), desk.clone()));
                 }
             }
             request = requests.recv() => {
                 let Some(request) = request else {
                     break;
                 };
-                slots += 1;
-                tasks.spawn_local(one(context.clone(), desk.clone(), slots, request));
+                tasks.spawn_local(one(context.clone(), desk.clone(), request));
             }
         }
     }
     context.executors.executor().end().await;
+    context.queue.fixtures_gone(SLOT, None).await;
     context.queue.broken().map_or(Ok(()), Err)
 }
 
 /// One test, with all its attempts.
-async fn one(context: Rc<Context>, desk: Rc<Desk>, slot: u32, request: TrialRequest) {
+async fn one(context: Rc<Context>, desk: Rc<Desk>, request: TrialRequest) {
     let mut executor = context.executors.executor();
     let mut job = context.queue.first_attempt(request.test);
     if !job.modes.is_empty() && context.queue.wish(vec![job.clone()], false).await.is_err() {
@@ -176,13 +183,13 @@ async fn one(context: Rc<Context>, desk: Rc<Desk>, slot: u32, request: TrialRequ
         let handed_out = if job.modes.is_empty() {
             context.queue.hand_out(&job)
         } else {
-            desk.want_seat(slot);
+            desk.want_seat();
             desk.task(job.test).await
         };
         let Some(task) = handed_out else {
             return;
         };
-        match perform(&context, slot, &mut executor, task).await {
+        match perform(&context, SLOT, &mut executor, task).await {
             Performed::Final(verdict) => {
                 // Whoever asked waits for it.
                 let _ = request.done.send(verdict);
@@ -195,12 +202,12 @@ async fn one(context: Rc<Context>, desk: Rc<Desk>, slot: u32, request: TrialRequ
 }
 
 /// Waits for one answer of the daemon and brings it to the test it is for, which need not be the one that made it wait.
-async fn seat(context: Rc<Context>, desk: Rc<Desk>, slot: u32) {
+async fn seat(context: Rc<Context>, desk: Rc<Desk>) {
     let mut executor = context.executors.executor();
     loop {
-        match context.queue.next(slot).await {
+        match context.queue.next(SLOT).await {
             Some(task @ Task::DropFixtures(_)) => {
-                perform(&context, slot, &mut executor, task).await;
+                perform(&context, SLOT, &mut executor, task).await;
             }
             task => return desk.bring(task),
         }
@@ -211,32 +218,32 @@ async fn seat(context: Rc<Context>, desk: Rc<Desk>, slot: u32) {
 #[derive(Default)]
 struct Desk {
     tasks: RefCell<BTreeMap<usize, Task>>,
-    /// Slots that want to wait for an answer.
-    wanted: RefCell<Vec<u32>>,
+    /// How many tests want somebody to wait for an answer.
+    wanted: Cell<usize>,
     /// Tests are not run any more.
     closed: Cell<bool>,
     changed: Notify,
 }
 
 impl Desk {
-    fn want_seat(&self, slot: u32) {
-        self.wanted.borrow_mut().push(slot);
+    fn want_seat(&self) {
+        self.wanted.set(self.wanted.get() + 1);
         self.changed.notify_waiters();
     }
 
-    /// Waits until some slot wants to wait for an answer.
+    /// Waits until a test wants somebody to wait for an answer.
     async fn seats_wanted(&self) {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            if !self.wanted.borrow().is_empty() {
+            if self.wanted.get() > 0 {
                 return;
             }
             changed.await;
         }
     }
 
-    fn take_wanted(&self) -> Vec<u32> {
+    fn take_wanted(&self) -> usize {
         self.wanted.take()
     }
 

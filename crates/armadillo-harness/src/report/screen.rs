@@ -73,12 +73,11 @@ impl Screen {
         Self { live: None, ..self }
     }
 
-    /// The same without stdout and log file: somebody else writes those.
+    /// The same without stdout: somebody else writes that.
     #[must_use]
     pub fn without_stdout(self) -> Self {
         Self {
             stdout: Box::new(io::sink()),
-            logfile: None,
             ..self
         }
     }

@@ -98,6 +98,11 @@ pub(super) enum Executors {
 }
 
 impl Executors {
+    /// Whether a test can have a process of its own.
+    pub(super) fn have_processes(&self) -> bool {
+        matches!(self, Self::Workers { .. })
+    }
+
     /// The executor of one slot.
     pub(super) fn executor(&self) -> Executor {
         match self {
@@ -158,11 +163,6 @@ impl Executor {
             }),
             Self::InProcess(in_process) => in_process.next_sequence(),
         }
-    }
-
-    /// Whether a test can have a process of its own.
-    pub(super) fn has_processes(&self) -> bool {
-        matches!(self, Self::Worker(_))
     }
 
     /// Runs one attempt. `artifacts` is where evidence goes if it is needed.

@@ -1,0 +1,96 @@
+//! A suite to be run wherever tests can run: in workers, a process each, in the runner, as trials of libtest-mimic.
+
+use std::time::Duration;
+
+use armadillo::prelude::*;
+use armadillo_selftest::meeting;
+use serde::{Deserialize, Serialize};
+use tally_system::{Tally, tally};
+
+fn main() -> std::process::ExitCode {
+    armadillo::main()
+}
+
+/// Where somebody may look whether it is still there: a file in the meeting place.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    deployment: String,
+}
+
+#[armadillo::fixture(per = "deployment", teardown = give_up)]
+async fn kept(tally: &Tally) -> Result<Kept, Failed> {
+    let deployment = tally.orchestrator().view().deployment.clone();
+    meeting::come(&format!("set-up.{deployment}"))?;
+    Ok(Kept { deployment })
+}
+
+/// Fails when the deployment has been stopped before.
+async fn give_up(kept: &Kept) -> Result<(), Failed> {
+    meeting::come(&format!("torn-down.{}", kept.deployment))
+}
+
+mod keeps {
+    use super::*;
+
+    #[armadillo::test(cases(a(1), b(2)))]
+    async fn on_one(kept: &Kept, #[case] _number: u8) {
+        assert!(!kept.deployment.is_empty());
+    }
+
+    #[armadillo::test(tally(servers = 2))]
+    async fn on_another(kept: &Kept) {
+        assert!(!kept.deployment.is_empty());
+    }
+}
+
+mod retried {
+    use super::*;
+
+    #[armadillo::test]
+    fn three_times(cx: TestContext) {
+        assert!(cx.attempt() > 3, "attempt {}", cx.attempt());
+    }
+
+    #[armadillo::test]
+    async fn three_times_on_a_server(cx: TestContext, _tally: Tally) {
+        assert!(cx.attempt() > 3, "attempt {}", cx.attempt());
+    }
+}
+
+#[armadillo::test(cases(a(1), b(2), c(3), d(4), e(5), f(6)))]
+fn many(#[case] _number: u8) {}
+
+#[armadillo::test]
+fn goes_elsewhere(cx: TestContext) -> TestResult {
+    Ok(std::env::set_current_dir(cx.temporary_directory())?)
+}
+
+#[armadillo::test]
+fn fails() {
+    panic!("on purpose");
+}
+
+#[armadillo::test]
+fn prints() {
+    println!("printed by a test that passes");
+}
+
+mod endless {
+    use super::*;
+
+    #[armadillo::test]
+    async fn waits() {
+        std::future::pending::<()>().await;
+    }
+
+    #[armadillo::test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test that blocks its thread is what this one is"
+    )]
+    fn blocks() {
+        loop {
+            std::thread::sleep(Duration::from_secs(3600));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What a retry has for itself is what the events say.
+
+use super::{EVERYWHERE, suite};
+
+/// The isolation of each attempt, and whether it ran in another worker than the one before.
+fn attempts(isolation: &str, test: &str) -> Vec<(String, bool)> {
+    let args = ["--exact", test, "--retries", "3", "--isolation", isolation];
+    let ran = suite(&args).run();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let mut before = None;
+    let finished = ran.events("test_finished");
+    let attempts = finished.iter().map(|attempt| {
+        let worker = attempt["worker"].as_u64();
+        let other = worker.is_some()
+            && before
+                .replace(worker)
+                .is_some_and(|before| before != worker);
+        let said = attempt["isolation"].as_str().unwrap_or_default();
+        (said.to_owned(), other)
+    });
+    attempts.collect()
+}
+
+#[test]
+fn the_events_say_what_a_retry_had_for_itself() {
+    for isolation in EVERYWHERE {
+        let processes = matches!(isolation, "workers" | "process");
+        let expect = |words: [&str; 4]| {
+            let attempts = words.into_iter().enumerate();
+            let attempts = attempts.map(|(at, word)| (word.to_owned(), processes && at > 0));
+            attempts.collect::<Vec<_>>()
+        };
+        let (plain, on_a_server) = if processes {
+            (
+                [
+                    "as_declared",
+                    "other_process",
+                    "other_process",
+                    "other_process",
+                ],
+                ["as_declared", "other_process", "alone", "fresh"],
+            )
+        } else {
+            (
+                ["as_declared"; 4],
+                ["as_declared", "alone", "fresh", "fresh"],
+            )
+        };
+        let test = "retried::three_times";
+        assert_eq!(attempts(isolation, test), expect(plain), "{isolation}");
+        let test = "retried::three_times_on_a_server";
+        assert_eq!(
+            attempts(isolation, test),
+            expect(on_a_server),
+            "{isolation}"
+        );
+    }
+}
