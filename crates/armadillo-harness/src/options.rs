@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checking::Policies;
 use crate::select::Expression;
+use crate::settings::Settled;
 
 /// Everything that can be said to a run.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Options {
     pub markers: BTreeMap<String, String>,
     /// The settings of the systems, and every other setting that was said, by its name.
     pub settings: Settings,
+    /// Everything that was said, and who said it.
+    pub said: BTreeMap<&'static str, Settled>,
 }
 
 impl Options {
@@ -243,6 +246,7 @@ impl Default for Options {
             checkers: Policies::default(),
             markers: BTreeMap::new(),
             settings: Settings::default(),
+            said: BTreeMap::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What surrounds the runner: cargo, nextest, a debugger, and the variables that are its own.
 
 use crate::options::{Isolation, Options};
+use crate::settings::Surroundings;
 
 /// Variables that select or size a run: a worker must not see them, or a run nested in a test would take them for its own.
 /// `ARMADILLO_RUN` and `ARMADILLO_DEPTH` stay.
@@ -18,8 +19,7 @@ pub(super) fn hidden_variables() -> Vec<String> {
 /// If cargo is killed, nobody waits for this process any more: it ends as if it were terminated. Under nextest the
 /// spawning thread may end before its process, and nextest ends its tests itself.
 pub(super) fn end_with_cargo() {
-    let nextest = std::env::var_os("NEXTEST").is_some();
-    if std::env::var_os("CARGO").is_some() && !nextest {
+    if std::env::var_os("CARGO").is_some() && !is_nextest() {
         // Refused only where there is no such thing.
         let _ =
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
@@ -40,14 +40,27 @@ pub(super) fn isolation(options: &Options, tests: usize) -> (Isolation, Option<&
     let here = Isolation::InProcess;
     match options.running.isolation {
         Isolation::Auto if cfg!(miri) => (here, Some("miri knows no processes")),
-        Isolation::Auto if is_traced() => {
-            (here, Some("a debugger is attached; time limits are off"))
-        }
-        Isolation::Auto if std::env::var_os("NEXTEST").is_some() => (here, None),
+        Isolation::Auto if is_traced() => (here, Some("a debugger is attached")),
+        Isolation::Auto if is_nextest() => (here, None),
         Isolation::Auto if tests == 1 && options.showing.no_capture => (here, None),
         Isolation::Auto => (Isolation::Workers, None),
         isolation => (isolation, None),
     }
+}
+
+/// What surrounds a run whose tests run like this.
+pub(super) fn surroundings(isolation: Isolation) -> Surroundings {
+    Surroundings {
+        isolation,
+        own_main: false,
+        nextest: is_nextest(),
+        debugger: is_traced(),
+    }
+}
+
+/// Whether nextest has started this process.
+pub(super) fn is_nextest() -> bool {
+    std::env::var_os("NEXTEST").is_some()
 }
 
 /// The isolation as `results.json` and the header say it.

@@ -1,5 +1,6 @@
 //! A run for which nothing was selected.
 
+use super::environment;
 use crate::event::{Event, EventKind, VERSION};
 use crate::exit_code::Exit;
 use crate::options::{NoTests, Options};
@@ -8,7 +9,7 @@ use crate::select::Selected;
 
 /// An empty selection: `--no-tests` says what it is.
 pub(super) fn selected(options: &Options, selected: &Selected) -> Exit {
-    let under_nextest = std::env::var_os("NEXTEST").is_some();
+    let under_nextest = environment::is_nextest();
     let rule = match options.running.no_tests {
         // Under cargo, other targets may have matched; nextest has listed this very test before.
         NoTests::Auto if options.selection.exact && under_nextest => NoTests::Fail,

@@ -22,6 +22,7 @@ use crate::plan::{self, Plan};
 use crate::protocol::daemon::Start;
 use crate::report::{Reporter, Screen, console};
 use crate::select::Selected;
+use crate::settings;
 
 use super::daemon_process::DaemonProcess;
 use super::journal::Journal;
@@ -114,6 +115,13 @@ pub(super) fn prepare(
     if let Some(why) = why {
         console::note(format_args!("tests run in this process: {why}"));
     }
+    let surroundings = environment::surroundings(isolation);
+    if surroundings.debugger {
+        console::note("a debugger is attached: tests and runs have no time limits");
+    }
+    for note in settings::check(&options.said, &surroundings)? {
+        console::note(note);
+    }
     // Absolute, because tests that run in this process may change the working directory.
     let parent = absolute(run_directory::parent(
         options.running.output_directory.as_deref(),
@@ -197,7 +205,7 @@ pub(super) fn prepare(
         } else {
             Exit::Harness
         },
-        limits: !environment::is_traced(),
+        limits: !surroundings.debugger,
         slots: slots(&options, plan.tests.len()),
         plan: Arc::new(plan),
         isolation,

@@ -1,5 +1,6 @@
 //! `docs/settings.md`, written from the table.
 
+use super::effect_table;
 use super::setting::{Group, Said, Setting};
 
 const TOP: &str = "\
@@ -66,6 +67,7 @@ pub fn manual(table: &[Setting]) -> String {
             text.push_str(&row(setting));
         }
     }
+    text.push_str(&effect_table::section(table));
     text
 }
 

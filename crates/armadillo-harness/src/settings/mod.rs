@@ -6,6 +6,8 @@
 
 mod again;
 mod command;
+mod effect;
+mod effect_table;
 mod error;
 mod file;
 mod help;
@@ -21,6 +23,7 @@ mod tests;
 mod value;
 
 pub use again::again;
+pub use effect::{Effect, Surroundings, check, effect};
 pub use error::{Source, UsageError, Wrong};
 pub use input::{Environment, Input};
 pub use manual::manual;

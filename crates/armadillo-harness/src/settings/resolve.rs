@@ -197,6 +197,8 @@ impl<'a> Sources<'a> {
                 .map_err(|wrong| wrong.said_by(&settled.source))?;
             options.settings.set(setting.name, settled.values.clone());
         }
+        let said = found.iter().map(|(name, (_, said))| (*name, said.clone()));
+        options.said = said.collect();
         self.missing(&mut options)?;
         check_markers(&options, &found)?;
         check_systems(&options, &found)?;

@@ -94,3 +94,58 @@ mod endless {
         }
     }
 }
+
+/// Tests whose verdicts tell whether a setting holds.
+mod told {
+    use armadillo_selftest::brittle::Brittle;
+
+    use super::*;
+
+    #[armadillo::test(markers(slow))]
+    fn slow() {}
+
+    #[armadillo::test(markers(stress_test))]
+    fn stress() {}
+
+    #[armadillo::test(markers(flaky))]
+    fn flaky() {}
+
+    #[armadillo::test(ignore)]
+    fn ignored() {}
+
+    #[armadillo::test]
+    async fn takes_a_second() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+
+    #[armadillo::test]
+    fn plays_seven_rounds(cx: TestContext) {
+        assert_eq!(cx.rounds(3), 7);
+    }
+
+    #[armadillo::test]
+    fn cannot_tell() {
+        armadillo::inconclusive!("nothing was seen");
+    }
+
+    #[armadillo::test]
+    fn has_a_thread_of_another_name() {
+        let name = std::thread::current().name().map(str::to_owned);
+        assert_ne!(name.as_deref(), Some("told::has_a_thread_of_another_name"));
+    }
+
+    #[armadillo::test]
+    async fn leaves_something(brittle: Exclusive<Brittle>) -> TestResult {
+        brittle.leave().await
+    }
+
+    #[armadillo::test]
+    async fn fails_on_a_server(_tally: Tally) {
+        panic!("on purpose");
+    }
+
+    #[armadillo::test(cases(a(1), b(2), c(3)))]
+    fn fails(#[case] _number: u8) {
+        panic!("on purpose");
+    }
+}

@@ -1,5 +1,7 @@
 //! Wherever tests run, everything that can be said holds, or is refused by name.
 
+mod blocks;
+mod cells;
 mod ends;
 mod retries;
 mod trials;

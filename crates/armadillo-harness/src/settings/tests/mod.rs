@@ -1,3 +1,4 @@
+mod effects;
 mod names;
 mod precedence;
 mod refusals;

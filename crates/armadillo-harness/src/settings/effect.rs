@@ -1,0 +1,388 @@
+//! What each setting does wherever tests can run: it holds, it holds in another way, or it is refused. The one place that
+//! says it: the refusal of a run, what a run says before it starts, and the table in the manual are made from this.
+
+use std::collections::BTreeMap;
+
+use super::error::{UsageError, Wrong};
+use super::setting::{Setting, Settled};
+use super::table::all;
+use crate::options::Isolation;
+
+/// Where the tests of a run are run, and what surrounds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// What runs the tests: never [`Isolation::Auto`].
+    pub isolation: Isolation,
+    /// `main` is not ours: the tests are trials of somebody else's.
+    pub own_main: bool,
+    /// nextest started this process.
+    pub nextest: bool,
+    /// A debugger is attached.
+    pub debugger: bool,
+}
+
+/// What is different from a run with workers. The last that has something to say of a setting says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layer {
+    InProcess,
+    None,
+    OwnMain,
+    Nextest,
+    Debugger,
+}
+
+/// What a setting does there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// What its description says.
+    Holds,
+    /// Something a little different: what, and why.
+    Differently(&'static str),
+    /// Nothing, so that a run does not begin.
+    Refused {
+        /// Why it does nothing.
+        why: &'static str,
+        /// What to use.
+        instead: &'static str,
+    },
+}
+
+/// What one setting does.
+struct Row {
+    setting: &'static str,
+    /// Where it does not simply hold.
+    effects: &'static [(Layer, Effect)],
+    /// Values that ask for nothing that would not hold.
+    harmless: &'static [&'static str],
+}
+
+/// Holds wherever tests run.
+const fn holds(setting: &'static str) -> Row {
+    but(setting, &[])
+}
+
+/// Holds, but for these.
+const fn but(setting: &'static str, effects: &'static [(Layer, Effect)]) -> Row {
+    Row {
+        setting,
+        effects,
+        harmless: &[],
+    }
+}
+
+const fn differently(how: &'static str) -> Effect {
+    Effect::Differently(how)
+}
+
+const fn refused(why: &'static str, instead: &'static str) -> Effect {
+    Effect::Refused { why, instead }
+}
+
+const NO_LIMITS: (Layer, Effect) = (
+    Layer::Debugger,
+    differently("tests and runs have no time limits"),
+);
+const NEXTEST_COUNTS: (Layer, Effect) = (
+    Layer::Nextest,
+    differently("as many tests run at once as nextest says (its `--test-threads`)"),
+);
+const MIMIC_COUNTS: (Layer, Effect) = (
+    Layer::OwnMain,
+    differently("as many tests run at once as the command line says (`--test-threads`)"),
+);
+const NEXTEST_ORDERS: (Layer, Effect) = (
+    Layer::Nextest,
+    differently("tests run in the order that nextest says; the repetitions of a test are shuffled"),
+);
+const STOPS_EARLY: [(Layer, Effect); 2] = [
+    (
+        Layer::None,
+        differently("the tests that are not run any more are shown as ignored"),
+    ),
+    (
+        Layer::Nextest,
+        differently("each test is a run of its own (nextest's `--max-fail` counts all of them)"),
+    ),
+];
+const COMMAND_LINE_ACTS: (Layer, Effect) = (
+    Layer::OwnMain,
+    refused(
+        "what is to be done is said on the command line",
+        "give `--list` there; the others need an executable whose main function is `armadillo::main()`",
+    ),
+);
+const MIMIC_PRINTS: (Layer, Effect) = (
+    Layer::OwnMain,
+    refused(
+        "what is printed is said to libtest-mimic, on the command line",
+        "say it there",
+    ),
+);
+
+/// A row for each setting of the harness. What systems add holds everywhere: it is for their servers.
+const TABLE: &[Row] = &[
+    holds("markers"),
+    holds("keywords"),
+    holds("exact"),
+    holds("skip"),
+    holds("runslow"),
+    holds("stress"),
+    holds("flaky"),
+    holds("include-ignored"),
+    holds("ignored"),
+    but("list", &[COMMAND_LINE_ACTS]),
+    but("list-markers", &[COMMAND_LINE_ACTS]),
+    but("plan", &[COMMAND_LINE_ACTS]),
+    but("report-from", &[COMMAND_LINE_ACTS]),
+    but("parallel", &[NEXTEST_COUNTS, MIMIC_COUNTS]),
+    but("test-threads", &[NEXTEST_COUNTS, MIMIC_COUNTS]),
+    but("failfast", &STOPS_EARLY),
+    but("maxfail", &STOPS_EARLY),
+    Row {
+        setting: "isolation",
+        effects: &[(
+            Layer::OwnMain,
+            refused(
+                "tests of a main function of one's own run in its process",
+                "leave it out, or let the main function be `armadillo::main()`",
+            ),
+        )],
+        harmless: &["none"],
+    },
+    but(
+        "timeout",
+        &[
+            (
+                Layer::InProcess,
+                differently(
+                    "a body that blocks its thread is reported in time, but its thread is left behind",
+                ),
+            ),
+            NO_LIMITS,
+        ],
+    ),
+    but(
+        "run-timeout",
+        &[
+            (
+                Layer::OwnMain,
+                differently("the process ends, the trials of others with it"),
+            ),
+            (Layer::Nextest, differently("each test is a run of its own")),
+            NO_LIMITS,
+        ],
+    ),
+    but(
+        "timeout-factor",
+        &[(
+            Layer::Debugger,
+            differently("it multiplies the limits of deployments; tests and runs have none"),
+        )],
+    ),
+    but(
+        "retries",
+        &[(
+            Layer::InProcess,
+            differently(
+                "a test is tried again in the same process, and has its deployments for itself from the first time on",
+            ),
+        )],
+    ),
+    holds("repeat"),
+    holds("seed"),
+    holds("rounds"),
+    but("shuffle", &[NEXTEST_ORDERS]),
+    but("shuffle-seed", &[NEXTEST_ORDERS]),
+    but(
+        "no-tests",
+        &[(
+            Layer::OwnMain,
+            refused(
+                "a run without tests is one that passed, to libtest-mimic",
+                "count the trials in the main function",
+            ),
+        )],
+    ),
+    holds("inconclusive"),
+    but(
+        "thread-per-test",
+        &[(
+            Layer::InProcess,
+            refused(
+                "each test has a thread of its own, because one that hangs is left behind",
+                "leave it out, or use `--isolation workers`",
+            ),
+        )],
+    ),
+    holds("missing"),
+    holds("checker"),
+    but(
+        "memory",
+        &[(
+            Layer::Nextest,
+            differently("each test has deployments, and memory, of its own"),
+        )],
+    ),
+    but(
+        "keep-on-failure",
+        &[(
+            Layer::Nextest,
+            differently(
+                "nobody is at a terminal to end them: deployments stop, and their data is kept",
+            ),
+        )],
+    ),
+    holds("output-dir"),
+    but(
+        "history",
+        &[(
+            Layer::Nextest,
+            differently("of tests that end at the same moment, the durations of one are kept"),
+        )],
+    ),
+    but("format", &[MIMIC_PRINTS]),
+    but("quiet", &[MIMIC_PRINTS]),
+    but("color", &[MIMIC_PRINTS]),
+    holds("nocapture"),
+    but(
+        "show-output",
+        &[(
+            Layer::InProcess,
+            differently("nothing is captured: what tests print is seen while they print it"),
+        )],
+    ),
+    holds("durations"),
+    but(
+        "report-time",
+        &[(
+            Layer::None,
+            refused(
+                "the lines of tests are libtest-mimic's, which prints no times",
+                "use `--durations 0`, or `--isolation in-process`",
+            ),
+        )],
+    ),
+    but(
+        "logfile",
+        &[(
+            Layer::Nextest,
+            refused(
+                "each test is a run of its own and would replace the file",
+                "leave it out: every run has a `results.json`, and nextest a JUnit report",
+            ),
+        )],
+    ),
+    holds("profile"),
+    holds("config"),
+    holds("test"),
+    holds("bench"),
+    holds("ensure-time"),
+    holds("force-run-in-process"),
+    holds("exclude-should-panic"),
+    holds("unstable"),
+];
+
+impl Layer {
+    /// Every one, the strongest last.
+    const ALL: [Self; 5] = [
+        Self::InProcess,
+        Self::None,
+        Self::OwnMain,
+        Self::Nextest,
+        Self::Debugger,
+    ];
+
+    fn applies(self, to: &Surroundings) -> bool {
+        match self {
+            Self::InProcess => matches!(to.isolation, Isolation::InProcess | Isolation::None),
+            Self::None => to.isolation == Isolation::None,
+            Self::OwnMain => to.own_main,
+            Self::Nextest => to.nextest,
+            Self::Debugger => to.debugger,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::InProcess => "where tests run in the runner's process",
+            Self::None => "under `--isolation none`",
+            Self::OwnMain => "with a main function of one's own",
+            Self::Nextest => "under nextest",
+            Self::Debugger => "under a debugger",
+        }
+    }
+}
+
+impl Row {
+    /// The strongest effect, and where it comes from.
+    fn effect(&self, surroundings: &Surroundings) -> Option<(Layer, Effect)> {
+        let layers = Layer::ALL
+            .into_iter()
+            .filter(|layer| layer.applies(surroundings));
+        let effects = layers.filter_map(|layer| {
+            let found = self.effects.iter().find(|(of, _)| *of == layer);
+            found.copied()
+        });
+        let is_refused = |(_, effect): &(Layer, Effect)| matches!(effect, Effect::Refused { .. });
+        effects.max_by_key(is_refused)
+    }
+}
+
+fn row(setting: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.setting == setting)
+}
+
+/// What a setting does in these surroundings, if it asks for anything but its default.
+#[must_use]
+pub fn effect(setting: &str, surroundings: &Surroundings) -> Effect {
+    let found = row(setting).and_then(|row| row.effect(surroundings));
+    found.map_or(Effect::Holds, |(_, effect)| effect)
+}
+
+/// Refuses what would do nothing in these surroundings; returns what should be known of the rest.
+///
+/// # Errors
+/// For the first setting that was said and does nothing: who said it, where it does nothing, why, and what to use.
+pub fn check(
+    said: &BTreeMap<&'static str, Settled>,
+    surroundings: &Surroundings,
+) -> Result<Vec<String>, UsageError> {
+    let table = all(&[]);
+    let mut notes = Vec::new();
+    for (setting, settled) in said {
+        let (Some(row), Some(setting)) = (
+            row(setting),
+            table.iter().find(|known| known.name == *setting),
+        ) else {
+            continue;
+        };
+        if asks_for_nothing(setting, row, settled) {
+            continue;
+        }
+        match row.effect(surroundings) {
+            None | Some((_, Effect::Holds)) => {}
+            Some((layer, Effect::Differently(how))) => {
+                notes.push(format!("{} {}: {how}", settled.source, layer.words()));
+            }
+            Some((layer, Effect::Refused { why, instead })) => {
+                let reason = format!("it does nothing {}: {why}", layer.words());
+                return Err(Wrong::new(reason, instead).said_by(&settled.source));
+            }
+        }
+    }
+    Ok(notes)
+}
+
+/// Whether the values are the default, or others that hold everywhere.
+fn asks_for_nothing(setting: &Setting, row: &Row, settled: &Settled) -> bool {
+    let harmless = |value: &String| {
+        value == setting.default || row.harmless.iter().any(|harmless| harmless == value)
+    };
+    settled.values.iter().all(harmless)
+}
+
+/// The settings that have a row.
+#[cfg(test)]
+pub(super) fn settings_of_the_table() -> Vec<&'static str> {
+    TABLE.iter().map(|row| row.setting).collect()
+}

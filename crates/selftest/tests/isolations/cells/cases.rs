@@ -1,0 +1,259 @@
+//! One case for each setting: how it is said, and how one sees that it holds.
+
+use super::places::{Place, Seen};
+
+pub(super) struct Case {
+    pub(super) setting: &'static str,
+    pub(super) value: &'static str,
+    /// The name of a test.
+    pub(super) tests: &'static str,
+    /// Where several can run: a part of their names.
+    pub(super) many: &'static str,
+    /// What is said beside it.
+    pub(super) with: &'static [(&'static str, &'static str)],
+    /// It can be said on a command line only.
+    pub(super) only_flag: bool,
+    /// Whether it does what it is to do.
+    pub(super) holds: fn(&Place, &Seen) -> bool,
+}
+
+const fn case(
+    setting: &'static str,
+    value: &'static str,
+    tests: &'static str,
+    holds: fn(&Place, &Seen) -> bool,
+) -> Case {
+    Case {
+        setting,
+        value,
+        tests,
+        many: tests,
+        with: &[],
+        only_flag: false,
+        holds,
+    }
+}
+
+impl Case {
+    const fn with(mut self, with: &'static [(&'static str, &'static str)]) -> Self {
+        self.with = with;
+        self
+    }
+
+    const fn many(mut self, many: &'static str) -> Self {
+        self.many = many;
+        self
+    }
+}
+
+/// One that changes nothing.
+const fn accepted(setting: &'static str, value: &'static str) -> Case {
+    let mut case = case(setting, value, "prints", |_, seen| passed(seen, "prints"));
+    case.only_flag = true;
+    case
+}
+
+pub(super) const CASES: &[Case] = &[
+    case("markers", "slow", "prints", nothing_ran),
+    case("keywords", "other", "prints", nothing_ran),
+    case("exact", "true", "print", nothing_ran),
+    case("skip", "prints", "prints", nothing_ran),
+    case("runslow", "true", "told::slow", |_, seen| {
+        passed(seen, "told::slow")
+    }),
+    case("stress", "true", "told::stress", |_, seen| {
+        passed(seen, "told::stress")
+    }),
+    case("flaky", "true", "told::flaky", |_, seen| {
+        passed(seen, "told::flaky")
+    }),
+    case("include-ignored", "true", "told::ignored", |_, seen| {
+        passed(seen, "told::ignored")
+    }),
+    case("ignored", "true", "told::ignored", |_, seen| {
+        passed(seen, "told::ignored")
+    }),
+    case("list", "true", "prints", |_, seen| {
+        only_says(seen, "prints: test\n")
+    }),
+    case("list-markers", "true", "prints", |_, seen| {
+        only_says(seen, "slow")
+    }),
+    case("plan", "true", "prints", |_, seen| {
+        only_says(seen, "prints")
+    }),
+    case("report-from", "nowhere", "prints", |_, seen| {
+        seen.code == Some(2) && seen.ran.stderr.contains("nowhere")
+    }),
+    case("parallel", "3", "many::a", at_once).many("many"),
+    case("test-threads", "3", "many::a", at_once).many("many"),
+    case("failfast", "true", "told::fails::a", one_failed).many("told::fails::"),
+    case("maxfail", "1", "told::fails::a", one_failed).many("told::fails::"),
+    case("isolation", "its own", "prints", isolation),
+    case("timeout", "300ms", "told::takes_a_second", |place, seen| {
+        if place.surroundings.debugger {
+            return passed(seen, "told::takes_a_second");
+        }
+        seen.ran.verdict("told::takes_a_second") == "timed_out" && seen.code == Some(101)
+    }),
+    case(
+        "run-timeout",
+        "300ms",
+        "told::takes_a_second",
+        |place, seen| {
+            if place.surroundings.debugger {
+                return passed(seen, "told::takes_a_second");
+            }
+            seen.code == Some(124)
+        },
+    ),
+    case(
+        "timeout-factor",
+        "0.005",
+        "told::takes_a_second",
+        |place, seen| {
+            if place.surroundings.debugger {
+                return passed(seen, "told::takes_a_second");
+            }
+            seen.ran.message("told::takes_a_second").contains("300ms")
+        },
+    ),
+    case("retries", "3", "retried::three_times", |_, seen| {
+        seen.code == Some(0) && passed(seen, "retried::three_times")
+    }),
+    case("repeat", "2", "prints", |_, seen| {
+        passed(seen, "prints") && passed(seen, "prints#2")
+    }),
+    case("seed", "42", "prints", |_, seen| {
+        seen.ran.results()["seed"] == "42"
+    }),
+    case("rounds", "7", "told::plays_seven_rounds", |_, seen| {
+        passed(seen, "told::plays_seven_rounds")
+    }),
+    case("shuffle", "true", "prints", shuffled)
+        .with(&[("seed", "3"), ("repeat", "4")])
+        .many("many"),
+    case("shuffle-seed", "3", "prints", shuffled)
+        .with(&[("repeat", "4")])
+        .many("many"),
+    case("no-tests", "fail", "no_such_test", |_, seen| {
+        seen.code == Some(4)
+    }),
+    case("inconclusive", "ignore", "told::cannot_tell", |_, seen| {
+        seen.code == Some(0) && seen.ran.verdict("told::cannot_tell") == "skipped"
+    }),
+    case(
+        "thread-per-test",
+        "false",
+        "told::has_a_thread_of_another_name",
+        |_, seen| passed(seen, "told::has_a_thread_of_another_name"),
+    ),
+    case(
+        "missing",
+        "brittle=ignore",
+        "told::leaves_something",
+        |_, seen| seen.code == Some(0) && seen.ran.events("test_ignored").len() == 1,
+    )
+    .with(&[("brittle", "PATH")]),
+    case(
+        "checker",
+        "leftovers=warn",
+        "told::leaves_something",
+        |_, seen| seen.ran.stderr.contains("leftovers: 1 left over") && seen.code == Some(0),
+    )
+    .with(&[("repeat", "2")]),
+    case("memory", "4", "told::fails_on_a_server", |_, seen| {
+        seen.ran
+            .message("told::fails_on_a_server")
+            .contains("--memory raises that")
+    }),
+    case(
+        "keep-on-failure",
+        "true",
+        "told::fails_on_a_server",
+        |_, seen| seen.ran.stderr.contains("nobody is at a terminal"),
+    ),
+    case("output-dir", "elsewhere", "prints", |_, seen| {
+        seen.ran
+            .home()
+            .join("elsewhere/latest/results.json")
+            .is_file()
+    }),
+    case("history", "times/history.json", "prints", |_, seen| {
+        seen.ran.home().join("times/history.json").is_file()
+    }),
+    case("format", "json", "prints", |_, seen| {
+        seen.ran.stdout.contains("\"event\": \"ok\"")
+            || seen.ran.stdout.contains("\"event\":\"ok\"")
+    }),
+    case("quiet", "true", "prints", |_, seen| {
+        passed(seen, "prints") && !seen.ran.stdout.contains("test prints")
+    }),
+    case("color", "always", "prints", |_, seen| {
+        passed(seen, "prints") && seen.ran.stdout.contains("\x1b[")
+    }),
+    case("nocapture", "true", "prints", shows),
+    case("show-output", "true", "prints", shows),
+    case("durations", "1", "prints", |_, seen| {
+        seen.ran.stderr.contains("slowest")
+    }),
+    case("report-time", "true", "prints", |_, seen| {
+        let timed = |line: &str| line.contains("test prints ... ok <") && line.ends_with("s>");
+        seen.ran.stdout.lines().any(timed)
+    }),
+    case("logfile", "log", "prints", |_, seen| {
+        std::fs::read_to_string(seen.ran.home().join("log")).is_ok_and(|log| log == "ok prints\n")
+    }),
+    case("profile", "ci", "prints", |_, seen| {
+        seen.ran.results()["seed"] == "7"
+    }),
+    case("config", "other.toml", "prints", |_, seen| {
+        seen.ran.results()["seed"] == "8"
+    }),
+    accepted("test", "true"),
+    accepted("bench", "true"),
+    accepted("ensure-time", "true"),
+    accepted("force-run-in-process", "true"),
+    accepted("exclude-should-panic", "true"),
+    accepted("unstable", "unstable-options"),
+];
+
+fn passed(seen: &Seen, test: &str) -> bool {
+    seen.ran.verdict(test) == "passed"
+}
+
+fn nothing_ran(_: &Place, seen: &Seen) -> bool {
+    seen.ran.runs().is_empty() && seen.ran.stderr.contains("no test was selected")
+}
+
+fn only_says(seen: &Seen, text: &str) -> bool {
+    seen.code == Some(0) && seen.ran.stdout.contains(text) && seen.ran.runs().is_empty()
+}
+
+/// As many as were asked for, or as there are tests.
+fn at_once(place: &Place, seen: &Seen) -> bool {
+    seen.ran.results()["workers"] == if place.many { 3 } else { 1 }
+}
+
+/// Of three that fail, if there are three.
+fn one_failed(_: &Place, seen: &Seen) -> bool {
+    seen.code == Some(101) && seen.ran.events("test_finished").len() == 1
+}
+
+fn isolation(place: &Place, seen: &Seen) -> bool {
+    passed(seen, "prints") && seen.ran.results()["isolation"] == place.word
+}
+
+/// The tests began in another order than that of their names.
+fn shuffled(_: &Place, seen: &Seen) -> bool {
+    let started = seen.ran.events("test_started");
+    let names: Vec<&str> = started
+        .iter()
+        .filter_map(|started| started["test"].as_str())
+        .collect();
+    !names.is_sorted() && seen.ran.results()["seed"] == "3"
+}
+
+fn shows(_: &Place, seen: &Seen) -> bool {
+    seen.ran.stdout.contains("printed by a test that passes")
+}
