@@ -111,6 +111,9 @@ pub enum EventKind {
         deployment: String,
         /// What was done.
         what: String,
+        /// How long it took, in microseconds.
+        #[serde(default)]
+        took_us: u64,
     },
     /// A deployment is given up and will be replaced if it is still needed.
     DeploymentRecycled {
@@ -166,6 +169,8 @@ pub enum StartReason {
     Recycle,
     /// For one test alone.
     Fresh,
+    /// Beside another of its topology, as `--copies` says.
+    Copy,
 }
 
 /// What the run is about to do.
@@ -199,6 +204,52 @@ pub struct RunStarted {
     pub protections: Vec<String>,
     /// Where the run's files are.
     pub directory: Option<String>,
+    /// What `--copies` came to, if anything was said of copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<PlannedCopies>,
+}
+
+/// How many deployments of a topology tests may share at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedCopies {
+    /// By topology, as text; those that are not named are started once.
+    pub of: BTreeMap<String, u32>,
+    /// Why so many.
+    pub why: CopiesReason,
+    /// The memory in MiB, if more were wanted and did not fit into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_room_in_mib: Option<u64>,
+}
+
+/// Why there are so many copies of deployments. Times are in microseconds from the run's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopiesReason {
+    /// Somebody said so.
+    Said {
+        /// How many.
+        copies: u32,
+    },
+    /// No durations of these tests are known.
+    NothingRecorded,
+    /// No test waits for another because of a deployment.
+    NobodyWaits,
+    /// More would not end the run sooner by more than their starts cost.
+    DoesNotPay,
+    /// With them the run ends sooner.
+    Pays {
+        /// When it ends.
+        ends_us: u64,
+        /// When it would end with one of each.
+        instead_of_us: u64,
+    },
+    /// With more the run would end sooner, but they do not fit.
+    WouldPay {
+        /// When it would end.
+        ends_us: u64,
+        /// When it ends.
+        instead_of_us: u64,
+    },
 }
 
 /// A test as planned.

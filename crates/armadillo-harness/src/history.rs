@@ -34,6 +34,9 @@ struct Content {
     tests: BTreeMap<String, Entry>,
     /// By complete topology, as text.
     starts: BTreeMap<String, Entry>,
+    /// The same of repairs.
+    #[serde(default)]
+    repairs: BTreeMap<String, Entry>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +78,13 @@ impl History {
         self.content.starts.get(topology).map(Entry::duration)
     }
 
-    /// Adds what a run took: its tests that passed, its deployments that came up.
+    /// How long it takes to put a deployment of this topology (as text) in order, after a test had it alone.
+    #[must_use]
+    pub fn repair(&self, topology: &str) -> Option<Duration> {
+        self.content.repairs.get(topology).map(Entry::duration)
+    }
+
+    /// Adds what a run took: its tests that passed, its deployments that came up, their repairs.
     pub fn add(&mut self, model: &Model) {
         self.content.version = VERSION;
         self.content.runs += 1;
@@ -97,9 +106,14 @@ impl History {
                 let topology = deployment.topology.clone();
                 learn(&mut self.content.starts, topology, took_us, run);
             }
+            for took_us in &deployment.repairs_us {
+                let topology = deployment.topology.clone();
+                learn(&mut self.content.repairs, topology, *took_us, run);
+            }
         }
         forget(&mut self.content.tests);
         forget(&mut self.content.starts);
+        forget(&mut self.content.repairs);
     }
 
     /// Replaces the file. Two runs that end at once leave the history of one of them.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::collect::Test;
-use crate::event::{PlannedTest, ProgramInfo};
+use crate::event::{PlannedCopies, PlannedTest, ProgramInfo};
 use crate::markers::Markers;
 use crate::options::Format;
 use crate::select::Selected;
@@ -96,6 +96,7 @@ pub fn plan_text(
     tests: &[PlannedTest],
     ignored: &[(String, String)],
     programs: &BTreeMap<String, ProgramInfo>,
+    copies: Option<&PlannedCopies>,
 ) -> String {
     let mut text = String::new();
     for (system, program) in programs {
@@ -107,6 +108,9 @@ pub fn plan_text(
             program.version,
             stand_in.unwrap_or_default()
         );
+    }
+    if let Some(copies) = copies {
+        _ = writeln!(text, "{}", crate::report::copies_line(copies));
     }
     let mut groups: Vec<(String, Vec<&PlannedTest>)> = Vec::new();
     for test in tests {
@@ -199,7 +203,12 @@ mod tests {
             model.on(&event);
         }
         let started = model.started.unwrap();
-        let text = plan_text(&started.tests, &model.ignored, &started.programs);
+        let text = plan_text(
+            &started.tests,
+            &model.ignored,
+            &started.programs,
+            started.copies.as_ref(),
+        );
         insta::assert_snapshot!("plan", text);
     }
 }

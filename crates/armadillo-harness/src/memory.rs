@@ -1,5 +1,14 @@
 //! How much memory the machine has to give.
 
+use armadillo_orchestrator::{ServerPlan, System, Topology};
+
+/// The memory that the servers of a deployment take, in MiB.
+pub(crate) fn of_deployment(system: &dyn System, topology: &Topology) -> u64 {
+    let servers: Vec<ServerPlan> = system.plan(topology);
+    let each = servers.iter();
+    each.map(|server| u64::from(server.cost.memory_mib)).sum()
+}
+
 /// The memory that can be had without swapping, in MiB. `None` where that cannot be found out: not on Linux.
 pub(crate) fn available_mib() -> Option<u64> {
     parse(&std::fs::read_to_string("/proc/meminfo").ok()?)

@@ -1,7 +1,7 @@
 //! The resolved options of a run: plain data, after command line, environment and file were merged and checked.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -129,6 +129,21 @@ pub enum Isolation {
     None,
 }
 
+/// How many deployments of each topology tests may share at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copies {
+    /// As many as make the run end sooner by more than their starts cost.
+    Auto,
+    /// So many, as far as there are tests for them and memory.
+    Exactly(NonZeroU32),
+}
+
+impl Default for Copies {
+    fn default() -> Self {
+        Self::Exactly(NonZeroU32::MIN)
+    }
+}
+
 /// How the tests are run.
 #[derive(Clone, Debug)]
 pub struct Running {
@@ -166,6 +181,8 @@ pub struct Running {
     pub output_directory: Option<PathBuf>,
     /// Memory that deployments may use together, in MiB; `None` decides by the machine.
     pub memory_mib: Option<u64>,
+    /// How many deployments of each topology may be shared at the same time.
+    pub copies: Copies,
     /// The file with the durations of earlier runs; `None` puts it beside the runs' files.
     pub history: Option<PathBuf>,
 }
@@ -271,6 +288,7 @@ impl Default for Running {
             thread_per_test: true,
             output_directory: None,
             memory_mib: None,
+            copies: Copies::default(),
             history: None,
         }
     }

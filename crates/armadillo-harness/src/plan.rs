@@ -1,5 +1,9 @@
 //! The plan: which test needs which complete topology, in which order groups and tests are run.
 
+pub(crate) mod copies;
+mod cost;
+mod forecast;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,6 +14,9 @@ use crate::event::PlannedTest;
 use crate::needs::{LeaseMode, Need};
 use crate::options::Running;
 use crate::test_def::TestDef;
+
+/// How long a test is thought to take that was never seen.
+const UNKNOWN: Duration = Duration::from_millis(200);
 
 /// A test with everything the run needs to know of it.
 pub(crate) struct Planned {
@@ -218,6 +225,10 @@ fn order_topologies(tests: &[Planned]) -> Vec<PlannedTopology> {
         .collect()
 }
 
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 fn servers_of(topology: &Topology) -> u32 {
     let servers = armadillo_orchestrator::system(&topology.system)
         .map_or(0, |system| system.plan(topology).len());
@@ -225,6 +236,11 @@ fn servers_of(topology: &Topology) -> u32 {
 }
 
 impl Planned {
+    /// How long it is thought to take, in microseconds.
+    pub(crate) fn expected_us(&self) -> u64 {
+        micros(self.expected.unwrap_or(UNKNOWN))
+    }
+
     /// What the first event says of it.
     pub(crate) fn to_event(&self) -> PlannedTest {
         PlannedTest {

@@ -34,11 +34,8 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
             let name = &offer.topology.system;
             format!("this executable has no system named `{name}`")
         })?;
-        let servers = system.plan(&offer.topology).into_iter();
         Ok(Offer {
-            memory_mib: servers
-                .map(|server| u64::from(server.cost.memory_mib))
-                .sum(),
+            memory_mib: crate::memory::of_deployment(system, &offer.topology),
             topology: Arc::new(offer.topology),
             copies: offer.copies as usize,
         })

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::deployment::Phase;
 use armadillo_orchestrator::join::try_join_all;
@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Puts it in order, or tells the core why it cannot be: then it is replaced.
 pub(super) async fn repair(daemon: Rc<Daemon>, no: DeploymentNo, why: String, guests: Names) {
+    let begun = Instant::now();
     let outcome = match daemon.fleet.deployment(no) {
         Some(deployment) => put_in_order(&daemon, no, &deployment, &guests).await,
         None => Err("it is gone".to_owned()),
@@ -34,6 +35,7 @@ pub(super) async fn repair(daemon: Rc<Daemon>, no: DeploymentNo, why: String, gu
         daemon.log.emit(EventKind::DeploymentRepaired {
             deployment: daemon.fleet.name(no),
             what: format!("{why}: {what}"),
+            took_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
         });
     });
     feed(

@@ -135,10 +135,18 @@ pub(super) fn prepare(
         Some(seed) => seed,
         None => u64::from_ne_bytes(bytes().map_err(no_random_numbers)?),
     };
-    let plan = plan::plan(tests, &options.running, seed, &|test| {
+    let mut plan = plan::plan(tests, &options.running, seed, &|test| {
         history.test(&test.def.id())
     });
-    let preview = preview(&options, &plan, &found, isolation, seed, filtered_out)?;
+    let memory_mib = options.running.memory_mib;
+    let memory_mib = memory_mib.unwrap_or_else(memory_for_deployments);
+    let slots = slots(&options, plan.tests.len());
+    let copies = options.running.copies;
+    let copies = plan::copies::decide(&mut plan, copies, slots, memory_mib, &history);
+    let preview = RunStarted {
+        copies,
+        ..preview(&options, &plan, &found, isolation, seed, filtered_out)?
+    };
     let reasons = |tests: &[(Test, String)]| -> Vec<(String, String)> {
         let named = tests
             .iter()
@@ -152,6 +160,7 @@ pub(super) fn prepare(
             &preview.tests,
             &ignored,
             &preview.programs,
+            preview.copies.as_ref(),
         ));
         return Ok(None);
     }
@@ -159,7 +168,7 @@ pub(super) fn prepare(
     let run_directory = run_directory::make(&parent, &preview.run)?;
     let directory = run_directory.path.clone();
     let daemon = start_daemon(
-        &options, &plan, &found, isolation, &preview, &directory, origin, depth,
+        &options, &plan, &found, isolation, &preview, &directory, origin, depth, memory_mib,
     )?;
     let started = RunStarted {
         protections: daemon
@@ -206,7 +215,7 @@ pub(super) fn prepare(
             Exit::Harness
         },
         limits: !surroundings.debugger,
-        slots: slots(&options, plan.tests.len()),
+        slots,
         plan: Arc::new(plan),
         isolation,
         seed,
@@ -318,6 +327,7 @@ pub(super) fn nothing_started(filtered_out: u32) -> RunStarted {
         programs: BTreeMap::new(),
         protections: Vec::new(),
         directory: None,
+        copies: None,
     }
 }
 
@@ -335,6 +345,7 @@ fn start_daemon(
     directory: &std::path::Path,
     origin: Origin,
     depth: u32,
+    memory_mib: u64,
 ) -> Result<Option<DaemonProcess>, RunnerError> {
     let processes = matches!(isolation, Isolation::Workers | Isolation::Process);
     if plan.tests.is_empty() || (!processes && plan.topologies.is_empty()) {
@@ -353,10 +364,7 @@ fn start_daemon(
         settings: options.settings.clone(),
         programs: found.found.clone(),
         checkers: options.checkers.clone(),
-        memory_mib: options
-            .running
-            .memory_mib
-            .unwrap_or_else(memory_for_deployments),
+        memory_mib,
         hidden_variables: environment::hidden_variables(),
         keep_on_failure: options.running.keep_on_failure,
         timeout_factor: options.running.timeout_factor,

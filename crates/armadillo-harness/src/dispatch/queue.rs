@@ -20,9 +20,6 @@ use crate::protocol::daemon::{
     FixturesGone, Grant, Join, Joined, Next, Offer, Ready, Retry, Unseat, Wish, Wishes,
 };
 
-/// How long a test is thought to take that was never seen.
-const UNKNOWN: Duration = Duration::from_millis(200);
-
 /// How long the daemon may take to note something.
 const NOTE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -185,7 +182,7 @@ impl Queue {
                 needs: needs
                     .filter_map(|(need, mode)| Some((place(&need.topology)?, *mode)))
                     .collect(),
-                expected_us: micros(planned.expected.unwrap_or(UNKNOWN)),
+                expected_us: planned.expected_us(),
                 begins_later: job.begins_later(planned),
             }
         };

@@ -219,12 +219,22 @@ impl Leases {
                     && deployment.admits(*mode, held.get(no).copied())
                     && !picked.contains(no)
             });
-            // Those that share are put together, so that other copies are free for those that do not.
-            let best =
-                free.max_by_key(|(no, deployment)| (deployment.holders.len(), Reverse(**no)));
+            // Those that share are put together where others wait to have a copy alone, and spread where nobody does.
+            let together = self.is_wanted_alone(*at);
+            let best = free.max_by_key(|(no, deployment)| {
+                let many = deployment.holders.len();
+                let few = usize::MAX - many;
+                (if together { many } else { few }, Reverse(**no))
+            });
             picked.push(*best?.0);
         }
         Some(picked)
+    }
+
+    /// Whether a wish waits for a deployment of this topology alone.
+    fn is_wanted_alone(&self, at: usize) -> bool {
+        let mut keys = (self.clients.values()).flat_map(|client| client.groups.keys());
+        keys.any(|key| key.contains(&(at, LeaseMode::Exclusive)))
     }
 
     /// A wish that cannot be granted keeps its place on deployments that are there, unless one of its deployments is not:

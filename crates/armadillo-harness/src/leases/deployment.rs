@@ -339,6 +339,12 @@ impl Leases {
 
     /// Begins to start a deployment.
     pub(super) fn start(&mut self, no: DeploymentNo) {
+        let Some(at) = self.deployments.get(&no).map(|of| of.topology) else {
+            return;
+        };
+        let is_copy = self.deployments.values().any(|other| {
+            other.topology == at && other.is_for_many() && other.state != State::Queued
+        });
         let Some(deployment) = self.deployments.get_mut(&no) else {
             return;
         };
@@ -346,6 +352,7 @@ impl Leases {
         deployment.starts += 1;
         let reason = match deployment.starts {
             _ if deployment.mode.is_fresh() => StartReason::Fresh,
+            1 if is_copy => StartReason::Copy,
             1 => StartReason::First,
             _ => StartReason::Recycle,
         };

@@ -27,7 +27,12 @@ fn play(seeds: std::ops::Range<u64>, shape: world::Shape) {
 
 #[test]
 fn one_client_with_one_deployment() {
-    play(0..40_000, world::Shape::ONE);
+    play(0..30_000, world::Shape::ONE);
+}
+
+#[test]
+fn several_copies_of_each_deployment() {
+    play(400_000..410_000, world::Shape::COPIES);
 }
 
 #[test]

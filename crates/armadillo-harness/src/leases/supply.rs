@@ -79,7 +79,12 @@ impl Leases {
         let wished: usize = groups
             .map(|(key, group)| needs(key) * group.wishes.len())
             .sum();
-        wished + usize::from(mode == LeaseMode::Shared && self.is_kept(at))
+        if mode == LeaseMode::Shared && self.is_kept(at) {
+            // Once it is there, each copy stays for tests that are not named yet.
+            wished + self.known[at].copies
+        } else {
+            wished
+        }
     }
 
     /// Whether some client needs a deployment of this topology whatever tests it names.

@@ -60,6 +60,9 @@ pub fn header(started: &RunStarted, color: bool) -> String {
             many(tests.len(), "test")
         ));
     }
+    if let Some(copies) = &started.copies {
+        text.push_str(&format!("  {}\n", super::copies_line(copies)));
+    }
     // A run in one process starts nothing that could be left behind.
     if !started.protections.is_empty() {
         let protections = started.protections.join(", ");

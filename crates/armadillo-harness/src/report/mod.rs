@@ -6,6 +6,7 @@
 
 mod block;
 pub(crate) mod console;
+mod copies;
 #[cfg(test)]
 mod differential;
 mod files;
@@ -29,6 +30,7 @@ mod terse;
 mod tests;
 mod xml;
 
+pub(crate) use copies::copies_line;
 pub use files::write_files;
 pub(crate) use files::write_whole;
 pub use header::header;

@@ -77,6 +77,8 @@ pub struct DeploymentRecord {
     pub failed: Option<String>,
     /// Repairs.
     pub repaired: Vec<String>,
+    /// How long each took, in microseconds.
+    pub repairs_us: Vec<u64>,
     /// Why it was given up.
     pub recycled: Option<String>,
     /// What was not as it should be when it stopped.
@@ -218,8 +220,14 @@ impl Model {
             EventKind::DeploymentFailed { deployment, error } => {
                 self.record(deployment).failed = Some(error.clone());
             }
-            EventKind::DeploymentRepaired { deployment, what } => {
-                self.record(deployment).repaired.push(what.clone());
+            EventKind::DeploymentRepaired {
+                deployment,
+                what,
+                took_us,
+            } => {
+                let record = self.record(deployment);
+                record.repaired.push(what.clone());
+                record.repairs_us.push(*took_us);
             }
             EventKind::DeploymentRecycled { deployment, reason } => {
                 self.record(deployment).recycled = Some(reason.clone());

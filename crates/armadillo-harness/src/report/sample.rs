@@ -6,8 +6,8 @@ use std::time::Duration;
 use armadillo_orchestrator::{Notice, ServerKey, Stage, Topology};
 
 use crate::event::{
-    Captured, Company, Event, EventKind, Names, PlannedTest, ProgramInfo, RunStarted, StartReason,
-    TestFinished, TestIsolation, Times, VERSION,
+    Captured, Company, CopiesReason, Event, EventKind, Names, PlannedCopies, PlannedTest,
+    ProgramInfo, RunStarted, StartReason, TestFinished, TestIsolation, Times, VERSION,
 };
 use crate::needs::{LeaseMode, Need};
 use crate::outcome::{FailureKind, Verdict};
@@ -75,6 +75,14 @@ pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted 
             .map(str::to_owned)
             .to_vec(),
         directory: Some("target/armadillo/1f3a9c20".to_owned()),
+        copies: Some(PlannedCopies {
+            of: BTreeMap::from([("tally cluster(members = 3)".to_owned(), 2)]),
+            why: CopiesReason::Pays {
+                ends_us: 19_200_000,
+                instead_of_us: 31_200_000,
+            },
+            no_room_in_mib: None,
+        }),
     }
 }
 

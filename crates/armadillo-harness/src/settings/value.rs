@@ -1,11 +1,12 @@
 //! Reading single values: numbers, durations, sizes, choices. Every refusal says what would be right.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::error::Wrong;
 use crate::checking::{CheckPolicy, Policies, known_checkers};
+use crate::options::Copies;
 use crate::select::closest;
 
 /// The one value of a setting that does not repeat: the last, when a list was given.
@@ -51,6 +52,26 @@ pub(super) fn parallel(values: &[String]) -> Result<Option<NonZeroUsize>, Wrong>
         }),
         Err(_) => Err(Wrong::new(
             format!("`{text}` is not a number of tests"),
+            "write a number from 1 upwards, or `auto`",
+        )),
+    }
+}
+
+/// A number of copies of each deployment, or `auto`.
+pub(super) fn copies(values: &[String]) -> Result<Copies, Wrong> {
+    let text = last(values);
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(Copies::Auto);
+    }
+    match text.parse::<u32>() {
+        Ok(number) => NonZeroU32::new(number).map(Copies::Exactly).ok_or_else(|| {
+            Wrong::new(
+                "with 0 copies no test would have a deployment",
+                "write 1 to start each topology once, or `auto` for more where that pays",
+            )
+        }),
+        Err(_) => Err(Wrong::new(
+            format!("`{text}` is not a number of copies"),
             "write a number from 1 upwards, or `auto`",
         )),
     }

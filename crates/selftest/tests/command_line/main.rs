@@ -2,6 +2,7 @@
 //! nothing left behind.
 
 mod contradictions;
+mod copies;
 mod endings;
 mod listings;
 mod reports;

@@ -122,9 +122,13 @@ impl World {
             let deployment = self.deployments.get_mut(no).expect("it is there");
             assert_eq!(deployment.topology, *at);
             deployment.check_grant(*no, *mode);
-            deployment.holders.insert(lease, *mode);
         }
         self.check_order(client, &open);
+        self.check_spread(&open, &on);
+        for (no, mode) in &on {
+            let deployment = self.deployments.get_mut(no).expect("it is there");
+            deployment.holders.insert(lease, *mode);
+        }
         let held = Lease {
             client,
             test: test.clone(),
@@ -162,6 +166,52 @@ impl World {
                     "{granted:?} came before {open:?}"
                 );
             }
+        }
+    }
+
+    /// Tests that share are spread over the copies where nobody waits to have one alone.
+    fn check_spread(&self, granted: &Open, on: &[(DeploymentNo, LeaseMode)]) {
+        let [(at, LeaseMode::Shared)] = granted.needs[..] else {
+            return;
+        };
+        let alone = (at, LeaseMode::Exclusive);
+        let wanted_alone = self.open.values().any(|open| open.needs.contains(&alone));
+        if !self.shape.is_plain() || wanted_alone {
+            return;
+        }
+        let count = |no: &DeploymentNo| self.deployments[no].holders.len();
+        let fewest = self.free_to_share(at).map(|(no, _)| count(no)).min();
+        assert_eq!(fewest, Some(count(&on[0].0)), "{on:?} is crowded");
+    }
+
+    /// The copies on which a shared lease may be granted.
+    fn free_to_share(&self, at: usize) -> impl Iterator<Item = (&DeploymentNo, &Deployment)> {
+        let repairs =
+            |no| move |pending: &Pending| matches!(pending, Pending::Repair(of) if *of == no);
+        let copies = self.deployments.iter();
+        copies.filter(move |(no, copy)| {
+            copy.topology == at
+                && copy.is_free_to_share()
+                && !self.pending.iter().any(repairs(**no))
+        })
+    }
+
+    /// No copy is idle and in order while somebody who is ready waits to have one alone.
+    pub(super) fn check_idle_copies(&self) {
+        if !self.shape.is_plain() {
+            return;
+        }
+        for open in self.open.values() {
+            let [(at, LeaseMode::Exclusive)] = open.needs[..] else {
+                continue;
+            };
+            if self.clients[&open.client].seats.is_empty() {
+                continue;
+            }
+            let idle = self
+                .free_to_share(at)
+                .find(|(_, copy)| copy.is_idle_and_clean());
+            assert!(idle.is_none(), "{open:?} waits, and {idle:?} is free");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::event::Company;
 use crate::needs::LeaseMode;
 
 /// What is known of a deployment.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Deployment {
     pub(super) topology: usize,
     pub(super) mode: Option<LeaseMode>,
@@ -28,7 +28,7 @@ pub(super) struct Deployment {
 }
 
 /// A test's time on a deployment, as it was.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Stay {
     pub(super) lease: LeaseNo,
     pub(super) test: Arc<str>,
@@ -61,6 +61,17 @@ impl Deployment {
     /// Whether it is for one test.
     pub(super) fn is_fresh(&self) -> bool {
         self.mode.is_some_and(LeaseMode::is_fresh)
+    }
+
+    /// Whether a shared lease may be granted on it.
+    pub(super) fn is_free_to_share(&self) -> bool {
+        let alone = self.holders.values().any(|held| *held != LeaseMode::Shared);
+        self.mode == Some(LeaseMode::Shared) && self.up && self.trusted && !alone
+    }
+
+    /// Whether nobody is on it, and nobody has shared it since it was clean.
+    pub(super) fn is_idle_and_clean(&self) -> bool {
+        self.holders.is_empty() && !self.dirty
     }
 
     /// Whether a lease of this kind may be granted on it.

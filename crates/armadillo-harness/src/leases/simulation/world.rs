@@ -19,6 +19,8 @@ pub(super) struct Shape {
     needs: usize,
     /// Whether memory is short.
     narrow: bool,
+    /// Whether there are several copies of each topology.
+    copies: bool,
 }
 
 impl Shape {
@@ -27,25 +29,41 @@ impl Shape {
         topologies: 1,
         needs: 1,
         narrow: false,
+        copies: false,
     };
     pub(super) const SEVERAL: Self = Self {
         clients: 3,
         topologies: 3,
         needs: 1,
         narrow: false,
+        copies: false,
     };
     pub(super) const SETS: Self = Self {
         clients: 2,
         topologies: 3,
         needs: 3,
         narrow: false,
+        copies: false,
     };
     pub(super) const NARROW: Self = Self {
         clients: 2,
         topologies: 4,
         needs: 2,
         narrow: true,
+        copies: false,
     };
+    pub(super) const COPIES: Self = Self {
+        clients: 2,
+        topologies: 2,
+        needs: 1,
+        narrow: false,
+        copies: true,
+    };
+
+    /// Whether nothing but a deployment's own state can keep a test from it.
+    pub(super) fn is_plain(self) -> bool {
+        self.needs == 1 && !self.narrow
+    }
 }
 
 /// A client of the world.
@@ -112,7 +130,11 @@ impl World {
             .map(|number| Offer {
                 topology: Arc::new(topology(number)),
                 memory_mib: 1 + random.below(3) as u64,
-                copies: 1 + usize::from(random.chance(20)),
+                copies: if shape.copies {
+                    2 + random.below(2)
+                } else {
+                    1 + usize::from(random.chance(20))
+                },
             })
             .collect();
         let memory = if shape.narrow {
@@ -262,6 +284,7 @@ impl World {
         while let Some(lease) = self.beginning.pop() {
             self.feed(Input::Begun { lease });
         }
+        self.check_idle_copies();
     }
 
     pub(super) fn check_memory(&self) {

@@ -6,7 +6,7 @@ use crate::options::{IfInconclusive, Isolation, NoTests};
 use crate::settings::error::Wrong;
 use crate::settings::setting::{Group, Setting};
 use crate::settings::value::{
-    choice, duration, factor, last, mebibytes, number, parallel, policies, seed, switch,
+    choice, copies, duration, factor, last, mebibytes, number, parallel, policies, seed, switch,
 };
 
 const HOW: Group = Group::Running;
@@ -265,6 +265,20 @@ pub(super) const TABLE: &[Setting] = &[
     .again()
     .apply(|options, values| {
         options.running.memory_mib = Some(mebibytes(values)?);
+        Ok(())
+    }),
+    Setting::valued(
+        "copies",
+        "N|auto",
+        Group::Deployments,
+        "How many deployments of each topology tests may share at the same time. `1` starts each topology once. A number allows \
+         that many, as far as there are tests for them and memory: tests that want one alone no longer wait for each other. `auto` \
+         looks at the durations of earlier runs, and starts another copy where the run ends sooner by more than its start costs. \
+         The header of a run and --plan say what comes of it.",
+    )
+    .default("1")
+    .apply(|options, values| {
+        options.running.copies = copies(values)?;
         Ok(())
     }),
     Setting::switch(

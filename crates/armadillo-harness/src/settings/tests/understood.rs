@@ -1,9 +1,10 @@
 //! What command lines are understood, and as what.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{Scene, line};
-use crate::options::{Action, Format, IgnoredTests, Isolation, Missing, NoTests};
+use crate::options::{Action, Copies, Format, IgnoredTests, Isolation, Missing, NoTests};
 
 #[test]
 fn everything_libtest_understands_is_understood() {
@@ -128,6 +129,8 @@ fn ours_are_understood() {
         "out",
         "--memory",
         "2G",
+        "--copies",
+        "auto",
         "--history",
         "h.json",
         "--maxfail",
@@ -160,6 +163,10 @@ fn ours_are_understood() {
         (running.memory_mib, running.no_tests),
         (Some(2048), NoTests::Fail)
     );
+    assert_eq!(running.copies, Copies::Auto);
+    let three = NonZeroU32::new(3).map(Copies::Exactly);
+    assert_eq!(Some(line(&["--copies=3"]).running.copies), three);
+    assert_eq!(line(&[]).running.copies, Copies::default());
     assert!(running.keep_on_failure && !running.thread_per_test);
     assert_eq!(options.showing.durations, Some(5));
     assert_eq!(options.missing("tally"), Missing::Ignore);

@@ -1,0 +1,43 @@
+//! Tests that want a deployment alone, two of which can only pass at the same time.
+
+use armadillo::prelude::*;
+use armadillo_selftest::meeting;
+use tally_system::Tally;
+
+fn main() -> std::process::ExitCode {
+    armadillo::main()
+}
+
+mod meet {
+    use super::*;
+
+    #[armadillo::test]
+    async fn one(_tally: Exclusive<Tally>) -> TestResult {
+        Ok(meeting::with("one", "other").await?)
+    }
+
+    #[armadillo::test]
+    async fn other(_tally: Exclusive<Tally>) -> TestResult {
+        Ok(meeting::with("other", "one").await?)
+    }
+}
+
+mod alone {
+    use super::*;
+
+    #[armadillo::test(cases(a(1), b(2), c(3), d(4)))]
+    async fn adds(tally: Exclusive<Tally>, #[case] number: i64) -> TestResult {
+        tally.add("tally-1", "sum", number).await?;
+        Ok(())
+    }
+}
+
+mod shared {
+    use super::*;
+
+    #[armadillo::test(cases(a(1), b(2)))]
+    async fn adds(tally: Tally, #[case] number: i64) -> TestResult {
+        tally.add("tally-1", "sum", number).await?;
+        Ok(())
+    }
+}
