@@ -169,6 +169,8 @@ pub enum StartReason {
     Recycle,
     /// For one test alone.
     Fresh,
+    /// The same, with servers that the test starts itself.
+    Unstarted,
     /// Beside another of its topology, as `--copies` says.
     Copy,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::StartReason;
 use crate::outcome::Verdict;
 use crate::report::{Model, write_whole};
 
@@ -102,7 +103,9 @@ impl History {
             learn(&mut self.content.tests, id, last.finished.times.total, run);
         }
         for deployment in model.deployments.values() {
-            if let Some(took_us) = deployment.took_us {
+            // Of one whose servers its test starts nothing is known.
+            let is_started = deployment.reason != Some(StartReason::Unstarted);
+            if let Some(took_us) = deployment.took_us.filter(|_| is_started) {
                 let topology = deployment.topology.clone();
                 learn(&mut self.content.starts, topology, took_us, run);
             }
@@ -206,6 +209,17 @@ mod tests {
             .unwrap()
             .count();
         assert_eq!(files, 1, "nothing half written is left");
+    }
+
+    #[test]
+    fn a_deployment_whose_servers_its_test_starts_says_nothing_of_starts() {
+        let mut model = model();
+        for deployment in model.deployments.values_mut() {
+            deployment.reason = Some(StartReason::Unstarted);
+        }
+        let mut history = History::default();
+        history.add(&model);
+        assert_eq!(history.start("tally cluster(members = 3)"), None);
     }
 
     #[test]

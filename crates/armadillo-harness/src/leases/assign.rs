@@ -2,7 +2,8 @@
 //!
 //! Wishes are looked at in order. One that cannot be granted although its deployments are there holds its places: on one
 //! deployment nobody who came later gets in its way. Among those that can be granted, the client that has waited longest
-//! comes first, and of its wishes the one whose deployment has most left to do: it would end last.
+//! comes first, and of its wishes the one that would make the run end last if it waited: whose deployment has most left to
+//! do, or which takes longest itself.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ struct Candidate {
 /// The head of a group of a client that has a seat.
 struct Head {
     order: i64,
+    expected_us: u64,
     client: ClientNo,
     key: Key,
 }
@@ -115,7 +117,13 @@ impl Leases {
         let mut held: BTreeMap<DeploymentNo, Held> = BTreeMap::new();
         let mut looks = Vec::new();
         let mut best: Option<(Reverse<Moment>, u64, Reverse<i64>, Candidate)> = None;
-        for Head { order, client, key } in heads {
+        for Head {
+            order,
+            expected_us,
+            client,
+            key,
+        } in heads
+        {
             let turn = match self.refusal(&key) {
                 Some(error) => Some(Turn::Refuse(error)),
                 None => self.pick(&key, &held).map(Turn::Grant),
@@ -132,7 +140,10 @@ impl Leases {
             let served = self.clients.get(&client).map_or(0, |client| client.served);
             let urgency = match turn {
                 Turn::Refuse(_) => u64::MAX,
-                Turn::Grant(_) => key.iter().map(|(at, _)| self.left_to_do(*at)).max()?,
+                Turn::Grant(_) => {
+                    let left = key.iter().map(|(at, _)| self.left_to_do(*at));
+                    left.max()?.max(expected_us)
+                }
             };
             let rank = (Reverse(served), urgency, Reverse(order));
             if best.as_ref().is_none_or(|(a, b, c, _)| rank > (*a, *b, *c)) {
@@ -161,8 +172,10 @@ impl Leases {
                 continue;
             };
             heads.extend(client.groups.iter().filter_map(|(key, group)| {
+                let oldest = group.wishes.front()?;
                 Some(Head {
-                    order: group.wishes.front()?.order,
+                    order: oldest.order,
+                    expected_us: oldest.expected_us,
                     client: no,
                     key: key.clone(),
                 })

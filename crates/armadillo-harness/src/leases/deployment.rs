@@ -351,6 +351,7 @@ impl Leases {
         deployment.state = State::Starting;
         deployment.starts += 1;
         let reason = match deployment.starts {
+            _ if deployment.mode == LeaseMode::Unstarted => StartReason::Unstarted,
             _ if deployment.mode.is_fresh() => StartReason::Fresh,
             1 if is_copy => StartReason::Copy,
             1 => StartReason::First,

@@ -42,6 +42,7 @@ pub(super) struct Stay {
 }
 
 /// A server that ended by itself.
+#[derive(Debug)]
 pub(super) struct Crash {
     at: Moment,
     /// When the core was told.

@@ -159,3 +159,15 @@ fn what_was_never_seen_takes_as_long_as_the_others() {
     let work = Work::of(&plan, &[cost], 1, 1_000);
     assert_eq!(forecast(&work, &[1]).end, 900);
 }
+
+#[test]
+fn a_test_that_takes_longest_itself_does_not_wait_for_short_ones_that_came_first() {
+    let work = work(2, &[(0, 0), (0, 0)])
+        .with(4, &SHARED, 25)
+        .with(1, &ALONE, 1_000)
+        .with(9, &[(1, LeaseMode::Exclusive)], 100);
+    // One of the short ones began before the copy was there.
+    assert_eq!(forecast(&work, &[2, 1]).end, 1_025);
+    // On one copy it comes after those that share it.
+    assert_eq!(forecast(&work, &[1, 1]).end, 1_050);
+}
