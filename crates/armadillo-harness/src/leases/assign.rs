@@ -47,7 +47,9 @@ struct Head {
 impl Leases {
     /// Grants and refuses until nothing more can be.
     pub(super) fn assign(&mut self, now: Moment) {
-        while let Some(candidate) = self.next_candidate() {
+        while !self.seats.is_empty()
+            && let Some(candidate) = self.next_candidate()
+        {
             let Some(seat) = self.seat_of(candidate.client) else {
                 return;
             };

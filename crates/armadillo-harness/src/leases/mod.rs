@@ -145,9 +145,12 @@ impl Leases {
     pub(crate) fn handle(&mut self, now: Moment, input: Input) -> Vec<Action> {
         self.take_in(now, input);
         self.assign(now);
+        let decided = self.out.len();
         self.supply();
-        // What was just found to be lacking may be a refusal.
-        self.assign(now);
+        // What was just refused has held places that others may now have.
+        if self.out.len() > decided {
+            self.assign(now);
+        }
         self.answer_the_impatient();
         std::mem::take(&mut self.out)
     }

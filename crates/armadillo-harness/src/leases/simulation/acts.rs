@@ -28,6 +28,7 @@ impl World {
             Action::Stop {
                 deployment, why, ..
             } => {
+                self.check_stop(deployment, &why);
                 let on = self.deployments.get_mut(&deployment).expect("it is there");
                 assert!(on.holders.is_empty(), "somebody is on it");
                 let orderly = matches!(why, StopReason::NotNeeded | StopReason::MakesRoom);
@@ -182,6 +183,14 @@ impl World {
         let count = |no: &DeploymentNo| self.deployments[no].holders.len();
         let fewest = self.free_to_share(at).map(|(no, _)| count(no)).min();
         assert_eq!(fewest, Some(count(&on[0].0)), "{on:?} is crowded");
+    }
+
+    /// What is kept for tests that are not named yet stays, each copy of it.
+    fn check_stop(&self, no: DeploymentNo, why: &StopReason) {
+        let mut clients = self.clients.values();
+        let kept = clients.any(|client| client.keeps && !client.gone);
+        let kept = kept && !self.deployments[&no].is_fresh();
+        assert!(!kept || *why != StopReason::NotNeeded, "{no:?} is kept");
     }
 
     /// The copies on which a shared lease may be granted.

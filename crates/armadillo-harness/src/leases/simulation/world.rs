@@ -72,6 +72,8 @@ pub(super) struct Client {
     pub(super) seats: BTreeSet<SeatNo>,
     pub(super) running: usize,
     pub(super) gone: bool,
+    /// Whether it needs a deployment of each topology until it leaves.
+    pub(super) keeps: bool,
 }
 
 /// A wish that was neither granted nor refused.
@@ -209,6 +211,7 @@ impl World {
                 seats: BTreeSet::new(),
                 running: 0,
                 gone: false,
+                keeps: false,
             },
         );
         self.feed(Input::Joined { client, slots });
@@ -220,6 +223,9 @@ impl World {
         let wishes: Vec<Wish> = (0..count).map(|_| self.random_wish(client)).collect();
         let offers = self.offers.clone();
         let keep = self.random.chance(10);
+        if let Some(client) = self.clients.get_mut(&client) {
+            client.keeps |= keep;
+        }
         self.feed(Input::Wished {
             client,
             offers,
