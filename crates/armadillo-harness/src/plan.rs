@@ -7,6 +7,7 @@ mod forecast;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use armadillo_orchestrator::duration::micros;
 use armadillo_orchestrator::{PlanError, Settings, Topology};
 
 use crate::collect::Test;
@@ -223,10 +224,6 @@ fn order_topologies(tests: &[Planned]) -> Vec<PlannedTopology> {
             copies: 1,
         })
         .collect()
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn servers_of(topology: &Topology) -> u32 {

@@ -1,6 +1,7 @@
 //! After an exclusive lease, a crash, a leak or a timeout, and before an exclusive lease on what others have shared: a
 //! deployment is put in order and *seen* to be.
 
+use armadillo_orchestrator::duration::micros;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ pub(super) async fn repair(daemon: Rc<Daemon>, no: DeploymentNo, why: String, gu
         daemon.log.emit(EventKind::DeploymentRepaired {
             deployment: daemon.fleet.name(no),
             what: format!("{why}: {what}"),
-            took_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            took_us: micros(begun.elapsed()),
         });
     });
     feed(

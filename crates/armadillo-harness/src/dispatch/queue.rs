@@ -3,7 +3,6 @@
 //! The runner tells the daemon which tests it wants to run, and asks at the moment when a slot is free. It never holds a
 //! lease that nobody is ready to use.
 
-use armadillo_orchestrator::duration::micros;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;

@@ -4,6 +4,7 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
+use armadillo_orchestrator::duration::micros;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -120,11 +121,9 @@ impl Work {
 /// How long a test takes of which nothing is recorded: as long as the others on average.
 fn mean(tests: &[Planned]) -> Moment {
     let recorded = tests.iter().filter_map(|test| test.expected);
-    let (count, sum) = recorded.fold((0, 0), |(count, sum), took| {
-        (count + 1, sum + super::micros(took))
-    });
+    let (count, sum) = recorded.fold((0, 0), |(count, sum), took| (count + 1, sum + micros(took)));
     match count {
-        0 => super::micros(super::UNKNOWN),
+        0 => micros(super::UNKNOWN),
         count => sum / count,
     }
 }
