@@ -2,6 +2,7 @@
 
 use super::model::{Attempt, Model, TestRecord};
 use super::paint::one_line;
+use super::retries;
 use crate::event::Captured;
 use crate::outcome::{FailureKind, Verdict};
 
@@ -18,6 +19,9 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
         verdict(&finished.verdict, &finished.output.text)
     ));
     text.push_str(&earlier(test));
+    if let Some(told) = retries::told(test) {
+        text.push_str(&format!("  retries: {told}\n"));
+    }
     for deployment in &finished.deployments {
         let topology = model
             .deployments

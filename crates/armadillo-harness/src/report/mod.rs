@@ -21,6 +21,7 @@ mod pretty;
 mod rebuild;
 mod reporter;
 mod results;
+mod retries;
 #[cfg(test)]
 pub(crate) mod sample;
 mod screen;

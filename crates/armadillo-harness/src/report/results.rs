@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::model::{Attempt, Model, TestRecord};
-use crate::event::{Company, PlannedTest, ProgramInfo, StartReason, Times};
+use super::retries;
+use crate::event::{Company, PlannedTest, ProgramInfo, StartReason, TestIsolation, Times};
 use crate::outcome::Verdict;
 
 /// The version of the format; grows when an old reader would misunderstand.
@@ -94,6 +95,9 @@ pub struct TestResult {
     pub verdict: Verdict,
     /// Whether it passed, but not at once.
     pub flaky: bool,
+    /// What its attempts say together, if there were several: whether it fails alone, or only in company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<String>,
     /// All its attempts.
     pub attempts: Vec<AttemptResult>,
 }
@@ -114,6 +118,9 @@ pub struct AttemptResult {
     /// The deployments it used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployments: Vec<String>,
+    /// What it had for itself that the first attempt had not.
+    #[serde(default)]
+    pub isolation: TestIsolation,
     /// For a failed test: who else used them.
     #[serde(default, skip_serializing_if = "Company::is_empty")]
     pub company: Company,
@@ -244,6 +251,7 @@ fn test_result(model: &Model, test: &TestRecord) -> TestResult {
         topology: planned.and_then(|planned| planned.topologies()),
         verdict: test.verdict().clone(),
         flaky: test.is_flaky(),
+        retries: retries::told(test).map(str::to_owned),
         attempts: test.attempts.iter().map(attempt_result).collect(),
     }
 }
@@ -257,6 +265,7 @@ fn attempt_result(attempt: &Attempt) -> AttemptResult {
         times: finished.times,
         worker: finished.worker,
         deployments: finished.deployments.clone(),
+        isolation: finished.isolation,
         company: finished.company.clone(),
         output_bytes: finished.output.bytes,
         output: finished.output.text.clone(),

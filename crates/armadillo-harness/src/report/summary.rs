@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::block::kind_name;
 use super::model::{Model, TestRecord};
 use super::paint::{Paint, many, time};
+use super::retries;
 use crate::outcome::{FailureKind, Verdict};
 
 /// Counts by kind, flaky tests, deployments that were recycled, stand-ins, the slowest tests, where the files are.
@@ -15,8 +16,9 @@ pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> St
     let mut text = counts(model, paint);
     for test in model.tests.iter().filter(|test| test.is_flaky()) {
         let attempts = many(test.attempts.len(), "attempt");
+        let told = retries::told(test).map_or(String::new(), |told| format!("; {told}"));
         text.push_str(&format!(
-            "  {}: {} after {attempts}\n",
+            "  {}: {} after {attempts}{told}\n",
             paint.yellow("flaky"),
             test.name
         ));
