@@ -31,7 +31,9 @@ pub mod test_def;
 mod warden;
 mod worker;
 
-pub use main_entry::main;
+pub use dispatch::own_main::trials;
+pub use libtest_mimic;
+pub use main_entry::{init, main};
 
 #[doc(hidden)]
 pub use inventory;

@@ -20,8 +20,39 @@ pub(crate) const DEPTH: &str = "ARMADILLO_DEPTH";
 /// The role comes from `argv[1]` alone, never from the environment, which nested runs and servers inherit.
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
+    match runner(&args) {
+        Ok(depth) => dispatch::main(&args[1..], depth),
+        Err(code) => code,
+    }
+}
+
+/// The first line of a main function of one's own, whose tests are trials of libtest-mimic: see [`trials`](crate::trials).
+///
+/// The harness starts the same executable again for its daemon and for servers that are built in. Such a process does its
+/// work here and does not return.
+pub fn init() {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    match runner(&args) {
+        Ok(depth) => dispatch::own_main::init(depth),
+        Err(code) => exit(code),
+    }
+}
+
+/// Ends a process whose main function is not ours.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing of ours is left to be dropped, and the main function must not go on"
+)]
+pub(crate) fn exit(code: ExitCode) -> ! {
+    // An exit code tells nobody its number, but it can be compared.
+    let number = (0..=u8::MAX).find(|number| ExitCode::from(*number) == code);
+    std::process::exit(number.unwrap_or(1).into())
+}
+
+/// How deep the runs are nested, if this process is a runner; otherwise how it ended.
+fn runner(args: &[OsString]) -> Result<u32, ExitCode> {
     if args.get(1).is_some_and(|word| word == APPLET_WORD) {
-        return applet(&args[2..]);
+        return Err(applet(&args[2..]));
     }
     let depth = std::env::var(DEPTH)
         .ok()
@@ -32,9 +63,9 @@ pub fn main() -> ExitCode {
             "this run is nested {depth} deep in other runs ({DEPTH}={depth}). A test most likely starts its own \
              test executable; start it with a filter, or unset {DEPTH} if this is on purpose."
         ));
-        return Exit::Harness.into();
+        return Err(Exit::Harness.into());
     }
-    dispatch::main(&args[1..], depth)
+    Ok(depth)
 }
 
 fn applet(args: &[OsString]) -> ExitCode {

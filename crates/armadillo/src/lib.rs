@@ -20,8 +20,8 @@ mod emulator;
 
 #[cfg(feature = "proof")]
 pub use armadillo_consistency as consistency;
-pub use armadillo_harness::main;
 pub use armadillo_harness::{inconclusive, markers, skip};
+pub use armadillo_harness::{init, libtest_mimic, main, trials};
 pub use armadillo_macros::{fixture, test};
 pub use {armadillo_harness as harness, armadillo_orchestrator as orchestrator};
 

@@ -53,4 +53,9 @@ impl Tally {
         self.failures += 1;
         self.exit = self.exit.and(exit);
     }
+
+    /// Whether as many failed as end the run (`--maxfail`).
+    pub(super) fn is_enough(&self, max_fail: Option<u32>) -> bool {
+        max_fail.is_some_and(|most| self.failures >= most)
+    }
 }

@@ -35,10 +35,23 @@ pub(super) fn is_traced() -> bool {
     tracer.is_some_and(|pid| pid.trim() != "0")
 }
 
+/// Whose main function this process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Main {
+    Ours,
+    /// Our tests are trials of libtest-mimic among others.
+    Theirs,
+}
+
 /// Where bodies run, and why, if that needs saying.
-pub(super) fn isolation(options: &Options, tests: usize) -> (Isolation, Option<&'static str>) {
+pub(super) fn isolation(
+    options: &Options,
+    tests: usize,
+    main: Main,
+) -> (Isolation, Option<&'static str>) {
     let here = Isolation::InProcess;
     match options.running.isolation {
+        _ if main == Main::Theirs => (Isolation::None, None),
         Isolation::Auto if cfg!(miri) => (here, Some("miri knows no processes")),
         Isolation::Auto if is_traced() => (here, Some("a debugger is attached")),
         Isolation::Auto if is_nextest() => (here, None),
@@ -49,10 +62,10 @@ pub(super) fn isolation(options: &Options, tests: usize) -> (Isolation, Option<&
 }
 
 /// What surrounds a run whose tests run like this.
-pub(super) fn surroundings(isolation: Isolation) -> Surroundings {
+pub(super) fn surroundings(isolation: Isolation, main: Main) -> Surroundings {
     Surroundings {
         isolation,
-        own_main: false,
+        own_main: main == Main::Theirs,
         nextest: is_nextest(),
         debugger: is_traced(),
     }

@@ -12,6 +12,7 @@ mod journal;
 mod keep;
 mod listener;
 mod nothing;
+pub(crate) mod own_main;
 mod prepare;
 mod printer;
 mod programs;
@@ -29,9 +30,9 @@ use crate::collect::{self, CollectError};
 use crate::exit_code::Exit;
 use crate::list;
 use crate::markers::Markers;
-use crate::options::Action;
+use crate::options::{Action, Options};
 use crate::report::console;
-use crate::select;
+use crate::select::{self, Selected};
 use crate::settings::{self, Resolved, UsageError};
 
 /// Why a run ends before it has begun.
@@ -53,6 +54,11 @@ enum RunnerError {
     ReportFrom(#[from] report_from::ReportFromError),
     #[error(transparent)]
     Daemon(#[from] daemon_process::DaemonError),
+    #[error(
+        "armadillo::trials() was called, and armadillo::init() was not: it must be the first line of the main function, \
+         because the harness starts this executable again"
+    )]
+    NoInit,
     #[error("cannot {action}: {source}")]
     Os {
         action: &'static str,
@@ -63,7 +69,11 @@ enum RunnerError {
 impl RunnerError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Expression(_) | Self::Collect(_) | Self::Plan(_) => Exit::Usage,
+            Self::Usage(_)
+            | Self::Expression(_)
+            | Self::Collect(_)
+            | Self::Plan(_)
+            | Self::NoInit => Exit::Usage,
             Self::Program(_) | Self::Directory(_) | Self::Daemon(_) | Self::Os { .. } => {
                 Exit::Harness
             }
@@ -85,38 +95,22 @@ pub(crate) fn main(args: &[OsString], depth: u32) -> ExitCode {
 }
 
 fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
-    let input = settings::Input {
-        args: args.to_vec(),
-        ..settings::Input::of_process()
+    let Some(options) = options(args)? else {
+        return Ok(Exit::Passed);
     };
-    let (options, warnings) = match settings::resolve(&input)? {
-        Resolved::Text(text) => {
-            console::text(&text);
-            return Ok(Exit::Passed);
-        }
-        Resolved::Options { options, warnings } => (*options, warnings),
-    };
-    for warning in &warnings {
-        console::warning(warning);
-    }
     if let Action::ReportFrom(path) = &options.action {
         return report_from::report_from(&options, path);
     }
-    let markers = Markers::declared(&options.markers);
     if options.action == Action::ListMarkers {
+        let markers = Markers::declared(&options.markers);
         console::text(&list::list_markers(&markers));
         return Ok(Exit::Passed);
     }
-    if let Some(expression) = &options.selection.markers {
-        expression.check_declared(&markers.names())?;
-    }
-    let only = options
-        .selection
-        .exact
-        .then_some(options.selection.filters.as_slice())
-        .filter(|names| !names.is_empty());
-    let tests = collect::collect(only, &markers, &options.settings)?;
-    let selected = select::select(tests, &options.selection);
+    let named = (
+        options.selection.exact,
+        options.selection.filters.as_slice(),
+    );
+    let selected = select(&options, named)?;
     match options.action {
         Action::List => {
             console::text(&list::list(&selected, options.showing.format));
@@ -125,4 +119,35 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
         _ if selected.is_empty() => Ok(nothing::selected(&options, &selected)),
         _ => prepare::run(options, selected, depth),
     }
+}
+
+/// What was said to this run; `None` if it asked for a text, which is printed.
+fn options(args: &[OsString]) -> Result<Option<Options>, RunnerError> {
+    let input = settings::Input {
+        args: args.to_vec(),
+        ..settings::Input::of_process()
+    };
+    match settings::resolve(&input)? {
+        Resolved::Text(text) => {
+            console::text(&text);
+            Ok(None)
+        }
+        Resolved::Options { options, warnings } => {
+            for warning in &warnings {
+                console::warning(warning);
+            }
+            Ok(Some(*options))
+        }
+    }
+}
+
+/// The selected tests of this executable. If exactly these names are wanted, no others are collected.
+fn select(options: &Options, (exact, names): (bool, &[String])) -> Result<Selected, RunnerError> {
+    let markers = Markers::declared(&options.markers);
+    if let Some(expression) = &options.selection.markers {
+        expression.check_declared(&markers.names())?;
+    }
+    let only = exact.then_some(names).filter(|names| !names.is_empty());
+    let tests = collect::collect(only, &markers, &options.settings)?;
+    Ok(select::select(tests, &options.selection))
 }

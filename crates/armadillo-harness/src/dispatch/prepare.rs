@@ -25,6 +25,7 @@ use crate::select::Selected;
 use crate::settings;
 
 use super::daemon_process::DaemonProcess;
+use super::environment::Main;
 use super::journal::Journal;
 use super::printer::Printer;
 use super::programs::{self, Found, Needing};
@@ -73,12 +74,12 @@ pub(super) struct Prepared {
 /// Runs what was selected, or says what would be run.
 pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Exit, RunnerError> {
     let showing = options.showing.clone();
-    let Some(prepared) = prepare(options, selected, depth)? else {
+    let Some(prepared) = prepare(options, selected, depth, Main::Ours)? else {
         return Ok(Exit::Passed);
     };
     if prepared.run.isolation == Isolation::None {
         let slots = prepared.run.slots;
-        let (trials, session) = trials::trials(prepared)?;
+        let (trials, session) = trials::trials(prepared, Main::Ours)?;
         let arguments = libtest_arguments(&showing, slots);
         let conclusion = libtest_mimic::run(&arguments, trials);
         // What libtest-mimic counts as failed, the run has counted, too.
@@ -99,6 +100,7 @@ pub(super) fn prepare(
     options: Options,
     selected: Selected,
     depth: u32,
+    main: Main,
 ) -> Result<Option<Prepared>, RunnerError> {
     let Selected {
         run,
@@ -111,11 +113,11 @@ pub(super) fn prepare(
         tests.push((test, needs));
     }
     let found = programs::find(&mut tests, &options)?;
-    let (isolation, why) = environment::isolation(&options, tests.len());
+    let (isolation, why) = environment::isolation(&options, tests.len(), main);
     if let Some(why) = why {
         console::note(format_args!("tests run in this process: {why}"));
     }
-    let surroundings = environment::surroundings(isolation);
+    let surroundings = environment::surroundings(isolation, main);
     if surroundings.debugger {
         console::note("a debugger is attached: tests and runs have no time limits");
     }

@@ -399,7 +399,7 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
     if failed {
         let mut tally = context.tally.borrow_mut();
         tally.add(exit);
-        if context.max_fail.is_some_and(|most| tally.failures >= most) {
+        if tally.is_enough(context.max_fail) {
             context.queue.stop();
         }
     }

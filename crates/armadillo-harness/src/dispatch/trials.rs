@@ -12,6 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use super::context::Context;
+use super::environment::Main;
 use super::prepare::{Prepared, Run};
 use super::queue::Task;
 use super::run::{self, Work};
@@ -90,7 +91,10 @@ impl Drop for Session {
 }
 
 /// The trials of a run, and the run itself.
-pub(super) fn trials(prepared: Prepared) -> Result<(Vec<Trial>, Arc<Session>), RunnerError> {
+pub(super) fn trials(
+    prepared: Prepared,
+    main: Main,
+) -> Result<(Vec<Trial>, Arc<Session>), RunnerError> {
     let Prepared {
         run,
         ignored,
@@ -101,16 +105,20 @@ pub(super) fn trials(prepared: Prepared) -> Result<(Vec<Trial>, Arc<Session>), R
     let names: Vec<String> = (run.plan.tests.iter())
         .map(|planned| planned.name.clone())
         .collect();
-    let session = Session::start(run, move |exit| match end::end(ending, exit) {
-        Ok(exit) => exit,
-        Err(error) => {
+    let session = Session::start(run, move |exit| {
+        let exit = end::end(ending, exit).unwrap_or_else(|error| {
             console::error(&error);
             Exit::Harness
+        });
+        // A main function that is not ours would go on with other trials.
+        if main == Main::Theirs && matches!(exit, Exit::Interrupted | Exit::Deadline) {
+            crate::main_entry::exit(exit.into());
         }
+        exit
     })?;
     let session = Arc::new(session);
     let mut trials: Vec<Trial> = (names.into_iter().enumerate())
-        .map(|(test, name)| trial(&session, test, name))
+        .map(|(test, name)| trial(&session, test, name, main))
         .collect();
     let nothing = || Ok::<(), Failed>(());
     trials.extend(
@@ -126,12 +134,14 @@ pub(super) fn trials(prepared: Prepared) -> Result<(Vec<Trial>, Arc<Session>), R
     Ok((trials, session))
 }
 
-fn trial(session: &Arc<Session>, test: usize, name: String) -> Trial {
+fn trial(session: &Arc<Session>, test: usize, name: String, main: Main) -> Trial {
     let session = session.clone();
     Trial::ignorable_test(name, move || match session.run(test) {
         Some(Verdict::Passed) => Ok(Completion::Completed),
         Some(Verdict::Skipped { reason }) => Ok(Completion::ignored_with(reason)),
         Some(Verdict::Failed { message, .. }) => Err(Failed::from(message)),
+        // The exit code of a main function that is not ours is made of this alone.
+        None if main == Main::Theirs => Err(Failed::from("not run: the run has ended")),
         None => Ok(Completion::ignored_with("not run: the run has ended")),
     })
 }
@@ -187,6 +197,11 @@ async fn one(context: Rc<Context>, desk: Rc<Desk>, request: TrialRequest) {
             desk.task(job.test).await
         };
         let Some(task) = handed_out else {
+            if context.tally.borrow().is_enough(context.max_fail) {
+                let reason = "not run: enough tests have failed".to_owned();
+                // Whoever asked waits for it.
+                let _ = request.done.send(Verdict::Skipped { reason });
+            }
             return;
         };
         match perform(&context, SLOT, &mut executor, task).await {

@@ -123,7 +123,16 @@ const MIMIC_PRINTS: (Layer, Effect) = (
 const TABLE: &[Row] = &[
     holds("markers"),
     holds("keywords"),
-    holds("exact"),
+    but(
+        "exact",
+        &[(
+            Layer::OwnMain,
+            refused(
+                "the names of tests are said to libtest-mimic, on the command line",
+                "say `--exact` there",
+            ),
+        )],
+    ),
     holds("skip"),
     holds("runslow"),
     holds("stress"),
@@ -188,7 +197,16 @@ const TABLE: &[Row] = &[
             ),
         )],
     ),
-    holds("repeat"),
+    but(
+        "repeat",
+        &[(
+            Layer::OwnMain,
+            refused(
+                "the command line names the trials that run, and a repetition has a name of its own",
+                "run the executable several times",
+            ),
+        )],
+    ),
     holds("seed"),
     holds("rounds"),
     but("shuffle", &[NEXTEST_ORDERS]),

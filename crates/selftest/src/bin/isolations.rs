@@ -1,14 +1,36 @@
 //! A suite to be run wherever tests can run: in workers, a process each, in the runner, as trials of libtest-mimic.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
+use armadillo::libtest_mimic::{Arguments, Trial};
 use armadillo::prelude::*;
 use armadillo_selftest::meeting;
 use serde::{Deserialize, Serialize};
 use tally_system::{Tally, tally};
 
-fn main() -> std::process::ExitCode {
-    armadillo::main()
+/// The variable that says which main function this executable has.
+const MAIN: &str = "SELFTEST_MAIN";
+
+fn main() -> ExitCode {
+    match std::env::var(MAIN).as_deref() {
+        Ok("own") => own_main(),
+        Ok("forgetful") => trials_of_ours_and_others(),
+        _ => armadillo::main(),
+    }
+}
+
+/// One of one's own.
+fn own_main() -> ExitCode {
+    armadillo::init();
+    trials_of_ours_and_others()
+}
+
+fn trials_of_ours_and_others() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let mut trials = armadillo::trials(&arguments);
+    trials.push(Trial::test("not_ours", || Ok(())));
+    armadillo::libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// Where somebody may look whether it is still there: a file in the meeting place.

@@ -3,6 +3,7 @@
 mod blocks;
 mod cells;
 mod ends;
+mod own_main;
 mod retries;
 mod trials;
 

@@ -222,8 +222,13 @@ fn passed(seen: &Seen, test: &str) -> bool {
     seen.ran.verdict(test) == "passed"
 }
 
-fn nothing_ran(_: &Place, seen: &Seen) -> bool {
-    seen.ran.runs().is_empty() && seen.ran.stderr.contains("no test was selected")
+fn nothing_ran(place: &Place, seen: &Seen) -> bool {
+    let said = if place.surroundings.own_main {
+        seen.ran.stdout.contains("running 0 tests")
+    } else {
+        seen.ran.stderr.contains("no test was selected")
+    };
+    said && seen.ran.runs().is_empty()
 }
 
 fn only_says(seen: &Seen, text: &str) -> bool {
@@ -232,7 +237,8 @@ fn only_says(seen: &Seen, text: &str) -> bool {
 
 /// As many as were asked for, or as there are tests.
 fn at_once(place: &Place, seen: &Seen) -> bool {
-    seen.ran.results()["workers"] == if place.many { 3 } else { 1 }
+    let sayable = place.many && !place.surroundings.own_main;
+    seen.ran.results()["workers"] == if sayable { 3 } else { 1 }
 }
 
 /// Of three that fail, if there are three.

@@ -36,6 +36,7 @@ places! {
     under_nextest "nextest"
     in_a_debugger "debugger"
     one_test_with_nocapture "one test"
+    with_a_main_function_of_ones_own "own main"
 }
 
 fn check(place: &str) {
@@ -60,13 +61,19 @@ fn check(place: &str) {
 
 /// What is not as the table says.
 fn problem(place: &Place, case: &Case) -> Option<String> {
-    let value = if case.setting == "isolation" {
-        place.word
-    } else {
-        case.value
+    let own_main = place.surroundings.own_main;
+    let value = match case.setting {
+        "isolation" if own_main => "process",
+        "isolation" => place.word,
+        _ => case.value,
     };
     let mut settings = vec![(case.setting, value)];
-    settings.extend(case.with);
+    // It has no repetitions.
+    let with = case
+        .with
+        .iter()
+        .filter(|(name, _)| !own_main || *name != "repeat");
+    settings.extend(with);
     let tests = if place.many { case.many } else { case.tests };
     let seen = place.run(tests, &settings);
     let holds = || (case.holds)(place, &seen);

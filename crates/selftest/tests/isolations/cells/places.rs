@@ -26,6 +26,8 @@ enum How {
     Debugger,
     /// One test by its name, with `--nocapture`.
     Editor,
+    /// Settings in the environment.
+    OwnMain,
 }
 
 /// What became of a run there.
@@ -45,6 +47,7 @@ impl Place {
             Self::new("none", Isolation::None, How::Isolation),
             Self::new("nextest", here, How::Nextest),
             Self::new("one test", here, How::Editor),
+            Self::new("own main", Isolation::None, How::OwnMain),
         ];
         if has("gdb", &["--version"], "ARMADILLO_REQUIRE_GDB") {
             all.push(Self::new("debugger", here, How::Debugger));
@@ -57,23 +60,23 @@ impl Place {
             name,
             surroundings: Surroundings {
                 isolation,
-                own_main: false,
+                own_main: how == How::OwnMain,
                 nextest: how == How::Nextest,
                 debugger: how == How::Debugger,
             },
-            word: if how == How::Isolation {
-                name
-            } else {
-                "in-process"
+            word: match how {
+                How::Isolation => name,
+                How::OwnMain => "none",
+                How::Nextest | How::Debugger | How::Editor => "in-process",
             },
-            many: matches!(how, How::Isolation | How::Debugger),
+            many: matches!(how, How::Isolation | How::Debugger | How::OwnMain),
             how,
         }
     }
 
     /// Whether flags can be given.
     pub(super) fn has_flags(&self) -> bool {
-        self.how != How::Nextest
+        !matches!(self.how, How::Nextest | How::OwnMain)
     }
 
     /// Runs these tests with these settings; one test at a time.
@@ -82,12 +85,9 @@ impl Place {
         if self.how == How::Isolation && settings.iter().all(|(name, _)| *name != "isolation") {
             args.extend(["--isolation".to_owned(), self.name.to_owned()]);
         }
-        if self.many
-            && settings
-                .iter()
-                .all(|(name, _)| !matches!(*name, "parallel" | "test-threads"))
-        {
-            args.push("--parallel=1".to_owned());
+        let count = |(name, _): &(&str, &str)| matches!(*name, "parallel" | "test-threads");
+        if self.how == How::OwnMain || self.many && !settings.iter().any(count) {
+            args.push("--test-threads=1".to_owned());
         }
         args.push(tests.to_owned());
         if !self.many && settings.iter().all(|(name, _)| *name != "exact") {
@@ -117,8 +117,12 @@ impl Place {
         ] {
             suite = suite.file(name, text);
         }
-        if self.how == How::Nextest {
-            suite = suite.env("NEXTEST", "1");
+        match self.how {
+            How::Nextest => suite = suite.env("NEXTEST", "1"),
+            How::OwnMain => suite = suite.env("SELFTEST_MAIN", "own"),
+            How::Isolation | How::Debugger | How::Editor => {}
+        }
+        if !self.has_flags() {
             for (name, value) in settings {
                 let variable = format!("ARMADILLO_{}", name.replace('-', "_").to_uppercase());
                 suite = suite.env(&variable, value);
