@@ -90,6 +90,10 @@ const MIMIC_COUNTS: (Layer, Effect) = (
     Layer::OwnMain,
     differently("as many tests run at once as the command line says (`--test-threads`)"),
 );
+const ALONE_ON_ITS_OWN: (Layer, Effect) = (
+    Layer::Nextest,
+    differently("each test has deployments, and memory, of its own"),
+);
 const NEXTEST_ORDERS: (Layer, Effect) = (
     Layer::Nextest,
     differently("tests run in the order that nextest says; the repetitions of a test are shuffled"),
@@ -234,13 +238,8 @@ const TABLE: &[Row] = &[
     ),
     holds("missing"),
     holds("checker"),
-    but(
-        "memory",
-        &[(
-            Layer::Nextest,
-            differently("each test has deployments, and memory, of its own"),
-        )],
-    ),
+    but("memory", &[ALONE_ON_ITS_OWN]),
+    but("copies", &[ALONE_ON_ITS_OWN]),
     but(
         "keep-on-failure",
         &[(

@@ -170,4 +170,14 @@ mod told {
     fn fails(#[case] _number: u8) {
         panic!("on purpose");
     }
+
+    /// They pass only at the same time.
+    #[armadillo::test(cases(one("one", "other"), other("other", "one")))]
+    async fn meet(
+        _tally: Exclusive<Tally>,
+        #[case] me: &'static str,
+        #[case] other: &'static str,
+    ) -> TestResult {
+        meeting::with(me, other).await
+    }
 }

@@ -162,6 +162,13 @@ pub(super) const CASES: &[Case] = &[
         |_, seen| seen.ran.stderr.contains("leftovers: 1 left over") && seen.code == Some(0),
     )
     .with(&[("repeat", "2")]),
+    case("copies", "2", "keeps::on_another", |place, seen| {
+        if place.many {
+            return passed(seen, "told::meet::one") && passed(seen, "told::meet::other");
+        }
+        passed(seen, "keeps::on_another")
+    })
+    .many("told::meet"),
     case("memory", "4", "told::fails_on_a_server", |_, seen| {
         seen.ran
             .message("told::fails_on_a_server")

@@ -79,7 +79,7 @@ impl Place {
         !matches!(self.how, How::Nextest | How::OwnMain)
     }
 
-    /// Runs these tests with these settings; one test at a time.
+    /// Runs these tests with these settings; one test at a time, or two that need copies.
     pub(super) fn run(&self, tests: &str, settings: &[(&str, &str)]) -> Seen {
         let mut args: Vec<String> = Vec::new();
         if self.how == How::Isolation && settings.iter().all(|(name, _)| *name != "isolation") {
@@ -87,7 +87,9 @@ impl Place {
         }
         let count = |(name, _): &(&str, &str)| matches!(*name, "parallel" | "test-threads");
         if self.how == How::OwnMain || self.many && !settings.iter().any(count) {
-            args.push("--test-threads=1".to_owned());
+            // Copies of a deployment are of use to tests that run at the same time.
+            let copies = settings.iter().any(|(name, _)| *name == "copies");
+            args.push(format!("--test-threads={}", 1 + u8::from(copies)));
         }
         args.push(tests.to_owned());
         if !self.many && settings.iter().all(|(name, _)| *name != "exact") {
