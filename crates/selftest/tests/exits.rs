@@ -68,7 +68,7 @@ fn an_unstarted_deployment_is_a_test_s_own() {
     let ran = run(&["--exact", "starts_nothing", "starts_one_and_then_all"]);
     assert_eq!(ran.code, Some(0), "{}", ran.said());
     let made = ran.events("deployment_starting");
-    assert!(made.len() == 2 && made.iter().all(|made| made["reason"] == "fresh"));
+    assert!(made.len() == 2 && made.iter().all(|made| made["reason"] == "unstarted"));
     let started = ran.events("deployment").into_iter();
     let started = started.filter(|event| event["notice"]["notice"] == "server_started");
     assert_eq!(started.count(), 2, "{}", ran.said());
