@@ -1,5 +1,6 @@
 //! One running instance of a topology: started, watched, judged, operated and ended.
 
+mod cleanup;
 mod evidence;
 mod exits;
 mod expectations;
@@ -9,7 +10,7 @@ mod fake;
 mod gates;
 mod leaders;
 mod logs;
-mod look;
+mod observe;
 mod operate;
 mod prove;
 mod request;
@@ -18,7 +19,6 @@ mod status;
 mod stop;
 #[cfg(test)]
 mod tests;
-mod tidy;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +39,7 @@ pub use expectations::{ExitExpectation, ExpectationError, ExpectationId};
 pub use failing::{FailedStart, NotFailed};
 pub use gates::{BadPlan, check_plan};
 pub use logs::LogMarks;
-pub use look::NotGood;
+pub use observe::NotGood;
 pub use operate::{Done, Operation, OperationError};
 pub use request::{Failure, Problem, StartError, StartRequest};
 pub use status::{Phase, ServerStatus};
@@ -57,8 +57,8 @@ pub struct Deployment {
     site: Box<dyn Site>,
     servers: BTreeMap<ServerKey, Server>,
     notices: Notices,
-    board: look::Board,
-    leaders: leaders::Keeper,
+    board: observe::Observations,
+    leaders: leaders::LeadershipKeeper,
     crashes: Mutex<Vec<(Instant, Crash)>>,
     expectations: expectations::Expectations,
     /// Counts exits, starts, stages and operations: whoever waits for one of them wakes up.

@@ -17,7 +17,7 @@ use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
 use super::Daemon;
-use super::desk::LeaseProblem;
+use super::grants::LeaseProblem;
 use super::holders::Used;
 use super::{clients, exits, holders, lifecycle};
 use crate::event::Event;
@@ -120,7 +120,7 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
                     wished.map_err(refuse(StatusCode::BAD_REQUEST))?;
                 }
                 "next" => return json(&clients::next(daemon, client, &parse(&body)?).await),
-                "unseat" => clients::unseat(daemon, client, &parse(&body)?),
+                "drop_poll" => clients::drop_poll(daemon, client, &parse(&body)?),
                 "withdraw" => clients::withdraw(daemon, client),
                 "leave" => clients::leave(daemon, client),
                 "fixtures-gone" => clients::fixtures_gone(daemon, client, &parse(&body)?),

@@ -1,4 +1,4 @@
-//! Clients: what they wish, and the seats at which they wait for it.
+//! Clients: what they wish, and the polls with which they wait for it.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Daemon;
-use super::desk::Answer;
 use super::drive::feed;
-use crate::leases::{ClientNo, Input, Offer, SeatNo, Wish};
+use super::grants::Answer;
+use crate::leases::{ClientNo, Input, Offer, PollNo, Wish};
 use crate::protocol::daemon::{
-    DeploymentStatus, FixturesGone, Join, Joined, Next, Ready, Status, Unseat, Wishes,
+    DeploymentStatus, DropPoll, FixturesGone, Join, Joined, Next, Ready, Status, Wishes,
 };
 
 /// A client is there.
@@ -67,30 +67,30 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
 
 /// It is ready to run one more test: the answer comes when something can run, or at once if it does not wait.
 pub(super) async fn next(daemon: &Rc<Daemon>, client: ClientNo, request: &Ready) -> Next {
-    let seat = seat_no(client, request.seat);
-    if daemon.desk.was_left(seat) {
+    let poll = poll_no(client, request.poll);
+    if daemon.grants.was_left(poll) {
         return Next::Nothing;
     }
     let mut waiting = Waiting {
         daemon: daemon.clone(),
-        seat,
-        answer: Some(daemon.desk.seat(seat)),
+        poll,
+        answer: Some(daemon.grants.poll(poll)),
     };
     feed(
         daemon,
-        Input::Seated {
+        Input::Polled {
             client,
-            seat,
+            poll,
             wait: request.wait,
         },
     );
     waiting.answer().await
 }
 
-/// A seat whose client waits. If the client goes away, the seat is given up, and a lease that was on its way comes back.
+/// A poll whose client waits. If the client goes away, the poll is dropped, and a lease that was on its way comes back.
 struct Waiting {
     daemon: Rc<Daemon>,
-    seat: SeatNo,
+    poll: PollNo,
     answer: Option<oneshot::Receiver<Answer>>,
 }
 
@@ -114,32 +114,32 @@ impl Drop for Waiting {
             return;
         };
         if let Ok(Answer::Lease(lease, _)) = answer.try_recv() {
-            self.daemon.desk.close(lease);
+            self.daemon.grants.close(lease);
             feed(&self.daemon, Input::Returned { lease });
             return;
         }
-        self.daemon.desk.leave(self.seat);
-        feed(&self.daemon, Input::Unseated { seat: self.seat });
+        self.daemon.grants.leave(self.poll);
+        feed(&self.daemon, Input::PollDropped { poll: self.poll });
     }
 }
 
-/// It does not wait at this seat any more; the request that waits there is answered with nothing.
-pub(super) fn unseat(daemon: &Rc<Daemon>, client: ClientNo, request: &Unseat) {
-    let seat = seat_no(client, request.seat);
-    feed(daemon, Input::Unseated { seat });
+/// It does not wait for this poll any more; its request is answered with nothing.
+pub(super) fn drop_poll(daemon: &Rc<Daemon>, client: ClientNo, request: &DropPoll) {
+    let poll = poll_no(client, request.poll);
+    feed(daemon, Input::PollDropped { poll });
     // What was asked first need not come first.
     if daemon
-        .desk
-        .answer(seat, Answer::Next(Next::Nothing))
+        .grants
+        .answer(poll, Answer::Next(Next::Nothing))
         .is_err()
     {
-        daemon.desk.leave_ahead(seat);
+        daemon.grants.leave_ahead(poll);
     }
 }
 
-/// The seat of a client that calls it by this number.
-fn seat_no(client: ClientNo, seat: u32) -> SeatNo {
-    SeatNo(client.0 << 32 | u64::from(seat))
+/// The poll that its client calls by this number.
+fn poll_no(client: ClientNo, poll: u32) -> PollNo {
+    PollNo(client.0 << 32 | u64::from(poll))
 }
 
 /// It wants nothing more.
@@ -154,7 +154,7 @@ pub(super) fn leave(daemon: &Rc<Daemon>, client: ClientNo) {
 
 /// It keeps no fixtures for a deployment any more.
 pub(super) fn fixtures_gone(daemon: &Rc<Daemon>, client: ClientNo, request: &FixturesGone) {
-    if let Some(deployment) = daemon.fleet.number(&request.deployment) {
+    if let Some(deployment) = daemon.deployments.number(&request.deployment) {
         feed(daemon, Input::FixturesGone { client, deployment });
     }
 }
@@ -163,8 +163,8 @@ pub(super) fn fixtures_gone(daemon: &Rc<Daemon>, client: ClientNo, request: &Fix
 pub(super) fn status(daemon: &Daemon) -> Status {
     let core = daemon.core.borrow();
     let deployments = core.glance().into_iter().map(|glance| {
-        let deployment = daemon.fleet.deployment(glance.deployment);
-        let name = match daemon.fleet.name(glance.deployment) {
+        let deployment = daemon.deployments.deployment(glance.deployment);
+        let name = match daemon.deployments.name(glance.deployment) {
             name if name.is_empty() => glance.deployment.0.to_string(),
             name => name,
         };

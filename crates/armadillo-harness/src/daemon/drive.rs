@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use super::Daemon;
-use super::desk::Answer;
+use super::grants::Answer;
 use super::{examine, lifecycle, repair};
 use crate::event::EventKind;
-use crate::leases::{Action, DeploymentNo, Ended, Input, LeaseNo, SeatNo, uses};
+use crate::leases::{Action, DeploymentNo, Ended, Input, LeaseNo, PollNo, uses};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::Next;
 
@@ -61,7 +61,7 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
             daemon.spawn(stop);
         }
         Action::Grant {
-            seat,
+            poll,
             client,
             lease,
             ticket,
@@ -71,11 +71,11 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
             waited_us,
         } => {
             let opened = daemon
-                .desk
-                .open(lease, (client, seat, ticket), &test, waited_us);
+                .grants
+                .open(lease, (client, poll, ticket), &test, waited_us);
             if let Err(error) = opened {
                 let error = format!("cannot give its lease a name: {error}");
-                answer(daemon, seat, Next::Refused { ticket, error });
+                answer(daemon, poll, Next::Refused { ticket, error });
                 let how = Ended::default();
                 feed(daemon, Input::Released { lease, how });
             } else if begins_later {
@@ -85,15 +85,15 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
             }
         }
         Action::Refuse {
-            seat,
+            poll,
             ticket,
             error,
-        } => answer(daemon, seat, Next::Refused { ticket, error }),
-        Action::DropFixtures { seat, deployment } => {
-            let deployment = daemon.fleet.name(deployment);
-            answer(daemon, seat, Next::DropFixtures { deployment });
+        } => answer(daemon, poll, Next::Refused { ticket, error }),
+        Action::DropFixtures { poll, deployment } => {
+            let deployment = daemon.deployments.name(deployment);
+            answer(daemon, poll, Next::DropFixtures { deployment });
         }
-        Action::Nothing { seat } => answer(daemon, seat, Next::Nothing),
+        Action::Nothing { poll } => answer(daemon, poll, Next::Nothing),
         Action::Begin { lease, go } => begun(daemon, lease, go),
         Action::Examine {
             lease,
@@ -113,16 +113,16 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
     }
 }
 
-fn answer(daemon: &Daemon, seat: SeatNo, next: Next) {
+fn answer(daemon: &Daemon, poll: PollNo, next: Next) {
     // Who asked may have gone away.
-    let _ = daemon.desk.answer(seat, Answer::Next(next));
+    let _ = daemon.grants.answer(poll, Answer::Next(next));
 }
 
 /// The test of a lease may begin, unless a server is on its way out: whoever has seen its connections break must not be
 /// followed by a test that meets them.
 pub(super) fn begin(daemon: &Rc<Daemon>, lease: LeaseNo, on: &[(DeploymentNo, LeaseMode)]) {
     for (deployment, mode) in on {
-        if *mode != LeaseMode::Unstarted && !daemon.fleet.is_whole(*deployment) {
+        if *mode != LeaseMode::Unstarted && !daemon.deployments.is_whole(*deployment) {
             feed(
                 daemon,
                 Input::Doubted {
@@ -139,26 +139,26 @@ fn begun(daemon: &Rc<Daemon>, lease: LeaseNo, go: bool) {
     if go {
         let on = daemon.core.borrow().uses(lease).map(<[_]>::to_vec);
         let on = on.unwrap_or_default();
-        daemon.desk.begin(lease, &daemon.fleet, &on);
-        if !daemon.desk.tell_beginning(lease, true) {
+        daemon.grants.begin(lease, &daemon.deployments, &on);
+        if !daemon.grants.tell_beginning(lease, true) {
             deliver(daemon, lease, &on);
         }
         return;
     }
-    if daemon.desk.tell_beginning(lease, false) {
+    if daemon.grants.tell_beginning(lease, false) {
         // It was granted, and ends here.
-        if let Some((lease, _)) = daemon.desk.close(lease) {
+        if let Some((lease, _)) = daemon.grants.close(lease) {
             daemon.log.emit(EventKind::LeaseReleased { lease });
         }
         return;
     }
-    // Nobody was told of the lease yet: the seat waits on.
-    if let Some((client, seat)) = daemon.desk.take_back(lease) {
+    // Nobody was told of the lease yet: the poll waits on.
+    if let Some((client, poll)) = daemon.grants.take_back(lease) {
         feed(
             daemon,
-            Input::Seated {
+            Input::Polled {
                 client,
-                seat,
+                poll,
                 wait: true,
             },
         );
@@ -167,18 +167,20 @@ fn begun(daemon: &Rc<Daemon>, lease: LeaseNo, go: bool) {
 
 /// Hands a lease over. If who asked for it has gone away, it is given back.
 fn deliver(daemon: &Rc<Daemon>, lease: LeaseNo, on: &[(DeploymentNo, LeaseMode)]) {
-    let told = daemon.desk.label(lease);
-    let delivered = daemon.desk.grant(lease, &daemon.fleet, on, &daemon.socket);
+    let told = daemon.grants.label(lease);
+    let delivered = daemon
+        .grants
+        .grant(lease, &daemon.deployments, on, &daemon.socket);
     if let (true, Some((lease, test, waited_us))) = (delivered, told) {
         daemon.log.emit(EventKind::LeaseGranted {
             lease,
             test: test.to_string(),
-            on: uses(&daemon.fleet.names(on)),
+            on: uses(&daemon.deployments.names(on)),
             waited_us,
         });
     }
     if !delivered {
-        daemon.desk.close(lease);
+        daemon.grants.close(lease);
         feed(daemon, Input::Returned { lease });
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use armadillo_orchestrator::deployment::{LogMarks, Phase};
 use armadillo_orchestrator::{Checker, Deployment, Scope};
 
-use super::desk::Begun;
 use super::drive::feed;
+use super::grants::Begun;
 use super::{Daemon, lifecycle};
 use crate::checking::{CheckPolicy, LOG, Policies, Sorted};
 use crate::event::{Company, EventKind};
@@ -24,7 +24,10 @@ const EXIT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Looks at one deployment after a test, and tells the core what was found.
 pub(super) async fn examine(daemon: Rc<Daemon>, lease: LeaseNo, no: DeploymentNo, mode: LeaseMode) {
-    let found = match (daemon.desk.ended(lease, no), daemon.fleet.deployment(no)) {
+    let found = match (
+        daemon.grants.ended(lease, no),
+        daemon.deployments.deployment(no),
+    ) {
         (Some(ended), Some(deployment)) => {
             examine_one(&daemon, lease, no, mode, ended, &deployment).await
         }
@@ -71,10 +74,12 @@ async fn examine_one(
     }
     found.add(grave);
     if mode == LeaseMode::Exclusive {
-        daemon.fleet.set_own_policies(no, release.checkers.clone());
+        daemon
+            .deployments
+            .set_own_policies(no, release.checkers.clone());
     }
     if !looked && !mode.is_fresh() {
-        daemon.fleet.add_unpurged(no, name);
+        daemon.deployments.add_unpurged(no, name);
     }
     // After a failure, what is left is a consequence of it, and the failure is what matters.
     let wrong = if release.failed {
@@ -91,7 +96,7 @@ async fn examine_one(
             leaders: deployment.leadership_log(),
             ..Findings::default()
         };
-        daemon.desk.found(lease, no, findings);
+        daemon.grants.found(lease, no, findings);
     }
     Found {
         ended_at,
@@ -124,7 +129,7 @@ pub(super) fn conclude(
 ) {
     let mut on = BTreeMap::new();
     for charge in charges {
-        let evidence = daemon.desk.take_found(lease, charge.deployment);
+        let evidence = daemon.grants.take_found(lease, charge.deployment);
         let findings = Findings {
             leaks: charge.found.leaks,
             warnings: charge.found.warnings,
@@ -132,9 +137,9 @@ pub(super) fn conclude(
             crashes: charge.crashes,
             ..evidence
         };
-        on.insert(daemon.fleet.name(charge.deployment), findings);
+        on.insert(daemon.deployments.name(charge.deployment), findings);
     }
-    let Some((name, waiting)) = daemon.desk.close(lease) else {
+    let Some((name, waiting)) = daemon.grants.close(lease) else {
         return;
     };
     daemon.log.emit(EventKind::LeaseReleased { lease: name });

@@ -7,8 +7,8 @@ use std::time::Duration;
 use armadillo_orchestrator::{Deadline, Deployment, LeadershipLog, Secret};
 
 use super::Daemon;
-use super::desk::LeaseProblem;
 use super::drive::{self, feed};
+use super::grants::LeaseProblem;
 use crate::leases::{DeploymentNo, Ended, Input, LeaseNo, Retry};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{
@@ -30,16 +30,16 @@ pub(super) fn find(
     token: &Secret,
     deployment: &str,
 ) -> Result<Used, LeaseProblem> {
-    let lease = daemon.desk.find(name, token)?;
+    let lease = daemon.grants.find(name, token)?;
     let core = daemon.core.borrow();
     let on = core.uses(lease).unwrap_or_default().iter();
-    let mut named = on.filter(|(no, _)| daemon.fleet.name(*no) == deployment);
+    let mut named = on.filter(|(no, _)| daemon.deployments.name(*no) == deployment);
     let elsewhere = || LeaseProblem::Elsewhere {
         lease: name.to_owned(),
         deployment: deployment.to_owned(),
     };
     let (no, mode) = *named.next().ok_or_else(elsewhere)?;
-    let deployment = daemon.fleet.deployment(no);
+    let deployment = daemon.deployments.deployment(no);
     Ok(Used {
         no,
         mode,
@@ -53,9 +53,9 @@ pub(super) async fn begin(
     name: &str,
     token: &Secret,
 ) -> Result<Begin, LeaseProblem> {
-    let lease = daemon.desk.find(name, token)?;
+    let lease = daemon.grants.find(name, token)?;
     let on = daemon.core.borrow().uses(lease).map(<[_]>::to_vec);
-    let told = daemon.desk.await_beginning(lease);
+    let told = daemon.grants.await_beginning(lease);
     drive::begin(daemon, lease, &on.unwrap_or_default());
     Ok(Begin {
         go: told.await.unwrap_or(false),
@@ -69,20 +69,22 @@ pub(super) async fn release(
     token: &Secret,
     release: Release,
 ) -> Result<Released, LeaseProblem> {
-    let lease = daemon.desk.find(name, token)?;
+    let lease = daemon.grants.find(name, token)?;
     let keeps = release.keeps.iter();
     let how = Ended {
         began: Some(release.began_us),
         failed: release.failed,
         suspect: release.suspect.clone(),
-        keeps: keeps.filter_map(|name| daemon.fleet.number(name)).collect(),
+        keeps: keeps
+            .filter_map(|name| daemon.deployments.number(name))
+            .collect(),
         retry: release.retry.clone().map(|retry| Retry {
             ticket: retry.ticket,
             modes: retry.modes,
         }),
     };
     end_claims(daemon, lease, name);
-    let released = daemon.desk.release(lease, release);
+    let released = daemon.grants.release(lease, release);
     feed(daemon, Input::Released { lease, how });
     released
         .await
@@ -93,7 +95,7 @@ pub(super) async fn release(
 fn end_claims(daemon: &Daemon, lease: LeaseNo, name: &str) {
     for (no, _) in daemon.core.borrow().uses(lease).unwrap_or_default() {
         daemon
-            .fleet
+            .deployments
             .fixtures(*no, |fixtures| fixtures.lease_ended(name));
     }
     daemon.changed.notify_waiters();
@@ -146,9 +148,9 @@ pub(super) async fn claim(
         // Before the look, so that nothing that happens after it is missed.
         let mut changed = std::pin::pin!(daemon.changed.notified());
         changed.as_mut().enable();
-        daemon.desk.find(name, token)?;
+        daemon.grants.find(name, token)?;
         let claimed = daemon
-            .fleet
+            .deployments
             .fixtures(used.no, |fixtures| fixtures.claim(&request.fixture, name));
         match claimed.flatten() {
             Some(claimed) => return Ok(claimed),
@@ -163,7 +165,7 @@ pub(super) fn settle(
     used: &Used,
     request: Settle,
 ) -> Result<(), String> {
-    let settled = daemon.fleet.fixtures(used.no, |fixtures| {
+    let settled = daemon.deployments.fixtures(used.no, |fixtures| {
         fixtures.settle(&request.fixture, name, request.outcome)
     });
     daemon.changed.notify_waiters();

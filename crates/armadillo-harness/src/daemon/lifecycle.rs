@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use armadillo_orchestrator::{Deployment, StartRequest, Topology};
 
 use super::drive::feed;
-use super::{Daemon, look};
+use super::{Daemon, inspect};
 use crate::event::{EventKind, Names, StartReason};
 use crate::leases::{DeploymentNo, Input, StopReason};
 use crate::needs::LeaseMode;
@@ -29,7 +29,7 @@ pub(super) async fn start(
 ) {
     let started = start_deployment(&daemon, no, &topology, mode, reason).await;
     let outcome = started.map(|deployment| {
-        daemon.fleet.ready(no, deployment.clone());
+        daemon.deployments.ready(no, deployment.clone());
         daemon.spawn(watch(daemon.clone(), no, deployment));
     });
     feed(
@@ -48,7 +48,7 @@ async fn start_deployment(
     mode: LeaseMode,
     reason: StartReason,
 ) -> Result<Arc<Deployment>, String> {
-    let number = daemon.fleet.starting(no);
+    let number = daemon.deployments.starting(no);
     // Letters and digits behind the last dash: what fixtures kept for a deployment name their things with.
     let name = format!(
         "{}-{}d{}s{number}",
@@ -56,7 +56,7 @@ async fn start_deployment(
         daemon.orders.run,
         no.0
     );
-    daemon.fleet.named(no, &name);
+    daemon.deployments.named(no, &name);
     let system = armadillo_orchestrator::system(&topology.system)
         .ok_or_else(|| format!("this executable has no system named `{}`", topology.system))?;
     daemon.log.emit(EventKind::DeploymentStarting {
@@ -117,7 +117,7 @@ async fn watch(daemon: Rc<Daemon>, no: DeploymentNo, deployment: Arc<Deployment>
 
 /// Tells the core of the crashes it does not know of.
 pub(super) fn tell_crashes(daemon: &Rc<Daemon>, no: DeploymentNo) {
-    for (noticed, what) in daemon.fleet.new_crashes(no) {
+    for (noticed, what) in daemon.deployments.new_crashes(no) {
         let at = daemon.log.us_at(noticed);
         feed(
             daemon,
@@ -138,15 +138,15 @@ pub(super) async fn stop(
     guests: Names,
     keep_data: bool,
 ) {
-    let name = daemon.fleet.name(no);
+    let name = daemon.deployments.name(no);
     if let StopReason::Recycled(reason) = why {
         daemon.log.emit(EventKind::DeploymentRecycled {
             deployment: name.clone(),
             reason,
         });
     }
-    if let Some(deployment) = daemon.fleet.deployment(no) {
-        look::last(&daemon, &deployment, &guests).await;
+    if let Some(deployment) = daemon.deployments.deployment(no) {
+        inspect::last(&daemon, &deployment, &guests).await;
         let mut complaints = deployment.stop(daemon.limit(STOP_LIMIT)).await.complaints();
         if !keep_data && let Err(error) = deployment.remove_data() {
             complaints.push(format!("its data cannot be removed: {error}"));
@@ -156,7 +156,7 @@ pub(super) async fn stop(
             complaints,
         });
     }
-    daemon.fleet.stopped(no);
+    daemon.deployments.stopped(no);
     feed(&daemon, Input::Stopped { deployment: no });
 }
 

@@ -6,17 +6,17 @@
 
 mod api;
 mod clients;
-mod desk;
+mod deployments;
 mod drive;
 mod examine;
 mod exits;
 mod fixtures;
-mod fleet;
+mod grants;
 mod holders;
+mod inspect;
 mod lifecycle;
 mod lifeline;
 mod log;
-mod look;
 mod repair;
 mod workers;
 
@@ -40,8 +40,8 @@ use crate::event::EventKind;
 use crate::exit_code::Exit;
 use crate::leases::{Input, Leases};
 use crate::protocol::daemon::{Start, Started};
-use desk::Desk;
-use fleet::Fleet;
+use deployments::Deployments;
+use grants::Grants;
 use log::EventLog;
 pub(crate) use log::FILE as EVENTS_FILE;
 use workers::Workers;
@@ -122,8 +122,8 @@ pub(crate) struct Daemon {
     core: RefCell<Leases>,
     inbox: RefCell<VecDeque<Input>>,
     feeding: Cell<bool>,
-    fleet: Fleet,
-    desk: Desk,
+    deployments: Deployments,
+    grants: Grants,
     /// Numbers of clients.
     clients: Cell<u64>,
     /// The core was fed, a fixture kept for a deployment was settled, or its claim has lapsed.
@@ -153,8 +153,8 @@ impl Daemon {
             core: RefCell::new(Leases::new(orders.memory_mib, orders.keep_on_failure)),
             inbox: RefCell::default(),
             feeding: Cell::new(false),
-            fleet: Fleet::default(),
-            desk: Desk::default(),
+            deployments: Deployments::default(),
+            grants: Grants::default(),
             clients: Cell::new(0),
             changed: Notify::new(),
             host: Arc::new(Local::new(processes.clone())),
@@ -184,7 +184,7 @@ impl Daemon {
     /// Ends every task and every server at once: the runner is gone.
     fn abandon(&self) {
         self.tasks.borrow_mut().abort_all();
-        self.fleet.kill_now();
+        self.deployments.kill_now();
     }
 }
 

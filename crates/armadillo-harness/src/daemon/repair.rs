@@ -11,7 +11,7 @@ use armadillo_orchestrator::join::try_join_all;
 use armadillo_orchestrator::{Deployment, Operation, ServerKey};
 
 use super::drive::feed;
-use super::{Daemon, lifecycle, look};
+use super::{Daemon, inspect, lifecycle};
 use crate::event::{EventKind, Names};
 use crate::leases::{DeploymentNo, Input};
 
@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Puts it in order, or tells the core why it cannot be: then it is replaced.
 pub(super) async fn repair(daemon: Rc<Daemon>, no: DeploymentNo, why: String, guests: Names) {
     let begun = Instant::now();
-    let outcome = match daemon.fleet.deployment(no) {
+    let outcome = match daemon.deployments.deployment(no) {
         Some(deployment) => put_in_order(&daemon, no, &deployment, &guests).await,
         None => Err("it is gone".to_owned()),
     };
@@ -34,7 +34,7 @@ pub(super) async fn repair(daemon: Rc<Daemon>, no: DeploymentNo, why: String, gu
             done.join(", ")
         };
         daemon.log.emit(EventKind::DeploymentRepaired {
-            deployment: daemon.fleet.name(no),
+            deployment: daemon.deployments.name(no),
             what: format!("{why}: {what}"),
             took_us: micros(begun.elapsed()),
         });
@@ -79,13 +79,13 @@ async fn put_in_order(
         .wait_good(daemon.limit(LIMIT))
         .await
         .map_err(|error| error.to_string())?;
-    for lease in daemon.fleet.take_unpurged(no) {
+    for lease in daemon.deployments.take_unpurged(no) {
         deployment
             .purge(&lease, daemon.limit(LIMIT))
             .await
             .map_err(|error| format!("what a test left cannot be removed: {error}"))?;
     }
-    look::look(daemon, no, deployment, guests).await?;
+    inspect::inspect(daemon, no, deployment, guests).await?;
     if !deployment.is_whole() {
         return Err("a server ended by itself again".to_owned());
     }

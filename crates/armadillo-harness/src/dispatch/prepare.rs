@@ -32,7 +32,7 @@ use super::programs::{self, Found, Needing};
 use super::run::{self, Work};
 use super::run_directory::{self, RunDirectory};
 use super::trials;
-use super::{RunnerError, end, environment};
+use super::{RunnerError, environment, finish};
 
 /// Everything a run needs once it is prepared.
 pub(super) struct Run {
@@ -92,7 +92,7 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
     }
     let Prepared { run, ending, .. } = prepared;
     let exit = run::run(run, Work::Slots)?;
-    end::end(ending, exit)
+    finish::finish(ending, exit)
 }
 
 /// Everything up to the first event; `None` if there was only something to say.

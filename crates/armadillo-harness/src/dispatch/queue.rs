@@ -16,7 +16,7 @@ use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
 use crate::needs::LeaseMode;
 use crate::plan::{Plan, Planned};
 use crate::protocol::daemon::{
-    FixturesGone, Grant, Join, Joined, Next, Offer, Ready, Retry, Unseat, Wish, Wishes,
+    DropPoll, FixturesGone, Grant, Join, Joined, Next, Offer, Ready, Retry, Wish, Wishes,
 };
 
 /// How long the daemon may take to note something.
@@ -63,7 +63,7 @@ struct State {
     /// What the daemon was asked for and has not granted.
     wished: BTreeMap<u64, Job>,
     tickets: u64,
-    seats: u32,
+    polls: u32,
     /// What each slot is to tear down.
     chores: BTreeMap<u32, VecDeque<String>>,
     /// The slots that keep fixtures, by deployment.
@@ -284,8 +284,8 @@ impl Queue {
         changed: Pin<&mut tokio::sync::futures::Notified<'_>>,
     ) -> Option<Task> {
         let daemon = self.daemon.as_ref()?;
-        let seat = self.next_seat();
-        let ready = Ready { seat, wait };
+        let poll = self.next_poll();
+        let ready = Ready { poll, wait };
         let path = self.path("next");
         let asked = daemon.post::<Next>(&path, &ready, None, WITHOUT_LIMIT);
         let mut asked = std::pin::pin!(asked);
@@ -294,9 +294,9 @@ impl Queue {
             answer = &mut asked => answer,
             () = self.something_else(slot, changed), if wait => {
                 // The daemon answers the request that waits, be it with a lease that was on its way.
-                let unseat = Unseat { seat };
-                let path = self.path("unseat");
-                match daemon.post::<Nothing>(&path, &unseat, None, NOTE_LIMIT).await {
+                let drop_poll = DropPoll { poll };
+                let path = self.path("drop_poll");
+                match daemon.post::<Nothing>(&path, &drop_poll, None, NOTE_LIMIT).await {
                     Ok(_) => asked.await,
                     Err(error) => Err(error),
                 }
@@ -330,10 +330,10 @@ impl Queue {
     }
 
     /// A number for one request that may wait.
-    fn next_seat(&self) -> u32 {
+    fn next_poll(&self) -> u32 {
         let mut state = self.state.borrow_mut();
-        state.seats = state.seats.wrapping_add(1);
-        state.seats
+        state.polls = state.polls.wrapping_add(1);
+        state.polls
     }
 
     fn take(&self, next: Next) -> Option<Task> {

@@ -17,7 +17,7 @@ use super::prepare::{Prepared, Run};
 use super::queue::Task;
 use super::run::{self, Work};
 use super::slot::{Performed, perform};
-use super::{RunnerError, end};
+use super::{RunnerError, finish};
 use crate::exit_code::Exit;
 use crate::outcome::Verdict;
 use crate::report::console;
@@ -106,7 +106,7 @@ pub(super) fn trials(
         .map(|planned| planned.name.clone())
         .collect();
     let session = Session::start(run, move |exit| {
-        let exit = end::end(ending, exit).unwrap_or_else(|error| {
+        let exit = finish::finish(ending, exit).unwrap_or_else(|error| {
             console::error(&error);
             Exit::Harness
         });
@@ -157,23 +157,23 @@ pub(super) async fn serve(
 ) -> Result<(), String> {
     let begun = context.queue.begin_without_tests().await;
     begun.map_err(|error| error.to_string())?;
-    let desk = Rc::new(Desk::default());
+    let polls = Rc::new(Polls::default());
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
             Some(done) = tasks.join_next(), if !tasks.is_empty() => {
                 done.map_err(|error| format!("a test's task ended: {error}"))?;
             }
-            () = desk.seats_wanted() => {
-                for _ in 0..desk.take_wanted() {
-                    tasks.spawn_local(seat(context.clone(), desk.clone()));
+            () = polls.wanted() => {
+                for _ in 0..polls.take_wanted() {
+                    tasks.spawn_local(poll(context.clone(), polls.clone()));
                 }
             }
             request = requests.recv() => {
                 let Some(request) = request else {
                     break;
                 };
-                tasks.spawn_local(one(context.clone(), desk.clone(), request));
+                tasks.spawn_local(one(context.clone(), polls.clone(), request));
             }
         }
     }
@@ -183,7 +183,7 @@ pub(super) async fn serve(
 }
 
 /// One test, with all its attempts.
-async fn one(context: Rc<Context>, desk: Rc<Desk>, request: TrialRequest) {
+async fn one(context: Rc<Context>, polls: Rc<Polls>, request: TrialRequest) {
     let mut executor = context.executors.executor();
     let mut job = context.queue.first_attempt(request.test);
     if !job.modes.is_empty() && context.queue.wish(vec![job.clone()], false).await.is_err() {
@@ -193,8 +193,8 @@ async fn one(context: Rc<Context>, desk: Rc<Desk>, request: TrialRequest) {
         let handed_out = if job.modes.is_empty() {
             context.queue.hand_out(&job)
         } else {
-            desk.want_seat();
-            desk.task(job.test).await
+            polls.want_poll();
+            polls.task(job.test).await
         };
         let Some(task) = handed_out else {
             if context.tally.borrow().is_enough(context.max_fail) {
@@ -217,21 +217,21 @@ async fn one(context: Rc<Context>, desk: Rc<Desk>, request: TrialRequest) {
 }
 
 /// Waits for one answer of the daemon and brings it to the test it is for, which need not be the one that made it wait.
-async fn seat(context: Rc<Context>, desk: Rc<Desk>) {
+async fn poll(context: Rc<Context>, polls: Rc<Polls>) {
     let mut executor = context.executors.executor();
     loop {
         match context.queue.next(SLOT).await {
             Some(task @ Task::DropFixtures(_)) => {
                 perform(&context, SLOT, &mut executor, task).await;
             }
-            task => return desk.bring(task),
+            task => return polls.bring(task),
         }
     }
 }
 
 /// Brings the daemon's answers to the tests they are for: the daemon answers whoever is ready with whatever can run.
 #[derive(Default)]
-struct Desk {
+struct Polls {
     tasks: RefCell<BTreeMap<usize, Task>>,
     /// How many tests want somebody to wait for an answer.
     wanted: Cell<usize>,
@@ -240,14 +240,14 @@ struct Desk {
     changed: Notify,
 }
 
-impl Desk {
-    fn want_seat(&self) {
+impl Polls {
+    fn want_poll(&self) {
         self.wanted.set(self.wanted.get() + 1);
         self.changed.notify_waiters();
     }
 
     /// Waits until a test wants somebody to wait for an answer.
-    async fn seats_wanted(&self) {
+    async fn wanted(&self) {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();

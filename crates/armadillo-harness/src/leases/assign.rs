@@ -36,7 +36,7 @@ struct Candidate {
     turn: Turn,
 }
 
-/// The head of a group of a client that has a seat.
+/// The head of a group of a client that has a poll.
 struct Head {
     order: i64,
     expected_us: u64,
@@ -47,10 +47,10 @@ struct Head {
 impl Leases {
     /// Grants and refuses until nothing more can be.
     pub(super) fn assign(&mut self, now: Moment) {
-        while !self.seats.is_empty()
+        while !self.polls.is_empty()
             && let Some(candidate) = self.next_candidate()
         {
-            let Some(seat) = self.seat_of(candidate.client) else {
+            let Some(poll) = self.poll_of(candidate.client) else {
                 return;
             };
             let Some(client) = self.clients.get_mut(&candidate.client) else {
@@ -63,11 +63,11 @@ impl Leases {
             if self.room_for == Some(wish.order) {
                 self.room_for = None;
             }
-            let taken = self.seats.remove(&seat);
-            let seated = taken.map_or(now, |seat| seat.since);
+            let taken = self.polls.remove(&poll);
+            let polled = taken.map_or(now, |poll| poll.since);
             match candidate.turn {
                 Turn::Refuse(error) => self.out.push(Action::Refuse {
-                    seat,
+                    poll,
                     ticket: wish.ticket,
                     error,
                 }),
@@ -78,14 +78,14 @@ impl Leases {
                     let on: Vec<(DeploymentNo, LeaseMode)> =
                         picked.into_iter().zip(modes).collect();
                     self.out.push(Action::Grant {
-                        seat,
+                        poll,
                         client: candidate.client,
                         lease,
                         ticket: wish.ticket,
                         test: wish.test.clone(),
                         on: on.clone(),
                         begins_later: wish.begins_later,
-                        waited_us: now.saturating_sub(seated.max(wish.since)),
+                        waited_us: now.saturating_sub(polled.max(wish.since)),
                     });
                     for (deployment, mode) in &on {
                         if let Some(deployment) = self.deployments.get_mut(deployment) {
@@ -163,10 +163,10 @@ impl Leases {
         Some(candidate)
     }
 
-    /// The oldest wishes of each kind, of clients that have a seat; oldest first.
+    /// The oldest wishes of each kind, of clients that have a poll; oldest first.
     fn heads(&self) -> Vec<Head> {
         let mut heads = Vec::new();
-        let mut ready: Vec<ClientNo> = self.seats.values().map(|seat| seat.client).collect();
+        let mut ready: Vec<ClientNo> = self.polls.values().map(|poll| poll.client).collect();
         ready.sort_unstable();
         ready.dedup();
         for no in ready {

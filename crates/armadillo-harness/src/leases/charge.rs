@@ -74,7 +74,7 @@ impl Leases {
 
     pub(super) fn left(&mut self, client: ClientNo) {
         self.clients.remove(&client);
-        self.seats.retain(|_, seat| seat.client != client);
+        self.polls.retain(|_, poll| poll.client != client);
         for deployment in self.deployments.values_mut() {
             deployment.kept_by.remove(&client);
         }

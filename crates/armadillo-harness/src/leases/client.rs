@@ -1,9 +1,9 @@
-//! Clients: what they wish, in the order in which they wish it, and the seats they are ready at.
+//! Clients: what they wish, in the order in which they wish it, and the polls that say how many tests they can run now.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::{Action, ClientNo, Known, Leases, Moment, Offer, SeatNo, Wish};
+use super::{Action, ClientNo, Known, Leases, Moment, Offer, PollNo, Wish};
 use crate::needs::LeaseMode;
 
 /// The needs of a test: places in [`Leases::known`], with the kind of lease. Wishes of equal needs are granted alike.
@@ -50,7 +50,7 @@ pub(super) struct Queued {
 }
 
 /// Room for one test.
-pub(super) struct Seat {
+pub(super) struct Poll {
     pub(super) client: ClientNo,
     pub(super) since: Moment,
     /// Whether it waits until something can run.
@@ -150,16 +150,16 @@ impl Leases {
         self.known.len() - 1
     }
 
-    /// The oldest seat of a client.
-    pub(super) fn seat_of(&self, client: ClientNo) -> Option<SeatNo> {
-        let of_client = self.seats.iter().filter(|(_, seat)| seat.client == client);
+    /// The oldest poll of a client.
+    pub(super) fn poll_of(&self, client: ClientNo) -> Option<PollNo> {
+        let of_client = self.polls.iter().filter(|(_, poll)| poll.client == client);
         of_client.map(|(no, _)| *no).next()
     }
 
-    /// Seats that do not wait are told that there is nothing for them.
+    /// Polls that do not wait are told that there is nothing for them.
     pub(super) fn answer_the_impatient(&mut self) {
-        let impatient = self.seats.extract_if(.., |_, seat| !seat.wait);
-        let nothing = impatient.map(|(seat, _)| Action::Nothing { seat });
+        let impatient = self.polls.extract_if(.., |_, poll| !poll.wait);
+        let nothing = impatient.map(|(poll, _)| Action::Nothing { poll });
         self.out.extend(nothing);
     }
 }

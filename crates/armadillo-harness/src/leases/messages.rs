@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use armadillo_orchestrator::Topology;
 
-use super::{ClientNo, DeploymentNo, LeaseNo, Moment, SeatNo};
+use super::{ClientNo, DeploymentNo, LeaseNo, Moment, PollNo};
 use crate::event::{Company, Names, StartReason};
 use crate::needs::LeaseMode;
 
@@ -100,13 +100,13 @@ pub(crate) enum Input {
     /// It is gone, and will not release what it holds.
     Left { client: ClientNo },
     /// It is ready to run one more test. Without `wait` it is answered at once.
-    Seated {
+    Polled {
         client: ClientNo,
-        seat: SeatNo,
+        poll: PollNo,
         wait: bool,
     },
-    /// The seat is given up.
-    Unseated { seat: SeatNo },
+    /// The poll is dropped: its client does not wait any more.
+    PollDropped { poll: PollNo },
     /// The test of this lease begins now. Every grant is followed by this, or by [`Input::Returned`].
     Begun { lease: LeaseNo },
     /// The client did not take the lease, or could not begin.
@@ -176,9 +176,9 @@ pub(crate) enum Action {
         /// Whether its data is kept, because a test on it failed.
         keep_data: bool,
     },
-    /// The answer to a seat: run this test with this lease.
+    /// The answer to a poll: run this test with this lease.
     Grant {
-        seat: SeatNo,
+        poll: PollNo,
         client: ClientNo,
         lease: LeaseNo,
         ticket: u64,
@@ -188,19 +188,19 @@ pub(crate) enum Action {
         begins_later: bool,
         waited_us: u64,
     },
-    /// The answer to a seat: this test's deployments cannot be had.
+    /// The answer to a poll: this test's deployments cannot be had.
     Refuse {
-        seat: SeatNo,
+        poll: PollNo,
         ticket: u64,
         error: String,
     },
-    /// The answer to a seat: tear down what you keep for this deployment.
+    /// The answer to a poll: tear down what you keep for this deployment.
     DropFixtures {
-        seat: SeatNo,
+        poll: PollNo,
         deployment: DeploymentNo,
     },
-    /// The answer to a seat: nothing can run now.
-    Nothing { seat: SeatNo },
+    /// The answer to a poll: nothing can run now.
+    Nothing { poll: PollNo },
     /// The answer to [`Input::Begun`]: whether the test may begin. If not, the lease is gone and the wish is back.
     Begin { lease: LeaseNo, go: bool },
     /// See what the test left on this deployment, and answer with [`Input::Examined`].

@@ -1,12 +1,12 @@
 //! The lease core: which deployments there are, who may use them, and who is charged with what befalls them.
 //!
 //! A state machine without I/O: [`Input`]s go in with the time they happened at, [`Action`]s come out. The daemon drives
-//! it. It serves any number of clients; each says which tests it wishes to run and takes a *seat* for every test that it
-//! can run right now. A lease is granted to a seat, so nothing is granted before somebody is ready to run it.
+//! it. It serves any number of clients; each says which tests it wishes to run and keeps one *poll* open for every
+//! test that it can run right now. A lease is granted to a poll, so nothing is granted before somebody is ready to run it.
 //!
 //! What always holds, whatever the inputs (`simulation` checks it over random schedules):
 //!
-//! 1. A lease is granted only to a seat. Deployments are started ahead of need, leases are not.
+//! 1. A lease is granted only to a poll. Deployments are started ahead of need, leases are not.
 //! 2. A test is charged only with what happened on its deployments between its own start and end.
 //! 3. After a crash, or whatever else makes a deployment suspect, nobody starts there until it was repaired or replaced.
 //! 4. Those a test shared a deployment with are the tests whose times overlapped with its own.
@@ -31,7 +31,7 @@ use armadillo_orchestrator::Topology;
 use crate::event::{Company, Use};
 use crate::needs::LeaseMode;
 
-use client::{Client, Seat};
+use client::{Client, Poll};
 use deployment::{Deployment, State};
 
 pub(crate) use messages::{Action, Charge, Ended, Found, Input, Offer, Retry, StopReason, Wish};
@@ -53,7 +53,7 @@ numbers! {
     /// A client: a process that runs tests.
     ClientNo,
     /// Room for one test at a client that is ready to run it.
-    SeatNo,
+    PollNo,
     /// A test's right to use its deployments.
     LeaseNo,
     /// A deployment, from its first start to its last stop.
@@ -107,7 +107,7 @@ pub(crate) struct Leases {
     keep_failed: bool,
     known: Vec<Known>,
     clients: BTreeMap<ClientNo, Client>,
-    seats: BTreeMap<SeatNo, Seat>,
+    polls: BTreeMap<PollNo, Poll>,
     deployments: BTreeMap<DeploymentNo, Deployment>,
     leases: BTreeMap<LeaseNo, Lease>,
     /// The wish for which room is being made: nothing else is started meanwhile.
@@ -128,7 +128,7 @@ impl Leases {
             keep_failed,
             known: Vec::new(),
             clients: BTreeMap::new(),
-            seats: BTreeMap::new(),
+            polls: BTreeMap::new(),
             deployments: BTreeMap::new(),
             leases: BTreeMap::new(),
             room_for: None,
@@ -172,16 +172,16 @@ impl Leases {
                 }
             }
             Input::Left { client } => self.left(client),
-            Input::Seated { client, seat, wait } => {
-                let seat_of = Seat {
+            Input::Polled { client, poll, wait } => {
+                let poll_of = Poll {
                     client,
                     since: now,
                     wait,
                 };
-                self.seats.insert(seat, seat_of);
+                self.polls.insert(poll, poll_of);
             }
-            Input::Unseated { seat } => {
-                self.seats.remove(&seat);
+            Input::PollDropped { poll } => {
+                self.polls.remove(&poll);
             }
             Input::Begun { lease } => self.begun(now, lease),
             Input::Returned { lease } => self.returned(lease),
@@ -228,9 +228,9 @@ impl Leases {
         for deployment in self.deployments.values_mut() {
             deployment.abandon();
         }
-        let seats = std::mem::take(&mut self.seats);
-        let nothing = |seat| Action::Nothing { seat };
-        self.out.extend(seats.into_keys().map(nothing));
+        let polls = std::mem::take(&mut self.polls);
+        let nothing = |poll| Action::Nothing { poll };
+        self.out.extend(polls.into_keys().map(nothing));
     }
 
     /// Whether nothing of any deployment is left.

@@ -45,10 +45,12 @@ impl Leases {
             if needed && deployment.suspect.is_some() {
                 self.repair(no);
             } else if !needed && !kept && !self.fixtures_are_kept(no) {
-                let why = match self.room_for {
+                let wished = self.wished_for(self.deployments[&no].topology, LeaseMode::Shared);
+                let why = match given_up && wished > 0 {
                     _ if self.closed => StopReason::Closed,
-                    Some(_) if given_up => StopReason::MakesRoom,
-                    _ => StopReason::NotNeeded,
+                    // Given up for another wish, which may have been withdrawn meanwhile.
+                    true => StopReason::MakesRoom,
+                    false => StopReason::NotNeeded,
                 };
                 self.stop(no, why, false);
             }
@@ -105,12 +107,12 @@ impl Leases {
         let untold = deployment.kept_by.difference(&deployment.told);
         let untold: Vec<ClientNo> = untold.copied().collect();
         for client in untold {
-            let Some(seat) = self.seat_of(client) else {
+            let Some(poll) = self.poll_of(client) else {
                 continue;
             };
-            self.seats.remove(&seat);
+            self.polls.remove(&poll);
             self.out.push(Action::DropFixtures {
-                seat,
+                poll,
                 deployment: no,
             });
             if let Some(deployment) = self.deployments.get_mut(&no) {
@@ -264,7 +266,7 @@ impl Leases {
                 .values()
                 .any(|group| group.oldest() == Some(order))
         });
-        let ready = client.is_some_and(|(no, _)| self.seat_of(*no).is_some());
+        let ready = client.is_some_and(|(no, _)| self.poll_of(*no).is_some());
         if !ready || self.deployments.values().any(moves) {
             return;
         }
@@ -294,12 +296,12 @@ impl Leases {
         let Some((client, wish)) = found else {
             return;
         };
-        let Some(seat) = self.seat_of(client) else {
+        let Some(poll) = self.poll_of(client) else {
             return;
         };
-        self.seats.remove(&seat);
+        self.polls.remove(&poll);
         self.out.push(Action::Refuse {
-            seat,
+            poll,
             ticket: wish.ticket,
             error: format!(
                 "its deployments do not fit into {} MiB of memory beside those that are kept because a test on them failed",

@@ -14,7 +14,7 @@ use armadillo_orchestrator::Topology;
 use super::cost::Cost;
 use super::{Plan, Planned};
 use crate::leases::{
-    Action, ClientNo, DeploymentNo, Ended, Found, Input, LeaseNo, Leases, Moment, Offer, SeatNo,
+    Action, ClientNo, DeploymentNo, Ended, Found, Input, LeaseNo, Leases, Moment, Offer, PollNo,
     Wish,
 };
 use crate::needs::LeaseMode;
@@ -139,7 +139,7 @@ pub(super) fn forecast(work: &Work, copies: &[usize]) -> Forecast {
         plain: VecDeque::new(),
         deployments: BTreeMap::new(),
         leases: BTreeMap::new(),
-        seats: 0,
+        polls: 0,
         forecast: Forecast {
             end: 0,
             last: vec![0; work.topologies.len()],
@@ -178,7 +178,7 @@ struct Run<'w> {
     deployments: BTreeMap<DeploymentNo, usize>,
     /// The job of each lease.
     leases: BTreeMap<LeaseNo, usize>,
-    seats: u64,
+    polls: u64,
     forecast: Forecast,
 }
 
@@ -213,17 +213,17 @@ impl Run<'_> {
             keep: false,
         });
         for _ in 0..work.slots {
-            self.take_seat();
+            self.take_poll();
         }
         self.drive();
     }
 
     /// A slot is free. A test that needs no deployment runs when no other can.
-    fn take_seat(&mut self) {
-        self.seats += 1;
-        self.inbox.push_back(Input::Seated {
+    fn take_poll(&mut self) {
+        self.polls += 1;
+        self.inbox.push_back(Input::Polled {
             client: CLIENT,
-            seat: SeatNo(self.seats),
+            poll: PollNo(self.polls),
             wait: self.plain.is_empty(),
         });
     }
@@ -249,7 +249,7 @@ impl Run<'_> {
         match what {
             Coming::Plain => {
                 self.forecast.end = self.now;
-                self.take_seat();
+                self.take_poll();
             }
             Coming::Test(lease) => {
                 self.test_ends(lease);
@@ -303,7 +303,7 @@ impl Run<'_> {
             }
             Action::Nothing { .. } => match self.plain.pop_front() {
                 Some(takes) => self.after(takes, Coming::Plain),
-                None => self.take_seat(),
+                None => self.take_poll(),
             },
             Action::Examine {
                 lease, deployment, ..
@@ -316,7 +316,7 @@ impl Run<'_> {
                 },
             }),
             Action::Begin { .. } | Action::Refuse { .. } | Action::Conclude { .. } => {
-                self.take_seat();
+                self.take_poll();
             }
             // Nobody keeps fixtures here.
             Action::DropFixtures { .. } => {}

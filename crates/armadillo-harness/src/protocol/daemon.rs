@@ -6,7 +6,7 @@
 //! | `POST /v1/clients` | [`Join`] | [`Joined`] |
 //! | `POST /v1/clients/{client}/wishes` | [`Wishes`] | `{}` |
 //! | `POST /v1/clients/{client}/next` | [`Ready`] | [`Next`], when something can run |
-//! | `POST /v1/clients/{client}/unseat` | [`Unseat`] | `{}` |
+//! | `POST /v1/clients/{client}/drop_poll` | [`DropPoll`] | `{}` |
 //! | `POST /v1/clients/{client}/withdraw` | | `{}`: nothing more is wished |
 //! | `POST /v1/clients/{client}/fixtures-gone` | [`FixturesGone`] | `{}` |
 //! | `POST /v1/clients/{client}/leave` | | `{}`: what it held is taken back |
@@ -132,16 +132,16 @@ pub struct Wish {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Ready {
     /// The client's number for this request: another one each time.
-    pub seat: u32,
+    pub poll: u32,
     /// Whether the answer may wait until something can run; otherwise it comes at once.
     pub wait: bool,
 }
 
-/// A client does not wait at a seat any more. The request that waits there is answered, perhaps with a lease.
+/// A client does not wait at a poll any more. The request that waits there is answered, perhaps with a lease.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Unseat {
+pub struct DropPoll {
     /// The number of the request that waits; it may be on its way yet.
-    pub seat: u32,
+    pub poll: u32,
 }
 
 /// What a client is to do next.

@@ -26,7 +26,7 @@ const RHYTHM: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// The log, and what it takes to keep it.
-pub(super) struct Keeper {
+pub(super) struct LeadershipKeeper {
     kept: Mutex<Kept>,
     file: PathBuf,
 }
@@ -50,7 +50,7 @@ impl Drop for Kept {
     }
 }
 
-impl Keeper {
+impl LeadershipKeeper {
     pub(super) fn new(directory: &std::path::Path) -> Self {
         Self {
             kept: Mutex::default(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::gates::BadPlan;
-use super::look::NotGood;
+use super::observe::NotGood;
 use crate::backend::BackEndError;
 use crate::deadline::Deadline;
 use crate::process::Exit;

@@ -12,8 +12,8 @@ use super::Deployment;
 use super::exits::LAST_LINES;
 use super::expectations::Expectations;
 use super::gates;
-use super::leaders::Keeper;
-use super::look::Board;
+use super::leaders::LeadershipKeeper;
+use super::observe::Observations;
 use super::prove::{Proof, prove};
 use super::request::{Failure, Problem, StartError, StartRequest};
 use super::status::Server;
@@ -98,7 +98,7 @@ impl Deployment {
             deployment: request.id.clone(),
             source,
         })?;
-        let leaders = Keeper::new(&request.directory);
+        let leaders = LeadershipKeeper::new(&request.directory);
         let site = back_end
             .place(&PlaceRequest {
                 deployment: &request.id,
@@ -131,7 +131,7 @@ impl Deployment {
             site,
             servers,
             notices: Notices::new(&request.id, notices),
-            board: Board::default(),
+            board: Observations::default(),
             leaders,
             crashes: Mutex::default(),
             expectations: Expectations::default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use armadillo_orchestrator::Topology;
 
-use super::super::{Action, Charge, ClientNo, DeploymentNo, LeaseNo, SeatNo, StopReason};
+use super::super::{Action, Charge, ClientNo, DeploymentNo, LeaseNo, PollNo, StopReason};
 use super::books::{self, Deployment, Lease};
 use super::world::{Open, Pending, World};
 use crate::event::Company;
@@ -40,27 +40,27 @@ impl World {
                 self.pending.push(Pending::Stop(deployment));
             }
             Action::Grant {
-                seat,
+                poll,
                 client,
                 lease,
                 ticket,
                 test,
                 on,
                 ..
-            } => self.grant(seat, client, lease, ticket, &test, on),
-            Action::Refuse { seat, ticket, .. } => {
-                let client = self.unseat(seat);
+            } => self.grant(poll, client, lease, ticket, &test, on),
+            Action::Refuse { poll, ticket, .. } => {
+                let client = self.drop_poll(poll);
                 let open = self.open.remove(&(client, ticket));
                 assert!(open.is_some(), "a wish that nobody has is refused");
             }
-            Action::DropFixtures { seat, deployment } => {
-                let client = self.unseat(seat);
+            Action::DropFixtures { poll, deployment } => {
+                let client = self.drop_poll(poll);
                 let on = self.deployments.get_mut(&deployment).expect("it is there");
                 on.given_up = true;
                 self.pending.push(Pending::Fixtures(client, deployment));
             }
-            Action::Nothing { seat } => {
-                self.unseat(seat);
+            Action::Nothing { poll } => {
+                self.drop_poll(poll);
             }
             Action::Begin { lease, go } => self.prepared(lease, go),
             Action::Examine {
@@ -98,23 +98,23 @@ impl World {
         self.pending.push(Pending::Start(no));
     }
 
-    /// The client whose seat that was.
-    pub(super) fn unseat(&mut self, seat: SeatNo) -> ClientNo {
+    /// The client whose poll that was.
+    pub(super) fn drop_poll(&mut self, poll: PollNo) -> ClientNo {
         let of = self.clients.iter_mut();
-        let mut of = of.filter_map(|(no, client)| client.seats.remove(&seat).then_some(*no));
-        of.next().expect("an answer to a seat that nobody has")
+        let mut of = of.filter_map(|(no, client)| client.polls.remove(&poll).then_some(*no));
+        of.next().expect("an answer to a poll that nobody has")
     }
 
     pub(super) fn grant(
         &mut self,
-        seat: SeatNo,
+        poll: PollNo,
         client: ClientNo,
         lease: LeaseNo,
         ticket: u64,
         test: &Arc<str>,
         on: Vec<(DeploymentNo, LeaseMode)>,
     ) {
-        assert_eq!(self.unseat(seat), client, "somebody else's seat");
+        assert_eq!(self.drop_poll(poll), client, "somebody else's poll");
         let open = self.open.remove(&(client, ticket));
         let open = open.expect("a wish that nobody has is granted");
         assert_eq!(open.needs.len(), on.len());
@@ -159,7 +159,7 @@ impl World {
             let [(other, wanted)] = open.needs[..] else {
                 continue;
             };
-            let ready = open.client == client || !self.clients[&open.client].seats.is_empty();
+            let ready = open.client == client || !self.clients[&open.client].polls.is_empty();
             let clash = mode == LeaseMode::Exclusive || wanted == LeaseMode::Exclusive;
             if other == at && !wanted.is_fresh() && clash && ready {
                 assert!(
@@ -214,7 +214,7 @@ impl World {
             let [(at, LeaseMode::Exclusive)] = open.needs[..] else {
                 continue;
             };
-            if self.clients[&open.client].seats.is_empty() {
+            if self.clients[&open.client].polls.is_empty() {
                 continue;
             }
             let idle = self

@@ -67,7 +67,8 @@ impl Deployment {
     /// Whether a shared lease may be granted on it.
     pub(super) fn is_free_to_share(&self) -> bool {
         let alone = self.holders.values().any(|held| *held != LeaseMode::Shared);
-        self.mode == Some(LeaseMode::Shared) && self.up && self.trusted && !alone
+        let is_up = self.up && self.trusted && !self.given_up;
+        self.mode == Some(LeaseMode::Shared) && is_up && !alone
     }
 
     /// Whether nobody is on it, and nobody has shared it since it was clean.

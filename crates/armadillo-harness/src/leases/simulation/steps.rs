@@ -1,6 +1,6 @@
 //! What can happen in a simulated world, at random.
 
-use super::super::{DeploymentNo, Ended, Found, Input, LeaseNo, Retry, SeatNo};
+use super::super::{DeploymentNo, Ended, Found, Input, LeaseNo, PollNo, Retry};
 use super::world::{Pending, World};
 use crate::leases::{ClientNo, Moment};
 use crate::needs::LeaseMode;
@@ -15,9 +15,9 @@ impl World {
         match self.random.below(100) {
             0..25 => self.end_something(),
             25..40 => self.end_a_test(),
-            40..60 => self.take_a_seat(),
+            40..60 => self.open_a_poll(),
             60..75 => self.crash(),
-            75..80 => self.leave_a_seat(),
+            75..80 => self.drop_a_poll(),
             80..84 => self.leave(),
             84..87 => {
                 if let Some(client) = self.some_client() {
@@ -33,11 +33,11 @@ impl World {
         match self.random.below(3) {
             0 if !self.pending.is_empty() => self.end_something(),
             1 if !self.running.is_empty() => self.end_a_test(),
-            2 => self.take_a_seat(),
+            2 => self.open_a_poll(),
             _ => {
                 self.end_something();
                 self.end_a_test();
-                self.take_a_seat();
+                self.open_a_poll();
             }
         }
     }
@@ -48,32 +48,32 @@ impl World {
         there.get(self.random.below(there.len())).copied()
     }
 
-    pub(super) fn take_a_seat(&mut self) {
+    pub(super) fn open_a_poll(&mut self) {
         let Some(no) = self.some_client() else {
             return;
         };
         let client = self.clients.get_mut(&no).expect("it is there");
-        if client.running + client.seats.len() >= client.slots {
+        if client.running + client.polls.len() >= client.slots {
             return;
         }
-        self.seats += 1;
-        let seat = SeatNo(self.seats);
-        client.seats.insert(seat);
+        self.polls += 1;
+        let poll = PollNo(self.polls);
+        client.polls.insert(poll);
         let wait = self.random.chance(70);
-        self.feed(Input::Seated {
+        self.feed(Input::Polled {
             client: no,
-            seat,
+            poll,
             wait,
         });
     }
 
-    pub(super) fn leave_a_seat(&mut self) {
+    pub(super) fn drop_a_poll(&mut self) {
         let Some(no) = self.some_client() else {
             return;
         };
         let client = self.clients.get_mut(&no).expect("it is there");
-        if let Some(seat) = client.seats.pop_first() {
-            self.feed(Input::Unseated { seat });
+        if let Some(poll) = client.polls.pop_first() {
+            self.feed(Input::PollDropped { poll });
         }
     }
 
@@ -87,7 +87,7 @@ impl World {
         }
         let client = self.clients.get_mut(&no).expect("it is there");
         client.gone = true;
-        client.seats.clear();
+        client.polls.clear();
         self.open.retain(|(client, _), _| *client != no);
         let of_client = self.leases.iter().filter(|(_, lease)| lease.client == no);
         let of_client: Vec<LeaseNo> = of_client.map(|(lease, _)| *lease).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use armadillo_orchestrator::Topology;
 
-use super::super::{ClientNo, DeploymentNo, Input, LeaseNo, Leases, Moment, Offer, SeatNo, Wish};
+use super::super::{ClientNo, DeploymentNo, Input, LeaseNo, Leases, Moment, Offer, PollNo, Wish};
 use super::books::{Deployment, Lease};
 use crate::needs::LeaseMode;
 use armadillo_orchestrator::random::Random;
@@ -69,7 +69,7 @@ impl Shape {
 /// A client of the world.
 pub(super) struct Client {
     pub(super) slots: usize,
-    pub(super) seats: BTreeSet<SeatNo>,
+    pub(super) polls: BTreeSet<PollNo>,
     pub(super) running: usize,
     pub(super) gone: bool,
     /// Whether it needs a deployment of each topology until it leaves.
@@ -119,7 +119,7 @@ pub(super) struct World {
     pub(super) too_late: BTreeSet<LeaseNo>,
     /// The wish of each lease, in case it comes back.
     pub(super) taken: BTreeMap<LeaseNo, (u64, Open)>,
-    pub(super) seats: u64,
+    pub(super) polls: u64,
     pub(super) tickets: u64,
     /// From here on nothing fails any more, so that all comes to its end.
     pub(super) calm: bool,
@@ -163,7 +163,7 @@ impl World {
             looks: BTreeMap::new(),
             too_late: BTreeSet::new(),
             taken: BTreeMap::new(),
-            seats: 0,
+            polls: 0,
             tickets: 0,
             calm: false,
             first: -1,
@@ -208,7 +208,7 @@ impl World {
             client,
             Client {
                 slots,
-                seats: BTreeSet::new(),
+                polls: BTreeSet::new(),
                 running: 0,
                 gone: false,
                 keeps: false,

@@ -17,7 +17,7 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// The last health seen, and whether somebody is looking.
 #[derive(Default)]
-pub(super) struct Board(Mutex<Seen>);
+pub(super) struct Observations(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {
@@ -46,7 +46,7 @@ enum Turn {
     Wait(watch::Receiver<()>),
 }
 
-impl Board {
+impl Observations {
     fn turn(&self) -> Turn {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(look) = &seen.look

@@ -12,7 +12,7 @@ use crate::history::History;
 use crate::report::{self, Model};
 
 /// Writes what is written at the end and waits until everything is printed; for a moment only, if the run is interrupted.
-pub(super) fn end(ending: Ending, exit: Exit) -> Result<Exit, RunnerError> {
+pub(super) fn finish(ending: Ending, exit: Exit) -> Result<Exit, RunnerError> {
     let Ending {
         printer,
         journal,

@@ -1,4 +1,4 @@
-//! Who is told what: the seats that wait for an answer, the leases by name and token, and those who wait for their end.
+//! Who is told what: the polls that wait for an answer, the leases by name and token, and those who wait for their end.
 
 use armadillo_orchestrator::random::hex;
 use std::cell::RefCell;
@@ -10,12 +10,12 @@ use armadillo_orchestrator::Secret;
 use armadillo_orchestrator::deployment::LogMarks;
 use tokio::sync::oneshot;
 
-use super::fleet::Fleet;
-use crate::leases::{ClientNo, DeploymentNo, LeaseNo, SeatNo};
+use super::deployments::Deployments;
+use crate::leases::{ClientNo, DeploymentNo, LeaseNo, PollNo};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{Findings, Grant, Next, Release, Released};
 
-/// What a seat is told.
+/// What a poll is told.
 pub(super) enum Answer {
     /// Something to do.
     Next(Next),
@@ -51,8 +51,8 @@ struct Open {
     token: Secret,
     client: ClientNo,
     ticket: u64,
-    /// The seat it was granted to.
-    seat: SeatNo,
+    /// The poll it was granted to.
+    poll: PollNo,
     /// How its deployments were when its test began.
     begun: BTreeMap<DeploymentNo, Begun>,
     /// Who waits to hear whether the test may begin.
@@ -65,42 +65,42 @@ struct Open {
     findings: BTreeMap<DeploymentNo, Findings>,
 }
 
-/// The desk. Its borrows never outlive a call.
+/// The grants. Its borrows never outlive a call.
 #[derive(Default)]
-pub(super) struct Desk {
-    seats: RefCell<HashMap<SeatNo, oneshot::Sender<Answer>>>,
-    /// Seats that were given up before they were taken, or when they had been answered.
-    left: RefCell<HashSet<SeatNo>>,
+pub(super) struct Grants {
+    polls: RefCell<HashMap<PollNo, oneshot::Sender<Answer>>>,
+    /// Polls that were given up before they were taken, or when they had been answered.
+    left: RefCell<HashSet<PollNo>>,
     leases: RefCell<BTreeMap<LeaseNo, Open>>,
     numbers: RefCell<HashMap<String, LeaseNo>>,
 }
 
-impl Desk {
-    /// A seat waits.
-    pub(super) fn seat(&self, seat: SeatNo) -> oneshot::Receiver<Answer> {
+impl Grants {
+    /// A poll waits.
+    pub(super) fn poll(&self, poll: PollNo) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
-        self.seats.borrow_mut().insert(seat, sender);
+        self.polls.borrow_mut().insert(poll, sender);
         receiver
     }
 
-    /// A seat is given up that nobody waits at: perhaps its request is on its way yet.
-    pub(super) fn leave_ahead(&self, seat: SeatNo) {
-        self.left.borrow_mut().insert(seat);
+    /// A poll is dropped that has not arrived: perhaps it is still on its way.
+    pub(super) fn leave_ahead(&self, poll: PollNo) {
+        self.left.borrow_mut().insert(poll);
     }
 
-    /// Whether a seat was given up before it was taken.
-    pub(super) fn was_left(&self, seat: SeatNo) -> bool {
-        self.left.borrow_mut().remove(&seat)
+    /// Whether a poll was dropped before it arrived.
+    pub(super) fn was_left(&self, poll: PollNo) -> bool {
+        self.left.borrow_mut().remove(&poll)
     }
 
-    /// Nobody waits at a seat any more.
-    pub(super) fn leave(&self, seat: SeatNo) {
-        self.seats.borrow_mut().remove(&seat);
+    /// Nobody waits for the answer to a poll any more.
+    pub(super) fn leave(&self, poll: PollNo) {
+        self.polls.borrow_mut().remove(&poll);
     }
 
-    /// Answers a seat; the answer comes back if nobody waits for it.
-    pub(super) fn answer(&self, seat: SeatNo, answer: Answer) -> Result<(), Answer> {
-        match self.seats.borrow_mut().remove(&seat) {
+    /// Answers a poll; the answer comes back if nobody waits for it.
+    pub(super) fn answer(&self, poll: PollNo, answer: Answer) -> Result<(), Answer> {
+        match self.polls.borrow_mut().remove(&poll) {
             Some(sender) => sender.send(answer),
             None => Err(answer),
         }
@@ -113,7 +113,7 @@ impl Desk {
     pub(super) fn open(
         &self,
         lease: LeaseNo,
-        (client, seat, ticket): (ClientNo, SeatNo, u64),
+        (client, poll, ticket): (ClientNo, PollNo, u64),
         test: &Arc<str>,
         waited_us: u64,
     ) -> std::io::Result<()> {
@@ -125,7 +125,7 @@ impl Desk {
             token: Secret::new(hex::<16>()?),
             client,
             ticket,
-            seat,
+            poll,
             begun: BTreeMap::new(),
             beginning: None,
             release: None,
@@ -145,9 +145,14 @@ impl Desk {
     }
 
     /// Notes how the deployments are when a test begins.
-    pub(super) fn begin(&self, lease: LeaseNo, fleet: &Fleet, on: &[(DeploymentNo, LeaseMode)]) {
+    pub(super) fn begin(
+        &self,
+        lease: LeaseNo,
+        deployments: &Deployments,
+        on: &[(DeploymentNo, LeaseMode)],
+    ) {
         let begun = on.iter().filter_map(|(no, _)| {
-            let deployment = fleet.deployment(*no)?;
+            let deployment = deployments.deployment(*no)?;
             let begun = Begun {
                 marks: deployment.log_marks(),
                 crashes: deployment.crashes().len(),
@@ -158,11 +163,11 @@ impl Desk {
         self.with(lease, |open| open.begun = begun);
     }
 
-    /// Hands a lease to its seat; whether somebody took it.
+    /// Hands a lease to its poll; whether somebody took it.
     pub(super) fn grant(
         &self,
         lease: LeaseNo,
-        fleet: &Fleet,
+        deployments: &Deployments,
         on: &[(DeploymentNo, LeaseMode)],
         socket: &Path,
     ) -> bool {
@@ -172,20 +177,20 @@ impl Desk {
                     lease: open.name.clone(),
                     token: open.token.clone(),
                     mode: *mode,
-                    view: fleet.deployment(*no)?.view().clone(),
+                    view: deployments.deployment(*no)?.view().clone(),
                     socket: socket.to_owned(),
                 })
             });
-            (open.seat, open.ticket, grants.collect::<Vec<_>>())
+            (open.poll, open.ticket, grants.collect::<Vec<_>>())
         });
-        let Some((seat, ticket, leases)) = grants else {
+        let Some((poll, ticket, leases)) = grants else {
             return false;
         };
         if leases.len() < on.len() {
             return false;
         }
         let run = Next::Run { ticket, leases };
-        self.answer(seat, Answer::Lease(lease, run)).is_ok()
+        self.answer(poll, Answer::Lease(lease, run)).is_ok()
     }
 
     /// Somebody waits to hear whether the test of a lease may begin.
@@ -202,11 +207,11 @@ impl Desk {
         waiting.is_some_and(|waiting| waiting.send(go).is_ok())
     }
 
-    /// A lease that was granted to a seat and taken back before the seat was told.
-    pub(super) fn take_back(&self, lease: LeaseNo) -> Option<(ClientNo, SeatNo)> {
-        let seat = self.with(lease, |open| (open.client, open.seat));
+    /// A lease that was granted to a poll and taken back before the poll was told.
+    pub(super) fn take_back(&self, lease: LeaseNo) -> Option<(ClientNo, PollNo)> {
+        let poll = self.with(lease, |open| (open.client, open.poll));
         self.close(lease);
-        seat
+        poll
     }
 
     /// Somebody waits to hear what was found after a test.

@@ -17,13 +17,13 @@ const LAST_LIMIT: Duration = Duration::from_secs(5);
 
 /// Asks the checkers of scope *idle*, as strict as the test that had it alone last says, or the run; what is only to be
 /// said is said. The error names what was found, and the tests that shared the deployment meanwhile.
-pub(super) async fn look(
+pub(super) async fn inspect(
     daemon: &Daemon,
     no: DeploymentNo,
     deployment: &Deployment,
     guests: &Names,
 ) -> Result<(), String> {
-    let own = daemon.fleet.take_own_policies(no);
+    let own = daemon.deployments.take_own_policies(no);
     let policies = own.as_ref().unwrap_or(&daemon.orders.checkers);
     let found = ask(deployment, policies, daemon.limit(LIMIT)).await;
     say(daemon, deployment, found.to_say, guests);

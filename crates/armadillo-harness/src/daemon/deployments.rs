@@ -14,7 +14,7 @@ use crate::needs::LeaseMode;
 
 /// One of them.
 #[derive(Default)]
-struct Ship {
+struct Entry {
     name: String,
     deployment: Option<Arc<Deployment>>,
     fixtures: Fixtures,
@@ -30,47 +30,48 @@ struct Ship {
 
 /// All of them. Its borrows never outlive a call.
 #[derive(Default)]
-pub(super) struct Fleet(RefCell<BTreeMap<DeploymentNo, Ship>>);
+pub(super) struct Deployments(RefCell<BTreeMap<DeploymentNo, Entry>>);
 
-impl Fleet {
+impl Deployments {
     /// Notes that one is being started; how often that makes it.
     pub(super) fn starting(&self, no: DeploymentNo) -> u32 {
         let mut all = self.0.borrow_mut();
-        let ship = all.entry(no).or_default();
-        ship.starts += 1;
-        *ship = Ship {
-            starts: ship.starts,
-            ..Ship::default()
+        let entry = all.entry(no).or_default();
+        entry.starts += 1;
+        *entry = Entry {
+            starts: entry.starts,
+            ..Entry::default()
         };
-        ship.starts
+        entry.starts
     }
 
     pub(super) fn named(&self, no: DeploymentNo, name: &str) {
-        self.with(no, |ship| ship.name = name.to_owned());
+        self.with(no, |entry| entry.name = name.to_owned());
     }
 
     pub(super) fn ready(&self, no: DeploymentNo, deployment: Arc<Deployment>) {
-        self.with(no, |ship| ship.deployment = Some(deployment));
+        self.with(no, |entry| entry.deployment = Some(deployment));
     }
 
     /// Its servers are gone.
     pub(super) fn stopped(&self, no: DeploymentNo) {
-        self.with(no, |ship| ship.deployment = None);
+        self.with(no, |entry| entry.deployment = None);
     }
 
     pub(super) fn deployment(&self, no: DeploymentNo) -> Option<Arc<Deployment>> {
-        self.with(no, |ship| ship.deployment.clone()).flatten()
+        self.with(no, |entry| entry.deployment.clone()).flatten()
     }
 
     /// The number of the deployment with this name.
     pub(super) fn number(&self, name: &str) -> Option<DeploymentNo> {
         let all = self.0.borrow();
-        let found = all.iter().find(|(_, ship)| ship.name == name);
+        let found = all.iter().find(|(_, entry)| entry.name == name);
         found.map(|(no, _)| *no)
     }
 
     pub(super) fn name(&self, no: DeploymentNo) -> String {
-        self.with(no, |ship| ship.name.clone()).unwrap_or_default()
+        self.with(no, |entry| entry.name.clone())
+            .unwrap_or_default()
     }
 
     pub(super) fn names(&self, on: &[(DeploymentNo, LeaseMode)]) -> Vec<(String, LeaseMode)> {
@@ -92,8 +93,8 @@ impl Fleet {
             return Vec::new();
         };
         let crashes = deployment.dated_crashes();
-        let told = self.with(no, |ship| {
-            std::mem::replace(&mut ship.crashes_told, crashes.len())
+        let told = self.with(no, |entry| {
+            std::mem::replace(&mut entry.crashes_told, crashes.len())
         });
         let new = crashes.iter().skip(told.unwrap_or_default());
         new.map(|(noticed, crash)| {
@@ -110,36 +111,36 @@ impl Fleet {
         no: DeploymentNo,
         look: impl FnOnce(&mut Fixtures) -> T,
     ) -> Option<T> {
-        self.with(no, |ship| look(&mut ship.fixtures))
+        self.with(no, |entry| look(&mut entry.fixtures))
     }
 
     pub(super) fn set_own_policies(&self, no: DeploymentNo, policies: Policies) {
-        self.with(no, |ship| ship.own_policies = Some(policies));
+        self.with(no, |entry| entry.own_policies = Some(policies));
     }
 
     pub(super) fn take_own_policies(&self, no: DeploymentNo) -> Option<Policies> {
-        self.with(no, |ship| ship.own_policies.take()).flatten()
+        self.with(no, |entry| entry.own_policies.take()).flatten()
     }
 
     pub(super) fn add_unpurged(&self, no: DeploymentNo, lease: String) {
-        self.with(no, |ship| ship.unpurged.push(lease));
+        self.with(no, |entry| entry.unpurged.push(lease));
     }
 
     pub(super) fn take_unpurged(&self, no: DeploymentNo) -> Vec<String> {
-        let taken = self.with(no, |ship| std::mem::take(&mut ship.unpurged));
+        let taken = self.with(no, |entry| std::mem::take(&mut entry.unpurged));
         taken.unwrap_or_default()
     }
 
     /// Ends every server at once.
     pub(super) fn kill_now(&self) {
-        for ship in self.0.borrow().values() {
-            if let Some(deployment) = &ship.deployment {
+        for entry in self.0.borrow().values() {
+            if let Some(deployment) = &entry.deployment {
                 deployment.kill_now();
             }
         }
     }
 
-    fn with<T>(&self, no: DeploymentNo, look: impl FnOnce(&mut Ship) -> T) -> Option<T> {
+    fn with<T>(&self, no: DeploymentNo, look: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         self.0.borrow_mut().get_mut(&no).map(look)
     }
 }
