@@ -124,6 +124,9 @@ pub(super) fn prepare(
     for note in settings::check(&options.said, &surroundings)? {
         console::note(note);
     }
+    if matches!(isolation, Isolation::InProcess | Isolation::None) && tests.len() > 1 {
+        note_isolated(&tests);
+    }
     // Absolute, because tests that run in this process may change the working directory.
     let parent = absolute(run_directory::parent(
         options.running.output_directory.as_deref(),
@@ -239,6 +242,18 @@ pub(super) fn prepare(
         failed,
         ending,
     }))
+}
+
+/// Names the tests that want a process of their own and share this one.
+fn note_isolated(tests: &[Needing]) {
+    let isolated = tests.iter().filter(|(test, _)| test.def.isolated);
+    let names: Vec<&str> = isolated.map(|(test, _)| test.name.as_str()).collect();
+    if !names.is_empty() {
+        console::note(format_args!(
+            "tests run in this process, also those that want one of their own (`isolated`): {}",
+            names.join(", ")
+        ));
+    }
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf, RunnerError> {

@@ -97,6 +97,9 @@ fn prints() {
     println!("printed by a test that passes");
 }
 
+#[armadillo::test(isolated, cases(a(1), b(2)))]
+fn alone(#[case] _number: u8) {}
+
 mod endless {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! What a retry has for itself is what the events say.
+//! What a test, or a retry of it, has for itself is what is said.
 
 use super::{EVERYWHERE, suite};
 
@@ -54,5 +54,16 @@ fn the_events_say_what_a_retry_had_for_itself() {
             expect(on_a_server),
             "{isolation}"
         );
+    }
+}
+
+#[test]
+fn a_test_that_wants_a_process_of_its_own_and_gets_none_is_named() {
+    for isolation in EVERYWHERE {
+        let ran = suite(&["alone::", "--isolation", isolation]).run();
+        assert_eq!(ran.code, Some(0), "{}", ran.said());
+        let named = ran.stderr.contains("(`isolated`): alone::a, alone::b");
+        let processes = matches!(isolation, "workers" | "process");
+        assert_eq!(named, !processes, "{}", ran.said());
     }
 }
