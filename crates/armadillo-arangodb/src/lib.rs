@@ -30,6 +30,11 @@ mod shards;
 mod system;
 pub mod topology;
 
+pub use agency::{Agency, AgencyError, Answer, Precondition, Query, Transaction, Written};
+pub use client::{
+    ArangoClient, ArangoError, Collection, Connection, DocumentMeta, Grant, Refusal, ShardError,
+    User, Version,
+};
 #[cfg(feature = "proof")]
 pub use consistency::ArangoRegisters;
 pub use health::AGENCY;

@@ -1,9 +1,5 @@
-//! What a test of etcd names.
+//! What most tests of etcd name.
 
-pub use crate::client::{
-    Code, EtcdClient, EtcdConnection, EtcdError, Expected, KeyValue, Member, MemberStatus, Swapped,
-};
-#[cfg(feature = "proof")]
-pub use crate::consistency::EtcdRegisters;
+pub use crate::client::EtcdClient;
 pub use crate::fixture::Etcd;
-pub use crate::topology::{EtcdTopology, etcd};
+pub use crate::topology::etcd;

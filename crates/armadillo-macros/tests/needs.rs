@@ -4,6 +4,7 @@
 #[path = "ui/fake/mod.rs"]
 mod fake;
 
+use armadillo::deployment::Health;
 use armadillo::harness::inventory;
 use armadillo::harness::needs::LeaseMode;
 use armadillo::harness::test_def::TestDef;

@@ -11,6 +11,7 @@
 //! Tests are functions with [`macro@test`], fixtures are types that implement [`prelude::Fixture`] or functions with
 //! [`macro@fixture`]; [`prelude`] has what they need. `docs/writing-tests.md` has examples of each.
 
+pub mod deployment;
 pub mod prelude;
 
 #[doc(hidden)]
@@ -20,6 +21,7 @@ mod emulator;
 
 #[cfg(feature = "proof")]
 pub use armadillo_consistency as consistency;
+pub use armadillo_harness::outcome::Inconclusive;
 pub use armadillo_harness::{inconclusive, markers, skip};
 pub use armadillo_harness::{init, libtest_mimic, main, trials};
 pub use armadillo_macros::{fixture, test};

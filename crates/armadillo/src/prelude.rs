@@ -1,14 +1,17 @@
-//! What a file of tests uses: `use armadillo::prelude::*;`.
+//! What most files of tests name: `use armadillo::prelude::*;`.
 //!
-//! The attributes are not in it: `#[armadillo::test]` cannot be mistaken for another `#[test]`.
+//! The attributes are not in it: `#[armadillo::test]` cannot be mistaken for another `#[test]`. What tests seldom name is in
+//! [`crate::deployment`] and in the modules of the systems.
 
 pub use armadillo_harness::fixture::{
-    Condition, DeploymentHandle, Exclusive, ExpectedExit, Failed, Faults, Fixture, Fresh, Observe,
-    Orchestrator, Scope, ServerControl, ServerName, TestContext, Unstarted, healthy, when,
+    Exclusive, Failed, Fixture, Fresh, Orchestrator, Scope, TestContext, Unstarted, healthy, when,
 };
-pub use armadillo_harness::outcome::{Inconclusive, TestResult};
+// For their methods.
+pub use armadillo_harness::fixture::{
+    Condition as _, DeploymentHandle as _, Faults as _, Observe as _,
+};
+pub use armadillo_harness::outcome::TestResult;
 pub use armadillo_harness::{inconclusive, skip};
-pub use armadillo_orchestrator::{Exit, ExitExpectation, Health, ServerKey};
 
 #[cfg(feature = "arangodb")]
 pub use armadillo_arangodb::prelude::*;

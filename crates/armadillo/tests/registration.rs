@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use armadillo::deployment::Condition;
 use armadillo::harness::fixture::{Hooks, ProcessFixtures, execute};
 use armadillo::harness::inventory;
 use armadillo::harness::outcome::Outcome;
@@ -12,6 +13,7 @@ use armadillo::prelude::*;
 
 mod suite {
     use armadillo::consistency::{Act, Leadership, Proof, Servers, Subject, Wrote};
+    use armadillo::deployment::ServerKey;
     use armadillo::prelude::*;
 
     #[armadillo::test]

@@ -1,6 +1,7 @@
 //! A system with faults to order: the servers of the tally example, called wrongly if the topology says so, and a
 //! checker that finds what a test has left. Its server leads the group `counters`.
 
+use armadillo::deployment::{DeploymentHandle, Observe, ServerKey};
 use armadillo::harness::needs::Needs;
 use armadillo::orchestrator::{
     Candidate, Checker, ExitMeaning, Flag, Fut, Health, Launch, Level, LogRecord, PlanError, Probe,

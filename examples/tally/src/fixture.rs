@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use armadillo::deployment::{DeploymentHandle, Observe, ServerKey};
 use armadillo::harness::needs::Needs;
 use armadillo::orchestrator::View;
 use armadillo::prelude::*;

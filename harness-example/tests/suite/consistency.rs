@@ -3,7 +3,9 @@
 //! Each has a short form, a few rounds with other choices in every run, and a long one for the night. The seed is in the
 //! report; `--seed` of the run makes the same choices again. What is proved, and how: `docs/consistency.md`.
 
+use armadillo::arangodb::ArangoRegisters;
 use armadillo::consistency::Proof;
+use armadillo::etcd::EtcdRegisters;
 use armadillo::prelude::*;
 
 /// One round of each fault.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use armadillo::deployment::{ExitExpectation, Health};
 use armadillo::orchestrator::{Client, Request};
 use armadillo::prelude::*;
 

@@ -2,6 +2,7 @@
 //!
 //! An [`EtcdClient`] puts every key below a prefix of the test's own, and all of them are deleted after the test.
 
+use armadillo::etcd::Expected;
 use armadillo::prelude::*;
 
 #[armadillo::test(markers(smoke_test))]

@@ -4,6 +4,7 @@
 //! serialised form. What it creates belongs to the deployment: `cx.unique_name(..)` carries the deployment's id there, and
 //! nobody removes it after a test.
 
+use armadillo::etcd::EtcdError;
 use armadillo::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

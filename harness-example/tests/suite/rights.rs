@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use armadillo::arangodb::{ArangoError, Grant};
 use armadillo::prelude::*;
 use serde_json::{Value, json};
 

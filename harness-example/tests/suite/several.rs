@@ -2,6 +2,7 @@
 //!
 //! Two `Fresh<_>` are two new servers. What fits both says with `#[on(..)]` which of them it is on.
 
+use armadillo::etcd::Expected;
 use armadillo::prelude::*;
 use serde_json::json;
 

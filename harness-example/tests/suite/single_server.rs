@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use armadillo::deployment::ExitExpectation;
 use armadillo::orchestrator::Request;
 use armadillo::prelude::*;
 use serde_json::{Value, json};

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use armadillo::etcd::Expected;
 use armadillo::prelude::*;
 use harness_example::{Stock, Store, StoreError};
 use serde_json::{Value, json};

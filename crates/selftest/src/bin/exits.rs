@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use armadillo::deployment::{Exit, ExitExpectation};
 use armadillo::prelude::*;
 use armadillo_selftest::brittle::{Brittle, brittle};
 use tally_system::{Tally, tally};

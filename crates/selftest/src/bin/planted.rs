@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use armadillo::arangodb::ArangoRegisters;
 use armadillo::consistency::Proof;
 use armadillo::prelude::*;
 

@@ -1,5 +1,6 @@
 //! Tests that need several deployments at once.
 
+use armadillo::deployment::Observe;
 use armadillo::prelude::*;
 use tally_system::{Tally, tally};
 

@@ -1,5 +1,6 @@
 //! The agency: reads, and writes with preconditions, on two shapes of clusters.
 
+use armadillo::arangodb::{AgencyError, Answer, Precondition, Query, Transaction, Written};
 use armadillo::prelude::*;
 
 /// Three agents, three dbservers, a coordinator, unless the command line says otherwise.

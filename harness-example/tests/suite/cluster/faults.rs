@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use armadillo::arangodb::agency::LogEntry;
+use armadillo::arangodb::{ServerStatus, Transaction, Written};
 use armadillo::orchestrator::Request;
 use armadillo::prelude::*;
 use serde_json::json;

@@ -1,6 +1,8 @@
 //! Who is there, and what every coordinator sees: the same on a cluster as it is by default and on one with two dbservers and
 //! two coordinators.
 
+use armadillo::arangodb::{Grant, ServerStatus};
+use armadillo::deployment::Request;
 use armadillo::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! Two systems that exist for the compiler only.
 #![allow(dead_code, unreachable_pub, reason = "each file uses a part of it")]
 
+use armadillo::deployment::{DeploymentHandle, Observe};
 use armadillo::harness::needs::Needs;
 use armadillo::orchestrator::StaticTopology;
 use armadillo::prelude::*;

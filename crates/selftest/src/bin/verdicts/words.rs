@@ -1,5 +1,6 @@
 //! Tests that panic on purpose, skip, or return errors.
 
+use armadillo::Inconclusive;
 use armadillo::prelude::*;
 
 #[armadillo::test]
