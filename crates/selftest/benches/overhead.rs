@@ -52,11 +52,11 @@ macro_rules! ten {
     };
 }
 
-macro_rules! hundred { ($($digit:literal)*) => { ten!(submit $($digit)*); }; }
-macro_rules! thousand { ($($digit:literal)*) => { ten!(hundred $($digit)*); }; }
-macro_rules! ten_thousand { ($($digit:literal)*) => { ten!(thousand $($digit)*); }; }
+macro_rules! tens { ($($digit:literal)*) => { ten!(submit $($digit)*); }; }
+macro_rules! hundreds { ($($digit:literal)*) => { ten!(tens $($digit)*); }; }
+macro_rules! thousands { ($($digit:literal)*) => { ten!(hundreds $($digit)*); }; }
 
-ten_thousand!();
+ten!(thousands);
 
 /// Cargo passes `--bench`; every other call is one of the suite's own.
 fn main() -> ExitCode {
@@ -102,6 +102,11 @@ fn measure() -> ExitCode {
             &["-n1", "--thread-per-test=false"],
         ),
         case("workers, captured, two at a time", &ours, &["-n2"]),
+        case(
+            "in this process, one at a time",
+            &ours,
+            &["-n1", "--isolation=in-process"],
+        ),
         case(
             "in this process (--isolation none)",
             &ours,

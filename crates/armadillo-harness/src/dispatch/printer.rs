@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::Thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,6 +15,9 @@ use crate::report::{Model, Reporter};
 
 /// How often the live display moves while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long the thread rests when it has shown everything, unless somebody waits for it.
+const REST: Duration = Duration::from_millis(1);
 
 /// How long somebody waits for the lines before their own.
 const CATCH_UP: Duration = Duration::from_secs(1);
@@ -39,6 +43,7 @@ enum Message {
 pub(crate) struct ToPrinter {
     messages: Sender<Message>,
     backlog: Arc<Backlog>,
+    thread: Thread,
 }
 
 impl ToPrinter {
@@ -64,6 +69,7 @@ impl ToPrinter {
     pub(crate) async fn caught_up(&self) {
         let (reached, mark) = oneshot::channel();
         self.send(Message::Mark(reached));
+        self.thread.unpark();
         // Late or never: the order of lines is not worth more.
         let _ = tokio::time::timeout(CATCH_UP, mark).await;
     }
@@ -86,17 +92,19 @@ impl Printer {
         let (sender, messages) = mpsc::channel();
         let (ends, ended) = oneshot::channel();
         let backlog = Arc::<Backlog>::default();
-        let way = ToPrinter {
-            messages: sender,
-            backlog: backlog.clone(),
-        };
-        std::thread::Builder::new()
+        let of_thread = backlog.clone();
+        let thread = std::thread::Builder::new()
             .name("printer".into())
             .spawn(move || {
-                print(reporter, &messages, &backlog, origin);
+                print(reporter, &messages, &of_thread, origin);
                 // The run does not wait any more if it was interrupted.
                 let _ = ends.send(());
             })?;
+        let way = ToPrinter {
+            messages: sender,
+            backlog,
+            thread: thread.thread().clone(),
+        };
         Ok(Self { way, ended })
     }
 
@@ -140,24 +148,44 @@ fn print(
 ) {
     loop {
         match messages.recv_timeout(TICK) {
-            // Whoever closed stdout wants to see no more of it; the run goes on to its end.
-            Ok(Message::Event(event)) => _ = reporter.on(&event),
-            Ok(Message::Output(bytes)) => {
-                if backlog.is_wanted() {
-                    _ = reporter.relay(&bytes);
+            Ok(first) => {
+                show(&mut reporter, backlog, first);
+                for message in messages.try_iter() {
+                    show(&mut reporter, backlog, message);
                 }
-                if let Some(gap) = backlog.done_with(bytes.len()) {
-                    _ = reporter.relay(gap.as_bytes());
-                }
+                _ = reporter.flush();
+                // Messages come together meanwhile: a thread that is woken for each of them costs more than it prints.
+                std::thread::park_timeout(REST);
             }
-            Ok(Message::Note(text)) => reporter.note(&text),
-            // Whoever waited may have given up.
-            Ok(Message::Mark(reached)) => _ = reached.send(()),
-            // Whoever asked may have given up.
-            Ok(Message::Tell(answer)) => _ = answer.send(reporter.model().clone()),
             Err(RecvTimeoutError::Timeout) => reporter.tick(origin.elapsed_us()),
-            Err(RecvTimeoutError::Disconnected) => return reporter.erase(),
+            Err(RecvTimeoutError::Disconnected) => {
+                _ = reporter.flush();
+                return reporter.erase();
+            }
         }
+    }
+}
+
+/// Shows one message. Whoever closed stdout wants to see no more of it; the run goes on to its end.
+fn show(reporter: &mut Reporter, backlog: &Backlog, message: Message) {
+    match message {
+        Message::Event(event) => _ = reporter.on(&event),
+        Message::Output(bytes) => {
+            if backlog.is_wanted() {
+                _ = reporter.relay(&bytes);
+            }
+            if let Some(gap) = backlog.done_with(bytes.len()) {
+                _ = reporter.relay(gap.as_bytes());
+            }
+        }
+        Message::Note(text) => reporter.note(&text),
+        Message::Mark(reached) => {
+            _ = reporter.flush();
+            // Whoever waited may have given up.
+            _ = reached.send(());
+        }
+        // Whoever asked may have given up.
+        Message::Tell(answer) => _ = answer.send(reporter.model().clone()),
     }
 }
 

@@ -228,12 +228,6 @@ async fn run_in(
     let temporary = context
         .temporary
         .join(format!("t{}-{sequence}", worker.unwrap_or_default()));
-    if let Err(error) = std::fs::create_dir_all(&temporary) {
-        return Attempted::impossible(format!(
-            "cannot make its temporary directory {}: {error}",
-            temporary.display()
-        ));
-    }
     context.journal.emit(EventKind::TestStarted {
         test: planned.name.clone(),
         attempt: job.attempt,
@@ -280,7 +274,9 @@ async fn run_in(
         // The test may still write there; the directory goes with the run's.
         return attempted;
     }
-    if let Err(error) = std::fs::remove_dir_all(&temporary) {
+    if let Err(error) = std::fs::remove_dir_all(&temporary)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
         let text = format!("cannot remove {}: {error}", temporary.display());
         context.journal.warn(text);
     }

@@ -74,7 +74,7 @@ pub struct Assignment {
     pub run_seed: u64,
     /// How many rounds a test plays that has rounds, if the run says so.
     pub rounds: Option<u32>,
-    /// The test's temporary directory. It exists and is empty.
+    /// The test's temporary directory. It is made when the test asks for it.
     pub temporary_directory: PathBuf,
     /// Where attachments go. It may not exist yet.
     pub attachments: PathBuf,

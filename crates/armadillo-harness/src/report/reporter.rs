@@ -33,6 +33,8 @@ pub struct Reporter {
     shuffle: bool,
     titled: bool,
     closed: bool,
+    /// Something was written to stdout that may not be readable yet.
+    unflushed: bool,
 }
 
 impl Reporter {
@@ -61,6 +63,7 @@ impl Reporter {
             showing,
             shuffle: options.running.shuffle,
             titled: false,
+            unflushed: false,
             closed: false,
         }
     }
@@ -206,6 +209,8 @@ impl Reporter {
         if text.is_empty() {
             return;
         }
+        // On one terminal lines come in the order in which they were written.
+        _ = self.flush();
         self.erase();
         // Nobody reads stderr: there is nobody to tell.
         _ = self.screen.stderr.write_all(text.as_bytes());
@@ -236,9 +241,25 @@ impl Reporter {
         if self.screen.live.is_some_and(|live| live.shares_stdout) {
             self.erase();
         }
-        let written: io::Result<()> =
-            (self.screen.stdout.write_all(bytes)).and_then(|()| self.screen.stdout.flush());
-        written.map_err(|_| {
+        let written = self.screen.stdout.write_all(bytes);
+        self.unflushed = true;
+        self.found_closed(written)
+    }
+
+    /// Lets what was written to stdout be read.
+    ///
+    /// # Errors
+    /// Once, when stdout is found to be closed.
+    pub fn flush(&mut self) -> Result<(), Closed> {
+        if !std::mem::take(&mut self.unflushed) || self.closed {
+            return Ok(());
+        }
+        let flushed = self.screen.stdout.flush();
+        self.found_closed(flushed)
+    }
+
+    fn found_closed(&mut self, done: io::Result<()>) -> Result<(), Closed> {
+        done.map_err(|_| {
             self.closed = true;
             Closed
         })

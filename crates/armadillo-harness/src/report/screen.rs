@@ -53,7 +53,7 @@ impl Screen {
         };
         let live = stderr_terminal && !dumb && variable("CI").is_none() && !showing.no_capture;
         Ok(Self {
-            stdout: Box::new(io::stdout()),
+            stdout: Box::new(io::BufWriter::new(io::stdout())),
             stderr: Box::new(io::stderr()),
             logfile,
             stdout_color: colored(stdout_terminal),
