@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// No file of a crate's `src` is longer: it would be more than one idea.
 const LONGEST: usize = 500;
@@ -167,4 +169,34 @@ fn only_reports_print() {
         "only reports print, and nothing else waits for who reads them:\n{}",
         found.join("\n")
     );
+}
+
+/// The most crates that a package with etcd's tests may take, Armadillo's own not counted: each is built cold on the first
+/// day of every user. `benches/cold-build.sh` says what they cost.
+const MOST_CRATES: usize = 60;
+
+#[test]
+fn a_system_brings_few_crates() {
+    let tree = [
+        "tree",
+        "--offline",
+        "--locked",
+        "--package=armadillo-test",
+        "--no-default-features",
+        "--features=etcd",
+        "--edges=normal,build",
+        "--prefix=none",
+        "--no-dedupe",
+        "--format={p}",
+    ];
+    let mut cargo = Command::new(env!("CARGO"));
+    let output = cargo.args(tree).current_dir(workspace()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let crates = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let crates: BTreeSet<&str> = crates
+        .filter(|name| !name.starts_with("armadillo-"))
+        .collect();
+    let count = crates.len();
+    assert!(count <= MOST_CRATES, "{count} crates: {crates:#?}");
 }
