@@ -233,7 +233,7 @@ mod tests {
             refused(with(AGENTS, 4), &[]),
             "agents: 4 agents tolerate no more failures than 3, and each write needs one more vote; use 1, 3 or 5"
         );
-        assert!(refused(silent(), &[("agents", "2")]).starts_with("agents: 2 agents bear"));
+        assert!(refused(silent(), &[("agents", "2")]).starts_with("agents: 2 agents tolerate"));
         for (name, flag) in NUMBERS {
             assert!(refused(with(name, 0), &[]).ends_with("use at least 1"));
             assert!(refused(silent(), &[(flag, "0")]).starts_with(flag));
