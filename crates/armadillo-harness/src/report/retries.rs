@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_with_more_isolation_says_what_the_test_does_not_bear() {
+    fn a_pass_with_more_isolation_says_when_the_test_fails() {
         use TestIsolation::{Alone, AsDeclared, Fresh, OtherProcess};
         let said = |isolations: &[TestIsolation]| of(isolations, true).unwrap_or_default();
         assert_eq!(said(&[AsDeclared]), "");
