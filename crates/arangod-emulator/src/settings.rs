@@ -60,7 +60,7 @@ impl Pace {
         }
     }
 
-    /// Lets a step take its time.
+    /// Makes a step take as long as the pace says: the delay itself is the purpose.
     pub(crate) async fn spend(self, step: Step) {
         let least = self.least(step);
         if !least.is_zero() {

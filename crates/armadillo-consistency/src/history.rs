@@ -1,11 +1,11 @@
 //! What every client asked, when, and what it was told.
 
-use armadillo_orchestrator::duration::micros;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use armadillo_orchestrator::duration::micros;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;

@@ -1,8 +1,8 @@
 //! One clock for all processes of a run: microseconds since the run's start, on the machine's monotonic clock.
 
-use armadillo_orchestrator::duration::micros;
 use std::time::Instant;
 
+use armadillo_orchestrator::duration::micros;
 use serde::{Deserialize, Serialize};
 
 /// The start of a run. It crosses process boundaries: the monotonic clock is the machine's, not the process's.

@@ -78,7 +78,7 @@ pub enum CollectError {
         /// What to do.
         help: String,
     },
-    /// A test says something of a checker that there is not.
+    /// A test refers to an unknown checker.
     #[error(
         "the test `{test}` says what to do about `{checker}`, and there is no such checker:\n    {place}\nhelp: this executable has {known}"
     )]
@@ -100,7 +100,7 @@ pub enum CollectError {
 /// Collects the tests of this executable. With `only`, the names under `--exact`, just those are looked up.
 ///
 /// # Errors
-/// When two have one name, or one carries an undeclared marker, names a checker that there is not, or has markers that
+/// When two have one name, or one carries an undeclared marker, refers to an unknown checker, or has markers that
 /// contradict its deployment or each other.
 pub fn collect(
     only: Option<&[String]>,
@@ -181,7 +181,7 @@ fn check_markers(tests: &[Test], markers: &Markers) -> Result<(), CollectError> 
     Ok(())
 }
 
-/// A test may say something only of checkers that there are: of any system, for a body may run on several.
+/// A test may refer to the checkers of every system, because its body may run on several; unknown ones are refused.
 fn check_checkers(tests: &[Test]) -> Result<(), CollectError> {
     let said = |test: &&Test| !test.def.checkers.is_empty();
     for test in tests.iter().filter(said) {

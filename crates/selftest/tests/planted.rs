@@ -95,7 +95,7 @@ fn defects() -> BTreeSet<String> {
     names.collect()
 }
 
-/// Builds the programs with a defect, and no other, so that nobody takes one of them for the emulator.
+/// Builds only the programs with a defect, so that none of them can be mistaken for the emulator.
 fn build() -> BTreeMap<String, PathBuf> {
     let mut command = cargo(SUITE);
     command

@@ -66,7 +66,8 @@ async fn accept(listener: TcpListener, server: Rc<Server>, mut stop: watch::Rece
                 Ok((stream, _)) => {
                     connections.spawn_local(serve(stream, Rc::clone(&server), shared.clone()));
                 }
-                // Out of descriptors, or a client that gave up: let others run, then go on.
+                // Out of descriptors, or a client that gave up. Nothing tells when descriptors are
+                // free again, so others get a moment to free some.
                 Err(error) => {
                     server.log.warning("", "communication", format!("accept failed: {error}"));
                     tokio::time::sleep(std::time::Duration::from_millis(10)).await;

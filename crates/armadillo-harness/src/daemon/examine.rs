@@ -1,4 +1,4 @@
-//! After a test: what it left on its deployments is looked for, and what befell them is charged to it.
+//! After a test: finds what it left on its deployments, and charges it with what happened to them while it ran.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

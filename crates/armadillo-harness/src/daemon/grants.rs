@@ -1,6 +1,5 @@
 //! Who is told what: the polls that wait for an answer, the leases by name and token, and those who wait for their end.
 
-use armadillo_orchestrator::random::hex;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 
 use armadillo_orchestrator::Secret;
 use armadillo_orchestrator::deployment::LogMarks;
+use armadillo_orchestrator::random::hex;
 use tokio::sync::oneshot;
 
 use super::deployments::Deployments;

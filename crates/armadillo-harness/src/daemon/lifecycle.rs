@@ -1,10 +1,10 @@
 //! The life of a deployment: started when the core says so, watched while it is up, stopped when nobody needs it.
 
-use armadillo_orchestrator::duration::micros;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use armadillo_orchestrator::duration::micros;
 use armadillo_orchestrator::{Deployment, StartRequest, Topology};
 
 use super::drive::feed;

@@ -1,12 +1,12 @@
 //! After an exclusive lease, a crash, a leak or a timeout, and before an exclusive lease on what others have shared: a
 //! deployment is put in order and *seen* to be.
 
-use armadillo_orchestrator::duration::micros;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::deployment::Phase;
+use armadillo_orchestrator::duration::micros;
 use armadillo_orchestrator::join::try_join_all;
 use armadillo_orchestrator::{Deployment, Operation, ServerKey};
 

@@ -10,7 +10,7 @@ use crate::client::DaemonClient;
 use crate::clock::Origin;
 use crate::event::{Event, EventKind, VERSION};
 
-/// How long events are gathered before they are sent to the daemon.
+/// How long events are gathered before they are sent to the daemon, many with one request.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// How long the daemon may take to write a batch.

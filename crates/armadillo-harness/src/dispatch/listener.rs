@@ -1,11 +1,11 @@
 //! Where workers report: the runner's socket, and what all workers are started with.
 
-use armadillo_orchestrator::random::hex;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use armadillo_orchestrator::random::hex;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};

@@ -1,11 +1,11 @@
 //! From the selected tests to a run: programs, plan, directories, daemon, header; afterwards the files of the run.
 
-use armadillo_orchestrator::random::{bytes, hex};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use armadillo_orchestrator::random::{bytes, hex};
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
 use crate::clock::Origin;

@@ -374,7 +374,7 @@ fn early(run: &Run, over: &Over, tally: &Tally) -> Option<String> {
             .filter(|most| tally.failures >= *most)
             .map(|most| {
                 format!(
-                    "{} failed, and {most} are enough (--maxfail)",
+                    "{} failed, which reaches the limit (--maxfail {most})",
                     tally.failures
                 )
             }),

@@ -1,8 +1,9 @@
 //! A slot: one of the `-n` places in which tests run, one after the other.
 
-use armadillo_orchestrator::duration::micros;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use armadillo_orchestrator::duration::micros;
 
 use super::context::Context;
 use super::executor::{Attempted, Clocks, Executor, captured};

@@ -156,7 +156,7 @@ impl Leases {
         of_client.map(|(no, _)| *no).next()
     }
 
-    /// Polls that do not wait are told that there is nothing for them.
+    /// Answers the polls that do not wait: nothing can run now.
     pub(super) fn answer_the_impatient(&mut self) {
         let impatient = self.polls.extract_if(.., |_, poll| !poll.wait);
         let nothing = impatient.map(|(poll, _)| Action::Nothing { poll });

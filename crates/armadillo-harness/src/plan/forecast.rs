@@ -4,12 +4,12 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use armadillo_orchestrator::duration::micros;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use armadillo_orchestrator::Topology;
+use armadillo_orchestrator::duration::micros;
 
 use super::cost::Cost;
 use super::{Plan, Planned};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::setting::{Group, Said, Setting};
 use crate::exit_code::Exit;
 
-/// What every terminal has, so that nobody has to ask this one.
+/// The width of the text in columns. It fits every terminal, so the real width is not looked up.
 const WIDTH: usize = 80;
 const INDENT: usize = 6;
 

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_file_outside_the_directory_is_refused() {
         let root = tempfile::tempdir().unwrap();
-        for path in ["../x", "/tmp/x", "a/../../x"] {
+        for path in ["../x", "/x", "a/../../x"] {
             let files = [(PathBuf::from(path), 0o600, Secret::default())];
             let error = write_all(root.path(), None, &files).unwrap_err();
             assert!(matches!(error, BackEndError::Outside { .. }), "{error}");

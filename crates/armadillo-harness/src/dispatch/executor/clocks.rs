@@ -1,7 +1,8 @@
 //! The clocks of an attempt: each phase has its own.
 
-use armadillo_orchestrator::duration::millis;
 use std::time::{Duration, Instant};
+
+use armadillo_orchestrator::duration::millis;
 
 use crate::protocol::worker::{Phase, PhaseLimits};
 

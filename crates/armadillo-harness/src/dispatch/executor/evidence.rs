@@ -1,9 +1,10 @@
 //! What is collected about a test whose time is up, before anything is ended.
 
-use armadillo_orchestrator::duration::millis;
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
+
+use armadillo_orchestrator::duration::millis;
 
 use crate::client::DaemonClient;
 use crate::protocol::daemon::{Collect, Collected, Grant};

@@ -11,11 +11,12 @@ mod in_worker;
 mod output;
 mod worker;
 
-use armadillo_orchestrator::duration::micros;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
+
+use armadillo_orchestrator::duration::micros;
 
 use super::journal::Journal;
 use super::listener::Listener;

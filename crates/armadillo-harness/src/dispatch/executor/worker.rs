@@ -1,10 +1,10 @@
 //! The runner's end of one worker.
 
-use armadillo_orchestrator::duration::millis;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use armadillo_orchestrator::duration::millis;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
