@@ -7,12 +7,13 @@ use std::path::Path;
 use super::RunnerError;
 use super::journal::Journal;
 use super::prepare::Ending;
+use super::run::Ran;
 use crate::exit_code::Exit;
 use crate::history::History;
 use crate::report::{self, Model};
 
 /// Writes what is written at the end and waits until everything is printed; for a moment only, if the run is interrupted.
-pub(super) fn finish(ending: Ending, exit: Exit) -> Result<Exit, RunnerError> {
+pub(super) fn finish(ending: Ending, ran: Ran) -> Result<Exit, RunnerError> {
     let Ending {
         printer,
         journal,
@@ -20,10 +21,11 @@ pub(super) fn finish(ending: Ending, exit: Exit) -> Result<Exit, RunnerError> {
         history,
         history_file,
     } = ending;
+    let Ran { exit, interrupts } = ran;
     let path = &directory.path;
-    let last_lines = printer.last_lines(exit == Exit::Interrupted);
+    let last_lines = printer.last_lines(interrupts, exit == Exit::Interrupted);
     let mut last_lines = last_lines.map_err(|source| RunnerError::Os {
-        action: "wait for signals",
+        action: "make a runtime",
         source,
     })?;
     let printed = last_lines.model();

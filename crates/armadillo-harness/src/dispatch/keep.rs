@@ -3,15 +3,19 @@
 use std::fmt::Write;
 use std::io::IsTerminal;
 
-use tokio::signal::unix::{SignalKind, signal};
-
+use super::interrupts::Interrupts;
 use super::journal::Journal;
 use crate::client::{DaemonClient, WITHOUT_LIMIT};
 use crate::options::Options;
 use crate::protocol::daemon::{DeploymentStatus, Status};
 
 /// If there is something to look at and somebody to look, says where and waits for Enter or Ctrl-C.
-pub(super) async fn until_told(options: &Options, daemon: &DaemonClient, journal: &Journal) {
+pub(super) async fn until_told(
+    options: &Options,
+    daemon: &DaemonClient,
+    journal: &Journal,
+    interrupts: &mut Interrupts,
+) {
     if !options.running.keep_on_failure {
         return;
     }
@@ -37,7 +41,7 @@ pub(super) async fn until_told(options: &Options, daemon: &DaemonClient, journal
         "\n{}Press Enter, or Ctrl-C, to stop them.\n",
         describe(&kept)
     ));
-    wait().await;
+    wait(interrupts).await;
 }
 
 fn describe(kept: &[(&String, &DeploymentStatus)]) -> String {
@@ -56,7 +60,7 @@ fn describe(kept: &[(&String, &DeploymentStatus)]) -> String {
 }
 
 /// Ends with a line on standard input, its end, or a signal.
-async fn wait() {
+async fn wait(interrupts: &mut Interrupts) {
     let (told, answer) = tokio::sync::oneshot::channel();
     // A blocking read cannot be given up: the thread ends with the process if a signal comes first.
     let reader = std::thread::Builder::new()
@@ -66,16 +70,11 @@ async fn wait() {
             // Nobody waits any more if a signal came first.
             let _ = told.send(read);
         });
-    let (Ok(_), Ok(mut interrupt), Ok(mut terminate)) = (
-        reader,
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
+    if reader.is_err() {
         return;
-    };
+    }
     tokio::select! {
         _ = answer => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = interrupts.next() => {}
     }
 }

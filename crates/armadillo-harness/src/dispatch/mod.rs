@@ -8,6 +8,7 @@ mod environment;
 mod executor;
 mod files;
 mod finish;
+mod interrupts;
 mod journal;
 mod keep;
 mod listener;

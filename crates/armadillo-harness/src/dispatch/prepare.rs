@@ -26,6 +26,7 @@ use crate::settings;
 
 use super::daemon_process::DaemonProcess;
 use super::environment::Main;
+use super::interrupts::Interrupts;
 use super::journal::Journal;
 use super::printer::Printer;
 use super::programs::{self, Found, Needing};
@@ -49,6 +50,7 @@ pub(super) struct Run {
     pub(super) directory: PathBuf,
     pub(super) daemon: Option<DaemonProcess>,
     pub(super) journal: Arc<Journal>,
+    pub(super) interrupts: Interrupts,
 }
 
 /// What a run leaves to be done at its end.
@@ -91,8 +93,8 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
         });
     }
     let Prepared { run, ending, .. } = prepared;
-    let exit = run::run(run, Work::Slots)?;
-    finish::finish(ending, exit)
+    let ran = run::run(run, Work::Slots)?;
+    finish::finish(ending, ran)
 }
 
 /// Everything up to the first event; `None` if there was only something to say.
@@ -183,6 +185,11 @@ pub(super) fn prepare(
         directory: Some(directory.display().to_string()),
         ..preview
     };
+    // Until here a signal ends this process, and with it the daemon; from here on the run ends with its reports.
+    let interrupts = Interrupts::install().map_err(|source| RunnerError::Os {
+        action: "wait for signals",
+        source,
+    })?;
     let screen = Screen::of_process(&options.showing).map_err(|source| RunnerError::Os {
         action: "write the log file",
         source,
@@ -227,6 +234,7 @@ pub(super) fn prepare(
         directory,
         daemon,
         journal: journal.clone(),
+        interrupts,
         options,
     };
     let ending = Ending {

@@ -5,10 +5,10 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::Thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::backlog::Backlog;
+use super::interrupts::Interrupts;
 use crate::clock::Origin;
 use crate::event::Event;
 use crate::report::{Model, Reporter};
@@ -116,23 +116,19 @@ impl Printer {
     /// The end of the run: nothing more will happen in it.
     ///
     /// # Errors
-    /// When signals cannot be waited for.
-    pub(crate) fn last_lines(self, interrupted: bool) -> std::io::Result<LastLines> {
+    /// When there can be no runtime to wait in.
+    pub(super) fn last_lines(
+        self,
+        interrupts: Interrupts,
+        interrupted: bool,
+    ) -> std::io::Result<LastLines> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let signals = {
-            let _entered = runtime.enter();
-            [
-                signal(SignalKind::interrupt())?,
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::hangup())?,
-            ]
-        };
         Ok(LastLines {
             printer: self,
             runtime,
-            signals,
+            interrupts,
             interrupted,
             stuck: false,
         })
@@ -191,10 +187,10 @@ fn show(reporter: &mut Reporter, backlog: &Backlog, message: Message) {
 
 /// The end of a run, as far as it is printed: waited for as long as the reader of stdout likes, unless somebody interrupts
 /// the run or has done so before.
-pub(crate) struct LastLines {
+pub(super) struct LastLines {
     printer: Printer,
     runtime: tokio::runtime::Runtime,
-    signals: [Signal; 3],
+    interrupts: Interrupts,
     interrupted: bool,
     /// The printing thread did not answer.
     stuck: bool,
@@ -227,17 +223,13 @@ impl LastLines {
         let Self {
             printer,
             runtime,
-            signals: [interrupt, terminate, hang_up],
+            interrupts,
             interrupted,
             ..
         } = self;
         let patience = async {
             if !*interrupted {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hang_up.recv() => {}
-                }
+                interrupts.next().await;
                 *interrupted = true;
             }
             printer.way.backlog.forget();

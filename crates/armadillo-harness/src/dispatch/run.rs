@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixListener;
 use tokio::net::unix::pipe::Receiver;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -18,6 +17,7 @@ use super::cancel::Cancel;
 use super::context::{Context, Tally};
 use super::daemon_process::{DaemonProcess, log_tail};
 use super::executor::{Executors, InProcess};
+use super::interrupts::Interrupts;
 use super::journal::Journal;
 use super::keep;
 use super::listener::Listener;
@@ -28,7 +28,7 @@ use super::trials::{self, TrialRequest};
 use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
 use crate::event::{Event, EventKind};
 use crate::exit_code::Exit;
-use crate::options::Isolation;
+use crate::options::{Isolation, Options};
 use crate::outcome::FailureKind;
 
 /// How long deployments may take to stop at the end of a run, before the factor.
@@ -57,8 +57,15 @@ pub(super) enum Work {
     Requests(UnboundedReceiver<TrialRequest>),
 }
 
+/// What a run came to.
+pub(super) struct Ran {
+    pub(super) exit: Exit,
+    /// Still to be heeded while the reports are written.
+    pub(super) interrupts: Interrupts,
+}
+
 /// Runs the plan; the exit code counts failed tests.
-pub(super) fn run(mut run: Run, work: Work) -> Result<Exit, RunnerError> {
+pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
     let os = |action| move |source| RunnerError::Os { action, source };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -77,13 +84,10 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Exit, RunnerError> {
     });
     let conducted = local.block_on(
         &runtime,
-        conduct(&run, daemon.as_ref(), follower.as_ref(), work),
+        conduct(&mut run, daemon.as_ref(), follower.as_ref(), work),
     );
-    let (over, tally) = conducted.map_err(os("run the tests"))?;
-    let exit = exit_of(&over, &tally).and(run.exit);
-    let early = early(&run, &over, &tally);
+    let (mut over, tally) = conducted.map_err(os("run the tests"))?;
     let gone = matches!(over, Over::DaemonGone(_));
-    let interrupted = matches!(over, Over::Interrupted(_));
     if let Over::DaemonGone(why) = &over {
         journal.warn(format!(
             "the daemon is gone: {why}{}",
@@ -91,12 +95,13 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Exit, RunnerError> {
         ));
     }
     if let Some(follower) = &follower
-        && !gone
-        && !interrupted
+        && matches!(over, Over::Done | Over::Deadline(_))
+        && let Err(how) = runtime.block_on(end(&mut run, follower))
     {
-        runtime.block_on(keep::until_told(&run.options, follower.client, &journal));
-        runtime.block_on(stop(&run, follower));
+        over = Over::Interrupted(how);
     }
+    let exit = exit_of(&over, &tally).and(run.exit);
+    let early = early(&run, &over, &tally);
     journal.emit(EventKind::RunFinished {
         exit_code: exit.code(),
         ended_early: early,
@@ -114,12 +119,15 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Exit, RunnerError> {
     drop(local);
     runtime.shutdown_background();
     match daemon {
-        Some(daemon) if interrupted => daemon.hand_over(),
+        Some(daemon) if exit == Exit::Interrupted => daemon.hand_over(),
         Some(daemon) => daemon.end(),
         // Where the daemon would have made it.
         None => _ = std::fs::remove_dir_all(run.directory.join(TEMPORARY)),
     }
-    Ok(exit)
+    Ok(Ran {
+        exit,
+        interrupts: run.interrupts,
+    })
 }
 
 /// Where temporary directories go in a run without a daemon.
@@ -127,7 +135,7 @@ const TEMPORARY: &str = "temporary";
 
 /// Runs slots until all is done or something ends the run.
 async fn conduct(
-    run: &Run,
+    run: &mut Run,
     daemon: Option<&DaemonProcess>,
     follower: Option<&Follower<'_>>,
     work: Work,
@@ -159,12 +167,10 @@ async fn conduct(
         tally: RefCell::default(),
         cancel: Cancel::new(),
     });
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+    let slots = run.slots;
     let mut work = pin!(async {
         match work {
-            Work::Slots => self::work(&context, run.slots).await,
+            Work::Slots => self::work(&context, slots).await,
             Work::Requests(requests) => trials::serve(&context, requests).await,
         }
     });
@@ -174,13 +180,11 @@ async fn conduct(
             Ok(()) => Over::Done,
             Err(why) => Over::DaemonGone(why),
         },
-        _ = interrupt.recv() => Over::Interrupted("interrupted"),
-        _ = terminate.recv() => Over::Interrupted("terminated"),
-        _ = hang_up.recv() => Over::Interrupted("the terminal is gone"),
-        limit = run_limit(run) => Over::Deadline(limit),
+        how = run.interrupts.next() => Over::Interrupted(how),
+        limit = run_limit(&run.options, run.limits) => Over::Deadline(limit),
         why = daemon_gone(daemon) => Over::DaemonGone(why),
         error = accept(listening) => Over::DaemonGone(format!("workers cannot report: {error}")),
-        error = keep_sending(run, client.as_ref()) => Over::DaemonGone(error.to_string()),
+        error = keep_sending(&run.journal, client.as_ref()) => Over::DaemonGone(error.to_string()),
         error = follow(follower) => Over::DaemonGone(error.to_string()),
     };
     queue.stop();
@@ -236,9 +240,9 @@ async fn accept(listening: Listening) -> std::io::Error {
     }
 }
 
-async fn keep_sending(run: &Run, client: Option<&DaemonClient>) -> AskError {
+async fn keep_sending(journal: &Journal, client: Option<&DaemonClient>) -> AskError {
     match client {
-        Some(client) => run.journal.keep_sending(client).await,
+        Some(client) => journal.keep_sending(client).await,
         None => std::future::pending().await,
     }
 }
@@ -274,9 +278,9 @@ fn write_log(directory: &Path, journal: &Journal) -> std::io::Result<()> {
     std::fs::write(directory.join(crate::daemon::EVENTS_FILE), lines)
 }
 
-async fn run_limit(run: &Run) -> Duration {
-    match run.options.running.run_timeout {
-        Some(limit) if run.limits => {
+async fn run_limit(options: &Options, limits: bool) -> Duration {
+    match options.running.run_timeout {
+        Some(limit) if limits => {
             tokio::time::sleep(limit).await;
             limit
         }
@@ -337,9 +341,21 @@ impl Follower<'_> {
     }
 }
 
+/// Lets a person look at what is kept, then stops every deployment. The error says what interrupted it: the daemon then
+/// stops them alone.
+async fn end(run: &mut Run, follower: &Follower<'_>) -> Result<(), &'static str> {
+    let interrupts = &mut run.interrupts;
+    keep::until_told(&run.options, follower.client, &run.journal, interrupts).await;
+    tokio::select! {
+        biased;
+        () = stop(&run.options, follower) => Ok(()),
+        how = interrupts.next() => Err(how),
+    }
+}
+
 /// Stops every deployment and takes the daemon's last events.
-async fn stop(run: &Run, follower: &Follower<'_>) {
-    let limit = STOP_LIMIT.mul_f64(run.options.running.timeout_factor);
+async fn stop(options: &Options, follower: &Follower<'_>) {
+    let limit = STOP_LIMIT.mul_f64(options.running.timeout_factor);
     if let Err(error) = follower
         .client
         .post::<serde_json::Value>("/v1/stop", &(), None, limit)

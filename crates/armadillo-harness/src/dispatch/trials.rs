@@ -15,7 +15,7 @@ use super::context::Context;
 use super::environment::Main;
 use super::prepare::{Prepared, Run};
 use super::queue::Task;
-use super::run::{self, Work};
+use super::run::{self, Ran, Work};
 use super::slot::{Performed, perform};
 use super::{RunnerError, finish};
 use crate::exit_code::Exit;
@@ -42,14 +42,14 @@ impl Session {
     /// Starts the run.
     fn start(
         run: Run,
-        finish: impl FnOnce(Exit) -> Exit + Send + 'static,
+        finish: impl FnOnce(Ran) -> Exit + Send + 'static,
     ) -> Result<Self, RunnerError> {
         let (requests, incoming) = unbounded_channel();
         let thread =
             std::thread::Builder::new()
                 .name("runner".into())
                 .spawn(move || match run::run(run, Work::Requests(incoming)) {
-                    Ok(exit) => Some(finish(exit)),
+                    Ok(ran) => Some(finish(ran)),
                     Err(error) => {
                         console::error(&error);
                         None
@@ -105,8 +105,8 @@ pub(super) fn trials(
     let names: Vec<String> = (run.plan.tests.iter())
         .map(|planned| planned.name.clone())
         .collect();
-    let session = Session::start(run, move |exit| {
-        let exit = finish::finish(ending, exit).unwrap_or_else(|error| {
+    let session = Session::start(run, move |ran| {
+        let exit = finish::finish(ending, ran).unwrap_or_else(|error| {
             console::error(&error);
             Exit::Harness
         });

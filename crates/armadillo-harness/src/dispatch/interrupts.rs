@@ -1,0 +1,40 @@
+//! Ctrl-C, SIGTERM and SIGHUP: one owner, from before anything is started until the process ends.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The signals that end a run. One that arrives while nobody waits is not lost: the next wait ends at once.
+pub(super) struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Interrupts {
+    /// From here on these signals no longer end the process.
+    ///
+    /// # Errors
+    /// When a handler cannot be installed.
+    pub(super) fn install() -> io::Result<Self> {
+        // Only for the registration: every runtime of this process brings the signals here.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        let _entered = runtime.enter();
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one; what the run is then said to be.
+    pub(super) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "interrupted",
+            _ = self.terminate.recv() => "terminated",
+            _ = self.hang_up.recv() => "the terminal is gone",
+        }
+    }
+}
