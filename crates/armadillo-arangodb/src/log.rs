@@ -22,6 +22,8 @@ pub(crate) fn read(line: &str) -> Option<LogRecord> {
 
 #[derive(Deserialize)]
 struct JsonLine {
+    #[serde(default)]
+    time: Option<String>,
     level: String,
     id: Option<String>,
     topic: Option<String>,
@@ -31,6 +33,7 @@ struct JsonLine {
 fn of_json(line: &str) -> Option<LogRecord> {
     let line: JsonLine = serde_json::from_str(line).ok()?;
     Some(record(
+        line.time.as_deref().unwrap_or_default(),
         level(&line.level)?,
         line.id,
         line.topic.as_deref(),
@@ -57,11 +60,18 @@ fn of_text(line: &str) -> Option<LogRecord> {
         Some((topic, rest)) => (Some(topic), rest),
         None => (None, rest),
     };
-    Some(record(level, id, topic, message))
+    Some(record(time, level, id, topic, message))
 }
 
-fn record(level: Level, id: Option<String>, topic: Option<&str>, message: &str) -> LogRecord {
+fn record(
+    time: &str,
+    level: Level,
+    id: Option<String>,
+    topic: Option<&str>,
+    message: &str,
+) -> LogRecord {
     LogRecord {
+        time: LogRecord::time_of_day(time),
         level,
         id,
         text: match topic {
@@ -96,6 +106,7 @@ mod tests {
 
     fn check(line: &str, level: Level, id: Option<&str>, text: &str, crash: bool) {
         let expected = LogRecord {
+            time: Some("12:00:00".into()),
             level,
             id: id.map(str::to_owned),
             text: text.to_owned(),

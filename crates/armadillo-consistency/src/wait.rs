@@ -68,10 +68,7 @@ pub(crate) struct InVain {
 impl fmt::Display for InVain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, waited, last } = self;
-        write!(
-            f,
-            "waited {waited:.1?} for {what}, which did not happen: {last}"
-        )
+        write!(f, "timed out after {waited:.1?} waiting for {what}: {last}")
     }
 }
 

@@ -38,7 +38,9 @@ fn zap(line: &str) -> Option<LogRecord> {
     if !details.is_empty() {
         text.push_str(&format!(" ({})", details.join(", ")));
     }
+    let time = fields.get("ts").and_then(Value::as_str);
     Some(LogRecord {
+        time: time.and_then(LogRecord::time_of_day),
         level,
         id: None,
         text,
@@ -61,6 +63,7 @@ fn runtime(line: &str) -> Option<LogRecord> {
         return None;
     };
     Some(LogRecord {
+        time: None,
         level,
         id: None,
         text: line.to_owned(),

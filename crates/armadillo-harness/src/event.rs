@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::needs::{LeaseMode, Need};
 use crate::outcome::Verdict;
+use crate::trace::Trace;
 
 /// The version of the format; grows when an old reader would misunderstand.
 pub const VERSION: u32 = 1;
@@ -52,6 +53,18 @@ pub enum EventKind {
     },
     /// An attempt of a test ended.
     TestFinished(TestFinished),
+    /// A test runs for longer than tests are expected to; it goes on.
+    TestSlow {
+        /// The test.
+        test: String,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// How long it has run, in microseconds.
+        for_us: u64,
+        /// Where it is, if that is known.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        traces: Vec<Trace>,
+    },
     /// An attempt of a test does not count, and will be made again: what it met was none of its doing.
     TestPutBack {
         /// The test's name.
@@ -331,9 +344,9 @@ pub struct TestFinished {
     /// For a test that did not pass: who else used its deployments.
     #[serde(default, skip_serializing_if = "Company::is_empty")]
     pub company: Company,
-    /// For a test that did not pass: the servers' log lines of its time, by deployment and server, shortened.
+    /// For a test that did not pass: what its servers logged in its time, by deployment and server.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub server_logs: BTreeMap<String, BTreeMap<ServerKey, String>>,
+    pub server_logs: BTreeMap<String, BTreeMap<ServerKey, LogExcerpt>>,
     /// For a test that did not pass: the directory with everything that was collected.
     pub artifacts: Option<String>,
 }
@@ -451,4 +464,13 @@ pub struct Captured {
     pub text: String,
     /// How many bytes in the middle are left out of `text`.
     pub omitted: u64,
+}
+
+/// The lines of a server's log that say most of what happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogExcerpt {
+    /// The grave ones first, then the last ones; each as a person reads it.
+    pub lines: Vec<String>,
+    /// How many lines there are in all.
+    pub of: usize,
 }

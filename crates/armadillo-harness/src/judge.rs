@@ -3,10 +3,11 @@
 #[cfg(test)]
 mod tests;
 
+use crate::failure::Failure;
 use crate::options::IfInconclusive;
 use crate::outcome::{FailureKind, Outcome, Verdict};
 use crate::protocol::daemon::{Findings, Released};
-use crate::protocol::worker::{End, Panic};
+use crate::protocol::worker::End;
 use crate::test_def::ShouldPanic;
 
 /// What became of an attempt, as its executor saw it.
@@ -16,13 +17,13 @@ pub(crate) enum Ran {
     Reported {
         end: End,
         /// What went wrong in the teardown.
-        complaints: Vec<String>,
-        /// The limit that it had reached by then, if one.
-        late: Option<String>,
+        complaints: Vec<Failure>,
+        /// The limit that it had reached by then, if one, and where it was.
+        late: Option<Failure>,
     },
     /// It reached a limit, and did not end when it was told to.
     Stuck {
-        late: String,
+        late: Failure,
         /// What was done about it.
         then: &'static str,
     },
@@ -58,11 +59,16 @@ pub(crate) fn judge(ran: &Ran, terms: Terms, released: &Released) -> Verdict {
                 (FailureKind::Leaked, leaks),
             ];
             let worst = causes.into_iter().find(|(_, what)| !what.is_empty());
-            worst.map_or(verdict, |(kind, message)| Verdict::Failed { kind, message })
+            worst.map_or(verdict, |(kind, message)| Verdict::failed(kind, message))
         }
-        Verdict::Failed { kind, message } if !crashes.is_empty() => Verdict::Failed {
+        Verdict::Failed {
+            kind,
+            message,
+            traces,
+        } if !crashes.is_empty() => Verdict::Failed {
             kind,
             message: format!("{message}\nwhile it ran: {crashes}"),
+            traces,
         },
         verdict @ Verdict::Failed { .. } => verdict,
     }
@@ -79,35 +85,41 @@ fn all(released: &Released, part: fn(&Findings) -> &Vec<String>) -> String {
 impl Ran {
     /// The verdict without what the end of its lease brings to light.
     fn verdict(&self, terms: Terms) -> Verdict {
-        let (kind, message) = match self {
+        let (kind, failure) = match self {
             Self::Reported {
                 end,
                 complaints,
                 late,
             } => {
                 let verdict = match late {
-                    Some(late) => failed(FailureKind::TimedOut, late.clone()),
+                    Some(late) => Verdict::failed(FailureKind::TimedOut, late.clone()),
                     None => judge_end(end, terms),
                 };
                 return with_complaints(verdict, complaints);
             }
-            Self::Stuck { late, then } => (FailureKind::TimedOut, format!("{late}; {then}")),
+            Self::Stuck { late, then } => {
+                let late = late.clone();
+                (
+                    FailureKind::TimedOut,
+                    late.said(|late| format!("{late}; {then}")),
+                )
+            }
             Self::Died { how } => (
                 FailureKind::Crashed,
-                format!("the process that ran it ended: {how}"),
+                format!("the process that ran it ended: {how}").into(),
             ),
             Self::TooMuchOutput { limit_mib } => (
                 FailureKind::TooMuchOutput,
-                format!("it printed more than {limit_mib} MiB; it was killed"),
+                format!("it printed more than {limit_mib} MiB; it was killed").into(),
             ),
             Self::OutputUnreadable { error } => (
                 FailureKind::Error,
-                format!("its output cannot be read: {error}"),
+                format!("its output cannot be read: {error}").into(),
             ),
             Self::NotRun { why } => return Verdict::error(why.clone()),
-            Self::CutOff { kind, why } => (*kind, why.clone()),
+            Self::CutOff { kind, why } => (*kind, why.clone().into()),
         };
-        failed(kind, message)
+        Verdict::failed(kind, failure)
     }
 
     /// Why what it used is not to be trusted as it is, if so.
@@ -120,7 +132,7 @@ impl Ran {
             Self::NotRun { .. } => None,
             Self::Reported { late, .. } => late
                 .as_ref()
-                .map(|late| format!("a test was ended: {late}")),
+                .map(|late| format!("a test was ended: {}", late.message)),
             Self::CutOff { .. } => Some("the run was ended".to_owned()),
             _ => match self.verdict(terms) {
                 Verdict::Failed { message, .. } => {
@@ -140,44 +152,48 @@ impl Ran {
 fn judge_end(end: &End, terms: Terms) -> Verdict {
     let panics = terms.should_panic;
     match end {
-        End::SetUp(why) => failed(FailureKind::SetUp, why.clone()),
-        End::TimeUp(when) => failed(FailureKind::TimedOut, when.clone()),
-        End::Impossible(why) => failed(FailureKind::Error, why.clone()),
+        End::SetUp(why) => Verdict::failed(FailureKind::SetUp, why.clone()),
+        End::TimeUp(when) => Verdict::failed(FailureKind::TimedOut, when.clone()),
+        End::Impossible(why) => Verdict::error(why.clone()),
         End::Panicked(panic) => judge_panic(panic, panics),
         End::Returned(Outcome::Skipped(reason)) => Verdict::Skipped {
             reason: reason.clone(),
         },
         End::Returned(Outcome::Inconclusive(why)) => inconclusive(why, terms.if_inconclusive),
         End::Returned(Outcome::Passed) if panics == ShouldPanic::No => Verdict::Passed,
-        End::Returned(Outcome::Passed) => failed(
-            FailureKind::Failed,
-            "it should have panicked and did not".to_owned(),
-        ),
-        End::Returned(Outcome::Failed(message)) if panics == ShouldPanic::No => {
-            failed(FailureKind::Failed, message.clone())
+        End::Returned(Outcome::Passed) => {
+            Verdict::failed(FailureKind::Failed, "it should have panicked and did not")
         }
-        End::Returned(Outcome::Failed(message)) => failed(
-            FailureKind::Failed,
-            format!("it should have panicked and returned an error:\n{message}"),
-        ),
+        End::Returned(Outcome::Failed(failure)) => {
+            let failure = failure.clone();
+            Verdict::failed(
+                FailureKind::Failed,
+                match panics {
+                    ShouldPanic::No => failure,
+                    _ => failure.said(|why| {
+                        format!("it should have panicked and returned an error: {why}")
+                    }),
+                },
+            )
+        }
     }
 }
 
-fn judge_panic(panic: &Panic, should_panic: ShouldPanic) -> Verdict {
-    let message = match should_panic {
+fn judge_panic(panic: &Failure, should_panic: ShouldPanic) -> Verdict {
+    let failure = match should_panic {
         ShouldPanic::Yes => return Verdict::Passed,
         ShouldPanic::With(expected) if panic.message.contains(expected) => return Verdict::Passed,
-        ShouldPanic::With(expected) => {
-            format!("it panicked, but without `{expected}` in the message; it {panic}")
-        }
-        ShouldPanic::No => panic.to_string(),
+        ShouldPanic::With(expected) => panic.clone().said(|message| {
+            format!("it panicked, but without `{expected}` in the message: {message}")
+        }),
+        ShouldPanic::No => panic.clone(),
     };
-    failed(FailureKind::Failed, message)
+    Verdict::failed(FailureKind::Failed, failure)
 }
 
 fn inconclusive(why: &str, is: IfInconclusive) -> Verdict {
     match is {
-        IfInconclusive::Fail => failed(FailureKind::Inconclusive, why.to_owned()),
+        IfInconclusive::Fail => Verdict::failed(FailureKind::Inconclusive, why),
         IfInconclusive::Ignore => {
             let first = why.lines().next().unwrap_or_default();
             Verdict::Skipped {
@@ -187,21 +203,35 @@ fn inconclusive(why: &str, is: IfInconclusive) -> Verdict {
     }
 }
 
-fn failed(kind: FailureKind, message: String) -> Verdict {
-    Verdict::Failed { kind, message }
-}
-
 /// The verdict with what went wrong in the teardown, which fails a test that had not failed and never hides a failure.
-fn with_complaints(verdict: Verdict, complaints: &[String]) -> Verdict {
+fn with_complaints(verdict: Verdict, complaints: &[Failure]) -> Verdict {
     if complaints.is_empty() {
         return verdict;
     }
-    let complaints = complaints.join("\n");
     match verdict {
-        Verdict::Passed | Verdict::Skipped { .. } => failed(FailureKind::TearDown, complaints),
-        Verdict::Failed { kind, message } => failed(
+        Verdict::Passed | Verdict::Skipped { .. } => {
+            let messages: Vec<&str> = (complaints.iter())
+                .map(|complaint| complaint.message.as_str())
+                .collect();
+            let traces = complaints.iter().flat_map(|complaint| &complaint.traces);
+            let failure = Failure {
+                message: messages.join("\n"),
+                traces: traces.cloned().collect(),
+            };
+            Verdict::failed(FailureKind::TearDown, failure)
+        }
+        Verdict::Failed {
             kind,
-            format!("{message}\n\nIts teardown failed, too:\n{complaints}"),
-        ),
+            message,
+            traces,
+        } => {
+            let complaints: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+            let complaints = complaints.join("\n");
+            Verdict::Failed {
+                kind,
+                message: format!("{message}\nits teardown failed, too: {complaints}"),
+                traces,
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ mod date;
 mod dispatch;
 pub mod event;
 pub mod exit_code;
+pub mod failure;
 pub mod fixture;
 pub mod history;
 mod judge;
@@ -28,7 +29,9 @@ pub mod report;
 pub mod select;
 pub mod settings;
 pub mod test_def;
+pub mod trace;
 mod warden;
+mod whereabouts;
 mod worker;
 
 pub use dispatch::own_main::trials;

@@ -155,6 +155,8 @@ pub struct Running {
     pub timeout: Duration,
     /// The time limit of the run.
     pub run_timeout: Option<Duration>,
+    /// `--slow-timeout`: how long a test may run before it is said to be slow, before the factor.
+    pub slow_timeout: Duration,
     /// What every time limit is multiplied with.
     pub timeout_factor: f64,
     /// How often a failed test is tried again, if it does not say so itself.
@@ -222,6 +224,33 @@ pub enum Format {
     Json,
 }
 
+/// When a failure is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureOutput {
+    /// When it happens.
+    Immediate,
+    /// At the end of the run.
+    Final,
+    /// Both.
+    ImmediateFinal,
+    /// Not at all: only the name of the test.
+    Never,
+}
+
+impl FailureOutput {
+    /// Whether it is shown when it happens.
+    #[must_use]
+    pub fn is_immediate(self) -> bool {
+        matches!(self, Self::Immediate | Self::ImmediateFinal)
+    }
+
+    /// Whether it is shown at the end of the run.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Final | Self::ImmediateFinal)
+    }
+}
+
 /// Whether to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Color {
@@ -244,6 +273,8 @@ pub struct Showing {
     pub no_capture: bool,
     /// `--show-output`: the output of tests that passed is shown too.
     pub show_output: bool,
+    /// `--failure-output`: when failures are shown.
+    pub failure_output: FailureOutput,
     /// `--logfile`.
     pub logfile: Option<PathBuf>,
     /// `--durations`: how many of the slowest tests are listed.
@@ -275,6 +306,7 @@ impl Default for Running {
             isolation: Isolation::Auto,
             timeout: Duration::from_secs(60),
             run_timeout: None,
+            slow_timeout: Duration::from_secs(30),
             timeout_factor: 1.0,
             retries: 0,
             repeat: 1,
@@ -303,6 +335,7 @@ impl Default for Showing {
             show_output: false,
             logfile: None,
             durations: None,
+            failure_output: FailureOutput::ImmediateFinal,
             report_time: false,
         }
     }

@@ -7,14 +7,17 @@ use std::iter::successors;
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::{Failure, TestError};
+use crate::trace::Trace;
+
 /// What a test body came to, in the process that ran it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It returned.
     Passed,
-    /// It panicked or returned an error; the message.
-    Failed(String),
+    /// It returned an error.
+    Failed(Failure),
     /// It asked to be skipped; the reason.
     Skipped(String),
     /// It could not find out what it was to find out; why.
@@ -64,18 +67,28 @@ pub enum Verdict {
     Failed {
         /// How.
         kind: FailureKind,
-        /// What there is to say about it: the panic's message and place, the error, the signal.
+        /// What there is to say about it: the panic's message, the error with its causes, the signal.
         message: String,
+        /// Where it happened, as far as that is known.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        traces: Vec<Trace>,
     },
 }
 
 impl Verdict {
+    /// Not passed, in this way, for this reason.
+    pub(crate) fn failed(kind: FailureKind, failure: impl Into<Failure>) -> Self {
+        let Failure { message, traces } = failure.into();
+        Self::Failed {
+            kind,
+            message,
+            traces,
+        }
+    }
+
     /// Over a test that the harness could not run; why.
     pub(crate) fn error(message: String) -> Self {
-        Self::Failed {
-            kind: FailureKind::Error,
-            message,
-        }
+        Self::failed(FailureKind::Error, message)
     }
 
     /// Whether it counts as a failure.
@@ -112,8 +125,9 @@ impl Inconclusive {
     }
 }
 
-/// What a test may return when it uses `?` on errors of several kinds.
-pub type TestResult<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+/// What a test, a fixture or a helper of theirs returns when it uses `?` on errors of several kinds. A failure then says
+/// where the `?` is.
+pub type TestResult<T = ()> = Result<T, TestError>;
 
 /// What a test may return: `()`, or a `Result` of it.
 #[diagnostic::on_unimplemented(
@@ -136,7 +150,7 @@ impl<T: IntoOutcome, E: Debug> IntoOutcome for Result<T, E> {
     fn into_outcome(self) -> Outcome {
         match self {
             Ok(value) => value.into_outcome(),
-            Err(error) => Outcome::Failed(format!("error: {error:#?}")),
+            Err(error) => Outcome::Failed(format!("{error:#?}").into()),
         }
     }
 }
@@ -144,11 +158,22 @@ impl<T: IntoOutcome, E: Debug> IntoOutcome for Result<T, E> {
 /// What a test comes to that returned this error.
 #[must_use]
 pub fn of_error(error: &(dyn Error + 'static)) -> Outcome {
-    let text = error_chain(error);
-    if chain(Some(error)).any(|cause| cause.is::<Inconclusive>()) {
-        return Outcome::Inconclusive(text);
+    if is_inconclusive(error) {
+        return Outcome::Inconclusive(error_chain(error));
     }
-    Outcome::Failed(format!("error: {text}"))
+    Outcome::Failed(error_chain(error).into())
+}
+
+/// What something comes to that ended with this error: as [`of_error`] says, with the place.
+pub(crate) fn of_test_error(error: &TestError) -> Outcome {
+    if is_inconclusive(&**error) {
+        return Outcome::Inconclusive(error_chain(&**error));
+    }
+    Outcome::Failed(error.failure())
+}
+
+fn is_inconclusive(error: &(dyn Error + 'static)) -> bool {
+    chain(Some(error)).any(|cause| cause.is::<Inconclusive>())
 }
 
 /// An error and the chain of its sources, a line each. That one of them is [`Inconclusive`] is no line: what has it as its
@@ -176,12 +201,15 @@ fn chain<'e>(
 }
 
 /// How the value a test returned becomes an outcome, chosen by method resolution where the type is known: an error
-/// that has a chain of sources is shown by its chain, any other by its `Debug` form.
+/// that has a chain of sources is shown by its chain, any other by its `Debug` form. One that knows its place says it.
 #[doc(hidden)]
 pub mod returned {
     use std::error::Error;
 
-    use super::{IntoOutcome, Outcome, of_error};
+    use super::{IntoOutcome, Outcome, TestError, of_error, of_test_error};
+
+    /// Shows errors with their places.
+    pub struct ByPlace;
 
     /// Shows errors by their chain.
     pub struct ByChain;
@@ -198,6 +226,16 @@ pub mod returned {
     }
 
     impl<T, E: Into<Box<dyn Error + Send + Sync>>> HasChain for Result<T, E> {}
+
+    /// Applies to a `Result` whose error knows its place.
+    pub trait HasPlace {
+        /// The way.
+        fn way(&self) -> ByPlace {
+            ByPlace
+        }
+    }
+
+    impl<T> HasPlace for Result<T, TestError> {}
 
     /// Applies to everything, with lower priority.
     pub trait HasDebug {
@@ -223,6 +261,16 @@ pub mod returned {
         }
     }
 
+    impl ByPlace {
+        /// The outcome of a test that returned this.
+        pub fn outcome<T: IntoOutcome>(self, returned: Result<T, TestError>) -> Outcome {
+            match returned {
+                Ok(value) => value.into_outcome(),
+                Err(error) => of_test_error(&error),
+            }
+        }
+    }
+
     impl ByDebug {
         /// The outcome of a test that returned this.
         pub fn outcome<T: IntoOutcome>(self, returned: T) -> Outcome {
@@ -233,7 +281,7 @@ pub mod returned {
 
 #[cfg(test)]
 mod tests {
-    use super::returned::{HasChain as _, HasDebug as _};
+    use super::returned::{HasChain as _, HasDebug as _, HasPlace as _};
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -257,7 +305,7 @@ mod tests {
 
     fn message(outcome: Outcome) -> String {
         match outcome {
-            Outcome::Failed(message) => message,
+            Outcome::Failed(failure) => failure.message,
             other => panic!("{other:?}"),
         }
     }
@@ -266,15 +314,15 @@ mod tests {
     fn an_error_is_shown_with_its_causes_and_anything_else_by_debug() {
         assert_eq!(outcome!(()), Outcome::Passed);
         assert_eq!(outcome!(TestResult::Ok(())), Outcome::Passed);
-        let chain = "error: cannot load\n  caused by: permission denied";
+        let chain = "cannot load\n  caused by: permission denied";
         let typed: Result<(), Load> = Err(Load(denied()));
         assert_eq!(message(outcome!(typed)), chain);
         let boxed: TestResult = Err(Load(denied()).into());
         assert_eq!(message(outcome!(boxed)), chain);
         let text: Result<(), String> = Err("no luck".into());
-        assert_eq!(message(outcome!(text)), "error: no luck");
+        assert_eq!(message(outcome!(text)), "no luck");
         let plain: Result<(), Plain> = Err(Plain(7));
-        assert_eq!(message(outcome!(plain)), "error: Plain(\n    7,\n)");
+        assert_eq!(message(outcome!(plain)), "Plain(\n    7,\n)");
     }
 
     #[test]

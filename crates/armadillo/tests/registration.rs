@@ -176,7 +176,7 @@ fn run(name: &str) -> End {
 
 fn failure(name: &str) -> String {
     match run(name) {
-        End::Returned(Outcome::Failed(message)) => message,
+        End::Returned(Outcome::Failed(failure)) => failure.message,
         End::Panicked(panic) => panic.to_string(),
         other => panic!("{other:?}"),
     }

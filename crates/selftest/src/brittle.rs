@@ -123,6 +123,7 @@ impl System for BrittleSystem {
     fn log_line(&self, line: &str) -> Option<LogRecord> {
         let text = line.strip_prefix("fatal: ")?;
         Some(LogRecord {
+            time: None,
             level: Level::Fatal,
             id: None,
             text: text.to_owned(),

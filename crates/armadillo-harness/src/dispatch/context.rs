@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cancel::Cancel;
 use super::executor::Executors;
@@ -30,6 +31,8 @@ pub(super) struct Context {
     pub(super) factor: f64,
     pub(super) if_inconclusive: IfInconclusive,
     pub(super) limits: bool,
+    /// After how long a test is said to be slow, before the factor.
+    pub(super) slow_timeout: Duration,
     pub(super) show_output: bool,
     pub(super) max_fail: Option<u32>,
     /// The directory of the run's files.

@@ -12,6 +12,7 @@ mod interrupts;
 mod journal;
 mod keep;
 mod listener;
+mod log_excerpt;
 mod nothing;
 pub(crate) mod own_main;
 mod prepare;

@@ -160,6 +160,7 @@ async fn conduct(
         factor: run.options.running.timeout_factor,
         if_inconclusive: run.options.running.if_inconclusive,
         limits: run.limits,
+        slow_timeout: run.options.running.slow_timeout,
         show_output: run.options.showing.show_output,
         max_fail: run.options.running.max_fail,
         directory: run.directory.clone(),
@@ -214,7 +215,8 @@ fn executors(
     directory: &Path,
 ) -> std::io::Result<(Executors, Listening)> {
     let (Isolation::Workers | Isolation::Process, Some(client)) = (run.isolation, client) else {
-        let in_process = InProcess::new(client.cloned(), run.journal.clone());
+        let alone = run.plan.tests.len() == 1;
+        let in_process = InProcess::new(client.cloned(), run.journal.clone(), alone);
         return Ok((Executors::InProcess(in_process), None));
     };
     let relay = (run.options.showing.no_capture).then(|| run.journal.printer());

@@ -3,11 +3,13 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use armadillo_orchestrator::System;
 use armadillo_orchestrator::duration::micros;
 
 use super::context::Context;
 use super::executor::{Attempted, Clocks, Executor, captured};
 use super::files::TestFiles;
+use super::log_excerpt;
 use super::queue::{Job, Task};
 use crate::event::{EventKind, TestFinished, TestIsolation};
 use crate::exit_code::Exit;
@@ -255,7 +257,8 @@ async fn run_in(
         timeout_factor: context.factor,
         leases: leases.to_vec(),
     };
-    let clocks = Clocks::start(limits, context.factor);
+    let slow = context.limits.then_some(context.slow_timeout);
+    let clocks = Clocks::start(limits, slow, context.factor);
     let begun = Instant::now();
     let ran = executor.run(planned, assignment, clocks, &files.directory);
     let ran = tokio::select! {
@@ -366,7 +369,10 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
         for (deployment, found) in released.on {
             files.keep_server_logs(&found.server_logs, &context.journal);
             files.keep_leaders(&found.leaders, &context.journal);
-            server_logs.insert(deployment, found.server_logs);
+            let system = system_of(&leases, &deployment);
+            let excerpts = (found.server_logs.into_iter())
+                .map(|(server, log)| (server, log_excerpt::of(system, &log)));
+            server_logs.insert(deployment, excerpts.collect());
         }
     }
     context.journal.emit(EventKind::TestFinished(TestFinished {
@@ -401,6 +407,13 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
         }
     }
     Performed::Final(verdict)
+}
+
+/// The system that reads the logs of a deployment.
+fn system_of(leases: &[Grant], deployment: &str) -> Option<&'static dyn System> {
+    let mut views = leases.iter().map(|grant| &grant.view);
+    let view = views.find(|view| view.deployment == deployment)?;
+    armadillo_orchestrator::system(&view.topology.system)
 }
 
 /// What an attempt had for itself that the first one had not.

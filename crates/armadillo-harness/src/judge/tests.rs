@@ -49,7 +49,7 @@ fn what_its_lease_brings_to_light_fails_a_test_that_passed_the_worst_first() {
         ),
     ] {
         let verdict = judge(&passed(), PLAIN, &found(findings));
-        assert_eq!(verdict, failed(kind, message.to_owned()));
+        assert_eq!(verdict, Verdict::failed(kind, message));
     }
 }
 
@@ -60,11 +60,11 @@ fn a_failure_keeps_its_kind_and_tells_of_a_crash() {
         leaks: lines("a database"),
         ..Findings::default()
     };
-    let failure = reported(End::Returned(Outcome::Failed("no".to_owned())));
+    let failure = reported(End::Returned(Outcome::Failed("no".into())));
     let message = "no\nwhile it ran: a crash".to_owned();
     assert_eq!(
         judge(&failure, PLAIN, &found(crash)),
-        failed(FailureKind::Failed, message)
+        Verdict::failed(FailureKind::Failed, message)
     );
 }
 
@@ -72,13 +72,13 @@ fn a_failure_keeps_its_kind_and_tells_of_a_crash() {
 fn a_limit_counts_more_than_what_its_process_says() {
     let late = Ran::Reported {
         end: End::Returned(Outcome::Passed),
-        complaints: lines("not undone"),
-        late: Some("it did not end within 1s".to_owned()),
+        complaints: vec!["not undone".into()],
+        late: Some("it did not end within 1s".into()),
     };
-    let message = "it did not end within 1s\n\nIts teardown failed, too:\nnot undone";
+    let message = "it did not end within 1s\nits teardown failed, too: not undone";
     assert_eq!(
         judge(&late, PLAIN, &Released::default()),
-        failed(FailureKind::TimedOut, message.to_owned())
+        Verdict::failed(FailureKind::TimedOut, message)
     );
     assert_eq!(
         late.suspect().as_deref(),
@@ -90,7 +90,7 @@ fn a_limit_counts_more_than_what_its_process_says() {
 fn whoever_did_not_end_by_itself_leaves_a_suspect_and_no_fixtures_torn_down() {
     let suspects = [
         Ran::Stuck {
-            late: "it did not end within 1s".to_owned(),
+            late: "it did not end within 1s".into(),
             then: "it was killed",
         },
         Ran::Died {

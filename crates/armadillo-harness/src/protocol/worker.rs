@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::daemon::Grant;
 use crate::event::Times;
+use crate::failure::Failure;
 use crate::outcome::Outcome;
+use crate::trace::Trace;
 
 /// From the runner to a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -14,6 +16,11 @@ use crate::outcome::Outcome;
 pub enum ToWorker {
     /// Run this test.
     Run(Box<Assignment>),
+    /// Say where the running test is.
+    Where {
+        /// Its time is up: if it is at no `.await`, its thread may be interrupted.
+        time_is_up: bool,
+    },
     /// The body's time is up and the evidence is taken: drop it if it can be dropped, and tear down.
     Cancel,
     /// Tear down fixtures that are kept; answered with [`FromWorker::FixturesGone`].
@@ -38,6 +45,11 @@ pub enum FromWorker {
     },
     /// A test has entered this phase.
     Phase(Phase),
+    /// Where the running test is, as far as it can be told; nothing after the test has ended.
+    At {
+        /// Where it waits or blocks; several places if it waits for several things at once.
+        traces: Vec<Trace>,
+    },
     /// A test ended. Its output is complete when the mark with this sequence number has come through the pipe.
     Done(Box<Report>),
     /// The fixtures that were to be torn down are.
@@ -107,32 +119,13 @@ pub enum End {
     /// It returned, or asked to be skipped or counted as inconclusive.
     Returned(Outcome),
     /// Its body panicked.
-    Panicked(Panic),
+    Panicked(Failure),
     /// A fixture could not be set up; why.
-    SetUp(String),
+    SetUp(Failure),
     /// It was told that its time was up; in which phase, in words.
     TimeUp(String),
     /// The harness could not do its part; why.
     Impossible(String),
-}
-
-/// A panic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Panic {
-    /// Its message.
-    pub message: String,
-    /// Where it happened, if that is known.
-    pub place: Option<String>,
-}
-
-impl std::fmt::Display for Panic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let message = &self.message;
-        match &self.place {
-            Some(place) => write!(f, "panicked at {place}:\n{message}"),
-            None => write!(f, "panicked:\n{message}"),
-        }
-    }
 }
 
 /// What a worker says of an attempt.
@@ -142,8 +135,8 @@ pub struct Report {
     pub sequence: u64,
     /// How the test ended.
     pub end: End,
-    /// What went wrong in its teardown, one line or more each.
-    pub complaints: Vec<String>,
+    /// What went wrong in its teardown.
+    pub complaints: Vec<Failure>,
     /// How long each phase took; `total` is theirs together.
     pub times: Times,
     /// What the test changed in its process, if anything: the worker is retired for it.

@@ -1,36 +1,37 @@
 //! Everything there is to say about a failed test, in one block.
 
+use std::fmt::Write;
+
 use super::model::{Attempt, Model, TestRecord};
 use super::paint::one_line;
+use super::panic_output;
 use super::retries;
-use crate::event::Captured;
+use crate::event::{LogExcerpt, TestFinished};
 use crate::outcome::{FailureKind, Verdict};
+use crate::trace::Trace;
 
-/// Output, verdict, deployment, co-tenants, files, the command line that runs it again, the servers' logs. Ends with a
-/// line break.
+/// What went wrong and where, then what helps to find out why: deployment, co-tenants, files, the command line that runs it
+/// again, what the test printed, what the servers logged. Ends with a line break.
 pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
     let Some(last) = test.last() else {
         return String::new();
     };
     let finished = &last.finished;
-    let mut text = output(&finished.output);
-    text.push_str(&format!(
-        "{}\n",
-        verdict(&finished.verdict, &finished.output.text)
-    ));
+    let mut text = what_and_where(&finished.verdict);
+    if let (true, Some(planned)) = (is_placeless(&finished.verdict), model.planned(&test.name)) {
+        _ = writeln!(text, "    the test is at {}", planned.place);
+    }
     text.push_str(&earlier(test));
     if let Some(told) = retries::told(test) {
-        text.push_str(&format!("  retries: {told}\n"));
+        _ = writeln!(text, "  retries: {told}");
     }
     for deployment in &finished.deployments {
         let topology = model
             .deployments
             .get(deployment)
             .map(|d| format!(" ({})", d.topology));
-        text.push_str(&format!(
-            "  deployment: {deployment}{}\n",
-            topology.unwrap_or_default()
-        ));
+        let topology = topology.unwrap_or_default();
+        _ = writeln!(text, "  deployment: {deployment}{topology}");
     }
     let company = &finished.company;
     for (title, names) in [
@@ -38,53 +39,80 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
         ("used before by", &company.before),
     ] {
         if !names.is_empty() {
-            text.push_str(&format!("  {title}: {names}\n"));
+            _ = writeln!(text, "  {title}: {names}");
         }
     }
     if let Some(artifacts) = &finished.artifacts {
-        text.push_str(&format!("  files: {artifacts}\n"));
+        _ = writeln!(text, "  files: {artifacts}");
     }
     if let Some(command) = command_line(model, &test.name) {
-        text.push_str(&format!("  again: {command}\n"));
+        _ = writeln!(text, "  again: {command}");
     }
+    text.push_str(&output(finished));
     for (server, log) in finished.server_logs.values().flatten() {
-        text.push_str(&format!("  log of {server} while the test ran:\n"));
-        for line in log.lines() {
-            text.push_str(&format!("    {line}\n"));
+        text.push_str(&server_log(server.as_str(), log, finished));
+    }
+    text
+}
+
+/// `failed: MESSAGE`, `timed out: MESSAGE`, and the places below it.
+pub(super) fn what_and_where(verdict: &Verdict) -> String {
+    let mut text = match verdict {
+        Verdict::Failed { kind, message, .. } => {
+            format!("{}: {}\n", kind_name(*kind), message.trim_end())
+        }
+        Verdict::Skipped { reason } => format!("skipped: {reason}\n"),
+        Verdict::Passed => "passed\n".to_owned(),
+    };
+    if let Verdict::Failed { traces, .. } = verdict {
+        for line in traces.iter().flat_map(Trace::lines) {
+            _ = writeln!(text, "    {line}");
         }
     }
     text
 }
 
-/// The output of a test, ending with a line break if there is any.
-fn output(captured: &Captured) -> String {
-    let mut text = captured.text.clone();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
+/// Whether nothing says where the failure happened.
+fn is_placeless(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Failed { traces, .. } if traces.is_empty())
+}
+
+/// What the test printed, without the panic that the verdict has told.
+fn output(finished: &TestFinished) -> String {
+    let captured = &finished.output;
+    let shown = panic_output::without(&captured.text, &finished.verdict);
+    if shown.trim().is_empty() && captured.omitted == 0 {
+        return String::new();
+    }
+    let mut text = "  it printed:\n".to_owned();
+    for line in shown.trim_matches('\n').lines() {
+        _ = writeln!(text, "    {line}");
     }
     if captured.omitted > 0 {
-        text.push_str(&format!(
-            "({} of its {} bytes of output are left out of the middle)\n",
+        _ = writeln!(
+            text,
+            "    ({} of its {} bytes of output are left out of the middle)",
             captured.omitted, captured.bytes
-        ));
+        );
     }
     text
 }
 
-/// `failed: MESSAGE`, `timed out: MESSAGE`. Of a panic whose message is in the output already, only the place.
-fn verdict(verdict: &Verdict, output: &str) -> String {
-    match verdict {
-        Verdict::Failed { kind, message } => {
-            let message = message.trim_end();
-            let shown = match message.split_once(":\n") {
-                Some((place, said)) if output.contains(said) => place,
-                _ => message,
-            };
-            format!("{}: {shown}", kind_name(*kind))
-        }
-        Verdict::Skipped { reason } => format!("skipped: {reason}"),
-        Verdict::Passed => "passed".to_owned(),
+/// The chosen lines of a server's log, and where all are.
+fn server_log(server: &str, log: &LogExcerpt, finished: &TestFinished) -> String {
+    let (shown, of) = (log.lines.len(), log.of);
+    let mut text = format!("  log of {server}");
+    if let Some(artifacts) = finished.artifacts.as_ref().filter(|_| shown < of) {
+        _ = write!(
+            text,
+            ", {shown} of {of} lines (all: {artifacts}/server-logs/{server})"
+        );
     }
+    text.push_str(":\n");
+    for line in &log.lines {
+        _ = writeln!(text, "    {line}");
+    }
+    text
 }
 
 /// What each kind of failure is called.
@@ -110,7 +138,7 @@ fn earlier(test: &TestRecord) -> String {
         return String::new();
     };
     let line = |attempt: &Attempt| {
-        let verdict = one_line(&verdict(&attempt.finished.verdict, ""));
+        let verdict = one_line(&what_and_where(&attempt.finished.verdict));
         let shown: String = verdict.chars().take(200).collect();
         format!("  attempt {}: {shown}\n", attempt.finished.attempt)
     };

@@ -3,6 +3,7 @@
 use super::block::failure_block;
 use super::libtest::{Printer, filtered_out, is_success, seconds};
 use super::model::{Model, TestRecord};
+use crate::options::Showing;
 use crate::outcome::Verdict;
 
 pub(super) struct Json {
@@ -55,7 +56,7 @@ impl Printer for Json {
         }
     }
 
-    fn end(&mut self, out: &mut String, model: &Model, _show_output: bool) {
+    fn end(&mut self, out: &mut String, model: &Model, _showing: &Showing) {
         let counts = model.counts();
         out.push_str(&format!(
             "{{ \"type\": \"suite\", \"event\": \"{}\", \"passed\": {}, \"failed\": {}, \"ignored\": {}, \"measured\": 0, \

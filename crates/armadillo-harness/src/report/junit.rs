@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::block::{failure_block, kind_name};
+use super::block::{failure_block, kind_name, what_and_where};
 use super::model::{Attempt, Model, TestRecord};
 use super::results::not_run;
 use super::xml::Xml;
@@ -150,20 +150,20 @@ fn status(xml: &mut Xml, verdict: &Verdict) -> io::Result<()> {
         Verdict::Skipped { reason } => {
             xml.empty("skipped", &[("message", reason), ("type", "skipped")])
         }
-        Verdict::Failed { kind, message } => {
+        Verdict::Failed { kind, message, .. } => {
             let element = match kind_of(*kind) {
                 Kind::Failure => "failure",
                 Kind::Error => "error",
             };
             let attributes = [("message", first_line(message)), ("type", kind_name(*kind))];
-            xml.element(element, &attributes, message)
+            xml.element(element, &attributes, what_and_where(verdict).trim_end())
         }
     }
 }
 
 /// An attempt that failed and was not the last.
 fn rerun(xml: &mut Xml, attempt: &Attempt, failed_at_last: bool) -> io::Result<()> {
-    let Verdict::Failed { kind, message } = &attempt.finished.verdict else {
+    let Verdict::Failed { kind, message, .. } = &attempt.finished.verdict else {
         return Ok(());
     };
     let element = match (failed_at_last, kind_of(*kind)) {
@@ -179,7 +179,7 @@ fn rerun(xml: &mut Xml, attempt: &Attempt, failed_at_last: bool) -> io::Result<(
         ("type", kind_name(*kind)),
     ];
     xml.open(element, &attributes)?;
-    xml.text(message)?;
+    xml.text(what_and_where(&attempt.finished.verdict).trim_end())?;
     if !attempt.finished.output.text.is_empty() {
         xml.break_line()?;
         xml.element("system-out", &[], &attempt.finished.output.text)?;

@@ -3,6 +3,7 @@
 use super::block::failure_block;
 use super::model::{Model, TestRecord};
 use super::paint::Paint;
+use crate::options::Showing;
 use crate::outcome::Verdict;
 
 /// One of libtest's formats, writing to a text that goes to stdout at once.
@@ -16,7 +17,7 @@ pub(super) trait Printer: Send {
     /// A test ended for good.
     fn finished(&mut self, out: &mut String, model: &Model, test: &TestRecord);
     /// The run is over.
-    fn end(&mut self, out: &mut String, model: &Model, show_output: bool);
+    fn end(&mut self, out: &mut String, model: &Model, showing: &Showing);
 }
 
 pub(super) fn title(out: &mut String, count: usize, shuffle_seed: Option<u64>) {
@@ -29,8 +30,8 @@ pub(super) fn title(out: &mut String, count: usize, shuffle_seed: Option<u64>) {
 }
 
 /// Successes if they are wanted, failures, the result.
-pub(super) fn end(out: &mut String, model: &Model, show_output: bool, paint: Paint) {
-    if show_output {
+pub(super) fn end(out: &mut String, model: &Model, showing: &Showing, paint: Paint) {
+    if showing.show_output {
         let passed = model
             .tests
             .iter()
@@ -41,12 +42,16 @@ pub(super) fn end(out: &mut String, model: &Model, show_output: bool, paint: Pai
             let output = test.last().map(|last| last.finished.output.text.clone());
             output.unwrap_or_default()
         });
+        names(out, "successes", &passed);
     }
     let failures = model.failures();
     if !failures.is_empty() {
-        blocks(out, "failures", &failures, |test| {
-            failure_block(model, test)
-        });
+        if showing.failure_output.is_final() {
+            blocks(out, "failures", &failures, |test| {
+                failure_block(model, test)
+            });
+        }
+        names(out, "failures", &failures);
     }
     result(out, model, paint);
 }
@@ -69,6 +74,9 @@ fn blocks(
         }
         out.push_str(&format!("---- {} stdout ----\n{text}\n", test.name));
     }
+}
+
+fn names(out: &mut String, title: &str, tests: &[&TestRecord]) {
     out.push_str(&format!("\n{title}:\n"));
     for test in tests {
         out.push_str(&format!("    {}\n", test.name));

@@ -17,6 +17,7 @@ mod libtest;
 mod live;
 mod model;
 mod paint;
+mod panic_output;
 mod pretty;
 mod rebuild;
 mod reporter;

@@ -3,6 +3,7 @@
 use super::libtest::{self, Printer, seconds};
 use super::model::{Model, TestRecord};
 use super::paint::{Paint, one_line};
+use crate::options::Showing;
 use crate::outcome::Verdict;
 
 pub(super) struct Pretty {
@@ -42,7 +43,7 @@ impl Printer for Pretty {
         out.push('\n');
     }
 
-    fn end(&mut self, out: &mut String, model: &Model, show_output: bool) {
-        libtest::end(out, model, show_output, self.paint);
+    fn end(&mut self, out: &mut String, model: &Model, showing: &Showing) {
+        libtest::end(out, model, showing, self.paint);
     }
 }

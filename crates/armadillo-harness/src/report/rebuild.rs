@@ -127,10 +127,7 @@ fn ended(model: &Model, test: &str, begun: &Begun, message: &str) -> Event {
         attempt: begun.attempt,
         retried: false,
         isolation: TestIsolation::default(),
-        verdict: Verdict::Failed {
-            kind: FailureKind::Interrupted,
-            message: message.to_owned(),
-        },
+        verdict: Verdict::failed(FailureKind::Interrupted, message),
         times: Times {
             total: model.now_us.saturating_sub(begun.at_us),
             ..Times::default()

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::block::failure_block;
 use super::header::header;
 use super::json::Json;
 use super::libtest::Printer;
@@ -15,6 +16,7 @@ use super::terse::Terse;
 use crate::event::{Event, EventKind};
 use crate::options::{Format, Options, Showing};
 use crate::outcome::Verdict;
+use crate::trace::Trace;
 
 /// stdout is closed: nobody reads the results any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,7 +111,16 @@ impl Reporter {
             EventKind::TestStarted { test, attempt, .. } if *attempt == 1 => {
                 self.printer.started(out, test);
             }
-            EventKind::TestFinished(_) if finished => self.show_finished(out),
+            EventKind::TestFinished(_) if finished => {
+                self.show_finished(out);
+                return self.failure();
+            }
+            EventKind::TestSlow {
+                test,
+                for_us,
+                traces,
+                ..
+            } => return slow(test, *for_us, traces, paint),
             EventKind::RunFinished { .. } => return self.end(out),
             EventKind::DeploymentReady {
                 deployment,
@@ -149,7 +160,7 @@ impl Reporter {
             // The log file is a convenience; the results are elsewhere too.
             _ = logfile.flush();
         }
-        self.printer.end(out, &self.model, self.showing.show_output);
+        self.printer.end(out, &self.model, &self.showing);
         let paint = Paint(self.screen.stderr_color);
         summary(&self.model, self.showing.durations, paint)
     }
@@ -187,6 +198,25 @@ impl Reporter {
         };
         let name = test.name.clone();
         self.log(word, &name);
+    }
+
+    /// The failure of the test that has just ended, if it is to be shown at once.
+    fn failure(&self) -> String {
+        let last = self.model.tests.last();
+        let failed = last.filter(|test| test.verdict().is_failure());
+        let showing = &self.showing;
+        match failed {
+            Some(test)
+                if showing.failure_output.is_immediate() && showing.format != Format::Json =>
+            {
+                let title = Paint(self.screen.stderr_color).red(&test.name);
+                format!(
+                    "\n---- {title} ----\n{}\n",
+                    failure_block(&self.model, test)
+                )
+            }
+            _ => String::new(),
+        }
     }
 
     fn log(&mut self, word: &str, test: &str) {
@@ -264,4 +294,14 @@ impl Reporter {
             Closed
         })
     }
+}
+
+/// A test that takes long, and where it is.
+fn slow(test: &str, for_us: u64, traces: &[Trace], paint: Paint) -> String {
+    let word = paint.yellow("slow");
+    let mut text = format!("{word}: {test} has run for {}\n", time(for_us));
+    for line in traces.iter().flat_map(Trace::lines) {
+        text.push_str(&format!("    {line}\n"));
+    }
+    text
 }

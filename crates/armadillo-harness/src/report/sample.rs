@@ -6,11 +6,13 @@ use std::time::Duration;
 use armadillo_orchestrator::{Notice, ServerKey, Stage, Topology};
 
 use crate::event::{
-    Captured, Company, CopiesReason, Event, EventKind, Names, PlannedCopies, PlannedTest,
-    ProgramInfo, RunStarted, StartReason, TestFinished, TestIsolation, Times, VERSION,
+    Captured, Company, CopiesReason, Event, EventKind, LogExcerpt, Names, PlannedCopies,
+    PlannedTest, ProgramInfo, RunStarted, StartReason, TestFinished, TestIsolation, Times, VERSION,
 };
+use crate::failure::Failure;
 use crate::needs::{LeaseMode, Need};
 use crate::outcome::{FailureKind, Verdict};
+use crate::trace::{Frame, Trace, What};
 
 const CLUSTER: &str = "tally-cluster-members3-1f3a9c20";
 
@@ -126,10 +128,25 @@ pub(crate) fn ends(us: u64, test: &str, verdict: Verdict, output: &str) -> TestF
 }
 
 pub(crate) fn failed(kind: FailureKind, message: &str) -> Verdict {
-    Verdict::Failed {
-        kind,
+    Verdict::failed(kind, message)
+}
+
+/// A failure of this kind at these places.
+fn failed_at(kind: FailureKind, message: &str, what: What, places: &[(&str, &str)]) -> Verdict {
+    let frames = places.iter().map(|(function, place)| Frame {
+        function: (*function).to_owned(),
+        place: (*place).to_owned(),
+    });
+    let trace = Trace {
+        what,
+        place: places.first().map(|(_, place)| (*place).to_owned()),
+        frames: frames.collect(),
+    };
+    let failure = Failure {
         message: message.to_owned(),
-    }
+        traces: vec![trace],
+    };
+    Verdict::failed(kind, failure)
 }
 
 fn on_cluster(mut finished: TestFinished) -> TestFinished {
@@ -139,11 +156,20 @@ fn on_cluster(mut finished: TestFinished) -> TestFinished {
     let logs = BTreeMap::from([
         (
             ServerKey::from("member-1"),
-            "12:00:01 leader\n12:00:02 bye".to_owned(),
+            LogExcerpt {
+                lines: vec![
+                    "12:00:02.250 ERROR bye".to_owned(),
+                    "12:00:01.500 INFO leader".to_owned(),
+                ],
+                of: 2_121,
+            },
         ),
         (
             ServerKey::from("member-2"),
-            "12:00:02 I am leader now\n".to_owned(),
+            LogExcerpt {
+                lines: vec!["12:00:02.750 INFO I am leader now".to_owned()],
+                of: 1,
+            },
         ),
     ]);
     finished.server_logs = BTreeMap::from([(CLUSTER.to_owned(), logs)]);
@@ -234,9 +260,14 @@ pub(crate) fn run() -> Vec<Event> {
     finish(ends(
         1_200,
         "subtracts",
-        failed(
+        failed_at(
             FailureKind::Failed,
-            "panicked at tests/suite/main.rs:9:5:\nassertion `left == right` failed\n  left: 1\n right: 2",
+            "assertion `left == right` failed\n  left: 1\n right: 2",
+            What::Failed,
+            &[
+                ("check", "tests/suite/main.rs:9:5"),
+                ("subtracts", "tests/suite/main.rs:21:9"),
+            ],
         ),
         "counting <down>\n\u{1b}[31mred\u{1b}[0m and \u{0} and & \"quotes\"",
     ));
@@ -255,7 +286,12 @@ pub(crate) fn run() -> Vec<Event> {
     finish(on_cluster(ends(
         5_000_000,
         "net::hangs",
-        failed(FailureKind::TimedOut, "the body did not end within 5s"),
+        failed_at(
+            FailureKind::TimedOut,
+            "it did not end within 5s",
+            What::Waits,
+            &[("net::hangs", "tests/suite/net.rs:40:17")],
+        ),
         "",
     )));
     let mut first = on_cluster(ends(

@@ -3,6 +3,7 @@
 use super::libtest::{self, Printer};
 use super::model::{Model, TestRecord};
 use super::paint::Paint;
+use crate::options::Showing;
 use crate::outcome::Verdict;
 
 /// libtest's width of a line of characters.
@@ -71,7 +72,7 @@ impl Printer for Terse {
         }
     }
 
-    fn end(&mut self, out: &mut String, model: &Model, show_output: bool) {
-        libtest::end(out, model, show_output, self.paint);
+    fn end(&mut self, out: &mut String, model: &Model, showing: &Showing) {
+        libtest::end(out, model, showing, self.paint);
     }
 }

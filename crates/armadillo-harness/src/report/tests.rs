@@ -377,7 +377,7 @@ fn what_had_not_finished_when_the_log_ends_is_interrupted() {
         assert_eq!((last.name.as_str(), last.attempts.len()), (test, attempts));
         let kind = FailureKind::Interrupted;
         assert!(
-            matches!(last.verdict(), Verdict::Failed { kind: found, message } if *found == kind && message.contains("event log broke off")),
+            matches!(last.verdict(), Verdict::Failed { kind: found, message, .. } if *found == kind && message.contains("event log broke off")),
             "{:?}",
             last.verdict()
         );

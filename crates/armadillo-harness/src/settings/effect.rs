@@ -174,6 +174,7 @@ const TABLE: &[Row] = &[
             NO_LIMITS,
         ],
     ),
+    but("slow-timeout", &[NO_LIMITS]),
     but(
         "run-timeout",
         &[
@@ -266,6 +267,15 @@ const TABLE: &[Row] = &[
         &[(
             Layer::InProcess,
             differently("nothing is captured: what tests print is seen while they print it"),
+        )],
+    ),
+    but(
+        "failure-output",
+        &[(
+            Layer::None,
+            differently(
+                "at the end libtest-mimic shows the message of each failure, whatever this says",
+            ),
         )],
     ),
     holds("durations"),

@@ -116,6 +116,10 @@ impl Worker {
     fn obey(&mut self, message: ToWorker) -> Result<(), WorkerError> {
         match message {
             ToWorker::Run(assignment) => self.run(*assignment),
+            ToWorker::Where { time_is_up } => {
+                let traces = self.thread.whereabouts(time_is_up);
+                Ok(self.link.sender().send(&FromWorker::At { traces })?)
+            }
             ToWorker::Cancel => {
                 self.thread.cancel();
                 Ok(())

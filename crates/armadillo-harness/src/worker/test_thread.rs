@@ -12,6 +12,8 @@ use super::link::Sender;
 use crate::fixture::{Hooks, ProcessFixtures, execute};
 use crate::protocol::worker::{Assignment, End, FromWorker, Phase, Report};
 use crate::test_def::TestDef;
+use crate::trace::Trace;
+use crate::whereabouts::Whereabouts;
 
 /// Starts tests and tells when they end.
 pub(super) struct TestThread {
@@ -52,6 +54,7 @@ impl TestThread {
             hooks: Arc::new(ToRunner {
                 sender,
                 cancel: Notify::new(),
+                whereabouts: Mutex::default(),
             }),
             place,
         })
@@ -73,6 +76,7 @@ impl TestThread {
         self.hooks = Arc::new(ToRunner {
             sender: self.hooks.sender.clone(),
             cancel: Notify::new(),
+            whereabouts: Mutex::default(),
         });
         let name = assignment.test.clone();
         let signal = Signal(self.finished.clone());
@@ -97,6 +101,12 @@ impl TestThread {
     /// Drops the running body, if it is one that can be dropped.
     pub(super) fn cancel(&self) {
         self.hooks.cancel.notify_one();
+    }
+
+    /// Where the running test is.
+    pub(super) fn whereabouts(&self, time_is_up: bool) -> Vec<Trace> {
+        let whereabouts = self.hooks.whereabouts();
+        whereabouts.map_or_else(Vec::new, |whereabouts| whereabouts.ask(time_is_up))
     }
 
     /// Takes the report after [`Self::finished_event`]; the thread has ended when this returns.
@@ -148,9 +158,22 @@ fn kept_thread() -> std::io::Result<mpsc::Sender<Job>> {
 struct ToRunner {
     sender: Sender,
     cancel: Notify,
+    whereabouts: Mutex<Option<Arc<Whereabouts>>>,
+}
+
+impl ToRunner {
+    fn whereabouts(&self) -> Option<Arc<Whereabouts>> {
+        let known = self.whereabouts.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Hooks for ToRunner {
+    fn begins(&self, whereabouts: &Arc<Whereabouts>) {
+        let known = self.whereabouts.lock();
+        *known.unwrap_or_else(PoisonError::into_inner) = Some(whereabouts.clone());
+    }
+
     fn phase(&self, phase: Phase) {
         // If the runner is gone, the main thread learns it from its own end.
         let _ = self.sender.send(&FromWorker::Phase(phase));

@@ -220,7 +220,7 @@ fn run(
         quote! {
             #[allow(unused_imports, clippy::let_unit_value)]
             {
-                use ::armadillo::__private::returned::{HasChain as _, HasDebug as _};
+                use ::armadillo::__private::returned::{HasChain as _, HasDebug as _, HasPlace as _};
                 let returned = #returned;
                 #way
             }

@@ -95,7 +95,7 @@ pub enum ExpectationError {
     #[error("this exit is not expected any more: another expectation has taken its place")]
     Gone,
     /// The deadline came first.
-    #[error("waited {waited:.1?} for {server} to {expectation}, but it is {phase}")]
+    #[error("timed out after {waited:.1?} waiting for {server} to {expectation}; it is {phase}")]
     Late {
         /// The server.
         server: ServerKey,

@@ -174,6 +174,7 @@ impl System for Row {
 
     fn log_line(&self, line: &str) -> Option<LogRecord> {
         Some(LogRecord {
+            time: None,
             level: Level::Info,
             id: None,
             text: line.to_owned(),

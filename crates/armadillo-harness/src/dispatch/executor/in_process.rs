@@ -3,20 +3,22 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::Fut;
 use tokio::sync::{mpsc, watch};
 
 use super::super::journal::Journal;
-use super::clocks::Clocks;
-use super::{Attempted, evidence};
+use super::clocks::{Clocks, Due};
+use super::{Attempted, Notices, evidence};
 use crate::client::DaemonClient;
 use crate::fixture::{Hooks, ProcessFixtures, execute};
 use crate::judge::Ran;
 use crate::plan::Planned;
 use crate::protocol::worker::{Assignment, Phase, Report};
+use crate::trace::Trace;
+use crate::whereabouts::Whereabouts;
 
 /// How long fixtures kept by this process may take to be torn down.
 const DROP_FIXTURES_LIMIT: Duration = Duration::from_secs(60);
@@ -28,6 +30,8 @@ pub(in crate::dispatch) struct InProcess(Arc<Inner>);
 struct Inner {
     fixtures: ProcessFixtures,
     sequence: AtomicU64,
+    /// Whether the run has one test only.
+    alone: bool,
     daemon: Option<DaemonClient>,
     journal: Arc<Journal>,
 }
@@ -39,10 +43,15 @@ enum Said {
 }
 
 impl InProcess {
-    pub(in crate::dispatch) fn new(daemon: Option<DaemonClient>, journal: Arc<Journal>) -> Self {
+    pub(in crate::dispatch) fn new(
+        daemon: Option<DaemonClient>,
+        journal: Arc<Journal>,
+        alone: bool,
+    ) -> Self {
         Self(Arc::new(Inner {
             fixtures: ProcessFixtures::default(),
             sequence: AtomicU64::new(0),
+            alone,
             daemon,
             journal,
         }))
@@ -66,9 +75,16 @@ impl InProcess {
         self.0.journal.printer().caught_up().await;
         let begun = Instant::now();
         let leases = assignment.leases.clone();
+        let notices = Notices {
+            def: planned.test.def,
+            test: &planned.name,
+            attempt: assignment.attempt,
+            journal: &self.0.journal,
+        };
         let (says, mut said) = mpsc::unbounded_channel();
         let (cancel, cancelled) = watch::channel(false);
-        if let Err(error) = self.start(planned, assignment, says, cancelled) {
+        let known = Arc::<OnceLock<Arc<Whereabouts>>>::default();
+        if let Err(error) = self.start(planned, assignment, says, cancelled, known.clone()) {
             return Attempted::impossible(format!("cannot start a thread for it: {error}"));
         }
         loop {
@@ -80,17 +96,33 @@ impl InProcess {
                     Some(Said::Done(report)) => return Attempted::reported(*report, clocks.late()),
                     None => return Attempted::impossible("the harness panicked".to_owned()),
                 },
-                () = clocks.expired() => {
-                    if clocks.is_late() {
-                        return left_behind(&clocks, begun);
+                () = clocks.expired() => match clocks.due() {
+                    Due::Ask => {
+                        clocks.ask();
+                        clocks.answered(&self.whereabouts(&known, self.0.alone).await);
+                        let daemon = self.0.daemon.as_ref();
+                        evidence::collect(daemon, std::process::id(), &leases, artifacts).await;
+                        cancel.send_replace(true);
+                        clocks.cancel();
                     }
-                    let daemon = self.0.daemon.as_ref();
-                    evidence::collect(daemon, std::process::id(), &leases, artifacts).await;
-                    cancel.send_replace(true);
-                    clocks.cancel();
+                    Due::Cancel | Due::GiveUp => return left_behind(&clocks, begun),
+                },
+                () = clocks.slow() => {
+                    let running = clocks.told_slow();
+                    notices.slow(running, self.whereabouts(&known, false).await);
                 }
             }
         }
+    }
+
+    /// Where a test is. If its time is up and no other test runs in this process, a thread that blocks is interrupted: it
+    /// may be unable to go on then, and hold up others.
+    async fn whereabouts(&self, known: &OnceLock<Arc<Whereabouts>>, interrupt: bool) -> Vec<Trace> {
+        let Some(whereabouts) = known.get().cloned() else {
+            return Vec::new();
+        };
+        let asked = tokio::task::spawn_blocking(move || whereabouts.ask(interrupt));
+        asked.await.unwrap_or_default()
     }
 
     /// Starts the test on a thread with its name: panics then say which test it was, and thread-locals are fresh.
@@ -100,6 +132,7 @@ impl InProcess {
         assignment: Assignment,
         says: mpsc::UnboundedSender<Said>,
         cancelled: watch::Receiver<bool>,
+        whereabouts: Arc<OnceLock<Arc<Whereabouts>>>,
     ) -> std::io::Result<()> {
         let def = planned.test.def;
         let fixtures = self.0.fixtures.clone();
@@ -107,6 +140,7 @@ impl InProcess {
             let hooks = ThreadHooks {
                 says: says.clone(),
                 cancelled: Mutex::new(cancelled),
+                whereabouts,
             };
             let report = execute(def, &assignment, &fixtures, &hooks);
             // Nobody listens any more if the test was left behind.
@@ -147,9 +181,15 @@ fn left_behind(clocks: &Clocks, begun: Instant) -> Attempted {
 struct ThreadHooks {
     says: mpsc::UnboundedSender<Said>,
     cancelled: Mutex<watch::Receiver<bool>>,
+    whereabouts: Arc<OnceLock<Arc<Whereabouts>>>,
 }
 
 impl Hooks for ThreadHooks {
+    fn begins(&self, whereabouts: &Arc<Whereabouts>) {
+        // Each test has hooks of its own.
+        let _ = self.whereabouts.set(whereabouts.clone());
+    }
+
     fn phase(&self, phase: Phase) {
         // Nobody listens any more if the test was left behind.
         let _ = self.says.send(Said::Phase(phase));

@@ -4,16 +4,21 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::super::listener::Listener;
-use super::Attempted;
-use super::clocks::Clocks;
-use super::evidence;
+use super::clocks::{Clocks, Due};
 use super::output::{LIMIT, Progress};
 use super::worker::Worker;
+use super::{Attempted, Notices};
+use super::{debugger, evidence};
+use crate::failure::Failure;
 use crate::judge::Ran;
+use crate::protocol::daemon::Grant;
 use crate::protocol::worker::{Assignment, FromWorker, Report, ToWorker};
 
 /// How long the mark behind a test's output may take after the test's report.
 const MARK_LIMIT: Duration = Duration::from_secs(10);
+
+/// What is done about a test that does not end when it is told to.
+const KILLED: &str = "it was killed with all it had started";
 
 /// How long a worker that closed its socket may take to be gone.
 const DYING: Duration = Duration::from_secs(5);
@@ -24,6 +29,7 @@ pub(super) async fn attempt(
     worker: &mut Worker,
     assignment: Assignment,
     mut clocks: Clocks,
+    notices: &Notices<'_>,
     artifacts: &Path,
 ) -> Attempted {
     let begun = Instant::now();
@@ -32,6 +38,7 @@ pub(super) async fn attempt(
     // If it cannot be sent, the worker is gone, and that is read below.
     let _ = worker.send(&ToWorker::Run(Box::new(assignment))).await;
     let mut output: Option<Vec<u8>> = None;
+    let mut slow_for = Duration::ZERO;
     let ending = loop {
         let (mut incoming, pipe) = worker.split();
         // Results are drained before deadlines are judged: after a suspension everything would else have timed out.
@@ -40,6 +47,13 @@ pub(super) async fn attempt(
             message = incoming.next() => match message {
                 Some(FromWorker::Done(report)) => break Ending::Done(report),
                 Some(FromWorker::Phase(phase)) => clocks.enter(phase),
+                Some(FromWorker::At { traces }) => {
+                    if clocks.answered(&traces) {
+                        cancel(listener, worker, &leases, artifacts, &mut clocks).await;
+                    } else {
+                        notices.slow(slow_for, traces);
+                    }
+                }
                 Some(_) => {}
                 None => break Ending::Gone,
             },
@@ -49,13 +63,20 @@ pub(super) async fn attempt(
                 Ok(Progress::TooMuch) => break Ending::TooMuch,
                 Err(error) => break Ending::Unreadable(error),
             },
-            () = clocks.expired() => {
-                if clocks.is_late() {
-                    break Ending::Stuck;
+            () = clocks.expired() => match clocks.due() {
+                Due::Ask => {
+                    let _ = worker.send(&ToWorker::Where { time_is_up: true }).await;
+                    clocks.ask();
                 }
-                evidence::collect(Some(&listener.daemon), worker.pid, &leases, artifacts).await;
-                let _ = worker.send(&ToWorker::Cancel).await;
-                clocks.cancel();
+                Due::Cancel => {
+                    clocks.answered(&debugger::stacks(worker.pid, notices.def, artifacts).await);
+                    cancel(listener, worker, &leases, artifacts, &mut clocks).await;
+                }
+                Due::GiveUp => break Ending::Stuck,
+            },
+            () = clocks.slow() => {
+                slow_for = clocks.told_slow();
+                let _ = worker.send(&ToWorker::Where { time_is_up: false }).await;
             }
         }
     };
@@ -64,6 +85,19 @@ pub(super) async fn attempt(
         Ending::Done(report) => done(worker, *report, output, late).await,
         ending => ended(listener, worker, ending, &clocks, begun).await,
     }
+}
+
+/// Collects what can be had of a test whose time is up, and tells it to end.
+async fn cancel(
+    listener: &Listener,
+    worker: &mut Worker,
+    leases: &[Grant],
+    artifacts: &Path,
+    clocks: &mut Clocks,
+) {
+    evidence::collect(Some(&listener.daemon), worker.pid, leases, artifacts).await;
+    let _ = worker.send(&ToWorker::Cancel).await;
+    clocks.cancel();
 }
 
 enum Ending {
@@ -81,7 +115,7 @@ async fn done(
     worker: &mut Worker,
     report: Report,
     output: Option<Vec<u8>>,
-    late: Option<String>,
+    late: Option<Failure>,
 ) -> Attempted {
     let mut process_ended = report.changed.clone();
     let output = match output {
@@ -136,12 +170,18 @@ async fn ended(
     let (ran, why) = match ending {
         Ending::Done(_) | Ending::Gone => {
             let why = format!("it ended: {how}");
-            (Ran::Died { how }, why)
+            // What a process that was asked where its test is may die of is not the test's failure.
+            match clocks.late() {
+                Some(late) => (Ran::Stuck { late, then: KILLED }, why),
+                None => (Ran::Died { how }, why),
+            }
         }
         Ending::Stuck => {
             let late = clocks.late().unwrap_or_default();
-            let then = "it was killed with all it had started";
-            (Ran::Stuck { late, then }, "killed: time limit".to_owned())
+            (
+                Ran::Stuck { late, then: KILLED },
+                "killed: time limit".to_owned(),
+            )
         }
         Ending::TooMuch => {
             let limit_mib = LIMIT >> 20;

@@ -5,6 +5,7 @@
 //! `--nocapture`, and for libtest-mimic.
 
 mod clocks;
+mod debugger;
 mod evidence;
 mod in_process;
 mod in_worker;
@@ -14,16 +15,19 @@ mod worker;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::duration::micros;
 
 use super::journal::Journal;
 use super::listener::Listener;
 use crate::event::{EventKind, Times};
+use crate::failure::Failure;
 use crate::judge::Ran;
 use crate::plan::Planned;
 use crate::protocol::worker::{Assignment, Report};
+use crate::test_def::TestDef;
+use crate::trace::Trace;
 pub(super) use clocks::Clocks;
 pub(super) use in_process::InProcess;
 pub(super) use output::captured;
@@ -43,7 +47,7 @@ pub(super) struct Attempted {
 
 impl Attempted {
     /// Its process reported; `late` is the limit that it had reached by then.
-    fn reported(report: Report, late: Option<String>) -> Self {
+    fn reported(report: Report, late: Option<Failure>) -> Self {
         Self {
             ran: Ran::Reported {
                 end: report.end,
@@ -82,6 +86,26 @@ impl Attempted {
             keeps: Vec::new(),
             process_ended: None,
         }
+    }
+}
+
+/// A test that runs, and whom to tell of it.
+struct Notices<'a> {
+    def: &'static TestDef,
+    test: &'a str,
+    attempt: u32,
+    journal: &'a Journal,
+}
+
+impl Notices<'_> {
+    /// It has run for so long, and is there.
+    fn slow(&self, running: Duration, traces: Vec<Trace>) {
+        self.journal.emit(EventKind::TestSlow {
+            test: self.test.to_owned(),
+            attempt: self.attempt,
+            for_us: micros(running),
+            traces,
+        });
     }
 }
 
@@ -177,7 +201,15 @@ impl Executor {
         match self {
             Self::Worker(slot) => match &mut slot.worker {
                 Some(worker) => {
-                    in_worker::attempt(&slot.listener, worker, assignment, clocks, artifacts).await
+                    let notices = Notices {
+                        def: planned.test.def,
+                        test: &planned.name,
+                        attempt: assignment.attempt,
+                        journal: &slot.journal,
+                    };
+                    let listener = &slot.listener;
+                    in_worker::attempt(listener, worker, assignment, clocks, &notices, artifacts)
+                        .await
                 }
                 None => Attempted::impossible(slot.failed.take().map_or_else(
                     || "there is no worker to run it".to_owned(),

@@ -108,6 +108,17 @@ pub(super) const TABLE: &[Setting] = &[
         Ok(())
     }),
     Setting::valued(
+        "slow-timeout",
+        "TIME",
+        HOW,
+        "Say of a test that has run this long where it is, and again after each further such time. It goes on.",
+    )
+    .default("30s")
+    .apply(|options, values| {
+        options.running.slow_timeout = duration(values)?;
+        Ok(())
+    }),
+    Setting::valued(
         "timeout-factor",
         "FACTOR",
         HOW,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::options::{Color, Format};
+use crate::options::{Color, FailureOutput, Format};
 use crate::settings::setting::{Group, Said, Setting};
 use crate::settings::value::{choice, last, number, switch};
 
@@ -68,6 +68,24 @@ pub(super) const TABLE: &[Setting] = &[
     )
     .apply(|options, values| {
         options.showing.show_output = switch(values)?;
+        Ok(())
+    }),
+    Setting::valued(
+        "failure-output",
+        "WHEN",
+        SHOWN,
+        "When to show a failure: `immediate` (when it happens, on stderr), `final` (at the end, on stdout), \
+         `immediate-final` or `never`. JSON has it in the test's event, whatever this says.",
+    )
+    .default("immediate-final")
+    .apply(|options, values| {
+        let choices = [
+            ("immediate", FailureOutput::Immediate),
+            ("final", FailureOutput::Final),
+            ("immediate-final", FailureOutput::ImmediateFinal),
+            ("never", FailureOutput::Never),
+        ];
+        options.showing.failure_output = choice(values, &choices)?;
         Ok(())
     }),
     Setting::valued(

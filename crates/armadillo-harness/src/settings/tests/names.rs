@@ -72,7 +72,7 @@ fn sample(setting: &Setting) -> (&'static str, String) {
         ("config", _) => "ROOT/other.toml",
         ("no-tests", _) => "warn",
         ("inconclusive", _) => "ignore",
-        ("color", _) => "never",
+        ("color" | "failure-output", _) => "never",
         ("isolation", _) => "none",
         ("format", _) => "json",
         (_, "EXPR") => "slow",

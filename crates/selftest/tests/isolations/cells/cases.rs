@@ -118,6 +118,18 @@ pub(super) const CASES: &[Case] = &[
             seen.ran.message("told::takes_a_second").contains("300ms")
         },
     ),
+    case(
+        "slow-timeout",
+        "300ms",
+        "told::takes_a_second",
+        |place, seen| {
+            let told = seen
+                .ran
+                .stderr
+                .contains("slow: told::takes_a_second has run for");
+            passed(seen, "told::takes_a_second") && told != place.surroundings.debugger
+        },
+    ),
     case("retries", "3", "retried::three_times", |_, seen| {
         seen.code == Some(0) && passed(seen, "retried::three_times")
     }),
@@ -201,6 +213,11 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("nocapture", "true", "prints", shows),
     case("show-output", "true", "prints", shows),
+    case("failure-output", "immediate", "fails", |_, seen| {
+        seen.ran
+            .stderr
+            .contains("---- fails ----\nfailed: on purpose\n")
+    }),
     case("durations", "1", "prints", |_, seen| {
         seen.ran.stderr.contains("slowest")
     }),

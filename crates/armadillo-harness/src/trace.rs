@@ -1,0 +1,465 @@
+//! Where something went wrong: the place, and the calls of the author's own code that led there.
+
+use std::backtrace::Backtrace;
+use std::cell::Cell;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::test_def::TestDef;
+
+/// What is in the name of the function that the attribute on a test makes, and nobody else's.
+const GENERATED: &str = "__INVENTORY";
+
+/// How many calls are kept. Of a deeper chain the innermost are.
+const MOST_FRAMES: usize = 24;
+
+/// What happened at a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// The test failed: a panic, or the `?` that passed an error on.
+    #[default]
+    Failed,
+    /// An asynchronous test waits at this `.await`.
+    Waits,
+    /// The thread of the test is in this call.
+    Blocks,
+    /// Something else of the test panicked: a task or a thread that it had spawned.
+    Panicked {
+        /// The panic's message.
+        message: String,
+    },
+}
+
+/// A place in source code, and the calls that led there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// What happened there.
+    #[serde(default)]
+    pub what: What,
+    /// `file:line:column`, if it is known.
+    pub place: Option<String>,
+    /// The functions under way, the innermost first: those of the test's author, without the standard library, crates of a
+    /// registry, and this harness.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<Frame>,
+}
+
+/// A function under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Its path.
+    pub function: String,
+    /// `file:line:column` of what it was doing.
+    pub place: String,
+}
+
+/// A moment in a program, to be resolved when somebody wants to read it: finding names and lines takes much longer than
+/// taking the addresses.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    place: Option<String>,
+    calls: Backtrace,
+}
+
+impl Origin {
+    /// Here, said to be at this place.
+    pub(crate) fn at(place: Option<&Location<'_>>) -> Self {
+        Self {
+            place: place.map(ToString::to_string),
+            calls: Backtrace::force_capture(),
+        }
+    }
+
+    /// What these calls are.
+    pub(crate) fn of(calls: Backtrace) -> Self {
+        Self { place: None, calls }
+    }
+
+    /// In words. For the code of the test that this thread runs.
+    pub(crate) fn resolve(&self, what: What) -> Trace {
+        self.resolve_in(&Code::current(), what)
+    }
+
+    /// In words.
+    pub(crate) fn resolve_in(&self, code: &Code, what: What) -> Trace {
+        let frames = code.frames(&self.calls);
+        // The place of an error that was converted in a library says nothing.
+        let place = (self.place.clone())
+            .filter(|place| what != What::Failed || is_own_file(place))
+            .or_else(|| Some(frames.first()?.place.clone()))
+            .or_else(|| self.place.clone());
+        Trace {
+            what,
+            place,
+            frames,
+        }
+    }
+}
+
+impl Trace {
+    /// In lines of text, without an indentation: what happened and where, then who called.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut frames = self.frames.iter().peekable();
+        let place = match (&self.place, frames.peek()) {
+            (Some(place), Some(first)) if is_same_line(place, &first.place) => {
+                let function = frames.next().map(|first| &first.function);
+                format!("{place} in {}", function.map_or("", String::as_str))
+            }
+            (Some(place), _) => place.clone(),
+            (None, _) => "an unknown place".to_owned(),
+        };
+        let first = match &self.what {
+            What::Failed => format!("at {place}"),
+            What::Waits => format!("waits at {place}"),
+            What::Blocks => format!("blocks at {place}"),
+            What::Panicked { message } => {
+                let said = message.lines().next().unwrap_or_default();
+                format!("also panicked: {said}\n   at {place}")
+            }
+        };
+        let called = |frame: &Frame| format!("   called at {} in {}", frame.place, frame.function);
+        let mut lines: Vec<String> = first.lines().map(str::to_owned).collect();
+        lines.extend(frames.map(called));
+        lines
+    }
+}
+
+/// Whether both name the same line of the same file. The columns of a panic and of its frame may differ.
+fn is_same_line(a: &str, b: &str) -> bool {
+    let line = |place: &str| {
+        let mut parts = place.rsplitn(2, ':');
+        let column = parts.next().is_some_and(|last| last.parse::<u32>().is_ok());
+        parts.next().filter(|_| column).map(str::to_owned)
+    };
+    line(a).is_some() && line(a) == line(b)
+}
+
+thread_local! {
+    /// The test that this thread runs.
+    static TEST: Cell<Option<&'static TestDef>> = const { Cell::new(None) };
+}
+
+/// How many tests run in this process.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this thread runs a test.
+pub(crate) fn runs_a_test() -> bool {
+    TEST.try_with(Cell::get).ok().flatten().is_some()
+}
+
+/// Whether no other test runs in this process than that of this thread.
+pub(crate) fn is_only_test() -> bool {
+    RUNNING.load(Ordering::Relaxed) == 1
+}
+
+/// While it lives, this thread runs a test.
+pub(crate) struct Running(());
+
+impl Running {
+    pub(crate) fn test(def: &'static TestDef) -> Self {
+        TEST.set(Some(def));
+        RUNNING.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        TEST.set(None);
+        RUNNING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whose code counts as the author's, and how its files are named.
+pub(crate) struct Code {
+    /// What the compiler named files relative to: `file!()` begins there.
+    root: Option<PathBuf>,
+    /// The crate name of the test's package.
+    package: String,
+    /// The crate of the test binary.
+    binary: String,
+}
+
+impl Code {
+    /// Of the test that this thread runs.
+    pub(crate) fn current() -> Self {
+        Self::of(TEST.try_with(Cell::get).ok().flatten())
+    }
+
+    /// Of this test.
+    pub(crate) fn of(test: Option<&TestDef>) -> Self {
+        let Some(def) = test else {
+            return Self {
+                root: None,
+                package: String::new(),
+                binary: String::new(),
+            };
+        };
+        let mut above = Path::new(def.directory).ancestors();
+        Self {
+            root: above
+                .find(|directory| directory.join(def.file).exists())
+                .map(Path::to_owned),
+            package: def.package.replace('-', "_"),
+            binary: def.binary().to_owned(),
+        }
+    }
+
+    /// The author's functions that were under way, the innermost first.
+    pub(crate) fn frames(&self, calls: &Backtrace) -> Vec<Frame> {
+        self.own(functions(&calls.to_string()))
+    }
+
+    /// Those of these functions, with their places, that are the author's.
+    pub(crate) fn own(&self, calls: impl IntoIterator<Item = (String, String)>) -> Vec<Frame> {
+        let mut frames: Vec<Frame> = Vec::new();
+        for (function, place) in calls {
+            if function.contains(GENERATED) {
+                // What the attribute on the test has made: what called it is the harness.
+                break;
+            }
+            let place = absolute(&place);
+            if !self.is_own(&function, &place) {
+                continue;
+            }
+            let place = self.relative(place);
+            let function = self.short(&function);
+            let known = |frame: &Frame| frame.function == function && frame.place == place;
+            if !frames.last().is_some_and(known) {
+                frames.push(Frame { function, place });
+            }
+            if frames.len() == MOST_FRAMES {
+                break;
+            }
+        }
+        frames
+    }
+
+    fn is_own(&self, function: &str, place: &str) -> bool {
+        is_own_file(place) && !self.is_of_the_harness(function)
+    }
+
+    /// Whether a function is one of the harness's own crates or of a system's, and not of the package under test.
+    fn is_of_the_harness(&self, function: &str) -> bool {
+        let path = function.trim_start_matches(['<', '&', '(']);
+        let name = path.split("::").next().unwrap_or_default();
+        let name = name.trim_start_matches("dyn ");
+        (name == "armadillo" || name.starts_with("armadillo_")) && name != self.package
+    }
+
+    /// As `file!()` names it, so that a panic's place and its frames look alike.
+    fn relative(&self, place: String) -> String {
+        let root = self.root.as_deref();
+        let relative = root.and_then(|root| Path::new(&place).strip_prefix(root).ok());
+        let relative = relative.map(|path| path.display().to_string());
+        relative.unwrap_or(place)
+    }
+
+    /// A function's path as tests are named: without the crate of the tests, closures, and traits.
+    fn short(&self, function: &str) -> String {
+        let function = function.trim_end_matches("::{{closure}}");
+        let inherent = function.strip_prefix('<').and_then(|rest| {
+            let (of, method) = rest.split_once(">::")?;
+            let of = of.split(" as ").next()?;
+            Some(format!("{of}::{method}"))
+        });
+        let function = inherent.unwrap_or_else(|| function.to_owned());
+        let own = function.strip_prefix(&format!("{}::", self.binary));
+        own.map_or(function.clone(), str::to_owned)
+    }
+}
+
+/// Whether a file is Rust, and neither of the standard library, of a crate from a registry or a repository, nor of this
+/// harness.
+fn is_own_file(place: &str) -> bool {
+    let elsewhere = [
+        "/rustc/",
+        "/rustlib/src/",
+        "/registry/src/",
+        "/git/checkouts/",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/"),
+    ];
+    place.contains(".rs:") && !elsewhere.iter().any(|part| place.contains(part))
+}
+
+/// A backtrace names files below the working directory relative to it.
+fn absolute(place: &str) -> String {
+    match place.strip_prefix("./") {
+        Some(relative) => {
+            let here = std::env::current_dir().unwrap_or_default();
+            here.join(relative).display().to_string()
+        }
+        None => place.to_owned(),
+    }
+}
+
+/// Functions and places in the text of a backtrace, which is the only way to read one.
+fn functions(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut function = "";
+    for line in text.lines().map(str::trim_start) {
+        if let Some(place) = line.strip_prefix("at ") {
+            found.push((function.to_owned(), place.to_owned()));
+        } else if let Some((number, name)) = line.split_once(": ")
+            && number.parse::<u32>().is_ok()
+        {
+            function = name;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code() -> Code {
+        Code {
+            root: Some("/home/ada/shop".into()),
+            package: "armadillo_shop".into(),
+            binary: "suite".into(),
+        }
+    }
+
+    fn frame(function: &str, place: &str) -> Frame {
+        Frame {
+            function: function.into(),
+            place: place.into(),
+        }
+    }
+
+    #[test]
+    fn only_the_authors_functions_count() {
+        let code = code();
+        for (function, place) in [
+            ("suite::pays", "tests/suite.rs:12:5"),
+            (
+                "<suite::Shop as core::ops::Drop>::drop",
+                "tests/shop.rs:10:5",
+            ),
+            ("armadillo_shop::helper", "src/lib.rs:3:1"),
+        ] {
+            assert!(code.is_own(function, place), "{function}");
+        }
+        for (function, place) in [
+            (
+                "core::panicking::panic",
+                "/rustc/5980/library/core/src/panicking.rs:1:1",
+            ),
+            (
+                "tokio::task",
+                "/root/.cargo/registry/src/index-1/tokio-1/src/task.rs:1:1",
+            ),
+            ("armadillo_harness::fixture::run", "../armadillo/run.rs:1:1"),
+            (
+                "<armadillo_harness::Caught<F> as Future>::poll",
+                "../armadillo/p.rs:1:1",
+            ),
+            ("armadillo::main", "../armadillo/lib.rs:1:1"),
+            ("start_thread", "./nptl/pthread_create.c:442:8"),
+            (
+                "body_async",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/src/fixture/run.rs:1:1"),
+            ),
+        ] {
+            assert!(!code.is_own(function, place), "{function}");
+        }
+    }
+
+    #[test]
+    fn files_are_named_as_the_compiler_names_them() {
+        let code = code();
+        for (absolute, relative) in [
+            ("/home/ada/shop/tests/suite.rs:3:1", "tests/suite.rs:3:1"),
+            ("/elsewhere/lib.rs:3:1", "/elsewhere/lib.rs:3:1"),
+        ] {
+            assert_eq!(code.relative(absolute.to_owned()), relative);
+        }
+    }
+
+    #[test]
+    fn functions_are_named_as_tests_are() {
+        let code = code();
+        for (function, short) in [
+            ("suite::cart::pays::{{closure}}::{{closure}}", "cart::pays"),
+            (
+                "<suite::Cart as harness::Fixture>::setup::{{closure}}",
+                "Cart::setup",
+            ),
+            ("<suite::Cart>::pay", "Cart::pay"),
+            ("shop::pay", "shop::pay"),
+        ] {
+            assert_eq!(code.short(function), short);
+        }
+    }
+
+    #[test]
+    fn what_called_the_generated_function_is_left_out() {
+        let calls = [
+            ("suite::cart::pays", "/home/ada/shop/tests/suite.rs:12:5"),
+            (
+                "suite::cart::_::_::__INVENTORY::{{closure}}",
+                "/home/ada/shop/tests/suite.rs:10:1",
+            ),
+            ("someone::else", "/home/ada/shop/src/lib.rs:1:1"),
+        ];
+        let calls = calls.map(|(function, place)| (function.to_owned(), place.to_owned()));
+        assert_eq!(
+            code().own(calls),
+            [frame("cart::pays", "tests/suite.rs:12:5")]
+        );
+    }
+
+    #[test]
+    fn a_backtrace_is_read() {
+        let text = "   0: core::panicking::panic_fmt\n             at /rustc/59/library/core/src/panicking.rs:80:14\n   \
+                    1: suite::pay::{{closure}}\n             at ./tests/suite.rs:12:5\n   2: __libc_start_main\n";
+        let panicking = "/rustc/59/library/core/src/panicking.rs:80:14";
+        assert_eq!(
+            functions(text),
+            [
+                (
+                    "core::panicking::panic_fmt".to_owned(),
+                    panicking.to_owned()
+                ),
+                (
+                    "suite::pay::{{closure}}".to_owned(),
+                    "./tests/suite.rs:12:5".to_owned()
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_place_is_said_once_and_callers_follow() {
+        let mut trace = Trace {
+            what: What::Failed,
+            place: Some("tests/suite.rs:12:9".into()),
+            frames: vec![
+                frame("suite::pay", "tests/suite.rs:12:5"),
+                frame("suite::buys", "tests/suite.rs:30:5"),
+            ],
+        };
+        let callers = "   called at tests/suite.rs:30:5 in suite::buys";
+        assert_eq!(
+            trace.lines(),
+            ["at tests/suite.rs:12:9 in suite::pay", callers]
+        );
+        trace.what = What::Waits;
+        trace.place = Some("tests/suite.rs:13:9".into());
+        trace.frames.remove(0);
+        assert_eq!(trace.lines(), ["waits at tests/suite.rs:13:9", callers]);
+    }
+
+    #[test]
+    fn an_origin_knows_where_it_is() {
+        let origin = Origin::at(Some(Location::caller()));
+        let trace = origin.resolve(What::Failed);
+        let place = trace.place.unwrap_or_default();
+        assert!(place.contains("trace.rs:"), "{place}");
+    }
+}

@@ -1,0 +1,121 @@
+//! What is shown of each way to fail: where and why, before anything else.
+
+use std::collections::BTreeMap;
+
+use armadillo_selftest::{Ran, Suite};
+
+/// Within this many lines of its beginning a failure says what and where.
+const GLANCE: usize = 10;
+
+fn run(args: &[&str]) -> Ran {
+    let suite = Suite::new(env!("CARGO_BIN_EXE_gallery"));
+    suite.args(["-n", "2"]).args(args).run()
+}
+
+/// The block of each failed test, as it is at the end of stdout.
+fn blocks(stdout: &str) -> BTreeMap<String, String> {
+    let blocks = stdout.split("\n---- ").skip(1).map(|block| {
+        let (name, text) = block.split_once(" stdout ----\n").unwrap_or((block, ""));
+        let text = text.split("\n\nfailures:\n").next().unwrap_or(text);
+        (name.to_owned(), text.trim_end().to_owned())
+    });
+    blocks.collect()
+}
+
+/// Without what is another one in every run: ids, seeds, durations, the directory.
+fn settled(text: &str, ran: &Ran) -> String {
+    let home = ran.home().display().to_string();
+    let text = ran
+        .runs()
+        .iter()
+        .fold(text.replace(&home, "HOME"), |text, run| {
+            text.replace(run, "RUN")
+        });
+    let lines = text.lines().map(|line| {
+        let line: String = line
+            .split_inclusive(|c: char| !c.is_ascii_alphanumeric())
+            .map(without_id)
+            .collect();
+        match line.split_once("timed out after ") {
+            Some((before, rest)) => {
+                let rest = rest.split_once(' ').map_or("", |(_, rest)| rest);
+                format!("{before}timed out after TIME {rest}")
+            }
+            None => line,
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A word without the seed or the id that it may be; what separates it from the next stays.
+fn without_id(word: &str) -> String {
+    let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    let is_id = bare.len() >= 8 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let end = &word[bare.len()..];
+    format!("{}{end}", if is_id { "ID" } else { bare })
+}
+
+#[test]
+fn each_failure_says_what_and_where() {
+    let ran = run(&[]);
+    assert_eq!(ran.code, Some(101), "{}", ran.said());
+    let blocks = blocks(&ran.stdout);
+    assert_eq!(blocks.len(), 18, "{}", ran.said());
+    for (name, block) in &blocks {
+        let mut glance = block.lines().take(GLANCE);
+        let place = "crates/selftest/src/bin/gallery.rs:";
+        assert!(glance.any(|line| line.contains(place)), "{name}:\n{block}");
+        // The same when it happens, on stderr.
+        let at_once = format!("\n---- {name} ----\n{block}\n");
+        assert!(ran.stderr.contains(&at_once), "{}", ran.said());
+        insta::assert_snapshot!(name.replace("::", "."), settled(block, &ran));
+    }
+}
+
+#[test]
+fn it_is_said_when_failures_are_shown() {
+    for (when, at_once, at_the_end) in [
+        ("immediate", true, false),
+        ("final", false, true),
+        ("immediate-final", true, true),
+        ("never", false, false),
+    ] {
+        let ran = run(&[
+            "--exact",
+            "assertion::in_the_test",
+            "--failure-output",
+            when,
+        ]);
+        let message = "failed: assertion `left == right` failed: the balance of the account";
+        assert_eq!(ran.stderr.contains(message), at_once, "{}", ran.said());
+        assert_eq!(ran.stdout.contains(message), at_the_end, "{}", ran.said());
+        let names = "\nfailures:\n    assertion::in_the_test\n";
+        assert!(ran.stdout.contains(names), "{}", ran.said());
+    }
+}
+
+/// Somebody who asks for everything gets it.
+#[test]
+fn a_full_backtrace_is_left_as_it_is() {
+    let suite = Suite::new(env!("CARGO_BIN_EXE_gallery")).env("RUST_BACKTRACE", "full");
+    let ran = suite.args(["--exact", "assertion::in_a_helper"]).run();
+    assert!(ran.stdout.contains("  it printed:\n"), "{}", ran.said());
+    assert!(ran.stdout.contains("stack backtrace:"), "{}", ran.said());
+    let suite = Suite::new(env!("CARGO_BIN_EXE_gallery")).env("RUST_BACKTRACE", "1");
+    let ran = suite.args(["--exact", "assertion::in_a_helper"]).run();
+    assert!(!ran.stdout.contains("stack backtrace:"), "{}", ran.said());
+}
+
+#[test]
+fn a_slow_test_says_where_it_is() {
+    let ran = run(&["--exact", "hang::at_an_await", "--slow-timeout", "400ms"]);
+    let told = "slow: hang::at_an_await has run for 0.4";
+    assert!(ran.stderr.contains(told), "{}", ran.said());
+    let (_, after) = ran.stderr.split_once(told).unwrap_or_default();
+    let place = after.lines().nth(1).unwrap_or_default();
+    assert!(
+        place.contains("waits at crates/selftest/src/bin/gallery.rs:"),
+        "{place}"
+    );
+    assert!(place.ends_with(" in shop::pay"), "{place}");
+}
