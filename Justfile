@@ -10,3 +10,7 @@ test:
 lint:
     cargo fmt --all -- --check
     cargo clippy --workspace --all-targets -- -D warnings
+
+# What takes longer than anybody waits for after a change: runs that are killed at random moments, many times.
+long ROUNDS="200":
+    ARMADILLO_ROUNDS={{ROUNDS}} cargo test -p armadillo-selftest --test orphans -- --nocapture --test-threads 2 a_storm

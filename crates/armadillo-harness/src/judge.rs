@@ -143,6 +143,11 @@ impl Ran {
         }
     }
 
+    /// Whether it still ran when the tests that ran were ended.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self, Self::CutOff { .. })
+    }
+
     /// Whether its own process tore its fixtures down.
     pub(crate) fn is_torn_down(&self) -> bool {
         matches!(self, Self::Reported { .. } | Self::NotRun { .. })

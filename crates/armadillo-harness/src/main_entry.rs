@@ -76,8 +76,8 @@ fn applet(args: &[OsString]) -> ExitCode {
         return Exit::Usage.into();
     };
     match name.to_str() {
-        Some(warden::APPLET) => warden::main(),
-        Some(daemon::APPLET) => daemon::main(),
+        Some(warden::APPLET) => warden::main(rest),
+        Some(daemon::APPLET) => daemon::main(rest),
         Some(worker::APPLET) => worker::main(rest),
         Some(name) if let Some(applet) = armadillo_orchestrator::applet::applet(name) => {
             (applet.main)(rest.to_vec())

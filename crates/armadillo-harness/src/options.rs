@@ -181,6 +181,10 @@ pub struct Running {
     pub thread_per_test: bool,
     /// The directory of the run's files; `None` looks for cargo's target directory.
     pub output_directory: Option<PathBuf>,
+    /// The directory for sockets, secrets and temporary directories; `None` is `/tmp/armadillo-<uid>`.
+    pub runtime_directory: Option<PathBuf>,
+    /// Whether a run may have a control group of its own.
+    pub cgroup: bool,
     /// Memory that deployments may use together, in MiB; `None` decides by the machine.
     pub memory_mib: Option<u64>,
     /// How many deployments of each topology may be shared at the same time.
@@ -319,6 +323,8 @@ impl Default for Running {
             keep_on_failure: false,
             thread_per_test: true,
             output_directory: None,
+            runtime_directory: None,
+            cgroup: true,
             memory_mib: None,
             copies: Copies::default(),
             history: None,

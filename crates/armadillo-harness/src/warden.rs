@@ -4,11 +4,14 @@
 //! becomes the warden's child and is killed by it. It ends after the daemon. Its standard input is the pipe whose other end
 //! the runner holds: if the runner is gone and the daemon does not finish its clean-up in time, the warden ends it.
 
+use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use armadillo_orchestrator::run_dir;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
 
@@ -20,8 +23,11 @@ pub(crate) const APPLET: &str = "warden";
 /// How long the daemon may take to clean up after the runner's death.
 const CLEAN_UP: Duration = Duration::from_secs(15);
 
-/// The main function of the applet.
-pub(crate) fn main() -> ExitCode {
+/// The main function of the applet; its one argument is the common directory of the private directories of runs.
+pub(crate) fn main(args: &[OsString]) -> ExitCode {
+    if let Some(base) = args.first() {
+        run_dir::settle_in(Path::new(base));
+    }
     match watch() {
         Ok(code) => code,
         Err(error) => {
@@ -39,6 +45,7 @@ fn watch() -> std::io::Result<ExitCode> {
     let daemon = Command::new("/proc/self/exe")
         .arg0("armadillo")
         .args([armadillo_orchestrator::APPLET_WORD, crate::daemon::APPLET])
+        .arg(run_dir::base())
         .stdin(Stdio::inherit())
         .spawn()?;
     let pid = Pid::from_child(&daemon);
@@ -48,7 +55,7 @@ fn watch() -> std::io::Result<ExitCode> {
     // What is left of either, the next run sweeps.
     let _ =
         armadillo_orchestrator::process::tree::kill_descendants(std::process::id(), &[], CLEAN_UP);
-    let _ = armadillo_orchestrator::run_dir::sweep();
+    let _ = run_dir::sweep();
     Ok(code)
 }
 

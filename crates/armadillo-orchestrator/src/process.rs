@@ -1,5 +1,6 @@
 //! Processes: started on one thread, reaped by one owner, killed with all that descends from them.
 
+mod cgroup;
 mod exit;
 mod handle;
 mod ledger;
@@ -14,6 +15,7 @@ use rustix::process::Signal;
 
 use crate::server::Verb;
 
+pub use cgroup::Cgroup;
 pub use exit::Exit;
 pub use handle::Process;
 pub use ledger::{Ledger, LedgerEntry};

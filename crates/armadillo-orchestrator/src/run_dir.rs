@@ -10,6 +10,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::deadline::Deadline;
@@ -17,6 +18,9 @@ use crate::random;
 
 use sweep::is_run_id;
 pub use sweep::{Swept, sweep, sweep_run};
+
+/// How long the path of the common parent may be: `/<8 digits>/daemon.sock` follows, and a socket's path has 107 bytes.
+const LONGEST_BASE: usize = 107 - "/01234567/daemon.sock".len();
 
 /// How long it may take to get the lock of the common parent.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -49,6 +53,17 @@ pub enum RunDirError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Sockets in it would have no name.
+    #[error(
+        "{} is {length} bytes long; it may have {LONGEST_BASE}, because the path of a socket has at most 107",
+        path.display()
+    )]
+    TooLong {
+        /// The directory.
+        path: PathBuf,
+        /// The length of its path.
+        length: usize,
+    },
     /// Somebody holds the lock of the common parent and does not let go.
     #[error("{} stays locked: is another run stopped while it starts?", path.display())]
     Locked {
@@ -56,6 +71,9 @@ pub enum RunDirError {
         path: PathBuf,
     },
 }
+
+/// The file that names the run's control group.
+const CGROUP: &str = "cgroup";
 
 impl RunDir {
     /// Makes a new directory with a random id and locks it.
@@ -141,6 +159,17 @@ impl RunDir {
         self.path.join("ledger")
     }
 
+    /// Writes down which control group is the run's, so that a later sweep can end what is in it.
+    ///
+    /// # Errors
+    /// Those of writing a file.
+    pub fn note_cgroup(&self, cgroup: &Path) -> io::Result<()> {
+        fs::write(
+            self.path.join(CGROUP),
+            cgroup.as_os_str().as_encoded_bytes(),
+        )
+    }
+
     /// Removes the directory with all that is in it. For the last to leave.
     ///
     /// # Errors
@@ -155,18 +184,46 @@ impl RunDir {
     }
 }
 
-fn base() -> PathBuf {
-    let user = rustix::process::getuid().as_raw();
-    PathBuf::from(format!("/tmp/armadillo-{user}"))
+/// Where the private directories of runs lie, if not in the usual place.
+static BASE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Has the private directories of runs lie in this directory, for the rest of this process. The first call counts.
+pub fn settle_in(base: &Path) {
+    BASE.get_or_init(|| base.to_owned());
+}
+
+/// Where the private directories of runs lie: `/tmp/armadillo-<uid>`, or as [`settle_in`] says.
+#[must_use]
+pub fn base() -> PathBuf {
+    let usual = || {
+        let user = rustix::process::getuid().as_raw();
+        PathBuf::from(format!("/tmp/armadillo-{user}"))
+    };
+    BASE.get().cloned().unwrap_or_else(usual)
+}
+
+/// Looks whether private directories can be made.
+///
+/// # Errors
+/// When the common parent is unsafe, its path too long, or the operating system refuses.
+pub fn check() -> Result<(), RunDirError> {
+    let base = base();
+    let length = base.as_os_str().len();
+    if length > LONGEST_BASE {
+        return Err(RunDirError::TooLong { path: base, length });
+    }
+    lock_base(&base).map(drop)
 }
 
 /// Makes the common parent if need be, checks that it is safe, and locks it until the file is dropped.
 fn lock_base(base: &Path) -> Result<File, RunDirError> {
-    match DirBuilder::new().mode(0o700).create(base) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(failed("make", base)(error));
-        }
-        _ => {}
+    // Not before it is known to be missing: those above may be somebody else's.
+    if fs::symlink_metadata(base).is_err() {
+        DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(base)
+            .map_err(failed("make", base))?;
     }
     let refused = |problem: String| RunDirError::Unsafe {
         path: base.to_owned(),
@@ -292,5 +349,11 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("not the id of a run"), "{error}");
+        let file = base.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = RunDir::create_in(&file, "00000003")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("it is a link or a file"), "{error}");
     }
 }

@@ -17,22 +17,50 @@ pub struct Found {
     pub command: String,
 }
 
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+}
+
 /// The living processes whose environment has one of these entries (`NAME=value`).
 #[must_use]
 pub fn processes(entries: &[String]) -> Vec<Found> {
-    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let mut variables = environment.split(|byte| *byte == 0);
-        variables.any(|variable| entries.iter().any(|entry| entry.as_bytes() == variable))
-    })
-    // A zombie has no environment, so it is not among these.
-    .map(|pid| Found {
+    pids()
+        .filter(|pid| {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let mut variables = environment.split(|byte| *byte == 0);
+            variables.any(|variable| entries.iter().any(|entry| entry.as_bytes() == variable))
+        })
+        // A zombie has no environment, so it is not among these.
+        .map(|pid| Found {
+            pid,
+            command: command(pid),
+        })
+        .collect()
+}
+
+/// How long a `sleep` is to take that has no environment: it is known by that.
+///
+/// # Errors
+/// When this process was not started by a [`crate::Suite`].
+pub fn nameless_seconds() -> Result<String, std::env::VarError> {
+    Ok(seconds(&std::env::var(TOKEN)?))
+}
+
+fn seconds(token: &str) -> String {
+    let digits = token.chars().filter(char::is_ascii_digit);
+    format!("600.{}", digits.collect::<String>())
+}
+
+/// The living processes that were started with [`nameless_seconds`].
+#[must_use]
+pub fn nameless(token: &str) -> Vec<Found> {
+    let wanted = format!("sleep {} ", seconds(token));
+    let pids = pids().map(|pid| Found {
         pid,
         command: command(pid),
-    })
-    .collect()
+    });
+    pids.filter(|found| found.command == wanted).collect()
 }
 
 /// A process's command line, its words apart by spaces; empty if it is gone.
@@ -76,7 +104,8 @@ pub fn private_directory(run: &str) -> PathBuf {
 pub fn of(token: &str, runs: &[String]) -> Vec<String> {
     let mut entries = vec![format!("{TOKEN}={token}")];
     entries.extend(runs.iter().map(|run| format!("ARMADILLO_RUN={run}")));
-    let alive = processes(&entries);
+    let mut alive = processes(&entries);
+    alive.extend(nameless(token));
     let alive = alive
         .iter()
         .map(|found| format!("process {}: {}", found.pid, found.command));

@@ -21,15 +21,16 @@ mod repair;
 mod workers;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use armadillo_orchestrator::process::{Ledger, Processes};
+use armadillo_orchestrator::process::{Cgroup, Ledger, Processes};
 use armadillo_orchestrator::run_dir::{self, RunDir};
 use armadillo_orchestrator::{Local, Notice};
 use tokio::net::UnixListener;
@@ -51,6 +52,9 @@ pub(crate) const APPLET: &str = "daemon";
 
 /// How long the end of all that is left may take.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often new descendants are written down where there is no control group.
+const NOTE_EVERY: Duration = Duration::from_millis(500);
 
 /// Why the daemon cannot do its part.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +78,11 @@ fn os(action: &'static str) -> impl Fn(std::io::Error) -> DaemonError {
     move |source| DaemonError::Os { action, source }
 }
 
-/// The main function of the applet.
-pub(crate) fn main() -> ExitCode {
+/// The main function of the applet; its one argument is the common directory of the private directories of runs.
+pub(crate) fn main(args: &[OsString]) -> ExitCode {
+    if let Some(base) = args.first() {
+        run_dir::settle_in(Path::new(base));
+    }
     crate::process_name::set("arma:daemon");
     abort_on_panic();
     let _tracing = tracing::subscriber::set_default(crate::log::Log::to_stderr());
@@ -198,7 +205,8 @@ async fn write_notices(mut incoming: mpsc::UnboundedReceiver<(String, Notice)>, 
 async fn serve(orders: Start) -> Result<(), DaemonError> {
     let swept = run_dir::sweep()?;
     let run_dir = RunDir::create_for(&orders.run)?;
-    let served = serve_in(orders, &run_dir, &swept).await;
+    let cgroup = orders.cgroup.then(|| cgroup(&run_dir)).flatten();
+    let served = serve_in(orders, &run_dir, &swept, cgroup.is_some()).await;
     // Also when it could not even begin: the runner may have been killed before it was greeted.
     let killed = armadillo_orchestrator::process::tree::kill_descendants(
         std::process::id(),
@@ -206,8 +214,36 @@ async fn serve(orders: Start) -> Result<(), DaemonError> {
         KILL_LIMIT,
     );
     tracing::info!(?killed, "the runner is gone");
+    if let Some(cgroup) = cgroup
+        && let Err(error) = cgroup.leave_and_end(KILL_LIMIT)
+    {
+        tracing::warn!(%error, "the run's control group cannot be ended");
+    }
     run_dir.remove().map_err(os("remove the run directory"))?;
     served
+}
+
+/// The run's control group, with this process in it, where there can be one.
+fn cgroup(run_dir: &RunDir) -> Option<Cgroup> {
+    let place = Cgroup::place(run_dir.id())?;
+    // First on paper: should this process be killed in between, a sweep finds it.
+    run_dir.note_cgroup(&place).ok()?;
+    let entered = Cgroup::enter(&place);
+    entered
+        .inspect_err(|error| tracing::debug!(%error, place = %place.display(), "no control group"))
+        .ok()
+}
+
+/// Keeps writing down what descends from this process: what a control group would know.
+async fn keep_noting(processes: Processes) {
+    let mut noted = BTreeSet::new();
+    loop {
+        if let Err(error) = processes.note_descendants(&mut noted) {
+            tracing::warn!(%error, "processes are not written down any more");
+            return;
+        }
+        tokio::time::sleep(NOTE_EVERY).await;
+    }
 }
 
 /// Greets the runner and answers requests for as long as it lives.
@@ -215,6 +251,7 @@ async fn serve_in(
     orders: Start,
     run_dir: &RunDir,
     swept: &[run_dir::Swept],
+    has_cgroup: bool,
 ) -> Result<(), DaemonError> {
     let ledger = Ledger::open(&run_dir.ledger()).map_err(os("open the ledger"))?;
     let processes = Processes::install(run_dir.id(), ledger)?;
@@ -225,11 +262,14 @@ async fn serve_in(
         pid: std::process::id(),
         socket: socket.clone(),
         run_dir: run_dir.path().to_owned(),
-        protections: protections(),
+        protections: protections(has_cgroup),
         swept: swept.iter().map(describe).collect(),
     };
     greet(&started).map_err(os("greet the runner"))?;
-    let daemon = Rc::new(Daemon::new(orders, run_dir, socket, processes, log));
+    let daemon = Rc::new(Daemon::new(orders, run_dir, socket, processes.clone(), log));
+    if !has_cgroup {
+        daemon.spawn(keep_noting(processes));
+    }
     tokio::select! {
         ended = lifeline::closed() => ended.map_err(os("watch the runner"))?,
         error = api::serve(&daemon, listener) => return Err(DaemonError::Os { action: "accept connections", source: error }),
@@ -274,13 +314,14 @@ fn greet(started: &Started) -> std::io::Result<()> {
 }
 
 /// The protections against orphans that hold here, for the header of the run.
-fn protections() -> Vec<String> {
+fn protections(has_cgroup: bool) -> Vec<String> {
     let linux = cfg!(target_os = "linux");
     let layers = [
         (true, "lifeline pipe"),
         (linux, "subreaper"),
         (linux, "warden"),
         (linux, "parent-death signal"),
+        (has_cgroup, "control group"),
         (true, "ledger"),
     ];
     layers

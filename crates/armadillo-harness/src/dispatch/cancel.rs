@@ -1,4 +1,7 @@
 //! The end of a run before its tests have ended: those that run are told, and say their last words.
+//!
+//! A run that is over (Ctrl-C, its time limit) waits for nothing. One that has seen enough failures ends what runs, and then
+//! goes on to its end as any other does.
 
 use std::time::Duration;
 
@@ -13,9 +16,17 @@ const LIMIT: Duration = Duration::from_millis(500);
 /// Tells the slots of a run that it is over, and learns when they have said what there is to say.
 pub(super) struct Cancel {
     /// What becomes of every test that runs then.
-    ends: watch::Sender<Option<Ran>>,
+    ends: watch::Sender<Option<End>>,
     /// How many slots have a test whose end was not reported yet.
     busy: watch::Sender<usize>,
+}
+
+/// What ends the tests that run.
+#[derive(Clone)]
+struct End {
+    cut_off: Ran,
+    /// Nobody waits for anything any more.
+    at_once: bool,
 }
 
 /// A slot has a test for as long as it holds this.
@@ -35,25 +46,60 @@ impl Cancel {
         Busy(self)
     }
 
-    /// Waits for the end of the run; gives what becomes of a test that still runs. Cancel-safe.
+    /// Waits until the tests that run are to end; gives what becomes of one that still runs. Cancel-safe.
     pub(super) async fn reached(&self) -> Ran {
+        self.wait_for(|_| true).await.cut_off
+    }
+
+    /// Waits until the run is over and nothing is waited for any more. Cancel-safe.
+    pub(super) async fn abandoned(&self) {
+        self.wait_for(|end| end.at_once).await;
+    }
+
+    async fn wait_for(&self, wanted: impl Fn(&End) -> bool) -> End {
         let mut ends = self.ends.subscribe();
-        let reached = ends.wait_for(Option::is_some).await;
+        let reached = ends.wait_for(|end| end.as_ref().is_some_and(&wanted)).await;
         match reached.as_deref() {
-            Ok(Some(cut_off)) => cut_off.clone(),
+            Ok(Some(end)) => end.clone(),
             // The sender lives as long as this does.
             Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 
-    /// Whether it was reached.
+    /// Whether the tests that run are to end.
     pub(super) fn is_reached(&self) -> bool {
         self.ends.borrow().is_some()
     }
 
+    /// Whether the run is over and nothing is waited for any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.ends.borrow().as_ref().is_some_and(|end| end.at_once)
+    }
+
+    /// Ends the tests that run; the run goes on without them.
+    pub(super) fn end_tests(&self, kind: FailureKind, why: String) {
+        let cut_off = Ran::CutOff { kind, why };
+        self.ends.send_if_modified(|end| {
+            let first = end.is_none();
+            end.get_or_insert(End {
+                cut_off,
+                at_once: false,
+            });
+            first
+        });
+    }
+
     /// Ends the tests that run, and waits a moment until all are reported.
     pub(super) async fn reach(&self, kind: FailureKind, why: String) {
-        self.ends.send_replace(Some(Ran::CutOff { kind, why }));
+        let cut_off = Ran::CutOff { kind, why };
+        self.ends.send_modify(|end| {
+            // What ended the tests first is what they are told.
+            end.get_or_insert(End {
+                cut_off,
+                at_once: true,
+            })
+            .at_once = true;
+        });
         let mut busy = self.busy.subscribe();
         // Whoever has not said it by then is named as not run.
         let _ = tokio::time::timeout(LIMIT, busy.wait_for(|busy| *busy == 0)).await;

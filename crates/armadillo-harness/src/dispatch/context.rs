@@ -52,8 +52,13 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Counts a test that did not pass.
-    pub(super) fn add(&mut self, exit: Exit) {
+    pub(super) fn failed(&mut self, exit: Exit) {
         self.failures += 1;
+        self.ended(exit);
+    }
+
+    /// Takes note of a test that was ended because others had failed.
+    pub(super) fn ended(&mut self, exit: Exit) {
         self.exit = self.exit.and(exit);
     }
 

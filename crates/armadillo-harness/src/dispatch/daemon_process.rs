@@ -6,13 +6,18 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use armadillo_orchestrator::{APPLET_WORD, Deadline};
+use armadillo_orchestrator::process::{proc_fs, tree};
+use armadillo_orchestrator::{APPLET_WORD, Deadline, run_dir};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::children::Children;
 use crate::protocol::daemon::{Start, Started};
 
 /// How long the daemon may take to say that it is there, sweeping what earlier runs left included.
 const GREETING: Duration = Duration::from_secs(30);
+
+/// How long a daemon whose warden was killed may take to clean up.
+const CLEAN_UP: Duration = Duration::from_secs(15);
 
 /// How long it may take to end what a killed daemon and a killed warden owned.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -25,6 +30,8 @@ pub(crate) struct DaemonProcess {
     /// What the daemon said when it was there.
     pub(crate) started: Started,
     warden: Child,
+    /// The daemon's id and start time.
+    daemon: Option<(u32, u64)>,
     run: String,
     /// Held for its other end: however this process ends, the daemon reads its end of file.
     lifeline: Option<ChildStdin>,
@@ -44,7 +51,12 @@ pub(crate) enum DaemonError {
 
 impl DaemonProcess {
     /// Starts it; `log` is where its own messages go.
-    pub(crate) fn start(orders: &Start, log: &Path, depth: u32) -> Result<Self, DaemonError> {
+    pub(crate) fn start(
+        orders: &Start,
+        log: &Path,
+        depth: u32,
+        children: &Children,
+    ) -> Result<Self, DaemonError> {
         let log_file = std::fs::File::options()
             .create(true)
             .append(true)
@@ -53,6 +65,7 @@ impl DaemonProcess {
         let mut warden = Command::new("/proc/self/exe")
             .arg0("armadillo")
             .args([APPLET_WORD, crate::warden::APPLET])
+            .arg(run_dir::base())
             .env(crate::main_entry::DEPTH, (depth + 1).to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -79,13 +92,15 @@ impl DaemonProcess {
             Ok(started) => started,
             Err(error) => {
                 drop(lifeline);
-                wait_for(warden, &orders.run);
+                wait_for(warden, None, &orders.run, children);
                 return Err(error);
             }
         };
+        let daemon = proc_fs::start_time(started.pid).map(|time| (started.pid, time));
         Ok(Self {
             started,
             warden,
+            daemon,
             run: orders.run.clone(),
             lifeline: Some(lifeline),
             greeting,
@@ -98,23 +113,34 @@ impl DaemonProcess {
     }
 
     /// Closes the pipe and waits until daemon and warden have ended, with everything below them.
-    pub(crate) fn end(mut self) {
+    pub(crate) fn end(mut self, children: &Children) {
         self.lifeline = None;
-        wait_for(self.warden, &self.run);
+        wait_for(self.warden, self.daemon, &self.run, children);
     }
 
     /// Closes the pipe and does not wait: the daemon finishes alone.
     pub(crate) fn hand_over(mut self) {
         self.lifeline = None;
     }
+
+    /// The process that goes on after [`Self::hand_over`].
+    pub(crate) fn warden(&self) -> u32 {
+        self.warden.id()
+    }
 }
 
-/// Waits for the warden, which gives the daemon a limited time. Where both were killed, what they owned is ended here.
-fn wait_for(mut warden: Child, run: &str) {
+/// Waits for the warden, which gives the daemon a limited time. Where both were killed, what they owned came to this process
+/// and is ended here.
+fn wait_for(mut warden: Child, daemon: Option<(u32, u64)>, run: &str, children: &Children) {
     let is_clean = warden.wait().is_ok_and(|status| status.success());
     if !is_clean {
+        if let Some((pid, start_time)) = daemon {
+            // It may live without its warden, and cleans up.
+            tree::wait_for_end(pid, start_time, CLEAN_UP);
+        }
+        children.end_inherited(run);
         // What cannot be ended is left to the next run, which says so.
-        let _ = armadillo_orchestrator::run_dir::sweep_run(run, SWEEP);
+        let _ = run_dir::sweep_run(run, SWEEP);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod cancel;
+mod children;
 mod context;
 mod daemon_process;
 mod environment;
@@ -52,6 +53,11 @@ enum RunnerError {
     Program(#[from] armadillo_orchestrator::ProgramError),
     #[error(transparent)]
     Directory(#[from] run_directory::RunDirectoryError),
+    #[error(
+        "{0}\n--runtime-dir DIR names another place for sockets and secrets (also ARMADILLO_RUNTIME_DIR, and `runtime-dir` in \
+         armadillo.toml)"
+    )]
+    RunDir(#[from] armadillo_orchestrator::run_dir::RunDirError),
     #[error(transparent)]
     ReportFrom(#[from] report_from::ReportFromError),
     #[error(transparent)]
@@ -76,9 +82,11 @@ impl RunnerError {
             | Self::Collect(_)
             | Self::Plan(_)
             | Self::NoInit => Exit::Usage,
-            Self::Program(_) | Self::Directory(_) | Self::Daemon(_) | Self::Os { .. } => {
-                Exit::Harness
-            }
+            Self::Program(_)
+            | Self::Directory(_)
+            | Self::RunDir(_)
+            | Self::Daemon(_)
+            | Self::Os { .. } => Exit::Harness,
             Self::ReportFrom(error) => error.exit(),
         }
     }

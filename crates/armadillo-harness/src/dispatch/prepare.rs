@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use armadillo_orchestrator::random::{bytes, hex};
+use armadillo_orchestrator::run_dir;
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
 use crate::clock::Origin;
@@ -24,6 +25,7 @@ use crate::report::{Reporter, Screen, console};
 use crate::select::Selected;
 use crate::settings;
 
+use super::children::Children;
 use super::daemon_process::DaemonProcess;
 use super::environment::Main;
 use super::interrupts::Interrupts;
@@ -49,6 +51,7 @@ pub(super) struct Run {
     pub(super) limits: bool,
     pub(super) directory: PathBuf,
     pub(super) daemon: Option<DaemonProcess>,
+    pub(super) children: Children,
     pub(super) journal: Arc<Journal>,
     pub(super) interrupts: Interrupts,
 }
@@ -114,7 +117,10 @@ pub(super) fn prepare(
         let needs = plan::needs_of(&test, &options.settings)?;
         tests.push((test, needs));
     }
-    let found = programs::find(&mut tests, &options)?;
+    let children = Children::watch(main);
+    let found = programs::find(&mut tests, &options);
+    children.end_inherited("");
+    let found = found?;
     let (isolation, why) = environment::isolation(&options, tests.len(), main);
     if let Some(why) = why {
         console::note(format_args!("tests run in this process: {why}"));
@@ -176,6 +182,7 @@ pub(super) fn prepare(
     let directory = run_directory.path.clone();
     let daemon = start_daemon(
         &options, &plan, &found, isolation, &preview, &directory, origin, depth, memory_mib,
+        &children,
     )?;
     let started = RunStarted {
         protections: daemon
@@ -233,6 +240,7 @@ pub(super) fn prepare(
         seed,
         directory,
         daemon,
+        children,
         journal: journal.clone(),
         interrupts,
         options,
@@ -371,11 +379,16 @@ fn start_daemon(
     origin: Origin,
     depth: u32,
     memory_mib: u64,
+    children: &Children,
 ) -> Result<Option<DaemonProcess>, RunnerError> {
     let processes = matches!(isolation, Isolation::Workers | Isolation::Process);
     if plan.tests.is_empty() || (!processes && plan.topologies.is_empty()) {
         return Ok(None);
     }
+    if let Some(named) = &options.running.runtime_directory {
+        run_dir::settle_in(&absolute(named.clone())?);
+    }
+    run_dir::check()?;
     let working_directory = std::env::current_dir().map_err(|source| RunnerError::Os {
         action: "tell the working directory",
         source,
@@ -393,11 +406,13 @@ fn start_daemon(
         hidden_variables: environment::hidden_variables(),
         keep_on_failure: options.running.keep_on_failure,
         timeout_factor: options.running.timeout_factor,
+        cgroup: options.running.cgroup,
     };
     Ok(Some(DaemonProcess::start(
         &orders,
         &directory.join("daemon.log"),
         depth,
+        children,
     )?))
 }
 

@@ -118,9 +118,11 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
     // What is left of slots and asks ends here, before the daemon does. A thread that was left behind is not waited for.
     drop(local);
     runtime.shutdown_background();
+    let goes_on = daemon.as_ref().map(DaemonProcess::warden);
+    run.children.end_of_tests(run.isolation, goes_on);
     match daemon {
         Some(daemon) if exit == Exit::Interrupted => daemon.hand_over(),
-        Some(daemon) => daemon.end(),
+        Some(daemon) => daemon.end(&run.children),
         // Where the daemon would have made it.
         None => _ = std::fs::remove_dir_all(run.directory.join(TEMPORARY)),
     }
@@ -391,8 +393,9 @@ fn early(run: &Run, over: &Over, tally: &Tally) -> Option<String> {
             .max_fail
             .filter(|most| tally.failures >= *most)
             .map(|most| {
+                let tests = if tally.failures == 1 { "test" } else { "tests" };
                 format!(
-                    "{} failed, which reaches the limit (--maxfail {most})",
+                    "{} {tests} failed, which ends the run (--maxfail {most})",
                     tally.failures
                 )
             }),

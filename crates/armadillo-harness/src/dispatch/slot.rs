@@ -16,7 +16,7 @@ use crate::exit_code::Exit;
 use crate::judge::{Terms, judge};
 use crate::needs::LeaseMode;
 use crate::options::Isolation;
-use crate::outcome::Verdict;
+use crate::outcome::{FailureKind, Verdict};
 use crate::plan::Planned;
 use crate::protocol::daemon::{Begin, Grant, Release, Released};
 use crate::protocol::worker::{Assignment, PhaseLimits};
@@ -95,6 +95,11 @@ async fn run(
 ) -> Performed {
     let _busy = context.cancel.busy();
     let planned = &context.plan.tests[job.test];
+    if context.cancel.is_reached() {
+        // Its lease was on its way when the tests that ran were ended.
+        context.queue.put_back();
+        return Performed::Later;
+    }
     // A retry gets a fresh process: the last attempt may have left statics behind.
     if job.begins_later(planned) {
         let why = "the next test wants a process of its own";
@@ -121,7 +126,7 @@ async fn run(
     let released = tokio::select! {
         biased;
         // The daemon takes back and ends what is left.
-        _ = context.cancel.reached() => Released::default(),
+        () = context.cancel.abandoned() => Released::default(),
         released = settled => released,
     };
     // A process that is gone keeps nothing.
@@ -203,6 +208,8 @@ async fn settle(
         retire(context, slot, executor, why).await;
     }
     match (leases.first(), &context.daemon) {
+        // Its deployments are stopped next: there is nothing to look at, and nobody to be charged.
+        _ if attempted.ran.is_cut_off() => Released::default(),
         (Some(grant), Some(_)) => {
             let there = executor.worker().is_some() || !context.executors.have_processes();
             let keeps = if there { &attempted.keeps[..] } else { &[] };
@@ -268,13 +275,23 @@ async fn run_in(
     };
     let mut attempted = match ran {
         Ok(attempted) => attempted,
-        Err(cut_off) => Attempted {
-            output: executor.output_so_far(),
-            ..Attempted::unreported(cut_off, begun)
-        },
+        Err(cut_off) => {
+            let ended = tokio::select! {
+                biased;
+                // The daemon ends what is left.
+                () = context.cancel.abandoned() => false,
+                ended = executor.end_test() => ended,
+            };
+            Attempted {
+                output: executor.output_so_far(),
+                process_ended: ended.then(|| "killed: enough tests failed".to_owned()),
+                ..Attempted::unreported(cut_off, begun)
+            }
+        }
     };
     attempted.times.total = micros(begun.elapsed());
-    if context.cancel.is_reached() {
+    let over = context.cancel.is_abandoned();
+    if over || (attempted.ran.is_cut_off() && attempted.process_ended.is_none()) {
         // The test may still write there; the directory goes with the run's.
         return attempted;
     }
@@ -361,7 +378,8 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
     let verdict = judge(&attempted.ran, terms_of(context, planned), &released);
     let failed = verdict.is_failure();
     let exit = Exit::of(&verdict);
-    let retry = retry.filter(|_| failed && (leases.is_empty() || released.again));
+    let more = !context.queue.is_stopped();
+    let retry = retry.filter(|_| more && failed && (leases.is_empty() || released.again));
     let files = TestFiles::of(context, planned, job.attempt);
     let mut server_logs = std::collections::BTreeMap::new();
     if failed {
@@ -401,9 +419,16 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
     }
     if failed {
         let mut tally = context.tally.borrow_mut();
-        tally.add(exit);
+        if attempted.ran.is_cut_off() {
+            tally.ended(exit);
+        } else {
+            tally.failed(exit);
+        }
         if tally.is_enough(context.max_fail) {
             context.queue.stop();
+            let why = "it was ended because enough tests had failed";
+            let cancel = &context.cancel;
+            cancel.end_tests(FailureKind::Interrupted, why.to_owned());
         }
     }
     Performed::Final(verdict)

@@ -462,6 +462,8 @@ pub struct Start {
     pub keep_on_failure: bool,
     /// What every time limit is multiplied with.
     pub timeout_factor: f64,
+    /// Whether the run may have a control group of its own.
+    pub cgroup: bool,
 }
 
 /// What the daemon answers on its standard output when it is there.
@@ -471,7 +473,7 @@ pub struct Started {
     pub pid: u32,
     /// Its socket.
     pub socket: PathBuf,
-    /// The run directory below `/tmp`, for sockets, secrets and temporary directories.
+    /// The run's private directory, for sockets, secrets and temporary directories.
     pub run_dir: PathBuf,
     /// The protections against orphans that are active.
     pub protections: Vec<String>,

@@ -250,6 +250,8 @@ const TABLE: &[Row] = &[
             ),
         )],
     ),
+    holds("cgroup"),
+    holds("runtime-dir"),
     holds("output-dir"),
     but(
         "history",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::table;
+use super::{proc_fs, table, tree};
 use crate::deadline::Deadline;
 
 /// As much as is kept of what a program prints, in bytes.
@@ -31,8 +31,11 @@ pub enum OutputError {
     Supervised,
 }
 
+/// How long the end of what a program has started may take.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+
 /// Runs a program to its end, without stdin and with no environment but `PATH`, `HOME`, `TZ` and `LANG`, and returns
-/// what it printed to stdout and stderr, whatever its exit code. It blocks.
+/// what it printed to stdout and stderr, whatever its exit code. What it has started ends with it. It blocks.
 ///
 /// # Errors
 /// When it cannot be run, fails without a word, or takes longer than `limit`; then it is killed.
@@ -50,11 +53,16 @@ pub fn output_of(program: &Path, args: &[&str], limit: Duration) -> Result<Strin
         .stderr(stderr);
     super::spawn::empty_environment(&mut command);
     let parent = rustix::process::getpid();
-    // SAFETY: `die_with_parent` makes two system calls and neither allocates nor takes a lock; this thread, to which the
-    // signal is bound, waits for the child below.
+    // SAFETY: `setsid` is one system call, `die_with_parent` makes two; neither allocates or takes a lock. This thread, to
+    // which the signal is bound, waits for the child below.
     unsafe {
-        command.pre_exec(move || Ok(super::os::die_with_parent(parent)?));
+        command.pre_exec(move || {
+            rustix::process::setsid()?;
+            Ok(super::os::die_with_parent(parent)?)
+        });
     }
+    // What it starts and leaves comes to this process.
+    tree::adopt_orphans();
     let mut child = command.spawn()?;
     // It holds the writing ends: without them the end of the output is seen.
     drop(command);
@@ -62,10 +70,17 @@ pub fn output_of(program: &Path, args: &[&str], limit: Duration) -> Result<Strin
     let read = read_all(&mut output, deadline);
     let in_time = !matches!(read, Ok(None)) && has_ended_by(&mut child, deadline);
     if !in_time {
+        drop(tree::kill_descendants(child.id(), &[], KILL_LIMIT));
         // It may have ended just now.
         let _ = child.kill();
     }
     let status = child.wait()?;
+    // Its number is the number of its session, which lasts as long as one that is in it.
+    let session = Some(child.id());
+    drop(tree::kill_children(
+        |stat| proc_fs::session(stat.pid) == session,
+        KILL_LIMIT,
+    ));
     if !in_time {
         return Err(OutputError::Timeout(limit));
     }
@@ -154,5 +169,27 @@ mod tests {
         assert!(matches!(endless, OutputError::Timeout(_)), "{endless}");
         let missing = output_of(Path::new("/nonexistent/program"), &[], LIMIT).unwrap_err();
         assert!(matches!(missing, OutputError::Io(_)), "{missing}");
+    }
+
+    #[test]
+    fn what_it_has_started_ends_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("pids");
+        let file = file.display();
+        for (last, limit) in [
+            ("echo 1.0", LIMIT),
+            ("sleep 600", Duration::from_millis(300)),
+        ] {
+            let script = format!(
+                "sh -c 'sleep 600 >&- 2>&- & echo $! >>{file}'; sleep 600 >&- 2>&- & echo $! >>{file}; {last}"
+            );
+            assert_eq!(sh(&script, limit).is_ok(), last.starts_with("echo"));
+        }
+        let pids = std::fs::read_to_string(directory.path().join("pids")).unwrap();
+        let pids: Vec<u32> = pids.lines().map(|pid| pid.parse().unwrap()).collect();
+        assert_eq!(pids.len(), 4);
+        let alive = |pid: &u32| proc_fs::stat(*pid).is_some_and(|stat| !stat.is_zombie());
+        let left: Vec<&u32> = pids.iter().filter(|pid| alive(pid)).collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }

@@ -51,6 +51,14 @@ pub fn is_ending(pid: u32) -> bool {
     matches!(state, "Z" | "X") || flags.is_some_and(|flags| flags & PF_EXITING != 0)
 }
 
+/// The session of the process of that id; `None` if there is none.
+#[must_use]
+pub fn session(pid: u32) -> Option<u32> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?);
+    let session = rustix::process::getsid(pid).ok()?;
+    Some(session.as_raw_pid().unsigned_abs())
+}
+
 /// When the process of that id started; `None` if there is none.
 #[must_use]
 pub fn start_time(pid: u32) -> Option<u64> {
@@ -109,10 +117,16 @@ pub fn socket_inodes(pid: u32) -> io::Result<Vec<u64>> {
 /// The children of this very process, dead or alive.
 #[must_use]
 pub fn own_children() -> Vec<Stat> {
-    let own = std::process::id();
+    children(std::process::id())
+}
+
+/// The children of a process, dead or alive. Those of a process that is starting some may not be complete.
+#[must_use]
+pub fn children(own: u32) -> Vec<Stat> {
     let mut listed = Vec::new();
-    for thread in numbers_in("/proc/self/task") {
-        match fs::read_to_string(format!("/proc/self/task/{thread}/children")) {
+    let threads = format!("/proc/{own}/task");
+    for thread in numbers_in(&threads) {
+        match fs::read_to_string(format!("{threads}/{thread}/children")) {
             Ok(text) => listed.extend(
                 text.split_ascii_whitespace()
                     .filter_map(|pid| pid.parse::<u32>().ok()),

@@ -48,6 +48,51 @@ pub fn kill_descendants(root: u32, except: &[u32], deadline: impl Into<Deadline>
     }
 }
 
+/// Makes this process the parent of every orphan among its descendants, as far as the system can do that.
+pub fn adopt_orphans() {
+    // Where it cannot, orphans go elsewhere, as they do without it.
+    let _ = os::adopt_orphans();
+}
+
+/// Kills the children of this process that are `ours` with all that descends from them, until none is left: orphans that it
+/// has adopted among them. It blocks.
+pub fn kill_children(ours: impl Fn(&Stat) -> bool, deadline: impl Into<Deadline>) -> Killed {
+    let deadline = deadline.into();
+    let mut killed = BTreeMap::new();
+    loop {
+        let children = proc_fs::own_children();
+        let roots = children
+            .into_iter()
+            .filter(|stat| !stat.is_zombie() && ours(stat));
+        let mut living: Vec<Stat> = roots.collect();
+        if !living.is_empty() {
+            let snapshot = proc_fs::all();
+            let below = living
+                .iter()
+                .flat_map(|root| below(&snapshot, root.pid, &[]));
+            let below: Vec<Stat> = below.collect();
+            living.extend(below);
+        }
+        if living.is_empty() || deadline.passed() {
+            let left = living.iter().map(|stat| stat.pid).collect();
+            return Killed { killed, left };
+        }
+        let dying = kill_all(&living);
+        if dying.is_empty() {
+            nap();
+        }
+        killed.extend(living.into_iter().map(|stat| (stat.pid, stat.name)));
+        wait_for_death(&dying, deadline.within(Duration::from_millis(100)));
+    }
+}
+
+/// Waits until the process that started then has ended. It blocks.
+pub fn wait_for_end(pid: u32, start_time: u64, deadline: impl Into<Deadline>) {
+    if let Some(handle) = os::handle_of(pid, start_time) {
+        os::wait(&handle, deadline.into());
+    }
+}
+
 /// The living processes whose environment carries the marker of a run, this process excepted.
 #[must_use]
 pub fn marked(run_id: &str) -> Vec<Stat> {

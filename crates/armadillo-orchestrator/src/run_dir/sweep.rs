@@ -2,12 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{RunDirError, base, boot_id, failed, lock_base, nap};
+use super::{CGROUP, RunDirError, base, boot_id, failed, lock_base, nap};
 use crate::deadline::Deadline;
-use crate::process::{Ledger, proc_fs, tree};
+use crate::process::{Cgroup, Ledger, proc_fs, tree};
 
 /// How long it may take to kill what a dead run left.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -86,7 +87,12 @@ fn end(path: &Path, lock: Option<File>) -> Swept {
     let known = lock
         .as_ref()
         .is_some_and(|mut lock| lock.read_to_string(&mut boot).is_ok());
+    let mut problem = None;
     if known && boot == boot_id() {
+        match end_cgroup(path, &id, deadline) {
+            Ok(found) => killed.extend(found),
+            Err(error) => problem = Some(format!("its control group cannot be ended: {error}")),
+        }
         for entry in Ledger::read(&path.join("ledger")).unwrap_or_default() {
             if entry.start_time == 0 || proc_fs::start_time(entry.pid) != Some(entry.start_time) {
                 continue;
@@ -110,20 +116,40 @@ fn end(path: &Path, lock: Option<File>) -> Swept {
             }
         }
     }
-    let left = tree::marked(&id).len();
-    let problem = if left > 0 {
-        Some(format!("{left} of its processes cannot be killed"))
-    } else {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Some(error.to_string()),
-            _ => None,
-        }
-    };
+    let left = named(&tree::marked(&id));
+    if !left.is_empty() {
+        problem = Some(format!("these of its processes cannot be killed: {left}"));
+    } else if problem.is_none()
+        && let Err(error) = fs::remove_dir_all(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        problem = Some(error.to_string());
+    }
     Swept {
         id,
         killed,
         problem,
     }
+}
+
+/// Ends the control group that the run had, if it wrote one down.
+fn end_cgroup(path: &Path, id: &str, deadline: Deadline) -> io::Result<Vec<(u32, String)>> {
+    let noted = match fs::read(path.join(CGROUP)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        noted => noted?,
+    };
+    let noted = PathBuf::from(std::ffi::OsString::from_vec(noted));
+    match Cgroup::of_run(id, &noted) {
+        Some(cgroup) => Ok(cgroup.end(deadline)?.into_iter().collect()),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Processes in words: names and numbers.
+fn named(processes: &[proc_fs::Stat]) -> String {
+    let words = processes.iter();
+    let words = words.map(|stat| format!("{} (pid {})", stat.name, stat.pid));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a path is named like a run's directory, and is a directory.

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use armadillo::prelude::*;
+use armadillo_selftest::remains;
 use tally_system::{Tally, tally};
 
 fn main() -> std::process::ExitCode {
@@ -56,6 +57,24 @@ fn has_children(cx: TestContext) -> TestResult {
     let children = "sleep 600 & setsid sh -c 'sleep 600 & sleep 600' > /dev/null &";
     let shell = Command::new("sh")
         .args(["-c", children])
+        .stdin(Stdio::null())
+        .status()?;
+    assert!(shell.success());
+    std::thread::sleep(A_WHILE);
+    Ok(())
+}
+
+/// A daemon: it has left its session and its parents, and has no environment by which it could be known.
+#[armadillo::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test that blocks its thread is what this one is"
+)]
+fn has_a_daemon() -> TestResult {
+    let seconds = remains::nameless_seconds()?;
+    let daemon = format!("setsid env -i sleep {seconds} > /dev/null 2>&1 &");
+    let shell = Command::new("sh")
+        .args(["-c", &daemon])
         .stdin(Stdio::null())
         .status()?;
     assert!(shell.success());

@@ -64,6 +64,14 @@ mod endless {
     }
 }
 
+/// Fails when both tests of `endless` run.
+#[armadillo::test]
+async fn errs_while_others_run() -> TestResult {
+    meeting::wait_for("endless").await?;
+    meeting::wait_for("blocking").await?;
+    Err("as it should".into())
+}
+
 #[armadillo::test]
 async fn needs_a_program(brittle: Brittle) -> TestResult {
     brittle.add(0).await

@@ -109,6 +109,38 @@ fn the_runs_time_limit() {
     );
 }
 
+/// What runs is ended when enough tests have failed; the rest of the run is as any other: deployments are stopped, reports are
+/// complete.
+#[test]
+fn enough_failures() {
+    for isolation in ["workers", "process", "in-process", "none"] {
+        for limit in [&["-x"][..], &["--maxfail", "1"]] {
+            let tests = ["endless", "errs_while_others_run", "-n", "3"];
+            let ran = run(&[&tests[..], &["--isolation", isolation], limit].concat());
+            let said = format!("{isolation} {limit:?}\n{}", ran.said());
+            assert_eq!(ran.code, Some(101), "{said}");
+            assert_eq!(ran.verdict("errs_while_others_run"), "failed", "{said}");
+            for test in ["endless::on_a_server", "endless::with_a_child"] {
+                assert_eq!(ran.verdict(test), "interrupted", "{said}");
+                let why = "it was ended because enough tests had failed";
+                assert_eq!(ran.message(test), why, "{said}");
+            }
+            let results = ran.results();
+            let early = "1 test failed, which ends the run (--maxfail 1)";
+            assert_eq!(results["ended_early"], early, "{said}");
+            assert_eq!(results["not_run"].as_array().map(Vec::len), Some(0));
+            assert_eq!(ran.events("deployment_stopped").len(), 1, "{said}");
+            assert_eq!(ran.junit().tests, 3, "{said}");
+            if !matches!(isolation, "in-process" | "none") {
+                both_are(
+                    &ran,
+                    "interrupted: it was ended because enough tests had failed",
+                );
+            }
+        }
+    }
+}
+
 /// `| head -1`: whoever closed stdout wants to see no more, and the run goes on to its end.
 #[test]
 fn a_closed_pipe_is_not_an_error() {

@@ -2,7 +2,7 @@
 
 use super::{run, suite, tests};
 
-const EMPTY: &str = "\nrunning 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 16 filtered out; finished in 0.00s\n\n";
+const EMPTY: &str = "\nrunning 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 17 filtered out; finished in 0.00s\n\n";
 
 #[test]
 fn nothing_found() {
@@ -10,18 +10,18 @@ fn nothing_found() {
         (
             &["nosuch"][..],
             0,
-            "warning: no test was selected; 16 were filtered out (--no-tests says what that is)\n",
+            "warning: no test was selected; 17 were filtered out (--no-tests says what that is)\n",
         ),
         (&["nosuch", "--no-tests=pass"], 0, ""),
         (
             &["nosuch", "--no-tests=warn"],
             0,
-            "warning: no test was selected; 16 were filtered out (--no-tests says what that is)\n",
+            "warning: no test was selected; 17 were filtered out (--no-tests says what that is)\n",
         ),
         (
             &["nosuch", "--no-tests=fail"],
             4,
-            "error: no test was selected; 16 were filtered out (--no-tests says what that is)\n",
+            "error: no test was selected; 17 were filtered out (--no-tests says what that is)\n",
         ),
     ] {
         let ran = run(args);

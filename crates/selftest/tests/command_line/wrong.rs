@@ -202,3 +202,54 @@ fn a_directory_that_cannot_be_written_to() {
     assert_eq!(ran.stdout, "");
     assert_eq!(ran.remains(), [""; 0]);
 }
+
+/// The directory for sockets and secrets is somebody else's, open to others, or has too long a path.
+#[test]
+fn a_runtime_directory_that_will_not_do() {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+    let longest = 86;
+    let cases: [(&str, &dyn Fn(&std::path::Path), &str); 3] = [
+        (
+            "open",
+            &|path| {
+                std::fs::create_dir(path).unwrap();
+                std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+            },
+            "must be a directory of yours that nobody else may enter: its mode is 755",
+        ),
+        (
+            "foreign",
+            &|path| {
+                std::fs::DirBuilder::new().mode(0o700).create(path).unwrap();
+                chown(path, Some(65534), None).unwrap();
+            },
+            "must be a directory of yours that nobody else may enter: it belongs to user 65534",
+        ),
+        (&"x".repeat(longest), &|_| {}, "bytes long; it may have 86"),
+    ];
+    for (name, make, said) in cases {
+        if name == "foreign" && !rustix::process::getuid().is_root() {
+            // Only root can give a directory away.
+            continue;
+        }
+        let suite = suite(&["pass::one::a"]);
+        let path = suite.home().join(name);
+        make(&path);
+        let ran = suite.env("ARMADILLO_RUNTIME_DIR", &path).run();
+        assert_eq!(ran.code, Some(3), "{}", ran.said());
+        assert!(ran.stderr.contains(said), "{}", ran.said());
+        assert!(ran.stderr.contains("--runtime-dir DIR names another place"));
+    }
+    let suite = suite(&[
+        "pass::one::a",
+        "endless::on_a_server",
+        "--run-timeout",
+        "3s",
+    ]);
+    let home = suite.home().as_os_str().len();
+    let path = suite.home().join("x".repeat(longest - home - 1));
+    let ran = suite.env("ARMADILLO_RUNTIME_DIR", &path).run();
+    assert_eq!(ran.code, Some(124), "{}", ran.said());
+    assert_eq!(ran.verdict("pass::one::a"), "passed");
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "it is empty");
+}

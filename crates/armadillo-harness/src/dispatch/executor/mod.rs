@@ -224,6 +224,21 @@ impl Executor {
         }
     }
 
+    /// Ends the test that runs, with the process it has and all that it started. Whether it could: a thread cannot be ended.
+    pub(super) async fn end_test(&mut self) -> bool {
+        match self {
+            Self::Worker(slot) => match &slot.worker {
+                // Nobody asks how it ended: it was killed.
+                Some(worker) => worker
+                    .end(&slot.listener.daemon, Duration::ZERO)
+                    .await
+                    .is_ok(),
+                None => true,
+            },
+            Self::InProcess(_) => false,
+        }
+    }
+
     /// What the test that runs has printed until now.
     pub(super) fn output_so_far(&mut self) -> Vec<u8> {
         match self {

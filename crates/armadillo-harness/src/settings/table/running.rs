@@ -52,7 +52,7 @@ pub(super) const TABLE: &[Setting] = &[
         "maxfail",
         "N",
         HOW,
-        "End the run after this many failures; 0 never does.",
+        "End the run after this many failures, as --failfast does after one; 0 never does.",
     )
     .default("0")
     .apply(|options, values| {
@@ -299,6 +299,30 @@ pub(super) const TABLE: &[Setting] = &[
     )
     .apply(|options, values| {
         options.running.keep_on_failure = switch(values)?;
+        Ok(())
+    }),
+    Setting::valued(
+        "cgroup",
+        "WHAT",
+        Group::Deployments,
+        "Whether a run puts what it starts into a control group of its own. `auto`: where version 2 of control groups is \
+         mounted and this user may write there. `off`: never. With one, nothing that a run started can hide from its end.",
+    )
+    .default("auto")
+    .apply(|options, values| {
+        options.running.cgroup = choice(values, &[("auto", true), ("off", false)])?;
+        Ok(())
+    }),
+    Setting::valued(
+        "runtime-dir",
+        "DIR",
+        Group::Deployments,
+        "The directory for sockets, pipes, secrets and the temporary directories of tests. It must belong to you, and nobody \
+         else may enter it. Its path is short, because that of a socket must be. A run ends what dead runs of the same \
+         directory have left. Without it, `/tmp/armadillo-<uid>`.",
+    )
+    .apply(|options, values| {
+        options.running.runtime_directory = Some(PathBuf::from(last(values)));
         Ok(())
     }),
     Setting::valued(

@@ -67,6 +67,7 @@ fn sample(setting: &Setting) -> (&'static str, String) {
     let value = match (setting.name, setting.value) {
         (_, "") => return ("true", "true".to_owned()),
         ("missing", _) => "tally=fail",
+        ("cgroup", _) => "off",
         ("checker", _) => "log=warn",
         ("profile", _) => "ci",
         ("config", _) => "ROOT/other.toml",

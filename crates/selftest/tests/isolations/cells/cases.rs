@@ -192,6 +192,17 @@ pub(super) const CASES: &[Case] = &[
         "told::fails_on_a_server",
         |_, seen| seen.ran.stderr.contains("nobody is at a terminal"),
     ),
+    case("cgroup", "off", "prints", |_, seen| {
+        let started = seen.ran.events("run_started");
+        !started[0]["protections"]
+            .to_string()
+            .contains("control group")
+    }),
+    case("runtime-dir", "private", "prints", |place, seen| {
+        // Only what has a daemon needs it.
+        let has_one = matches!(place.word, "workers" | "process");
+        passed(seen, "prints") && seen.ran.home().join("private").is_dir() == has_one
+    }),
     case("output-dir", "elsewhere", "prints", |_, seen| {
         seen.ran
             .home()

@@ -1,0 +1,65 @@
+//! What this process starts and inherits. It is a child subreaper: what the daemon and its warden leave when both are killed
+//! becomes a child of this process, and is ended by it.
+
+use std::time::Duration;
+
+use armadillo_orchestrator::process::proc_fs::{self, Stat};
+use armadillo_orchestrator::process::{RUN_MARKER, tree};
+
+use super::environment::Main;
+use crate::options::Isolation;
+
+/// How long the end of what is left may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The children that are the run's, as far as they can be told from others.
+pub(crate) struct Children {
+    /// Those that were there before the run, by id and start time: somebody else's.
+    older: Vec<(u32, u64)>,
+    own_session: Option<u32>,
+    main: Main,
+}
+
+impl Children {
+    /// From now on orphans come here.
+    pub(crate) fn watch(main: Main) -> Self {
+        tree::adopt_orphans();
+        let older = proc_fs::own_children().into_iter();
+        Self {
+            older: older.map(|stat| (stat.pid, stat.start_time)).collect(),
+            own_session: proc_fs::session(std::process::id()),
+            main,
+        }
+    }
+
+    /// Ends what was inherited from programs that were asked for their versions, or from the daemon of this run.
+    pub(crate) fn end_inherited(&self, run: &str) {
+        self.end(|stat| match self.main {
+            // Everything the daemon starts has a session of its own; this process starts nothing that has.
+            Main::Ours => proc_fs::session(stat.pid) != self.own_session,
+            // Whoever has the main function may start what they like.
+            Main::Theirs => is_marked(stat, run),
+        });
+    }
+
+    /// Ends what tests have left that ran in this process, at the end of their run. `except` goes on.
+    pub(crate) fn end_of_tests(&self, isolation: Isolation, except: Option<u32>) {
+        let here = matches!(isolation, Isolation::InProcess | Isolation::None);
+        if here && self.main == Main::Ours {
+            self.end(|stat| Some(stat.pid) != except);
+        }
+    }
+
+    fn end(&self, ours: impl Fn(&Stat) -> bool) {
+        let is_new = |stat: &Stat| !self.older.contains(&(stat.pid, stat.start_time));
+        // What cannot be ended is left to the next run, which says so.
+        drop(tree::kill_children(
+            |stat| is_new(stat) && ours(stat),
+            LIMIT,
+        ));
+    }
+}
+
+fn is_marked(stat: &Stat, run: &str) -> bool {
+    proc_fs::has_environment(stat.pid, &format!("{RUN_MARKER}={run}"))
+}
