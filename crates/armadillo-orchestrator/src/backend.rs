@@ -13,6 +13,12 @@ use crate::server::{Launch, ServerKey, ServerPlan, Verb};
 use crate::system::Fut;
 use crate::view::{Place, Share};
 
+/// How much of the beginning of a server's log is kept, in bytes, when it has become too long.
+pub const LOG_HEAD: u64 = 16 << 20;
+
+/// How much of the end of a server's log is kept, in bytes. A little more may be there for a moment.
+pub const LOG_TAIL: u64 = 48 << 20;
+
 /// What runs servers. It chooses their addresses and directories, for only it knows which it can honour.
 pub trait BackEnd: Send + Sync {
     /// Whether it has a means for this verb.
@@ -59,7 +65,25 @@ pub trait Site: Send + Sync {
     /// How many bytes the server has written to stdout and stderr, over all its starts.
     fn log_size(&self, server: &ServerKey) -> u64;
 
-    /// What it has written from the byte `from` on, at most `limit` bytes.
+    /// Gives up the middle of a server's log if it has become longer than [`LOG_HEAD`] and [`LOG_TAIL`] together, while it goes
+    /// on. Positions stay what they were. Whether something was given up, now or earlier.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    fn cut_log(&self, server: &ServerKey) -> io::Result<bool> {
+        let _ = server;
+        Ok(false)
+    }
+
+    /// All servers have ended for good: a log whose middle was given up is written again, with a line in its place.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    fn close_logs(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// What it has written from the byte `from` on, at most `limit` bytes. What was given up is left out.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -20,7 +20,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -60,6 +60,8 @@ pub struct Deployment {
     board: observe::Observations,
     leaders: leaders::LeadershipKeeper,
     crashes: Mutex<Vec<(Instant, Crash)>>,
+    /// The servers of whose logs it was said that they are cut, or cannot be.
+    said_of_logs: Mutex<BTreeSet<ServerKey>>,
     expectations: expectations::Expectations,
     /// Counts exits, starts, stages and operations: whoever waits for one of them wakes up.
     changes: watch::Sender<u64>,

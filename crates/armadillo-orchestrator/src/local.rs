@@ -1,11 +1,12 @@
 //! The back end for local processes.
 
 mod files;
+mod logs;
 mod running;
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -33,6 +34,7 @@ struct LocalSite {
     places: BTreeMap<ServerKey, Place>,
     secrets: Option<PathBuf>,
     ports: Mutex<BTreeMap<ServerKey, Vec<HeldPort>>>,
+    holes: logs::Holes,
 }
 
 impl Local {
@@ -70,6 +72,7 @@ impl BackEnd for Local {
                 places,
                 secrets,
                 ports: Mutex::new(ports),
+                holes: logs::Holes::default(),
             });
             Ok(site)
         })
@@ -190,15 +193,20 @@ impl Site for LocalSite {
         let path = self
             .log_path(server)
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        let mut file = match File::open(path) {
-            // It has not been started yet.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other?,
-        };
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.take(limit).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        self.holes.read(server, &path, from, limit)
+    }
+
+    fn cut_log(&self, server: &ServerKey) -> io::Result<bool> {
+        let path = self.log_path(server);
+        path.map_or(Ok(false), |path| self.holes.cut(server, &path))
+    }
+
+    fn close_logs(&self) -> io::Result<()> {
+        for (server, place) in &self.places {
+            self.holes
+                .close(server, &place.dir_outside.join(LOG_FILE))?;
+        }
+        Ok(())
     }
 
     fn remove_data(&self) -> io::Result<()> {

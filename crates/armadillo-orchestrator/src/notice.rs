@@ -54,6 +54,15 @@ pub enum Notice {
     },
     /// Another leader of a group was seen, or none.
     Leader(LeadershipEntry),
+    /// A server's log has become too long: the beginning and the end are kept.
+    LogCut {
+        /// The server.
+        server: ServerKey,
+        /// What is kept of the beginning, in MiB.
+        head_mib: u64,
+        /// What is kept of the end, in MiB.
+        tail_mib: u64,
+    },
     /// Something that does not end anything but should be known.
     Warning {
         /// A sentence.

@@ -228,6 +228,15 @@ impl Brittle {
         ask(self.orchestrator.view(), line).await.map(drop)
     }
 
+    /// Makes the server log this, one line.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn log(&self, text: &str) -> Result<(), Failed> {
+        let line = format!("note {text}");
+        ask(self.orchestrator.view(), &line).await.map(drop)
+    }
+
     /// The server's process id.
     ///
     /// # Errors

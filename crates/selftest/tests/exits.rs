@@ -44,6 +44,8 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ),
     ("starts_one_and_then_all", "passed", ""),
     ("starts_nothing", "passed", ""),
+    ("drops_its_restarts", "passed", ""),
+    ("leaves_a_restart", "passed", ""),
     ("finds_a_server", "passed", ""),
 ];
 
@@ -59,6 +61,25 @@ fn each_test_ends_as_it_must() {
             assert!(said.contains(message), "{name}: {said}");
         }
     }
+    assert_eq!(ran.remains(), [""; 0]);
+}
+
+/// A restart that was left to itself is waited for before another test gets the deployment, which is not replaced for it.
+#[test]
+fn a_restart_that_nobody_waits_for_is_done() {
+    let ran = run(&[
+        "--exact",
+        "leaves_a_restart",
+        "finds_a_server",
+        "--repeat",
+        "5",
+    ]);
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    assert!(
+        ran.events("deployment_recycled").is_empty(),
+        "{}",
+        ran.said()
+    );
     assert_eq!(ran.remains(), [""; 0]);
 }
 

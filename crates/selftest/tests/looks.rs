@@ -69,3 +69,25 @@ fn before_it_stops_somebody_looks() {
     let ran = run(&["shared_leaves_something", "--checker=leftovers=off"]);
     assert!(!ran.stderr.contains("left over"), "{}", ran.said());
 }
+
+/// A server that logs without end does not fill the disk: the beginning and the end are kept, and it is said once.
+#[test]
+fn a_log_has_a_limit() {
+    let ran = run(&["logs_very_much"]);
+    assert_eq!(ran.code, Some(101), "{}", ran.said());
+    assert_eq!(ran.message("logs_very_much"), "error: on purpose");
+    let said = "logs very much: of its log the first 16 MiB and the last 48 MiB are kept";
+    assert_eq!(ran.stderr.matches(said).count(), 1, "{}", ran.said());
+    let servers = std::fs::read_dir(ran.directory().join("servers")).unwrap();
+    let deployment = servers.flatten().next().unwrap().path();
+    let log = std::fs::read(deployment.join("tally-1/log")).unwrap();
+    let mebibytes = log.len() >> 20;
+    // With less than what is worth a cut.
+    assert!((64..=65).contains(&mebibytes), "{mebibytes} MiB");
+    let text = String::from_utf8(log).expect("text, without a hole");
+    assert!(text.contains("the first words\n") && text.ends_with("the last words\n"));
+    assert_eq!(text.matches(" bytes left out here: ").count(), 1);
+    let cut = ran.file("tests/logs_very_much/server-logs/tally-1");
+    let cut = String::from_utf8(cut).unwrap();
+    assert!(cut.ends_with("the last words\n") && cut.len() < 2 << 20);
+}

@@ -148,7 +148,7 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
                     settled.map_err(refuse(StatusCode::CONFLICT))?;
                     nothing()
                 }
-                [what] => on_ones_own(&used, what, &parts, &body).await,
+                [what] => on_ones_own(daemon, &used, what, &parts, &body).await,
                 _ => unknown(&parts),
             }
         }
@@ -172,7 +172,13 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
 }
 
 /// What only the holder of a deployment of its own may do.
-async fn on_ones_own(used: &Used, what: &str, parts: &Parts, body: &[u8]) -> Answer {
+async fn on_ones_own(
+    daemon: &Daemon,
+    used: &Used,
+    what: &str,
+    parts: &Parts,
+    body: &[u8],
+) -> Answer {
     if used.mode == LeaseMode::Shared {
         let error = "others use this deployment: faults need Exclusive<_> or Fresh<_>".to_owned();
         return Err(Refusal(StatusCode::FORBIDDEN, error));
@@ -181,7 +187,7 @@ async fn on_ones_own(used: &Used, what: &str, parts: &Parts, body: &[u8]) -> Ans
     let conflict = refuse(StatusCode::CONFLICT);
     match what {
         "operate" => {
-            holders::operate(used, &parse(body)?)
+            holders::operate(daemon, used, parse(body)?)
                 .await
                 .map_err(conflict)?;
             nothing()

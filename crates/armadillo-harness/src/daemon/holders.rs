@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use armadillo_orchestrator::{Deadline, Deployment, LeadershipLog, Secret};
+use tokio::sync::oneshot;
 
 use super::Daemon;
 use super::drive::{self, feed};
@@ -101,13 +102,21 @@ fn end_claims(daemon: &Daemon, lease: LeaseNo, name: &str) {
     daemon.changed.notify_waiters();
 }
 
-pub(super) async fn operate(used: &Used, request: &Operate) -> Result<(), String> {
+/// What was begun is done, whoever waits for it: a restart that nobody wanted to wait for any more must not leave the server
+/// down.
+pub(super) async fn operate(daemon: &Daemon, used: &Used, request: Operate) -> Result<(), String> {
     let deadline = Deadline::after(Duration::from_millis(request.limit_ms));
-    let done = used
-        .deployment
-        .operate(&request.server, request.operation, deadline)
-        .await;
-    done.map(drop).map_err(|error| error.to_string())
+    let deployment = used.deployment.clone();
+    let (done, outcome) = oneshot::channel();
+    daemon.spawn(async move {
+        let operated = deployment.operate(&request.server, request.operation, deadline);
+        let operated = operated.await.map(drop).map_err(|error| error.to_string());
+        // Who asked may have gone away.
+        let _ = done.send(operated);
+    });
+    outcome
+        .await
+        .unwrap_or_else(|_| Err("the daemon ends".to_owned()))
 }
 
 pub(super) async fn health(used: &Used, request: &HealthAfter) -> VersionedHealth {

@@ -198,6 +198,17 @@ impl Daemon {
 /// Puts what deployments say into the event log.
 async fn write_notices(mut incoming: mpsc::UnboundedReceiver<(String, Notice)>, log: Rc<EventLog>) {
     while let Some((deployment, notice)) = incoming.recv().await {
+        if let Notice::LogCut {
+            server,
+            head_mib,
+            tail_mib,
+        } = &notice
+        {
+            let text = format!(
+                "{server} of {deployment} logs very much: of its log the first {head_mib} MiB and the last {tail_mib} MiB are kept"
+            );
+            log.emit(EventKind::Warning { text });
+        }
         log.emit(EventKind::Deployment { deployment, notice });
     }
 }

@@ -55,6 +55,8 @@ async fn put_in_order(
     deployment: &Arc<Deployment>,
     guests: &Names,
 ) -> Result<Vec<String>, String> {
+    // A test may not have waited for what it began.
+    deployment.operations_done(daemon.limit(LIMIT)).await;
     // A server on its way out is down, not fine.
     deployment.note_exits(daemon.limit(LIMIT)).await;
     // All at once: where a majority is down, none of them gets ready before the others are there.

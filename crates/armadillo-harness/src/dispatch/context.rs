@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::cancel::Cancel;
 use super::executor::Executors;
 use super::journal::Journal;
+use super::places::Places;
 use super::queue::Queue;
 use crate::checking::Policies;
 use crate::client::DaemonClient;
@@ -39,6 +40,8 @@ pub(super) struct Context {
     pub(super) directory: PathBuf,
     /// Where the temporary directories of tests go.
     pub(super) temporary: PathBuf,
+    /// The directories without which no verdict says anything.
+    pub(super) places: Places,
     pub(super) tally: RefCell<Tally>,
     pub(super) cancel: Cancel,
 }

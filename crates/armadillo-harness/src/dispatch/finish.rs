@@ -56,7 +56,9 @@ fn write(
     history_file: &Path,
     journal: &Journal,
 ) {
-    if let Err(error) = report::write_files(directory, model) {
+    // It may have been removed meanwhile.
+    let made = std::fs::create_dir_all(directory);
+    if let Err(error) = made.and_then(|()| report::write_files(directory, model)) {
         journal.note(format!(
             "warning: the reports of the run cannot be written: {error}\n"
         ));

@@ -16,6 +16,7 @@ mod listener;
 mod log_excerpt;
 mod nothing;
 pub(crate) mod own_main;
+mod places;
 mod prepare;
 mod printer;
 mod programs;

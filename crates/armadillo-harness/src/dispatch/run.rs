@@ -1,7 +1,7 @@
 //! A run: the slots, and everything that can end them.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use super::interrupts::Interrupts;
 use super::journal::Journal;
 use super::keep;
 use super::listener::Listener;
+use super::places::Places;
 use super::prepare::Run;
 use super::queue::Queue;
 use super::slot;
@@ -47,6 +48,8 @@ enum Over {
     Deadline(Duration),
     /// The daemon, or the way to it, is gone.
     DaemonGone(String),
+    /// Somebody removed one of the run's directories.
+    Removed(PathBuf),
 }
 
 /// Who decides which test runs when.
@@ -88,6 +91,13 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
     );
     let (mut over, tally) = conducted.map_err(os("run the tests"))?;
     let gone = matches!(over, Over::DaemonGone(_));
+    if let Over::Removed(path) = &over {
+        journal.warn(format!(
+            "{} was removed in the middle of the run, which ends here: what was in it is lost, and what still ran says \
+             nothing about the tests",
+            path.display()
+        ));
+    }
     if let Over::DaemonGone(why) = &over {
         journal.warn(format!(
             "the daemon is gone: {why}{}",
@@ -110,7 +120,8 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
         // The log's last line; if the daemon does not take it any more, the reports have it all the same.
         Some(follower) if !gone => {
             let flushed = async { journal.flush(follower.client).await };
-            _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, flushed).await });
+            let flushed = async { tokio::time::timeout(LAST_WORDS, flushed).await };
+            _ = runtime.block_on(flushed);
         }
         Some(_) => {}
         None => write_log(&run.directory, &journal).map_err(os("write events.jsonl"))?,
@@ -147,6 +158,9 @@ async fn conduct(
         Some(daemon) => daemon.started.run_dir.clone(),
         None => run.directory.join(TEMPORARY),
     };
+    let private = daemon.map(|daemon| &*daemon.started.run_dir);
+    let places: Vec<&Path> = [&*run.directory].into_iter().chain(private).collect();
+    let places = Places::of(&places);
     let (executors, listening) = executors(run, client.as_ref(), &temporary)?;
     let queue = Rc::new(Queue::new(run.plan.clone(), run.slots, client.clone()));
     let context = Rc::new(Context {
@@ -167,6 +181,7 @@ async fn conduct(
         max_fail: run.options.running.max_fail,
         directory: run.directory.clone(),
         temporary,
+        places,
         tally: RefCell::default(),
         cancel: Cancel::new(),
     });
@@ -186,9 +201,15 @@ async fn conduct(
         how = run.interrupts.next() => Over::Interrupted(how),
         limit = run_limit(&run.options, run.limits) => Over::Deadline(limit),
         why = daemon_gone(daemon) => Over::DaemonGone(why),
+        path = context.places.wait_for_removal() => Over::Removed(path),
         error = accept(listening) => Over::DaemonGone(format!("workers cannot report: {error}")),
         error = keep_sending(&run.journal, client.as_ref()) => Over::DaemonGone(error.to_string()),
         error = follow(follower) => Over::DaemonGone(error.to_string()),
+    };
+    let over = match (over, context.places.removed()) {
+        // Without its socket it cannot be reached, and that is why.
+        (Over::DaemonGone(_), Some(path)) => Over::Removed(path.to_owned()),
+        (over, _) => over,
     };
     queue.stop();
     // The slots live until here: their tests are still to be reported.
@@ -201,6 +222,10 @@ async fn conduct(
         Over::Deadline(limit) => {
             let message = format!("the run's time limit of {limit:?} was reached while it ran");
             context.cancel.reach(FailureKind::TimedOut, message).await;
+        }
+        Over::Removed(path) => {
+            let message = format!("it still ran when {} was removed", path.display());
+            context.cancel.reach(FailureKind::Error, message).await;
         }
         Over::Done | Over::DaemonGone(_) => {}
     }
@@ -381,7 +406,7 @@ fn exit_of(over: &Over, tally: &Tally) -> Exit {
         Over::Done => Exit::Passed,
         Over::Interrupted(_) => Exit::Interrupted,
         Over::Deadline(_) => Exit::Deadline,
-        Over::DaemonGone(_) => Exit::Harness,
+        Over::DaemonGone(_) | Over::Removed(_) => Exit::Harness,
     })
 }
 
@@ -402,5 +427,6 @@ fn early(run: &Run, over: &Over, tally: &Tally) -> Option<String> {
         Over::Interrupted(how) => Some((*how).to_owned()),
         Over::Deadline(limit) => Some(format!("the run's time limit of {limit:?} was reached")),
         Over::DaemonGone(why) => Some(format!("the daemon is gone: {why}")),
+        Over::Removed(path) => Some(format!("{} was removed", path.display())),
     }
 }

@@ -375,7 +375,16 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
         worker,
         leases,
     } = ended;
-    let verdict = judge(&attempted.ran, terms_of(context, planned), &released);
+    let mut verdict = judge(&attempted.ran, terms_of(context, planned), &released);
+    if verdict.is_failure()
+        && !attempted.ran.is_cut_off()
+        && let Some(path) = context.places.removed()
+    {
+        let path = path.display();
+        verdict = Verdict::error(format!(
+            "{path} was removed while it ran, so that its failure says nothing"
+        ));
+    }
     let failed = verdict.is_failure();
     let exit = Exit::of(&verdict);
     let more = !context.queue.is_stopped();

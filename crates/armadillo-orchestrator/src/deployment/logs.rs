@@ -2,13 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Deployment;
 use super::exits::Crash;
 use super::status::Phase;
+use crate::backend::{LOG_HEAD, LOG_TAIL};
+use crate::notice::Notice;
 use crate::server::ServerKey;
 use crate::system::{Level, LogRecord};
+
+/// How often it is looked whether a log has become too long.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// As much as is returned of one server's log, in bytes: the end of it.
 const LOG_LIMIT: u64 = 1 << 20;
@@ -22,6 +30,55 @@ const TAIL_LIMIT: u64 = 64 << 10;
 pub struct LogMarks(pub BTreeMap<ServerKey, u64>);
 
 impl Deployment {
+    /// Keeps the logs within bounds for as long as the deployment lives, and says once of each that it was cut.
+    pub(super) fn keep_logs_short(self: &Arc<Self>) {
+        let deployment = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(deployment) = deployment.upgrade() {
+                if deployment.is_ended() {
+                    return;
+                }
+                deployment.cut_logs();
+                drop(deployment);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+    }
+
+    fn cut_logs(&self) {
+        let mut said = self
+            .said_of_logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for key in self.servers.keys() {
+            let is_said = said.contains(key);
+            let notice = match self.site.cut_log(key) {
+                Ok(true) if !is_said => Notice::LogCut {
+                    server: key.clone(),
+                    head_mib: LOG_HEAD >> 20,
+                    tail_mib: LOG_TAIL >> 20,
+                },
+                Err(error) if !is_said => Notice::Warning {
+                    text: format!("the log of {key} cannot be kept short: {error}"),
+                },
+                _ => continue,
+            };
+            said.insert(key.clone());
+            self.notices.send(notice);
+        }
+    }
+
+    /// All servers have ended for good.
+    pub(super) fn close_logs(&self) {
+        // What came after the last look.
+        self.cut_logs();
+        if let Err(error) = self.site.close_logs() {
+            self.notices.warn(format!(
+                "a log that was cut cannot be written again: {error}"
+            ));
+        }
+    }
+
     /// Where every server's log ends now.
     #[must_use]
     pub fn log_marks(&self) -> LogMarks {

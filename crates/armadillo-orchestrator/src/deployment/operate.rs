@@ -163,6 +163,15 @@ impl Deployment {
         Ok(Done { took, note })
     }
 
+    /// Waits until no operation is under way on any server, or the deadline.
+    pub async fn operations_done(&self, deadline: impl Into<Deadline> + Send) {
+        let deadline = deadline.into();
+        for server in self.servers.values() {
+            // It is never closed; the turn is given back at once.
+            let _ = deadline.bound(server.turn.acquire()).await;
+        }
+    }
+
     /// The server of that name.
     pub(super) fn target(&self, server: &ServerKey) -> Result<&Server, OperationError> {
         self.servers

@@ -124,7 +124,7 @@ impl Deployment {
                 .collect(),
             settings: request.settings,
         };
-        Ok(Arc::new(Self {
+        let deployment = Arc::new(Self {
             system: request.system,
             view,
             back_end,
@@ -134,10 +134,13 @@ impl Deployment {
             board: Observations::default(),
             leaders,
             crashes: Mutex::default(),
+            said_of_logs: Mutex::default(),
             expectations: Expectations::default(),
             changes: watch::Sender::new(0),
             ended: AtomicBool::new(false),
-        }))
+        });
+        deployment.keep_logs_short();
+        Ok(deployment)
     }
 
     /// Starts every server that does not run when its gates open, waits until each is ready and proven to be ours, and until

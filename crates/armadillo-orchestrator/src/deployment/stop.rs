@@ -73,6 +73,7 @@ impl Deployment {
             Some((server.plan.key.clone(), outcome))
         });
         let servers = join_all(all).await.into_iter().flatten().collect();
+        self.close_logs();
         self.site.remove_secrets();
         StopReport {
             servers,

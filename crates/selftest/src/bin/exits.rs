@@ -117,6 +117,27 @@ async fn starts_one_and_then_all(tally: Unstarted<Tally>) -> TestResult {
 #[armadillo::test]
 async fn starts_nothing(_tally: Unstarted<Tally>) {}
 
+/// Does not wait for its restarts, and finds the server up each time.
+#[armadillo::test]
+async fn drops_its_restarts(tally: Exclusive<Tally>) -> TestResult {
+    let server = tally.server(SERVER);
+    for round in 0..20 {
+        let limit = Duration::from_millis(2 * round);
+        // At another moment each time.
+        let _ = tokio::time::timeout(limit, server.restart()).await;
+        tally.wait_until(healthy()).await?;
+    }
+    Ok(())
+}
+
+/// Ends while the server restarts: the next test finds it up.
+#[armadillo::test]
+async fn leaves_a_restart(tally: Exclusive<Tally>) -> TestResult {
+    let server = tally.server(SERVER);
+    let _ = tokio::time::timeout(Duration::from_millis(5), server.restart()).await;
+    Ok(())
+}
+
 /// Whatever the others did, there is a server.
 #[armadillo::test]
 async fn finds_a_server(tally: Tally) -> TestResult {

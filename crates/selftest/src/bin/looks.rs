@@ -35,3 +35,16 @@ async fn alone_leaves_something_unseen(brittle: Exclusive<Brittle>) -> TestResul
 async fn alone_leaves_something_and_says_so(brittle: Exclusive<Brittle>) -> TestResult {
     brittle.leave().await
 }
+
+/// A hundred MiB, and then something that matters.
+#[armadillo::test]
+async fn logs_very_much(brittle: Fresh<Brittle>) -> TestResult {
+    brittle.log("the first words").await?;
+    let mebibyte = "x".repeat((1 << 20) - 1);
+    for _ in 0..100 {
+        brittle.log(&mebibyte).await?;
+    }
+    brittle.log("the last words").await?;
+    // So that what was logged is kept.
+    Err("on purpose".into())
+}

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use armadillo_selftest::wait::{LIMIT, until};
-use armadillo_selftest::{Ran, Running};
+use armadillo_selftest::{Ran, Running, remains};
 use rustix::process::Signal;
 
 use super::{run, suite};
@@ -138,6 +138,35 @@ fn enough_failures() {
                 );
             }
         }
+    }
+}
+
+/// Somebody removes a directory of the run: the run ends, says so once, and blames no test.
+#[test]
+fn a_directory_that_is_removed() {
+    for private in [false, true] {
+        let running = endless();
+        let run = running.runs().pop().expect("a run");
+        let path = if private {
+            remains::private_directory(&run)
+        } else {
+            running.home().join("runs").join(&run)
+        };
+        std::fs::remove_dir_all(&path).expect("removed");
+        let ran = running.wait();
+        let path = path.display();
+        assert_eq!(ran.code, Some(3), "{}", ran.said());
+        let said = format!("{path} was removed in the middle of the run");
+        assert_eq!(ran.stderr.matches(&said).count(), 1, "{}", ran.said());
+        assert!(!ran.stderr.contains("daemon"), "{}", ran.said());
+        for test in ["endless::on_a_server", "endless::with_a_child"] {
+            assert_eq!(ran.verdict(test), "error", "{}", ran.said());
+            let why = format!("it still ran when {path} was removed");
+            assert_eq!(ran.message(test), why);
+        }
+        assert_eq!(ran.results()["ended_early"], format!("{path} was removed"));
+        assert_eq!(ran.junit().tests, 2);
+        assert_eq!(ran.remains(), [""; 0]);
     }
 }
 

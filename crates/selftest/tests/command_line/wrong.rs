@@ -208,7 +208,8 @@ fn a_directory_that_cannot_be_written_to() {
 fn a_runtime_directory_that_will_not_do() {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
     let longest = 86;
-    let cases: [(&str, &dyn Fn(&std::path::Path), &str); 3] = [
+    type Make<'a> = &'a dyn Fn(&std::path::Path);
+    let cases: [(&str, Make<'_>, &str); 3] = [
         (
             "open",
             &|path| {
