@@ -106,13 +106,27 @@ mod tests {
 
     fn check(line: &str, level: Level, id: Option<&str>, text: &str, crash: bool) {
         let expected = LogRecord {
-            time: Some("12:00:00".into()),
+            time: None,
             level,
             id: id.map(str::to_owned),
             text: text.to_owned(),
             crash,
         };
-        assert_eq!(read(line), Some(expected), "{line}");
+        let record = read(line).map(|record| LogRecord {
+            time: None,
+            ..record
+        });
+        assert_eq!(record, Some(expected), "{line}");
+    }
+
+    #[test]
+    fn the_time_of_day() {
+        let text = "2025-01-01T10:00:00.123456Z [12-34] S WARNING [abcde] {memory} too little";
+        let json = r#"{"time":"2025-01-01T10:00:00Z","level":"INFO","message":"ready"}"#;
+        for (line, time) in [(text, "10:00:00.123"), (json, "10:00:00")] {
+            let record = read(line).unwrap();
+            assert_eq!(record.time.as_deref(), Some(time));
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! ArangoDB as a [`System`]: a table of who answers what.
 
+use std::path::Path;
+
 use armadillo_orchestrator::{
     Candidate, Checker, Evidence, ExitMeaning, Flag, Fut, Health, Launch, LogRecord, PlanError,
-    Probe, ServerKey, ServerPlan, Settings, System, Topology, View,
+    Probe, Secret, ServerKey, ServerPlan, Settings, System, Topology, View,
 };
 
 use crate::role::Role;
@@ -124,6 +126,29 @@ impl System for ArangoDb {
 
     fn checkers(&self) -> Vec<Box<dyn Checker>> {
         checkers::all()
+    }
+
+    fn access(&self, view: &View, server: &ServerKey, credentials: &Path) -> Vec<String> {
+        let Some(address) = view.reach(server, "http") else {
+            return Vec::new();
+        };
+        // `-K` reads options of curl from a file, so that the token is on no command line.
+        let path = match view.places.get(server).map(|place| place.role.as_str()) {
+            Some("agent") => "_api/agency/config",
+            _ => "_api/version?details=true",
+        };
+        let credentials = credentials.display();
+        vec![format!(
+            "curl -sS -K '{credentials}' 'http://{address}/{path}'"
+        )]
+    }
+
+    fn credentials(&self, view: &View) -> Option<Secret> {
+        let token = crate::auth::superuser_token(view);
+        let token = token.reveal();
+        Some(Secret::new(format!(
+            "header = \"Authorization: bearer {token}\"\n"
+        )))
     }
 
     fn purge<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<Vec<String>, String>> {

@@ -1,5 +1,7 @@
 //! The system itself: the methods of [`System`], each in the file of its idea.
 
+use std::path::Path;
+
 use armadillo_orchestrator::{
     Candidate, Checker, Evidence, ExitMeaning, Flag, Fut, Health, Launch, LogRecord, PlanError,
     Probe, ServerKey, ServerPlan, Settings, Stop, System, Topology, View,
@@ -98,6 +100,17 @@ impl System for Etcd {
 
     fn checkers(&self) -> Vec<Box<dyn Checker>> {
         checker::all()
+    }
+
+    fn access(&self, view: &View, server: &ServerKey, _credentials: &Path) -> Vec<String> {
+        let Some(address) = view.reach(server, "client") else {
+            return Vec::new();
+        };
+        let etcdctl = format!("etcdctl --endpoints http://{address}");
+        vec![
+            format!("{etcdctl} endpoint status -w table"),
+            format!("{etcdctl} get --prefix ''"),
+        ]
     }
 
     fn purge<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<Vec<String>, String>> {

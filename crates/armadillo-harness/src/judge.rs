@@ -18,6 +18,8 @@ pub(crate) enum Ran {
         end: End,
         /// What went wrong in the teardown.
         complaints: Vec<Failure>,
+        /// Whether its fixtures were left as they are.
+        kept: bool,
         /// The limit that it had reached by then, if one, and where it was.
         late: Option<Failure>,
     },
@@ -90,6 +92,7 @@ impl Ran {
                 end,
                 complaints,
                 late,
+                ..
             } => {
                 let verdict = match late {
                     Some(late) => Verdict::failed(FailureKind::TimedOut, late.clone()),
@@ -150,8 +153,20 @@ impl Ran {
 
     /// Whether its own process tore its fixtures down.
     pub(crate) fn is_torn_down(&self) -> bool {
-        matches!(self, Self::Reported { .. } | Self::NotRun { .. })
+        matches!(
+            self,
+            Self::Reported { kept: false, .. } | Self::NotRun { .. }
+        )
     }
+}
+
+/// Whether this end alone fails the test, for the process that ran it.
+pub(crate) fn is_failure(end: &End, should_panic: ShouldPanic) -> bool {
+    let terms = Terms {
+        should_panic,
+        if_inconclusive: IfInconclusive::Fail,
+    };
+    judge_end(end, terms).is_failure()
 }
 
 fn judge_end(end: &End, terms: Terms) -> Verdict {

@@ -3,11 +3,12 @@
 //! No method waits, retries, spawns a process or picks an address: the orchestrator does.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
 use crate::health::Health;
+use crate::secret::Secret;
 use crate::server::{Launch, ServerKey, ServerPlan, Stage, Stop, Verb};
 use crate::settings::{Flag, Settings};
 use crate::topology::Topology;
@@ -122,6 +123,18 @@ pub trait System: Send + Sync + 'static {
     /// What to fetch when something failed.
     fn evidence(&self, _view: &View) -> Vec<Evidence> {
         Vec::new()
+    }
+
+    /// How a person reaches a server from a shell: command lines that work when they are pasted, the best first. What they
+    /// need of credentials they read from `credentials`, a file with the content of [`System::credentials`].
+    fn access(&self, _view: &View, _server: &ServerKey, _credentials: &Path) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The content of the file that the lines of [`System::access`] read; `None` if they need none. Only its owner can read
+    /// the file, and nobody shows it.
+    fn credentials(&self, _view: &View) -> Option<Secret> {
+        None
     }
 
     /// The invariants looked at after tests.

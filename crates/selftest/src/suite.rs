@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal};
+use rustix::pty::OpenptFlags;
 use tempfile::TempDir;
 
 use crate::ran::Ran;
@@ -128,6 +130,17 @@ impl Suite {
         }
     }
 
+    /// Starts it with a terminal as its standard input; what is written to the file is typed there.
+    ///
+    /// # Panics
+    /// When there is no terminal to be had, or it cannot be started.
+    #[must_use]
+    pub fn start_at_a_terminal(mut self) -> (Running, File) {
+        let (keyboard, terminal) = terminal();
+        self.command.stdin(terminal);
+        (self.start(), keyboard)
+    }
+
     fn create(&self, name: &str) -> File {
         let file = File::create(self.home.path().join(name));
         file.unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -230,6 +243,20 @@ impl Running {
     pub fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         wait::until(limit, || self.child.try_wait().ok().flatten())
     }
+}
+
+/// Both ends of a terminal: the person's, and the program's.
+fn terminal() -> (File, File) {
+    let opened = || -> std::io::Result<(File, File)> {
+        let person = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        rustix::pty::grantpt(&person)?;
+        rustix::pty::unlockpt(&person)?;
+        let name = rustix::pty::ptsname(&person, Vec::new())?;
+        let name = OsStr::from_bytes(name.as_bytes());
+        let program = File::options().read(true).write(true).open(name)?;
+        Ok((File::from(person), program))
+    };
+    opened().unwrap_or_else(|error| panic!("no terminal: {error}"))
 }
 
 /// Sends a signal to a process; it may be gone already.

@@ -1,7 +1,10 @@
 //! What is shown of each way to fail: where and why, before anything else.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 
+use armadillo_selftest::wait::{LIMIT, until};
 use armadillo_selftest::{Ran, Suite};
 
 /// Within this many lines of its beginning a failure says what and where.
@@ -60,7 +63,7 @@ fn each_failure_says_what_and_where() {
     let ran = run(&[]);
     assert_eq!(ran.code, Some(101), "{}", ran.said());
     let blocks = blocks(&ran.stdout);
-    assert_eq!(blocks.len(), 18, "{}", ran.said());
+    assert_eq!(blocks.len(), 19, "{}", ran.said());
     for (name, block) in &blocks {
         let mut glance = block.lines().take(GLANCE);
         let place = "crates/selftest/src/bin/gallery.rs:";
@@ -104,6 +107,46 @@ fn a_full_backtrace_is_left_as_it_is() {
     let suite = Suite::new(env!("CARGO_BIN_EXE_gallery")).env("RUST_BACKTRACE", "1");
     let ran = suite.args(["--exact", "assertion::in_a_helper"]).run();
     assert!(!ran.stdout.contains("stack backtrace:"), "{}", ran.said());
+}
+
+/// What a failed test has made is there for a person to look at, and gone when that person has seen it.
+#[test]
+fn a_deployment_is_kept_as_a_failed_test_has_left_it() {
+    let suite = Suite::new(env!("CARGO_BIN_EXE_gallery"));
+    let args = [
+        "--exact",
+        "deployment::fails_after_a_visit",
+        "--keep-on-failure",
+    ];
+    let (mut running, mut keyboard) = suite.args(args).start_at_a_terminal();
+    let told = until(LIMIT, || {
+        let told = running.stderr();
+        (told.contains("Press Enter") || running.has_ended()).then_some(told)
+    });
+    let told = told.unwrap_or_else(|| panic!("{}", running.stderr()));
+    let failure = told.find("failed: the visitor is not known");
+    let kept = told.find("Kept as the failed test left it: brittle-server-");
+    assert!(failure.is_some() && failure < kept, "{told}");
+    let word_after = |text: &str, before: &str| {
+        let (_, after) = text.split_once(before)?;
+        after.split_whitespace().next().map(str::to_owned)
+    };
+    let (Some(address), Some(lease)) = (
+        word_after(&told, "tally-1 is running: main "),
+        word_after(&told, "\n    lease "),
+    ) else {
+        panic!("{told}");
+    };
+    let mut server = TcpStream::connect(address).unwrap_or_else(|error| panic!("{error}: {told}"));
+    let mut counter = String::new();
+    let asked = writeln!(server, "get {lease}.counter")
+        .and_then(|()| BufReader::new(&server).read_line(&mut counter));
+    assert!(asked.is_ok(), "{asked:?}");
+    assert_eq!(counter, "1\n", "{told}");
+    assert!(writeln!(keyboard).is_ok());
+    let ran = running.wait();
+    assert_eq!(ran.code, Some(101), "{}", ran.said());
+    assert_eq!(ran.remains(), [""; 0]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What Armadillo has to know of the product.
 
+use std::path::Path;
+
 use armadillo::orchestrator::{
     Applet, Candidate, Cost, ExitMeaning, Fut, Health, Identity, Launch, PlanError, Probe,
     ServerKey, ServerPlan, Settings, Stage, State, StaticTopology, System, Topology, View,
@@ -134,6 +136,12 @@ impl System for TallySystem {
             3 => ExitMeaning::Transient("it cannot listen".into()),
             _ => ExitMeaning::Unknown,
         }
+    }
+
+    fn access(&self, view: &View, server: &ServerKey, _credentials: &Path) -> Vec<String> {
+        let address = view.reach(server, "main").and_then(|at| at.split_once(':'));
+        let line = |(host, port)| format!("printf 'pid\\n' | nc -N {host} {port}");
+        address.map(line).into_iter().collect()
     }
 
     fn purge<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<Vec<String>, String>> {

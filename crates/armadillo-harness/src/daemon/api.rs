@@ -99,6 +99,7 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
     let path: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
     match (&parts.method, path.as_slice()) {
         (&Method::GET, ["v1", "status"]) => json(&clients::status(daemon)),
+        (&Method::GET, ["v1", "kept"]) => json(&clients::kept(daemon)),
         (&Method::GET, ["v1", "events", after]) => {
             json(&daemon.log.follow(number(after)?, true).await)
         }

@@ -1,5 +1,8 @@
 //! Clients: what they wish, and the polls with which they wait for it.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,7 +13,8 @@ use super::drive::feed;
 use super::grants::Answer;
 use crate::leases::{ClientNo, Input, Offer, PollNo, Wish};
 use crate::protocol::daemon::{
-    DeploymentStatus, DropPoll, FixturesGone, Join, Joined, Next, Ready, Status, Wishes,
+    DeploymentStatus, DropPoll, FixturesGone, Join, Joined, Kept, KeptServer, Next, Ready, Status,
+    Wishes,
 };
 
 /// A client is there.
@@ -159,6 +163,55 @@ pub(super) fn fixtures_gone(daemon: &Rc<Daemon>, client: ClientNo, request: &Fix
     }
 }
 
+/// What is kept for a person to look at, and how to reach it. Writes the files with credentials that this needs.
+pub(super) fn kept(daemon: &Daemon) -> Vec<Kept> {
+    let glances = daemon.core.borrow().glance();
+    let kept = glances.into_iter().filter(|glance| glance.kept);
+    let kept = kept.filter_map(|glance| {
+        let deployment = daemon.deployments.deployment(glance.deployment)?;
+        let view = deployment.view();
+        let system = armadillo_orchestrator::system(&view.topology.system)?;
+        let file = daemon.secrets.join(&view.deployment).join("credentials");
+        let written = match system.credentials(view) {
+            Some(content) => write_for_owner(&file, content.reveal()),
+            None => Ok(()),
+        };
+        let servers = view.places.iter().map(|(server, place)| KeptServer {
+            server: server.clone(),
+            role: place.role.clone(),
+            phase: (deployment.servers().get(server))
+                .map_or_else(String::new, |status| status.phase.to_string()),
+            reach: place.reach.clone(),
+            lines: system.access(view, server, &file),
+            directory: place.dir_outside.clone(),
+        });
+        Some(Kept {
+            deployment: view.deployment.clone(),
+            topology: view.topology.to_string(),
+            servers: servers.collect(),
+            problem: written
+                .err()
+                .map(|error| format!("{}: {error}", file.display())),
+        })
+    });
+    kept.collect()
+}
+
+/// Writes a file that nobody else can read.
+fn write_for_owner(path: &Path, content: &str) -> std::io::Result<()> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let mut options = std::fs::File::options();
+    let mut file = options
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(content.as_bytes())
+}
+
 /// What the daemon has.
 pub(super) fn status(daemon: &Daemon) -> Status {
     let core = daemon.core.borrow();
@@ -174,7 +227,6 @@ pub(super) fn status(daemon: &Daemon) -> Status {
             topology: glance.topology.to_string(),
             state: glance.state.to_owned(),
             leases: glance.tests.iter().map(ToString::to_string).collect(),
-            failed_somebody: glance.failed_somebody,
             servers: places
                 .map(|(server, place)| (server, place.reach))
                 .collect(),

@@ -65,7 +65,7 @@ async fn examine_one(
     let mut suspect = None;
     let looked = can_be_looked_at(mode, deployment);
     let mut found = if looked {
-        look_for_leaks(daemon, deployment, &name, &release, &mut suspect).await
+        look_for_leaks(daemon, (no, deployment), &name, &release, &mut suspect).await
     } else {
         Sorted::default()
     };
@@ -167,12 +167,18 @@ fn can_be_looked_at(mode: LeaseMode, deployment: &Deployment) -> bool {
 /// Purges what a test left that could not clean up itself, and asks the checkers whether something is still there.
 async fn look_for_leaks(
     daemon: &Daemon,
-    deployment: &Deployment,
+    (no, deployment): (DeploymentNo, &Deployment),
     lease: &str,
     release: &Release,
     suspect: &mut Option<String>,
 ) -> Sorted {
     let limit = daemon.limit(CHECK_LIMIT);
+    let keeps = daemon.orders.keep_on_failure && release.retry.is_none();
+    if keeps && release.failed && !release.torn_down {
+        // Left for a person to look at. If another deployment is kept, this one is put in order.
+        leave(daemon, no, lease, suspect);
+        return Sorted::default();
+    }
     if !release.torn_down
         && let Err(error) = deployment.purge(lease, limit).await
     {
@@ -184,10 +190,19 @@ async fn look_for_leaks(
     if found.is_empty() {
         return Sorted::default();
     }
-    if let Err(error) = deployment.purge(lease, limit).await {
+    let found = policies.sort(found);
+    if keeps && !found.wrong.is_empty() {
+        leave(daemon, no, lease, suspect);
+    } else if let Err(error) = deployment.purge(lease, limit).await {
         suspect.get_or_insert_with(|| format!("what a test left cannot be removed: {error}"));
     }
-    policies.sort(found)
+    found
+}
+
+/// Leaves what a test has left. Whoever gets the deployment next gets it in order.
+fn leave(daemon: &Daemon, no: DeploymentNo, lease: &str, suspect: &mut Option<String>) {
+    daemon.deployments.add_unpurged(no, lease.to_owned());
+    suspect.get_or_insert_with(|| "what a failed test left was not removed".to_owned());
 }
 
 /// What a test that had the deployment alone has left there that carries nobody's lease: nobody else can have. In a

@@ -32,6 +32,8 @@ pub(super) struct Context {
     pub(super) factor: f64,
     pub(super) if_inconclusive: IfInconclusive,
     pub(super) limits: bool,
+    /// `--keep-on-failure`.
+    pub(super) keeps: bool,
     /// After how long a test is said to be slow, before the factor.
     pub(super) slow_timeout: Duration,
     pub(super) show_output: bool,

@@ -2,12 +2,16 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use super::interrupts::Interrupts;
 use super::journal::Journal;
-use crate::client::{DaemonClient, WITHOUT_LIMIT};
+use crate::client::DaemonClient;
 use crate::options::Options;
-use crate::protocol::daemon::{DeploymentStatus, Status};
+use crate::protocol::daemon::Kept;
+
+/// How long the daemon may take to say what is kept.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// If there is something to look at and somebody to look, says where and waits for Enter or Ctrl-C.
 pub(super) async fn until_told(
@@ -19,42 +23,43 @@ pub(super) async fn until_told(
     if !options.running.keep_on_failure {
         return;
     }
-    let Ok(status) = daemon.get::<Status>("/v1/status", WITHOUT_LIMIT).await else {
-        return;
+    let kept: Vec<Kept> = match daemon.get("/v1/kept", LIMIT).await {
+        Ok(kept) => kept,
+        Err(error) => return journal.warn(format!("nobody can say what is kept: {error}")),
     };
-    let kept: Vec<(&String, &DeploymentStatus)> = status
-        .deployments
-        .iter()
-        .filter(|(_, deployment)| deployment.failed_somebody)
-        .collect();
     if kept.is_empty() {
         return;
     }
     if !std::io::stdin().is_terminal() {
-        journal.note(
-            "\n--keep-on-failure: nobody is at a terminal to end them, so the deployments stop; their data is kept\n"
-                .to_owned(),
-        );
-        return;
+        let text = "\n--keep-on-failure: stdin is no terminal, so nobody could end the deployments: they stop now, and their \
+                    data is kept\n";
+        return journal.printer().last_note(text.to_owned());
     }
-    journal.note(format!(
-        "\n{}Press Enter, or Ctrl-C, to stop them.\n",
-        describe(&kept)
-    ));
+    let text: String = kept.iter().map(describe).collect();
+    let text =
+        format!("\n{text}\nPress Enter, or Ctrl-C, to stop what is kept and to end the run.\n");
+    journal.printer().last_note(text);
     wait(interrupts).await;
 }
 
-fn describe(kept: &[(&String, &DeploymentStatus)]) -> String {
-    let mut text = "These deployments failed a test and are still up:\n".to_owned();
-    for (name, deployment) in kept {
-        let _ = writeln!(text, "  {name}: {}", deployment.topology);
-        for (server, ports) in &deployment.servers {
-            let ports: Vec<String> = ports
-                .iter()
-                .map(|(port, address)| format!("{port} {address}"))
-                .collect();
-            let _ = writeln!(text, "    {server}: {}", ports.join(", "));
+/// A deployment and how to reach its servers.
+fn describe(kept: &Kept) -> String {
+    let mut text = format!(
+        "Kept as the failed test left it: {} ({})\n",
+        kept.deployment, kept.topology
+    );
+    for server in &kept.servers {
+        let ports = server.reach.iter().map(|(port, at)| format!("{port} {at}"));
+        let ports: Vec<String> = ports.collect();
+        let (key, phase) = (&server.server, &server.phase);
+        let _ = writeln!(text, "  {key} is {phase}: {}", ports.join(", "));
+        for line in &server.lines {
+            let _ = writeln!(text, "    {line}");
         }
+        let _ = writeln!(text, "    # data and log: {}", server.directory.display());
+    }
+    if let Some(problem) = &kept.problem {
+        let _ = writeln!(text, "  these lines may not work: {problem}");
     }
     text
 }

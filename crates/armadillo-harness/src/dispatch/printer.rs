@@ -32,6 +32,8 @@ enum Message {
     Output(Vec<u8>),
     /// A line for stderr that is no event.
     Note(String),
+    /// The same, for somebody who reads it now: nothing is drawn below it any more.
+    LastNote(String),
     /// Somebody waits until everything before this is printed.
     Mark(oneshot::Sender<()>),
     /// Somebody wants to know what is known of the run by now.
@@ -55,6 +57,11 @@ impl ToPrinter {
     /// A text for stderr that is no event of the run; it ends with a line break.
     pub(crate) fn note(&self, text: String) {
         self.send(Message::Note(text));
+    }
+
+    /// The same for a person who has to read it now: the live display does not come back.
+    pub(crate) fn last_note(&self, text: String) {
+        self.send(Message::LastNote(text));
     }
 
     /// What a test prints, as it comes. Left out if too much waits already.
@@ -175,6 +182,10 @@ fn show(reporter: &mut Reporter, backlog: &Backlog, message: Message) {
             }
         }
         Message::Note(text) => reporter.note(&text),
+        Message::LastNote(text) => {
+            reporter.draw_no_more();
+            reporter.note(&text);
+        }
         Message::Mark(reached) => {
             _ = reporter.flush();
             // Whoever waited may have given up.

@@ -176,6 +176,7 @@ async fn conduct(
         factor: run.options.running.timeout_factor,
         if_inconclusive: run.options.running.if_inconclusive,
         limits: run.limits,
+        keeps: run.options.running.keep_on_failure,
         slow_timeout: run.options.running.slow_timeout,
         show_output: run.options.showing.show_output,
         max_fail: run.options.running.max_fail,

@@ -261,6 +261,7 @@ async fn run_in(
         attachments: files.attachments(),
         limits: context.limits,
         phase_limits: limits,
+        keep_if_failed: context.keeps && job.attempt > planned.retries,
         timeout_factor: context.factor,
         leases: leases.to_vec(),
     };

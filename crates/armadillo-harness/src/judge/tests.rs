@@ -11,6 +11,7 @@ fn reported(end: End) -> Ran {
     Ran::Reported {
         end,
         complaints: Vec::new(),
+        kept: false,
         late: None,
     }
 }
@@ -73,6 +74,7 @@ fn a_limit_counts_more_than_what_its_process_says() {
     let late = Ran::Reported {
         end: End::Returned(Outcome::Passed),
         complaints: vec!["not undone".into()],
+        kept: false,
         late: Some("it did not end within 1s".into()),
     };
     let message = "it did not end within 1s\nits teardown failed, too: not undone";

@@ -324,7 +324,7 @@ impl Deployment {
 
     /// Whether such a lease can be granted now, beside what older wishes hold.
     fn admits(&self, mode: LeaseMode, held: Option<Held>) -> bool {
-        if self.state != State::Ready || self.suspect.is_some() || self.is_given_up() {
+        if self.state != State::Ready || self.suspect.is_some() || self.is_given_up() || self.kept {
             return false;
         }
         let alone = self.holders.values().any(|mode| *mode != LeaseMode::Shared);
@@ -340,6 +340,7 @@ impl Deployment {
     /// Whether it must be looked at before a test has it alone: what others left would be charged to that test.
     fn wants_a_look(&self) -> bool {
         self.state == State::Ready
+            && !self.kept
             && self.suspect.is_none()
             && self.holders.is_empty()
             && !self.guests.is_empty()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::deployment::{State, Stay};
+use super::deployment::{Deployment, State, Stay};
 use super::{Action, Charge, ClientNo, DeploymentNo, Ended, Found, Lease, LeaseNo, Leases, Moment};
 use crate::event::{Company, Names};
 use crate::needs::LeaseMode;
@@ -24,7 +24,7 @@ impl Leases {
 
     fn is_trusted(&self, no: DeploymentNo) -> bool {
         let deployment = self.deployments.get(&no);
-        deployment.is_some_and(|on| on.state == State::Ready && on.suspect.is_none())
+        deployment.is_some_and(|on| on.state == State::Ready && on.suspect.is_none() && !on.kept)
     }
 
     /// The test of a lease begins.
@@ -155,6 +155,7 @@ impl Leases {
     }
 
     pub(super) fn examined(&mut self, no: LeaseNo, on: DeploymentNo, found: Found) {
+        let keeps = self.may_keep(on);
         let Some(lease) = self.leases.get_mut(&no) else {
             return;
         };
@@ -177,6 +178,7 @@ impl Leases {
         };
         let failed = how.failed || charge.is_failure();
         deployment.failed_somebody |= failed;
+        deployment.kept |= keeps && failed && how.retry.is_none();
         if let Some(why) = &charge.found.suspect {
             deployment.suspect(why.as_str());
         }
@@ -191,6 +193,16 @@ impl Leases {
         if lease.charges.len() == lease.on.len() {
             self.conclude(no);
         }
+    }
+
+    /// Whether a deployment would be kept if a test on it failed: one of each topology is, so that there is memory left for
+    /// the other tests.
+    fn may_keep(&self, no: DeploymentNo) -> bool {
+        let Some(deployment) = self.deployments.get(&no) else {
+            return false;
+        };
+        let same = |other: &Deployment| other.topology == deployment.topology && other.kept;
+        self.keep_failed && !self.deployments.values().any(same)
     }
 
     /// Every deployment of the lease has been looked at. A test that is to be tried again waits again, before the others.

@@ -47,6 +47,8 @@ pub(super) struct Deployment {
     pub(super) guests: Guests,
     /// Whether a test on it failed.
     pub(super) failed_somebody: bool,
+    /// Left as it is for a person to look at: no other test gets it, nothing on it is undone.
+    pub(super) kept: bool,
     /// Clients that keep fixtures for it.
     pub(super) kept_by: BTreeSet<ClientNo>,
     /// Those of them that were told to tear them down.
@@ -157,6 +159,7 @@ impl Deployment {
             suspect: None,
             guests: Guests::default(),
             failed_somebody: false,
+            kept: false,
             kept_by: BTreeSet::new(),
             told: BTreeSet::new(),
             stays: BTreeMap::new(),
@@ -172,7 +175,7 @@ impl Deployment {
 
     /// Whether it is there: leases can be granted on it now or soon.
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.state, State::Ready | State::Repairing) && !self.is_given_up()
+        matches!(self.state, State::Ready | State::Repairing) && !self.is_given_up() && !self.kept
     }
 
     /// Whether fixtures kept for it are being torn down. It stops then, whoever wants it meanwhile: a fixture that is torn
@@ -209,6 +212,7 @@ impl Deployment {
         match self.state {
             State::Queued => "queued",
             State::Starting => "starting",
+            State::Ready if self.kept => "kept",
             State::Ready if self.suspect.is_some() => "suspect",
             State::Ready => "ready",
             State::Repairing => "repairing",
@@ -235,7 +239,7 @@ impl Leases {
     /// A deployment that cannot be had fails the tests that need it, unless another copy of it is there.
     fn not_started(&mut self, topology: usize, mode: LeaseMode, error: String) {
         let others = (self.deployments.values())
-            .filter(|other| other.topology == topology && other.is_for_many())
+            .filter(|other| other.topology == topology && other.is_for_many() && !other.kept)
             .count();
         let known = &mut self.known[topology];
         if mode != LeaseMode::Shared {

@@ -67,7 +67,7 @@ pub(crate) struct Glance {
     pub(crate) topology: Arc<Topology>,
     pub(crate) state: &'static str,
     pub(crate) tests: Vec<Arc<str>>,
-    pub(crate) failed_somebody: bool,
+    pub(crate) kept: bool,
 }
 
 /// A topology that some client has named.
@@ -246,7 +246,7 @@ impl Leases {
             topology: self.known[deployment.topology].topology.clone(),
             state: deployment.state_word(),
             tests: self.tests_on(*no),
-            failed_somebody: deployment.failed_somebody,
+            kept: deployment.kept,
         };
         self.deployments.iter().map(glance).collect()
     }

@@ -40,11 +40,13 @@ impl Leases {
         for no in idle {
             let deployment = &self.deployments[&no];
             let given_up = deployment.is_given_up();
+            if deployment.kept && !self.closed {
+                continue;
+            }
             let needed = !self.closed && !given_up && self.is_needed(deployment, &mut spared);
-            let kept = self.keep_failed && deployment.failed_somebody;
             if needed && deployment.suspect.is_some() {
                 self.repair(no);
-            } else if !needed && !kept && !self.fixtures_are_kept(no) {
+            } else if !needed && !self.fixtures_are_kept(no) {
                 let wished = self.wished_for(self.deployments[&no].topology, LeaseMode::Shared);
                 let why = match given_up && wished > 0 {
                     _ if self.closed => StopReason::Closed,
@@ -148,7 +150,8 @@ impl Leases {
             let there = self.deployments.values().filter(|deployment| {
                 let goes = deployment.state == State::Stopping { again: false };
                 let spent = deployment.used && !deployment.is_for_many();
-                (deployment.topology, deployment.mode) == (at, mode) && !goes && !spent
+                let there = (deployment.topology, deployment.mode) == (at, mode);
+                there && !goes && !spent && !deployment.kept
             });
             for _ in there.count()..wanted {
                 let no = DeploymentNo(self.next_deployment);
@@ -271,8 +274,9 @@ impl Leases {
             return;
         }
         let idle = self.deployments.iter().filter(|(_, deployment)| {
-            let kept = self.keep_failed && deployment.failed_somebody;
-            deployment.state == State::Ready && !kept && !self.is_for_wish(deployment, order)
+            deployment.state == State::Ready
+                && !deployment.kept
+                && !self.is_for_wish(deployment, order)
         });
         let idle: Vec<DeploymentNo> = idle.map(|(no, _)| *no).collect();
         if idle.is_empty() {

@@ -3,6 +3,7 @@
 //! | request | body | answer |
 //! | --- | --- | --- |
 //! | `GET /v1/status` | | [`Status`] |
+//! | `GET /v1/kept` | | [`Kept`], one for each deployment |
 //! | `POST /v1/clients` | [`Join`] | [`Joined`] |
 //! | `POST /v1/clients/{client}/wishes` | [`Wishes`] | `{}` |
 //! | `POST /v1/clients/{client}/next` | [`Ready`] | [`Next`], when something can run |
@@ -68,14 +69,42 @@ pub struct Status {
 pub struct DeploymentStatus {
     /// Its complete topology, as text.
     pub topology: String,
-    /// `queued` (for memory), `starting`, `ready`, `suspect`, `repairing`, `stopping`.
+    /// `queued` (for memory), `starting`, `ready`, `suspect`, `kept`, `repairing`, `stopping`.
     pub state: String,
     /// Who holds leases on it.
     pub leases: Vec<String>,
-    /// Whether a test on it did not pass.
-    pub failed_somebody: bool,
     /// Where clients reach its servers, by server and port name.
     pub servers: BTreeMap<ServerKey, BTreeMap<String, String>>,
+}
+
+/// A deployment that is kept for a person to look at.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its id.
+    pub deployment: String,
+    /// Its complete topology, as text.
+    pub topology: String,
+    /// Its servers.
+    pub servers: Vec<KeptServer>,
+    /// Why the lines may not work, if something is known.
+    pub problem: Option<String>,
+}
+
+/// A server that is kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct KeptServer {
+    /// Its key.
+    pub server: ServerKey,
+    /// Its role.
+    pub role: String,
+    /// What it does: `running`, `stopped`, `crashed`, ...
+    pub phase: String,
+    /// Where clients reach it, by port name.
+    pub reach: BTreeMap<String, String>,
+    /// Lines for a shell that reach it.
+    pub lines: Vec<String>,
+    /// Its data and its log.
+    pub directory: PathBuf,
 }
 
 /// A client is there: a process that runs tests.

@@ -95,6 +95,9 @@ pub struct Assignment {
     /// How long each phase may take, as far as it is limited: what the waits of a test take their deadlines from.
     #[serde(default)]
     pub phase_limits: PhaseLimits,
+    /// Whether a test that fails leaves its fixtures as they are, for a person to look at.
+    #[serde(default)]
+    pub keep_if_failed: bool,
     /// What the run's time limits are multiplied with.
     pub timeout_factor: f64,
     /// What the test's lease is for, in the order of its needs; empty for a test that needs no deployment.
@@ -137,6 +140,9 @@ pub struct Report {
     pub end: End,
     /// What went wrong in its teardown.
     pub complaints: Vec<Failure>,
+    /// Whether its fixtures were left as they are.
+    #[serde(default)]
+    pub kept: bool,
     /// How long each phase took; `total` is theirs together.
     pub times: Times,
     /// What the test changed in its process, if anything: the worker is retired for it.

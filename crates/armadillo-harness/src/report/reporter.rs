@@ -256,6 +256,12 @@ impl Reporter {
         }
     }
 
+    /// Takes the live display off the terminal, for good.
+    pub fn draw_no_more(&mut self) {
+        self.erase();
+        self.display = None;
+    }
+
     /// Takes the live display off the terminal.
     pub fn erase(&mut self) {
         if let Some(text) = self.display.as_mut().and_then(Display::erase) {

@@ -191,6 +191,7 @@ impl Report {
             sequence,
             end: End::Impossible(message),
             complaints: Vec::new(),
+            kept: false,
             times: crate::event::Times::default(),
             changed: Some("a test's thread ended without a report".into()),
             keeps: Vec::new(),

@@ -142,6 +142,13 @@ mod deployment {
     }
 
     #[armadillo::test]
+    async fn fails_after_a_visit(brittle: Brittle) -> TestResult {
+        brittle.add(1).await?;
+        println!("lease {}", brittle.orchestrator().lease());
+        Err("the visitor is not known".into())
+    }
+
+    #[armadillo::test]
     async fn crashes(tally: Exclusive<Tally>) -> TestResult {
         tally.crash("tally-1").await;
         Ok(())

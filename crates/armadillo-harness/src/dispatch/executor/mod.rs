@@ -52,6 +52,7 @@ impl Attempted {
             ran: Ran::Reported {
                 end: report.end,
                 complaints: report.complaints,
+                kept: report.kept,
                 late,
             },
             times: report.times,
