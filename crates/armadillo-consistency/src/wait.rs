@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use armadillo_orchestrator::Deadline;
+use armadillo_orchestrator::duration::times;
 use tokio::time::{Instant, sleep, timeout};
 
 /// The pauses between two looks: they grow from the first to the second.
@@ -27,7 +28,7 @@ impl Waits {
     /// Steps of this limit, before the factor.
     pub(crate) fn new(limit: Duration, factor: f64, end: Deadline) -> Self {
         Self {
-            limit: limit.mul_f64(factor),
+            limit: times(limit, factor),
             factor,
             end,
         }
@@ -35,7 +36,7 @@ impl Waits {
 
     /// How long this takes on a machine as slow as this one.
     pub(crate) fn slowed(&self, time: Duration) -> Duration {
-        time.mul_f64(self.factor)
+        times(time, self.factor)
     }
 
     /// What is left until all must be over.

@@ -142,6 +142,13 @@ pub enum EventKind {
         /// What was not as it should be when it stopped.
         complaints: Vec<String>,
     },
+    /// The files of the run cannot be written any more: their disk is full.
+    FilesIncomplete {
+        /// The run's directory.
+        directory: String,
+        /// What the operating system said.
+        error: String,
+    },
     /// A lease was granted.
     LeaseGranted {
         /// Its id: what the names of what the test creates carry.

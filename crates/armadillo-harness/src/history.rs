@@ -17,6 +17,9 @@ const VERSION: u32 = 1;
 /// How many tests, and how many topologies, are remembered. Those not seen for the longest time go first.
 const CAPACITY: usize = 20_000;
 
+/// No file of that many is longer.
+const LONGEST_FILE: u64 = 64 << 20;
+
 /// How much a new duration counts against all earlier ones together.
 const WEIGHT: f64 = 0.3;
 
@@ -52,7 +55,7 @@ impl History {
     /// Reads a history. A missing file is an empty one; one that cannot be understood is an empty one with a warning.
     #[must_use]
     pub fn read(path: &Path) -> (Self, Option<String>) {
-        let problem = match std::fs::read(path) {
+        let problem = match crate::regular::read(path, LONGEST_FILE) {
             Ok(bytes) => match serde_json::from_slice::<Content>(&bytes) {
                 Ok(content) if content.version == VERSION => return (Self { content }, None),
                 Ok(content) => format!("it is of version {}", content.version),

@@ -1,5 +1,6 @@
 //! Collect, select, plan, run, report: the test harness; knows no product.
 
+mod accept;
 pub mod checking;
 mod client;
 pub mod clock;
@@ -25,6 +26,7 @@ pub mod outcome;
 mod plan;
 mod process_name;
 pub mod protocol;
+mod regular;
 pub mod report;
 pub mod select;
 pub mod settings;

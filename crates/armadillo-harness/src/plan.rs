@@ -7,7 +7,7 @@ mod forecast;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use armadillo_orchestrator::duration::micros;
+use armadillo_orchestrator::duration::{micros, times};
 use armadillo_orchestrator::{PlanError, Settings, Topology};
 
 use crate::collect::Test;
@@ -18,6 +18,9 @@ use crate::test_def::TestDef;
 
 /// How long a test is thought to take that was never seen.
 const UNKNOWN: Duration = Duration::from_millis(200);
+
+/// More tests than this are no run: each of their repetitions counts.
+const MOST_TESTS: usize = 200_000;
 
 /// A test with everything the run needs to know of it.
 pub(crate) struct Planned {
@@ -51,6 +54,14 @@ pub(crate) struct PlannedTopology {
     pub(crate) copies: u32,
 }
 
+/// Checks that so many tests, each repeated, are not too many for one run.
+pub(crate) fn check_number(tests: usize, repeat: u32) -> Result<(), PlanProblem> {
+    if tests.saturating_mul(repeat as usize) <= MOST_TESTS {
+        return Ok(());
+    }
+    Err(PlanProblem::TooMany { tests, repeat })
+}
+
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanProblem {
@@ -72,6 +83,13 @@ pub(crate) enum PlanProblem {
          help: say more of one of them in its `#[topology(..)]`, or take it as `Fresh<_>`"
     )]
     SameTwice { test: String, topology: String },
+    /// Too many tests, mostly because of `--repeat`.
+    #[error(
+        "{tests} selected tests, each run {repeat} times, are more than the {MOST_TESTS} that a run may have\n\
+         help: write at most `--repeat {}`, or select fewer tests",
+        (MOST_TESTS / (*tests).max(1)).max(1)
+    )]
+    TooMany { tests: usize, repeat: u32 },
 }
 
 /// The deployments a test needs: complete topologies and kinds of lease, in the order of its arguments.
@@ -159,10 +177,10 @@ pub(crate) fn plan(
                 name,
                 needs: needs.clone(),
                 expected: expected(&test),
-                limit: def
-                    .timeout
-                    .unwrap_or(running.timeout)
-                    .mul_f64(running.timeout_factor),
+                limit: times(
+                    def.timeout.unwrap_or(running.timeout),
+                    running.timeout_factor,
+                ),
                 retries: def.retries.unwrap_or(running.retries),
             });
         }

@@ -168,6 +168,7 @@ fn run(name: &str) -> End {
         attachments: directory.path().join("attachments"),
         limits: true,
         phase_limits: PhaseLimits::default(),
+        keep_if_failed: false,
         timeout_factor: 1.0,
         leases: Vec::new(),
     };

@@ -161,16 +161,16 @@ impl Running {
         self.child.id()
     }
 
-    /// The directory it runs in.
-    #[must_use]
-    pub fn home(&self) -> &Path {
-        self.home.path()
-    }
-
     /// What tells everything it starts from what others start.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The directory it runs in.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// The ids of its runs so far.

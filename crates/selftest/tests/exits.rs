@@ -19,7 +19,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "waits_for_what_does_not_happen",
         "failed",
-        "for tally-1 to exit with SIGABRT (signal 6), but it is running",
+        "for tally-1 to exit with SIGABRT (signal 6); it is running",
     ),
     (
         "expects_something_else",

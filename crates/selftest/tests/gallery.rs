@@ -6,6 +6,7 @@ use std::net::TcpStream;
 
 use armadillo_selftest::wait::{LIMIT, until};
 use armadillo_selftest::{Ran, Suite};
+use rustix::process::Signal;
 
 /// Within this many lines of its beginning a failure says what and where.
 const GLANCE: usize = 10;
@@ -151,14 +152,31 @@ fn a_deployment_is_kept_as_a_failed_test_has_left_it() {
 
 #[test]
 fn a_slow_test_says_where_it_is() {
-    let ran = run(&["--exact", "hang::at_an_await", "--slow-timeout", "400ms"]);
-    let told = "slow: hang::at_an_await has run for 0.4";
-    assert!(ran.stderr.contains(told), "{}", ran.said());
-    let (_, after) = ran.stderr.split_once(told).unwrap_or_default();
-    let place = after.lines().nth(1).unwrap_or_default();
+    let args = [
+        "--exact",
+        "hang::for_long",
+        "--include-ignored",
+        "--slow-timeout",
+        "400ms",
+    ];
+    let mut running = Suite::new(env!("CARGO_BIN_EXE_gallery")).args(args).start();
+    let told = "slow: hang::for_long has run for ";
+    let slow = until(LIMIT, || {
+        let (_, after) = running
+            .stderr()
+            .split_once(told)
+            .map(|(_, after)| ((), after.to_owned()))?;
+        after.contains("in hang::for_long").then_some(after)
+    });
+    running.signal(Signal::INT);
+    let ended = running.ended_within(LIMIT);
+    let ran = running.wait();
+    let slow = slow.unwrap_or_else(|| panic!("{ended:?}: {}", ran.said()));
+    let place = slow.lines().nth(1).unwrap_or_default();
+    let pay = "    waits at crates/selftest/src/bin/gallery.rs:";
     assert!(
-        place.contains("waits at crates/selftest/src/bin/gallery.rs:"),
-        "{place}"
+        place.starts_with(pay) && place.ends_with(" in shop::pay"),
+        "{slow}"
     );
-    assert!(place.ends_with(" in shop::pay"), "{place}");
+    assert_eq!(ran.code, Some(130), "{}", ran.said());
 }

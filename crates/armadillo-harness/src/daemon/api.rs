@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use armadillo_orchestrator::Secret;
+use armadillo_orchestrator::process::raise_file_limit;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -17,34 +18,50 @@ use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
 use super::Daemon;
+use super::connections::{Connection, Connections};
 use super::grants::LeaseProblem;
 use super::holders::Used;
 use super::{clients, exits, holders, lifecycle};
+use crate::accept;
 use crate::event::Event;
-use crate::leases::ClientNo;
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{EndWorker, Problem, StartWorker};
 
-/// The largest body a request may have: a batch of events with the output of tests that failed.
-const BODY_LIMIT: usize = 1 << 30;
+/// The largest body a request may have.
+const BODY_LIMIT: usize = 64 << 20;
 
-/// Answers requests for as long as it is polled.
-pub(super) async fn serve(daemon: &Rc<Daemon>, listener: UnixListener) -> std::io::Error {
-    let mut connections = JoinSet::new();
+/// The largest body of a request that says something of every test of a run.
+const LARGEST_BODY: usize = 256 << 20;
+
+/// Answers requests for as long as it is polled. Half of the files that may be open are for connections: nobody who opens
+/// many keeps the daemon from its work.
+pub(super) async fn serve(daemon: &Rc<Daemon>, listener: UnixListener) -> Infallible {
+    let files = raise_file_limit() / 2;
+    let connections = Connections::new(usize::try_from(files).unwrap_or(usize::MAX).max(1));
+    let connections = Rc::new(connections);
+    let mut served = JoinSet::new();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => return error,
+        connections.room().await;
+        let failed = |error: &std::io::Error| {
+            tracing::warn!(%error, "a connection cannot be accepted yet");
+            connections.end_quietest();
         };
+        let stream = accept::next(&listener, failed).await;
+        let peer = stream.peer_cred().ok().and_then(|peer| peer.pid());
+        let runner = i32::try_from(daemon.orders.runner).ok();
+        let connection = connections.open(peer.is_some() && peer == runner);
+        let number = connection.number;
         let daemon = daemon.clone();
-        connections.spawn_local(async move {
-            let service = service_fn(move |request| answer(daemon.clone(), request));
+        let end = served.spawn_local(async move {
+            let service =
+                service_fn(move |request| answer(daemon.clone(), connection.clone(), request));
             // A connection that breaks is its client's matter.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
-        while connections.try_join_next().is_some() {}
+        connections.ends_with(number, end);
+        while served.try_join_next().is_some() {}
     }
 }
 
@@ -69,9 +86,10 @@ type Answer = Result<Vec<u8>, Refusal>;
 
 async fn answer(
     daemon: Rc<Daemon>,
+    connection: Rc<Connection>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (status, body) = match route(&daemon, request).await {
+    let (status, body) = match route(&daemon, &connection, request).await {
         Ok(body) => (StatusCode::OK, body),
         Err(Refusal(status, error)) => (status, json(&Problem { error }).unwrap_or_default()),
     };
@@ -84,19 +102,32 @@ async fn answer(
     Ok(response)
 }
 
-async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
+async fn route(
+    daemon: &Rc<Daemon>,
+    connection: &Rc<Connection>,
+    request: Request<Incoming>,
+) -> Answer {
     let (parts, body) = request.into_parts();
     let bearer = parts
         .headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
     let token = Secret::new(bearer.and_then(bearer_token).unwrap_or_default());
-    let body = Limited::new(body, BODY_LIMIT)
-        .collect()
-        .await
-        .map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.to_string()))?
-        .to_bytes();
     let path: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
+    if matches!(
+        (&parts.method, path.as_slice()),
+        (&Method::POST, ["v1", "events", _])
+    ) && token != daemon.orders.journal
+    {
+        let error = "events are taken from the run's own process only".to_owned();
+        return Err(Refusal(StatusCode::FORBIDDEN, error));
+    }
+    let limit = match path.as_slice() {
+        ["v1", "events", ..] | ["v1", "clients", _, "wishes"] => LARGEST_BODY,
+        _ => BODY_LIMIT,
+    };
+    let body = whole(body, limit, connection).await?;
+    let _answering = connection.answers();
     match (&parts.method, path.as_slice()) {
         (&Method::GET, ["v1", "status"]) => json(&clients::status(daemon)),
         (&Method::GET, ["v1", "kept"]) => json(&clients::kept(daemon)),
@@ -107,14 +138,15 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
             json(&daemon.log.follow(number(after)?, false).await)
         }
         (&Method::POST, ["v1", "events", first]) => {
-            daemon
-                .log
-                .take(number(first)?, &parse::<Vec<Event>>(&body)?);
+            let events = parse::<Vec<Event>>(&body)?;
+            let taken = daemon.log.take(number(first)?, &events);
+            taken.map_err(|error| Refusal(StatusCode::CONFLICT, error.to_string()))?;
             nothing()
         }
         (&Method::POST, ["v1", "clients"]) => json(&clients::join(daemon, &parse(&body)?)),
         (&Method::POST, ["v1", "clients", client, what]) => {
-            let client = ClientNo(number(client)? as u64);
+            let client = clients::known(daemon, number(client)? as u64)
+                .map_err(refuse(StatusCode::NOT_FOUND))?;
             match *what {
                 "wishes" => {
                     let wished = clients::wish(daemon, client, parse(&body)?);
@@ -170,6 +202,32 @@ async fn route(daemon: &Rc<Daemon>, request: Request<Incoming>) -> Answer {
         }
         _ => unknown(&parts),
     }
+}
+
+/// The body of a request, if it is not longer than `limit`.
+async fn whole(
+    mut body: Incoming,
+    limit: usize,
+    connection: &Connection,
+) -> Result<Vec<u8>, Refusal> {
+    let too_large = || {
+        let error = format!("a body of this request has at most {limit} bytes");
+        Refusal(StatusCode::PAYLOAD_TOO_LARGE, error)
+    };
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.to_string()))?;
+        connection.is_heard();
+        let data = frame.into_data().unwrap_or_default();
+        if bytes.len() + data.len() > limit {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
 }
 
 /// What only the holder of a deployment of its own may do.

@@ -1,5 +1,6 @@
 //! Clients: what they wish, and the polls with which they wait for it.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -17,6 +18,9 @@ use crate::protocol::daemon::{
     Wishes,
 };
 
+/// More copies of one deployment than any machine has room for.
+const MOST_COPIES: u32 = 1000;
+
 /// A client is there.
 pub(super) fn join(daemon: &Rc<Daemon>, request: &Join) -> Joined {
     let client = daemon.clients.get() + 1;
@@ -31,7 +35,16 @@ pub(super) fn join(daemon: &Rc<Daemon>, request: &Join) -> Joined {
     Joined { client }
 }
 
-/// It wants to run these tests. The error says what there is not.
+/// The client of this number, if one was ever given it.
+pub(super) fn known(daemon: &Daemon, number: u64) -> Result<ClientNo, String> {
+    if (1..=daemon.clients.get()).contains(&number) {
+        Ok(ClientNo(number))
+    } else {
+        Err(format!("there is no client {number}"))
+    }
+}
+
+/// It wants to run these tests. The error says what there is not, or what makes no sense.
 pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Result<(), String> {
     let offers = request.topologies.into_iter().map(|offer| {
         let system = armadillo_orchestrator::system(&offer.topology.system).ok_or_else(|| {
@@ -41,13 +54,24 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
         Ok(Offer {
             memory_mib: crate::memory::of_deployment(system, &offer.topology),
             topology: Arc::new(offer.topology),
-            copies: offer.copies as usize,
+            copies: offer.copies.min(MOST_COPIES) as usize,
         })
     });
     let offers: Vec<Offer> = offers.collect::<Result<_, String>>()?;
     for test in &request.tests {
+        if test.needs.is_empty() {
+            return Err(format!("{}: it needs no deployment", test.test));
+        }
         if let Some((at, _)) = test.needs.iter().find(|(at, _)| *at >= offers.len()) {
             return Err(format!("{}: there is no topology number {at}", test.test));
+        }
+        let mut shared = BTreeSet::new();
+        let mut kept = test.needs.iter().filter(|(_, mode)| !mode.is_fresh());
+        if let Some((at, _)) = kept.find(|(at, _)| !shared.insert(*at)) {
+            return Err(format!(
+                "{}: it needs topology number {at} twice, and tests share one deployment of it",
+                test.test
+            ));
         }
     }
     let wishes = request.tests.into_iter().map(|test| Wish {

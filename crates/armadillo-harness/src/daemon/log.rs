@@ -2,7 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -17,26 +18,51 @@ pub(crate) const FILE: &str = "events.jsonl";
 /// How long a follower waits for news before it is told that there are none.
 const FOLLOW: Duration = Duration::from_secs(20);
 
+/// How many events a follower is given at once.
+const AT_ONCE: usize = 10_000;
+
 /// The events of the run. Those that began in the daemon are also kept for the runner to follow.
 pub(super) struct EventLog {
     origin: Origin,
-    file: RefCell<File>,
+    directory: PathBuf,
+    file: RefCell<Lines<File>>,
     own: RefCell<Vec<Event>>,
     /// How many events of the runner are written.
     taken: Cell<usize>,
+    /// Somebody was told that the file cannot be written.
+    is_told: Cell<bool>,
     more: Notify,
+}
+
+/// Why events of the runner were not taken.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotTaken {
+    /// They would be lost.
+    #[error("events from number {first} on leave a gap: the next is number {next}")]
+    Gap {
+        /// The number of the first.
+        first: usize,
+        /// The number it should have.
+        next: usize,
+    },
 }
 
 impl EventLog {
     pub(super) fn create(orders: &Start) -> std::io::Result<Self> {
         let file = File::create(orders.directory.join(FILE))?;
-        Ok(Self {
-            origin: orders.origin,
-            file: RefCell::new(file),
+        Ok(Self::new(orders.origin, orders.directory.clone(), file))
+    }
+
+    fn new(origin: Origin, directory: PathBuf, file: File) -> Self {
+        Self {
+            origin,
+            directory,
+            file: RefCell::new(Lines::new(file)),
             own: RefCell::default(),
             taken: Cell::default(),
+            is_told: Cell::default(),
             more: Notify::new(),
-        })
+        }
     }
 
     /// Microseconds since the run's start.
@@ -51,42 +77,59 @@ impl EventLog {
 
     /// Something happened here.
     pub(super) fn emit(&self, kind: EventKind) {
-        let event = Event {
-            v: VERSION,
-            us: self.origin.elapsed_us(),
-            kind,
-        };
+        let event = self.event(kind);
         self.write(std::slice::from_ref(&event));
         self.own.borrow_mut().push(event);
         self.more.notify_waiters();
     }
 
-    /// Writes events of the runner down, the first of which is its number `first`. Those that are there already are not
-    /// written again: the runner may not have heard that they came.
-    pub(super) fn take(&self, first: usize, events: &[Event]) {
-        let known = self.taken.get().saturating_sub(first);
-        self.write(events.get(known..).unwrap_or_default());
-        self.taken.set(self.taken.get().max(first + events.len()));
+    fn event(&self, kind: EventKind) -> Event {
+        Event {
+            v: VERSION,
+            us: self.origin.elapsed_us(),
+            kind,
+        }
     }
 
-    /// Writes events down. A full disk must not end the run; it is told in the daemon's own log.
+    /// Writes events of the runner down, the first of which is its number `first`. Those that are there already are not
+    /// written again: the runner may not have heard that they came.
+    pub(super) fn take(&self, first: usize, events: &[Event]) -> Result<(), NotTaken> {
+        let next = self.taken.get();
+        let Some(known) = next.checked_sub(first) else {
+            return Err(NotTaken::Gap { first, next });
+        };
+        let new = events.get(known..).unwrap_or_default();
+        self.write(new);
+        self.taken.set(next + new.len());
+        Ok(())
+    }
+
+    /// Writes events down. A full disk does not end the run: what cannot be written now is tried again with the next, and
+    /// the reports are told, once.
     fn write(&self, events: &[Event]) {
-        let mut lines = Vec::new();
-        for event in events {
-            if let Err(error) = serde_json::to_writer(&mut lines, event) {
-                tracing::error!(%error, "an event cannot be written");
-                continue;
-            }
-            lines.push(b'\n');
+        let Err(error) = self.file.borrow_mut().put(events) else {
+            return;
+        };
+        if self.is_told.replace(true) {
+            return;
         }
-        if let Err(error) = self.file.borrow_mut().write_all(&lines) {
-            tracing::error!(%error, "{FILE} cannot be written");
-        }
+        let lost = self.event(EventKind::FilesIncomplete {
+            directory: self.directory.display().to_string(),
+            error: error.to_string(),
+        });
+        // It has its line, if there is ever room for one.
+        let _ = self.file.borrow_mut().put(std::slice::from_ref(&lost));
+        self.own.borrow_mut().push(lost);
+        self.more.notify_waiters();
     }
 
     /// The events that began here, from number `after` on; waits a while for one.
     pub(super) async fn follow(&self, after: usize, wait: bool) -> Vec<Event> {
-        let news = || self.own.borrow().get(after..).unwrap_or_default().to_vec();
+        let news = || {
+            let own = self.own.borrow();
+            let news = own.get(after..).unwrap_or_default();
+            news[..news.len().min(AT_ONCE)].to_vec()
+        };
         let mut changed = std::pin::pin!(self.more.notified());
         changed.as_mut().enable();
         let now = news();
@@ -99,36 +142,55 @@ impl EventLog {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A file of lines, one for each event.
+struct Lines<W> {
+    to: W,
+    /// What there was no room for yet.
+    unwritten: Vec<u8>,
+    /// There was no room for too much: the file ends where it ends.
+    is_cut_off: bool,
+}
 
-    #[test]
-    fn what_was_sent_twice_is_written_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE);
-        let log = EventLog {
-            origin: Origin::now(),
-            file: RefCell::new(File::create(&path).unwrap()),
-            own: RefCell::default(),
-            taken: Cell::default(),
-            more: Notify::new(),
+/// How much is kept that cannot be written, in bytes.
+const MOST_UNWRITTEN: usize = 64 << 20;
+
+impl<W: Write> Lines<W> {
+    const fn new(to: W) -> Self {
+        Self {
+            to,
+            unwritten: Vec::new(),
+            is_cut_off: false,
+        }
+    }
+
+    /// Adds a line for each event, after those that were not written yet.
+    fn put(&mut self, events: &[Event]) -> io::Result<()> {
+        if self.is_cut_off {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        for event in events {
+            // Only a map with keys that are no text cannot be written, and there is none.
+            serde_json::to_writer(&mut self.unwritten, event)?;
+            self.unwritten.push(b'\n');
+        }
+        let mut written = 0;
+        let done = loop {
+            match self.to.write(&self.unwritten[written..]) {
+                _ if written == self.unwritten.len() => break Ok(()),
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
         };
-        let event = |number: u64| Event {
-            v: VERSION,
-            us: number,
-            kind: EventKind::Warning {
-                text: String::new(),
-            },
-        };
-        log.take(0, &[event(0), event(1)]);
-        log.take(0, &[event(0), event(1), event(2)]);
-        log.take(0, &[event(0), event(1)]);
-        log.take(3, &[event(3)]);
-        let text = std::fs::read_to_string(path).unwrap();
-        let written = text
-            .lines()
-            .map(|line| serde_json::from_str::<Event>(line).unwrap().us);
-        assert_eq!(written.collect::<Vec<_>>(), [0, 1, 2, 3]);
+        self.unwritten.drain(..written);
+        if self.unwritten.len() > MOST_UNWRITTEN {
+            self.is_cut_off = true;
+            self.unwritten = Vec::new();
+        }
+        done
     }
 }
+
+#[cfg(test)]
+mod tests;

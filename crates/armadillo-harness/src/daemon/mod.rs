@@ -6,6 +6,7 @@
 
 mod api;
 mod clients;
+mod connections;
 mod deployments;
 mod drive;
 mod examine;
@@ -30,6 +31,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use armadillo_orchestrator::duration::times;
 use armadillo_orchestrator::process::{Cgroup, Ledger, Processes};
 use armadillo_orchestrator::run_dir::{self, RunDir};
 use armadillo_orchestrator::{Local, Notice};
@@ -178,7 +180,7 @@ impl Daemon {
 
     /// A time limit with the run's factor.
     fn limit(&self, limit: Duration) -> Duration {
-        limit.mul_f64(self.orders.timeout_factor)
+        times(limit, self.orders.timeout_factor)
     }
 
     /// Runs `task` until it is done or the daemon ends.
@@ -283,7 +285,7 @@ async fn serve_in(
     }
     tokio::select! {
         ended = lifeline::closed() => ended.map_err(os("watch the runner"))?,
-        error = api::serve(&daemon, listener) => return Err(DaemonError::Os { action: "accept connections", source: error }),
+        never = api::serve(&daemon, listener) => match never {},
     }
     daemon.abandon();
     Ok(())

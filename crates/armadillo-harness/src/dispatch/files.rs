@@ -11,12 +11,14 @@ use crate::plan::Planned;
 
 /// The files of one attempt of a test. The directory is made only when there is something to put into it.
 pub(super) struct TestFiles {
+    run: PathBuf,
     pub(super) directory: PathBuf,
 }
 
 impl TestFiles {
     pub(super) fn of(context: &Context, planned: &Planned, attempt: u32) -> Self {
         Self {
+            run: context.directory.clone(),
             directory: directory(&context.directory, &planned.name, attempt),
         }
     }
@@ -58,7 +60,7 @@ impl TestFiles {
         if let Err(error) =
             std::fs::create_dir_all(directory).and_then(|()| std::fs::write(path, bytes))
         {
-            journal.warn(format!("cannot write {}: {error}", path.display()));
+            journal.cannot_write(&self.run, path, &error);
         }
     }
 }

@@ -1,12 +1,16 @@
 //! Where the runner's events go: to the printing thread at once, to the daemon's log in batches.
 
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use armadillo_orchestrator::Secret;
 use tokio::sync::Notify;
 
 use super::printer::ToPrinter;
-use crate::client::DaemonClient;
+use crate::client::{AskError, DaemonClient};
 use crate::clock::Origin;
 use crate::event::{Event, EventKind, VERSION};
 
@@ -16,12 +20,41 @@ const GATHER: Duration = Duration::from_millis(50);
 /// How long the daemon may take to write a batch.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
+/// As much as is sent at once, in bytes before the text is escaped.
+const BATCH: usize = 8 << 20;
+
+/// Whether it is for lack of room that something cannot be written.
+fn is_full(error: &io::Error) -> bool {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    full.contains(&error.kind())
+}
+
+/// About how many bytes an event takes: most are small, and these few are not.
+fn weight(event: &Event) -> usize {
+    const SMALL: usize = 512;
+    SMALL
+        + match &event.kind {
+            EventKind::RunStarted(started) => started.tests.len() * SMALL,
+            EventKind::TestFinished(finished) => {
+                let logs = finished.server_logs.values().flatten();
+                let lines = logs.flat_map(|(_, log)| &log.lines);
+                let lines: usize = lines.map(String::len).sum();
+                finished.output.text.len() + lines
+            }
+            _ => 0,
+        }
+}
+
 /// Takes events from every part of the runner.
 pub(crate) struct Journal {
     origin: Origin,
+    /// What proves to the daemon that events come from here.
+    token: Secret,
     printer: ToPrinter,
     outbox: Mutex<Outbox>,
     more: Notify,
+    /// It was said that the disk is full.
+    full: AtomicBool,
 }
 
 /// What the daemon does not have yet. Nothing leaves it before the daemon has said that it has it: sending may be
@@ -35,12 +68,14 @@ struct Outbox {
 }
 
 impl Journal {
-    pub(crate) fn new(origin: Origin, printer: ToPrinter) -> Self {
+    pub(crate) fn new(origin: Origin, token: Secret, printer: ToPrinter) -> Self {
         Self {
             origin,
+            token,
             printer,
             outbox: Mutex::default(),
             more: Notify::new(),
+            full: AtomicBool::new(false),
         }
     }
 
@@ -74,6 +109,18 @@ impl Journal {
         self.emit(EventKind::Warning { text: text.into() });
     }
 
+    /// A file of the run, whose directory is `run`, cannot be written. That the disk is full is said once.
+    pub(crate) fn cannot_write(&self, run: &Path, path: &Path, error: &io::Error) {
+        if !is_full(error) {
+            self.warn(format!("cannot write {}: {error}", path.display()));
+        } else if !self.full.swap(true, Ordering::Relaxed) {
+            self.emit(EventKind::FilesIncomplete {
+                directory: run.display().to_string(),
+                error: error.to_string(),
+            });
+        }
+    }
+
     /// Something to be said on stderr that is no event of the run; it ends with a line break.
     pub(crate) fn note(&self, text: String) {
         self.printer.note(text);
@@ -85,14 +132,25 @@ impl Journal {
     }
 
     /// Sends what is there to the daemon's log. Cancel-safe: the next call sends what this one did not.
-    pub(crate) async fn flush(&self, daemon: &DaemonClient) -> Result<(), crate::client::AskError> {
+    pub(crate) async fn flush(&self, daemon: &DaemonClient) -> Result<(), AskError> {
         while let Some((number, batch)) = self.batch() {
             let path = format!("/v1/events/{number}");
-            daemon
-                .post::<serde_json::Value>(&path, &*batch, None, WRITE_LIMIT)
-                .await?;
+            let token = Some(&self.token);
+            let posted = daemon.post::<serde_json::Value>(&path, &*batch, token, WRITE_LIMIT);
+            let sent = match posted.await {
+                Ok(_) => batch.len(),
+                // The reports have it, and it is no reason to end a run.
+                Err(AskError::Refused { status: 413, .. }) => {
+                    self.note(format!(
+                        "warning: {} of the run's events are too large for its log\n",
+                        batch.len()
+                    ));
+                    0
+                }
+                Err(error) => return Err(error),
+            };
             let mut outbox = self.outbox();
-            outbox.sent += batch.len();
+            outbox.sent += sent;
             outbox.in_flight = None;
         }
         Ok(())
@@ -102,7 +160,19 @@ impl Journal {
     fn batch(&self) -> Option<(usize, Arc<Vec<Event>>)> {
         let mut outbox = self.outbox();
         if outbox.in_flight.is_none() && !outbox.waiting.is_empty() {
-            outbox.in_flight = Some(Arc::new(std::mem::take(&mut outbox.waiting)));
+            let mut total = 0;
+            let mut fits = |event: &Event| {
+                total += weight(event);
+                total <= BATCH
+            };
+            let count = outbox
+                .waiting
+                .iter()
+                .take_while(|event| fits(event))
+                .count();
+            let rest = outbox.waiting.split_off(count.max(1));
+            let batch = std::mem::replace(&mut outbox.waiting, rest);
+            outbox.in_flight = Some(Arc::new(batch));
         }
         Some((outbox.sent, outbox.in_flight.clone()?))
     }
@@ -112,7 +182,7 @@ impl Journal {
     }
 
     /// Sends batches for as long as it is polled.
-    pub(crate) async fn keep_sending(&self, daemon: &DaemonClient) -> crate::client::AskError {
+    pub(crate) async fn keep_sending(&self, daemon: &DaemonClient) -> AskError {
         loop {
             self.more.notified().await;
             tokio::time::sleep(GATHER).await;

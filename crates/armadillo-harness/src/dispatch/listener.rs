@@ -2,21 +2,29 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use armadillo_orchestrator::random::hex;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::task::JoinSet;
 
+use super::journal::Journal;
 use super::printer::ToPrinter;
+use crate::accept;
 use crate::client::DaemonClient;
 use crate::protocol::worker::FromWorker;
 
 /// How long a process that connects may take to say who it is.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many workers are started at the same time.
+const STARTING: usize = 16;
 
 /// A worker's connection, with the version it speaks.
 pub(super) type Arrived = (u32, BufReader<OwnedReadHalf>, OwnedWriteHalf);
@@ -30,6 +38,7 @@ pub(super) struct Listener {
     pub(super) nonce: String,
     pub(super) thread_per_test: bool,
     pub(super) relay_output: Option<ToPrinter>,
+    starting: Semaphore,
     numbers: Cell<u32>,
     expected: RefCell<HashMap<u32, oneshot::Sender<Arrived>>>,
 }
@@ -51,6 +60,7 @@ impl Listener {
             nonce: hex::<8>()?,
             thread_per_test,
             relay_output,
+            starting: Semaphore::new(STARTING),
             numbers: Cell::new(0),
             expected: RefCell::default(),
         };
@@ -69,14 +79,31 @@ impl Listener {
         receiver
     }
 
-    /// Lets workers in for as long as it is polled.
-    pub(super) async fn accept(&self, listener: UnixListener) -> std::io::Error {
+    /// Lets workers in for as long as it is polled. Whoever connects and says nothing holds nobody up.
+    pub(super) async fn accept(
+        self: Rc<Self>,
+        socket: UnixListener,
+        journal: &Journal,
+    ) -> Infallible {
+        let mut greeted = JoinSet::new();
+        let mut is_told = false;
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => self.greet(stream).await,
-                Err(error) => return error,
-            }
+            let failed = |error: &std::io::Error| {
+                if !std::mem::replace(&mut is_told, true) {
+                    journal.warn(format!("workers have to wait: {error}"));
+                }
+            };
+            let stream = accept::next(&socket, failed).await;
+            let listener = self.clone();
+            greeted.spawn_local(async move { listener.greet(stream).await });
+            while greeted.try_join_next().is_some() {}
         }
+    }
+
+    /// Waits until a worker can be started: a few at a time, so that no start waits for many others within its time limit.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.starting.acquire().await.ok()
     }
 
     async fn greet(&self, stream: UnixStream) {

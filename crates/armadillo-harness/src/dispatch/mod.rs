@@ -25,6 +25,7 @@ mod report_from;
 mod run;
 mod run_directory;
 mod slot;
+mod slots;
 mod trials;
 
 use std::ffi::OsString;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use armadillo_orchestrator::Secret;
 use armadillo_orchestrator::random::{bytes, hex};
 use armadillo_orchestrator::run_dir;
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
@@ -34,6 +35,7 @@ use super::printer::Printer;
 use super::programs::{self, Found, Needing};
 use super::run::{self, Work};
 use super::run_directory::{self, RunDirectory};
+use super::slots::slots;
 use super::trials;
 use super::{RunnerError, environment, finish};
 
@@ -112,6 +114,7 @@ pub(super) fn prepare(
         ignored,
         filtered_out,
     } = selected;
+    plan::check_number(run.len(), options.running.repeat)?;
     let mut tests: Vec<Needing> = Vec::with_capacity(run.len());
     for test in run {
         let needs = plan::needs_of(&test, &options.settings)?;
@@ -153,12 +156,17 @@ pub(super) fn prepare(
     });
     let memory_mib = options.running.memory_mib;
     let memory_mib = memory_mib.unwrap_or_else(memory_for_deployments);
-    let slots = slots(&options, plan.tests.len());
+    let slots = slots(options.running.parallel, plan.tests.len());
+    if let Some(note) = slots.note {
+        console::note(note);
+    }
+    let slots = slots.number;
     let copies = options.running.copies;
     let copies = plan::copies::decide(&mut plan, copies, slots, memory_mib, &history);
     let preview = RunStarted {
         copies,
-        ..preview(&options, &plan, &found, isolation, seed, filtered_out)?
+        workers: u32::try_from(slots).unwrap_or(u32::MAX),
+        ..preview(&plan, &found, isolation, seed, filtered_out)?
     };
     let reasons = |tests: &[(Test, String)]| -> Vec<(String, String)> {
         let named = tests
@@ -180,9 +188,10 @@ pub(super) fn prepare(
     let origin = Origin::now();
     let run_directory = run_directory::make(&parent, &preview.run)?;
     let directory = run_directory.path.clone();
+    let token = Secret::new(hex::<16>().map_err(no_random_numbers)?);
     let daemon = start_daemon(
         &options, &plan, &found, isolation, &preview, &directory, origin, depth, memory_mib,
-        &children,
+        &children, &token,
     )?;
     let started = RunStarted {
         protections: daemon
@@ -214,7 +223,7 @@ pub(super) fn prepare(
         action: "start a thread",
         source,
     })?;
-    let journal = Arc::new(Journal::new(origin, printer.way()));
+    let journal = Arc::new(Journal::new(origin, token, printer.way()));
     announce(
         &journal,
         started,
@@ -297,19 +306,8 @@ fn libtest_arguments(showing: &Showing, threads: usize) -> Arguments {
     }
 }
 
-/// How many tests run at once: as said, or as many as there are cores.
-fn slots(options: &Options, tests: usize) -> usize {
-    let said = options
-        .running
-        .parallel
-        .or_else(|| std::thread::available_parallelism().ok());
-    said.map_or(1, std::num::NonZeroUsize::get)
-        .min(tests.max(1))
-}
-
 /// The first event, as far as it is known before anything is started.
 fn preview(
-    options: &Options,
     plan: &Plan,
     found: &Found,
     isolation: Isolation,
@@ -326,7 +324,6 @@ fn preview(
         package: first.map_or("", |def| def.package).to_owned(),
         args: std::env::args().skip(1).collect(),
         seed,
-        workers: u32::try_from(slots(options, plan.tests.len())).unwrap_or(u32::MAX),
         isolation: environment::isolation_word(isolation).to_owned(),
         tests: (plan.tests.iter().map(plan::Planned::to_event))
             .chain(found.failed.iter().map(|(test, _)| never_to_begin(test)))
@@ -380,6 +377,7 @@ fn start_daemon(
     depth: u32,
     memory_mib: u64,
     children: &Children,
+    journal: &Secret,
 ) -> Result<Option<DaemonProcess>, RunnerError> {
     let processes = matches!(isolation, Isolation::Workers | Isolation::Process);
     if plan.tests.is_empty() || (!processes && plan.topologies.is_empty()) {
@@ -397,6 +395,8 @@ fn start_daemon(
         version: crate::protocol::VERSION,
         directory: directory.to_owned(),
         run: started.run.clone(),
+        runner: std::process::id(),
+        journal: journal.clone(),
         origin,
         working_directory,
         settings: options.settings.clone(),

@@ -1,6 +1,5 @@
 //! `--report-from`: the reports of an earlier run, made again from its event log.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -34,7 +33,7 @@ pub(super) fn report_from(options: &Options, path: &Path) -> Result<Exit, Runner
     } else {
         path.to_owned()
     };
-    let events = File::open(&log)
+    let events = crate::regular::open(&log)
         .map_err(RebuildError::from)
         .and_then(|file| report::events(BufReader::new(file)));
     let events = events.map_err(|source| ReportFromError::Log {

@@ -1,11 +1,13 @@
 //! A run: the slots, and everything that can end them.
 
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use armadillo_orchestrator::duration::times;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixListener;
 use tokio::net::unix::pipe::Receiver;
@@ -124,7 +126,7 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
             _ = runtime.block_on(flushed);
         }
         Some(_) => {}
-        None => write_log(&run.directory, &journal).map_err(os("write events.jsonl"))?,
+        None => write_log(&run.directory, &journal),
     }
     // What is left of slots and asks ends here, before the daemon does. A thread that was left behind is not waited for.
     drop(local);
@@ -203,7 +205,7 @@ async fn conduct(
         limit = run_limit(&run.options, run.limits) => Over::Deadline(limit),
         why = daemon_gone(daemon) => Over::DaemonGone(why),
         path = context.places.wait_for_removal() => Over::Removed(path),
-        error = accept(listening) => Over::DaemonGone(format!("workers cannot report: {error}")),
+        never = accept(listening, &run.journal) => match never {},
         error = keep_sending(&run.journal, client.as_ref()) => Over::DaemonGone(error.to_string()),
         error = follow(follower) => Over::DaemonGone(error.to_string()),
     };
@@ -263,9 +265,9 @@ fn executors(
     Ok((executors, Some((listener, socket))))
 }
 
-async fn accept(listening: Listening) -> std::io::Error {
+async fn accept(listening: Listening, journal: &Journal) -> Infallible {
     match listening {
-        Some((listener, socket)) => listener.accept(socket).await,
+        Some((listener, socket)) => listener.accept(socket, journal).await,
         None => std::future::pending().await,
     }
 }
@@ -299,13 +301,19 @@ async fn work(context: &Rc<Context>, slots: usize) -> Result<(), String> {
 }
 
 /// The log of a run without a daemon, which would have written it.
-fn write_log(directory: &Path, journal: &Journal) -> std::io::Result<()> {
-    let mut lines = Vec::new();
-    for event in journal.take_unsent() {
-        serde_json::to_writer(&mut lines, &event)?;
-        lines.push(b'\n');
+fn write_log(directory: &Path, journal: &Journal) {
+    let write = || {
+        let mut lines = Vec::new();
+        for event in journal.take_unsent() {
+            serde_json::to_writer(&mut lines, &event)?;
+            lines.push(b'\n');
+        }
+        std::fs::write(directory.join(crate::daemon::EVENTS_FILE), lines)
+    };
+    if let Err(error) = write() {
+        let path = directory.join(crate::daemon::EVENTS_FILE);
+        journal.cannot_write(directory, &path, &error);
     }
-    std::fs::write(directory.join(crate::daemon::EVENTS_FILE), lines)
 }
 
 async fn run_limit(options: &Options, limits: bool) -> Duration {
@@ -355,19 +363,22 @@ impl Follower<'_> {
 
     /// What there is now.
     async fn catch_up(&self) -> Result<(), AskError> {
-        self.fetch("/now", LAST_WORDS).await
+        while self.fetch("/now", LAST_WORDS).await? > 0 {}
+        Ok(())
     }
 
-    async fn fetch(&self, how: &str, limit: Duration) -> Result<(), AskError> {
+    /// How many came.
+    async fn fetch(&self, how: &str, limit: Duration) -> Result<usize, AskError> {
         let events: Vec<Event> = self
             .client
             .get(&format!("/v1/events/{}{how}", self.seen.get()), limit)
             .await?;
-        self.seen.set(self.seen.get() + events.len());
+        let count = events.len();
+        self.seen.set(self.seen.get() + count);
         events
             .into_iter()
             .for_each(|event| self.journal.relay(event));
-        Ok(())
+        Ok(count)
     }
 }
 
@@ -385,7 +396,7 @@ async fn end(run: &mut Run, follower: &Follower<'_>) -> Result<(), &'static str>
 
 /// Stops every deployment and takes the daemon's last events.
 async fn stop(options: &Options, follower: &Follower<'_>) {
-    let limit = STOP_LIMIT.mul_f64(options.running.timeout_factor);
+    let limit = times(STOP_LIMIT, options.running.timeout_factor);
     if let Err(error) = follower
         .client
         .post::<serde_json::Value>("/v1/stop", &(), None, limit)

@@ -32,8 +32,9 @@ pub(super) async fn work(context: Rc<Context>, slot: u32) {
     let mut executor = context.executors.executor();
     loop {
         // A lease is granted to somebody who can begin at once.
-        if !context.queue.is_stopped() {
-            executor.make_ready().await;
+        let is_wanted = || !context.queue.is_stopped();
+        if is_wanted() {
+            executor.make_ready(&is_wanted).await;
         }
         let Some(task) = context.queue.next(slot).await else {
             break;
@@ -104,7 +105,7 @@ async fn run(
     if job.begins_later(planned) {
         let why = "the next test wants a process of its own";
         retire(context, slot, executor, why).await;
-        executor.make_ready().await;
+        executor.make_ready(&|| true).await;
         if !may_begin(context, &job, &leases).await {
             return Performed::Later;
         }

@@ -20,7 +20,7 @@ use super::slot::{Performed, perform};
 use super::{RunnerError, finish};
 use crate::exit_code::Exit;
 use crate::outcome::Verdict;
-use crate::report::console;
+use crate::report::{console, terminal::tamed};
 
 /// A trial begins: its test is to be run.
 pub(super) struct TrialRequest {
@@ -124,8 +124,9 @@ pub(super) fn trials(
     trials.extend(
         (ignored.into_iter()).map(|(name, _)| Trial::test(name, nothing).with_ignored_flag(true)),
     );
-    let fails =
-        |(name, reason): (String, String)| Trial::test(name, move || Err(Failed::from(reason)));
+    let fails = |(name, reason): (String, String)| {
+        Trial::test(name, move || Err(Failed::from(tamed(&reason, false))))
+    };
     trials.extend(failed.into_iter().map(fails));
     // In libtest's order, or in the random one of the plan.
     if !shuffled {
@@ -139,7 +140,7 @@ fn trial(session: &Arc<Session>, test: usize, name: String, main: Main) -> Trial
     Trial::ignorable_test(name, move || match session.run(test) {
         Some(Verdict::Passed) => Ok(Completion::Completed),
         Some(Verdict::Skipped { reason }) => Ok(Completion::ignored_with(reason)),
-        Some(Verdict::Failed { message, .. }) => Err(Failed::from(message)),
+        Some(Verdict::Failed { message, .. }) => Err(Failed::from(tamed(&message, false))),
         // The exit code of a main function that is not ours is made of this alone.
         None if main == Main::Theirs => Err(Failed::from("not run: the run has ended")),
         None => Ok(Completion::ignored_with("not run: the run has ended")),

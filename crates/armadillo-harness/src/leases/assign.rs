@@ -144,7 +144,7 @@ impl Leases {
                 Turn::Refuse(_) => u64::MAX,
                 Turn::Grant(_) => {
                     let left = key.iter().map(|(at, _)| self.left_to_do(*at));
-                    left.max()?.max(expected_us)
+                    left.max().unwrap_or_default().max(expected_us)
                 }
             };
             let rank = (Reverse(served), urgency, Reverse(order));
@@ -286,13 +286,15 @@ impl Leases {
 
     /// How long what is left for a topology will take, in microseconds: alone, or beside as many others as its clients run.
     fn left_to_do(&self, at: usize) -> u64 {
-        let mut left = 0;
+        let mut left: u64 = 0;
         for client in self.clients.values() {
             let slots = client.slots as u64;
             for (key, group) in &client.groups {
                 match key.iter().find(|(of, _)| *of == at) {
-                    Some((_, LeaseMode::Exclusive)) => left += group.expected_us,
-                    Some(_) => left += group.expected_us / slots,
+                    Some((_, LeaseMode::Exclusive)) => {
+                        left = left.saturating_add(group.expected_us)
+                    }
+                    Some(_) => left = left.saturating_add(group.expected_us / slots),
                     None => {}
                 }
             }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::deployment::{Deployment, State, Stay};
-use super::{Action, Charge, ClientNo, DeploymentNo, Ended, Found, Lease, LeaseNo, Leases, Moment};
+use super::{
+    Action, Charge, ClientNo, DeploymentNo, Ended, Found, Lease, LeaseNo, Leases, Moment, Retry,
+};
 use crate::event::{Company, Names};
 use crate::needs::LeaseMode;
 
@@ -218,7 +220,8 @@ impl Leases {
         } else {
             Company::default()
         };
-        let again = how.retry.filter(|_| failed && !void);
+        let fits = |retry: &Retry| retry.modes.len() == lease.group.len();
+        let again = how.retry.filter(|retry| failed && !void && fits(retry));
         self.out.push(Action::Conclude {
             lease: no,
             charges: lease.charges,

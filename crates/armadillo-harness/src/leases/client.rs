@@ -79,7 +79,7 @@ impl Client {
     /// Puts a wish where its order says.
     pub(super) fn queue(&mut self, key: Key, wish: Queued) {
         let group = self.groups.entry(key).or_default();
-        group.expected_us += wish.expected_us;
+        group.expected_us = group.expected_us.saturating_add(wish.expected_us);
         let at = group
             .wishes
             .partition_point(|other| other.order < wish.order);
@@ -90,7 +90,7 @@ impl Client {
     pub(super) fn take(&mut self, key: &Key) -> Option<Queued> {
         let group = self.groups.get_mut(key)?;
         let wish = group.wishes.pop_front()?;
-        group.expected_us -= wish.expected_us;
+        group.expected_us = group.expected_us.saturating_sub(wish.expected_us);
         if group.wishes.is_empty() {
             self.groups.remove(key);
         }

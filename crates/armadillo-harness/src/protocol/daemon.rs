@@ -25,7 +25,7 @@
 //! | `POST /v1/leases/{lease}/on/{deployment}/evidence` | [`Collect`] | [`Collected`] |
 //! | `POST /v1/workers` | [`StartWorker`] | [`WorkerStarted`] |
 //! | `POST /v1/workers/{pid}/end` | [`EndWorker`] | [`WorkerExit`] |
-//! | `POST /v1/events/N` | a list of [`crate::event::Event`], the first of which is the runner's number N | `{}` |
+//! | `POST /v1/events/N` | a list of [`crate::event::Event`], the first of which is the runner's number N; with the token of [`Start`] | `{}` |
 //! | `GET /v1/events/N` | | the daemon's own events from number N on, when there are some |
 //! | `GET /v1/events/N/now` | | the same without waiting |
 //! | `POST /v1/stop` | | `{}` when every deployment has stopped |
@@ -473,6 +473,11 @@ pub struct Start {
     pub directory: PathBuf,
     /// The run's id.
     pub run: String,
+    /// The runner's process id.
+    pub runner: u32,
+    /// What proves that events come from the runner.
+    #[serde(with = "armadillo_orchestrator::secret::on_the_wire")]
+    pub journal: Secret,
     /// When the run began.
     pub origin: crate::clock::Origin,
     /// The working directory of the workers: the package's, under cargo.

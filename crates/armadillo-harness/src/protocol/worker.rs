@@ -47,6 +47,8 @@ pub enum FromWorker {
     Phase(Phase),
     /// Where the running test is, as far as it can be told; nothing after the test has ended.
     At {
+        /// As the question said.
+        time_is_up: bool,
         /// Where it waits or blocks; several places if it waits for several things at once.
         traces: Vec<Trace>,
     },

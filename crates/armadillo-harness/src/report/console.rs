@@ -4,6 +4,8 @@
 use std::fmt::Display;
 use std::io::Write;
 
+use super::terminal::tamed;
+
 /// A text that was asked for, on stdout.
 pub(crate) fn text(text: &str) {
     let mut stdout = std::io::stdout();
@@ -29,5 +31,6 @@ pub(crate) fn note(line: impl Display) {
 
 fn say(line: impl Display) {
     // In one piece, so that it is not mixed with what others write.
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    let line = format!("{line}\n");
+    let _ = std::io::stderr().write_all(tamed(&line, false).as_bytes());
 }

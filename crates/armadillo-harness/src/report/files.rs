@@ -22,8 +22,12 @@ pub fn write_files(directory: &Path, model: &Model) -> io::Result<()> {
     write_whole(&directory.join("junit.xml"), &xml)
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all. What is there and is no regular file, such as a device, is not replaced by one.
 pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        let why = format!("{}: it is not a regular file", path.display());
+        return Err(io::Error::other(why));
+    }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);

@@ -1,7 +1,7 @@
 //! `junit.xml`, for CI systems.
 //!
 //! Attempts of a test that passed later are `flakyFailure`, those of one that failed are `rerunFailure`. What belongs to
-//! the harness or a deployment rather than to the test is an `error`. Characters that XML cannot carry are removed.
+//! the harness or a deployment rather than to the test is an `error`. Characters that XML cannot carry are replaced.
 
 use std::io;
 

@@ -3,6 +3,7 @@
 use super::block::failure_block;
 use super::model::{Model, TestRecord};
 use super::paint::Paint;
+use super::terminal::tamed;
 use crate::options::Showing;
 use crate::outcome::Verdict;
 
@@ -38,7 +39,7 @@ pub(super) fn end(out: &mut String, model: &Model, showing: &Showing, paint: Pai
             .filter(|test| *test.verdict() == Verdict::Passed);
         let mut passed: Vec<&TestRecord> = passed.collect();
         passed.sort_by(|a, b| a.name.cmp(&b.name));
-        blocks(out, "successes", &passed, |test| {
+        blocks(out, "successes", &passed, paint, |test| {
             let output = test.last().map(|last| last.finished.output.text.clone());
             output.unwrap_or_default()
         });
@@ -47,7 +48,7 @@ pub(super) fn end(out: &mut String, model: &Model, showing: &Showing, paint: Pai
     let failures = model.failures();
     if !failures.is_empty() {
         if showing.failure_output.is_final() {
-            blocks(out, "failures", &failures, |test| {
+            blocks(out, "failures", &failures, paint, |test| {
                 failure_block(model, test)
             });
         }
@@ -60,12 +61,15 @@ fn blocks(
     out: &mut String,
     title: &str,
     tests: &[&TestRecord],
+    paint: Paint,
     text_of: impl Fn(&TestRecord) -> String,
 ) {
     out.push_str(&format!("\n{title}:\n"));
     let mut first = true;
     for test in tests {
         let text = text_of(test);
+        // Each for itself: no colour of one test runs on into the next.
+        let text = tamed(&text, paint.0);
         if text.is_empty() {
             continue;
         }

@@ -8,6 +8,7 @@ use armadillo_orchestrator::{Notice, Stage};
 use super::model::Model;
 use super::paint::{Paint, many, one_line, time};
 use super::screen::Live;
+use super::terminal::tamed;
 use crate::event::{Event, EventKind};
 
 /// What runs now, and what is on the terminal.
@@ -89,7 +90,10 @@ impl Display {
         let room = (lines / 3).clamp(2, 12);
         let shown = self.lines(model, now_us, room);
         for line in &shown {
-            let cut: String = line.chars().take(columns.saturating_sub(1)).collect();
+            let cut: String = tamed(line, false)
+                .chars()
+                .take(columns.saturating_sub(1))
+                .collect();
             text.push_str(&self.paint.dim(&cut));
             text.push('\n');
         }

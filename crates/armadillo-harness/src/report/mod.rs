@@ -27,6 +27,7 @@ mod retries;
 pub(crate) mod sample;
 mod screen;
 mod summary;
+pub(crate) mod terminal;
 mod terse;
 #[cfg(test)]
 mod tests;

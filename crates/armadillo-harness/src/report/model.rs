@@ -27,9 +27,18 @@ pub struct Model {
     /// The attempts that began and did not end, by the test's name.
     pub(super) running: BTreeMap<String, Begun>,
     planned: HashMap<String, usize>,
+    /// The disk was full.
+    is_incomplete: bool,
     again: OnceLock<Vec<String>>,
     /// Microseconds from the run's start to the newest event.
     pub now_us: u64,
+}
+
+/// What is said when the disk is full.
+pub(super) fn files_incomplete(directory: &str, error: &str) -> String {
+    format!(
+        "{directory} cannot be written any more: {error}; the run goes on, and its files are incomplete"
+    )
 }
 
 /// A test that ended for good.
@@ -129,6 +138,13 @@ impl TestRecord {
 }
 
 impl Model {
+    /// What the daemon says comes later than what the runner says, and in the log at other places.
+    fn warn(&mut self, us: u64, text: String) {
+        let warning = (us, text);
+        let at = self.warnings.partition_point(|known| *known <= warning);
+        self.warnings.insert(at, warning);
+    }
+
     /// Takes in the next event. Returns the test that ended for good with it.
     pub fn on(&mut self, event: &Event) -> Option<&TestRecord> {
         self.now_us = self.now_us.max(event.us);
@@ -157,12 +173,11 @@ impl Model {
                 };
                 self.running.insert(test.clone(), begun);
             }
-            // What the daemon says comes later than what the runner says, and in the log at other places.
-            EventKind::Warning { text } => {
-                let warning = (event.us, text.clone());
-                let at = self.warnings.partition_point(|known| *known <= warning);
-                self.warnings.insert(at, warning);
+            EventKind::FilesIncomplete { directory, error } if !self.is_incomplete => {
+                self.is_incomplete = true;
+                self.warn(event.us, files_incomplete(directory, error));
             }
+            EventKind::Warning { text } => self.warn(event.us, text.clone()),
             EventKind::RunFinished {
                 exit_code,
                 ended_early,

@@ -7,11 +7,12 @@ use super::header::header;
 use super::json::Json;
 use super::libtest::Printer;
 use super::live::Display;
-use super::model::Model;
+use super::model::{Model, files_incomplete};
 use super::paint::{Paint, time};
 use super::pretty::Pretty;
 use super::screen::Screen;
 use super::summary::summary;
+use super::terminal::tamed;
 use super::terse::Terse;
 use crate::event::{Event, EventKind};
 use crate::options::{Format, Options, Showing};
@@ -35,6 +36,8 @@ pub struct Reporter {
     shuffle: bool,
     titled: bool,
     closed: bool,
+    /// It was said that the disk is full.
+    told_incomplete: bool,
     /// Something was written to stdout that may not be readable yet.
     unflushed: bool,
 }
@@ -67,6 +70,7 @@ impl Reporter {
             titled: false,
             unflushed: false,
             closed: false,
+            told_incomplete: false,
         }
     }
 
@@ -87,7 +91,7 @@ impl Reporter {
         }
         let mut out = String::new();
         let note = self.show(&event.kind, finished, &mut out);
-        let result = self.print(out.as_bytes());
+        let result = self.say(&out);
         self.note(&note);
         result
     }
@@ -103,6 +107,13 @@ impl Reporter {
                     self.log("ignored", test);
                 }
                 return String::new();
+            }
+            EventKind::FilesIncomplete { directory, error } => {
+                if std::mem::replace(&mut self.told_incomplete, true) {
+                    return String::new();
+                }
+                let text = files_incomplete(directory, error);
+                return format!("{}: {text}\n", paint.yellow("warning"));
             }
             EventKind::Warning { text } => return format!("{}: {text}\n", paint.yellow("warning")),
             _ => self.title(out),
@@ -146,7 +157,7 @@ impl Reporter {
         let mut out = String::new();
         self.title(&mut out);
         let note = self.end(&mut out);
-        let result = self.print(out.as_bytes());
+        let result = self.say(&out);
         self.note(&note);
         result
     }
@@ -226,7 +237,7 @@ impl Reporter {
         }
     }
 
-    /// Passes on what a test prints, as it comes (`--nocapture`).
+    /// Passes on what a test prints, as it comes and as it is (`--nocapture`).
     ///
     /// # Errors
     /// Once, when stdout is found to be closed.
@@ -243,6 +254,7 @@ impl Reporter {
         _ = self.flush();
         self.erase();
         // Nobody reads stderr: there is nobody to tell.
+        let text = tamed(text, self.screen.stderr_color);
         _ = self.screen.stderr.write_all(text.as_bytes());
         _ = self.screen.stderr.flush();
     }
@@ -268,6 +280,12 @@ impl Reporter {
             _ = self.screen.stderr.write_all(text.as_bytes());
             _ = self.screen.stderr.flush();
         }
+    }
+
+    /// Shows lines on stdout.
+    fn say(&mut self, text: &str) -> Result<(), Closed> {
+        let text = tamed(text, self.screen.stdout_color);
+        self.print(text.as_bytes())
     }
 
     fn print(&mut self, bytes: &[u8]) -> Result<(), Closed> {

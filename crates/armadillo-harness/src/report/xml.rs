@@ -1,10 +1,12 @@
-//! XML elements, one after the other. Characters that XML cannot carry, and what colours text on a terminal, are removed.
+//! XML elements, one after the other. Characters that XML cannot carry are replaced by others that can be seen; escape
+//! sequences of a terminal are removed.
 
 use std::io;
 
-use anstream::adapter::strip_str;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+use super::terminal::{symbol, tamed};
 
 /// An attribute: its name and its value.
 pub(super) type Attribute<'a> = (&'a str, &'a str);
@@ -72,11 +74,13 @@ fn start<'a>(name: &'a str, attributes: &[Attribute<'_>]) -> BytesStart<'a> {
     start
 }
 
-/// What XML can carry of a text.
+/// What XML can carry of a text: characters that it forbids are replaced by their symbols (`␀`), or by `\u{fffd}`.
 fn carried(text: &str) -> String {
-    let mut text = strip_str(text).to_string();
-    text.retain(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..));
-    text
+    let carried = |c| match c {
+        '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'.. => c,
+        c => symbol(c),
+    };
+    tamed(text, false).chars().map(carried).collect()
 }
 
 #[cfg(test)]
@@ -84,18 +88,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_xml_cannot_carry_is_removed_and_the_rest_is_escaped() {
+    fn what_xml_cannot_carry_is_replaced_and_the_rest_is_escaped() {
         let mut xml = Xml::new().unwrap();
         xml.element(
             "a",
             &[("b", "\u{1b}[31m\"<\u{1}>\"")],
-            "x\0 & \u{ffff}y\tz\u{1b}[0m",
+            "x\0 & \u{ffff}\u{fffe}y\tz\u{1b}[0m",
         )
         .unwrap();
         let text = xml.finish().unwrap();
         assert_eq!(
             text,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a b=\"&quot;&lt;&gt;&quot;\">x &amp; y\tz</a>\n"
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a b=\"&quot;&lt;␁&gt;&quot;\">x␀ &amp; \u{fffd}\u{fffd}y\tz</a>\n"
         );
     }
 }

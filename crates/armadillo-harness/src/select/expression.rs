@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::error::{ExpressionError, closest};
+use super::error::{ExpressionError, closest, in_short};
 use super::lexer::is_word_char;
 use super::parser::parse;
 use crate::test_def::MarkerUse;
@@ -119,7 +119,7 @@ impl Expression {
         let list = "`--list-markers` shows the declared ones";
         Err(ExpressionError {
             text: self.text.clone(),
-            reason: format!("no marker `{}` is declared", term.word),
+            reason: format!("no marker `{}` is declared", in_short(&term.word)),
             suggestion: match closest(&term.word, declared.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`? {list}"),
                 None => format!("{list}; `-k` selects by name"),

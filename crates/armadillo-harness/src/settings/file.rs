@@ -18,6 +18,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml_span::Span;
@@ -29,6 +30,9 @@ use crate::select::closest;
 
 /// The name of the file.
 pub(super) const NAME: &str = "armadillo.toml";
+
+/// More than anybody writes by hand.
+const LONGEST: u64 = 1 << 20;
 
 /// What a file says.
 #[derive(Clone, Debug, Default)]
@@ -72,7 +76,9 @@ pub(super) fn read(
     table: &[Setting],
     systems: &[SystemFlags],
 ) -> Result<File, UsageError> {
-    let text = std::fs::read_to_string(path).map_err(|error| UsageError::File {
+    let bytes = crate::regular::read(path, LONGEST);
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+    let text = text.map_err(|error| UsageError::File {
         path: path.to_owned(),
         reason: format!("cannot be read: {error}"),
         help: "name an existing file, or leave `--config` out".to_owned(),

@@ -1,6 +1,7 @@
 //! Reading single values: numbers, durations, sizes, choices. Every refusal says what would be right.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -124,11 +125,22 @@ pub(super) fn policies(values: &[String]) -> Result<Policies, Wrong> {
     Ok(policies)
 }
 
+/// What time limits may be multiplied with: beyond that it would be the same as none.
+const FACTORS: RangeInclusive<f64> = 0.001..=10_000.0;
+
 /// A factor greater than zero.
 pub(super) fn factor(values: &[String]) -> Result<f64, Wrong> {
     let text = last(values);
     match text.parse::<f64>() {
-        Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
+        Ok(factor) if FACTORS.contains(&factor) => Ok(factor),
+        Ok(factor) if factor.is_finite() && factor > 0.0 => Err(Wrong::new(
+            format!("`{text}` is out of range"),
+            format!(
+                "write a number from {} to {}",
+                FACTORS.start(),
+                FACTORS.end()
+            ),
+        )),
         _ => Err(Wrong::new(
             format!("`{text}` is not a factor greater than 0"),
             "write a number such as `2` or `0.5`",
@@ -139,12 +151,19 @@ pub(super) fn factor(values: &[String]) -> Result<f64, Wrong> {
 /// The units of [`duration`], in milliseconds.
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
+/// The longest duration there is: longer than any run.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
 /// A duration: `30s`, `3m`, `1h30m`, `500ms`.
 pub(super) fn duration(values: &[String]) -> Result<Duration, Wrong> {
     let text = last(values);
     match read_duration(text) {
         Some(duration) if duration.is_zero() => Err(Wrong::new(
             "a time limit of nothing ends everything at once",
+            "write a duration such as `30s`",
+        )),
+        Some(duration) if duration > LONGEST => Err(Wrong::new(
+            format!("`{text}` is longer than a year"),
             "write a duration such as `30s`",
         )),
         Some(duration) => Ok(duration),
@@ -264,6 +283,7 @@ mod tests {
             "99999999999999999999h",
             "18446744073709551615h",
             "é",
+            "8761h",
         ] {
             assert!(duration(&one(text)).is_err(), "{text}");
         }

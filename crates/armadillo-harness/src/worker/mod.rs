@@ -118,7 +118,10 @@ impl Worker {
             ToWorker::Run(assignment) => self.run(*assignment),
             ToWorker::Where { time_is_up } => {
                 let traces = self.thread.whereabouts(time_is_up);
-                Ok(self.link.sender().send(&FromWorker::At { traces })?)
+                Ok(self
+                    .link
+                    .sender()
+                    .send(&FromWorker::At { time_is_up, traces })?)
             }
             ToWorker::Cancel => {
                 self.thread.cancel();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -31,6 +31,9 @@ const BODY_LIMIT: usize = 64 << 20;
 
 /// How many idle connections a client keeps.
 const IDLE_LIMIT: usize = 4;
+
+/// How long to wait for a place in the queue of a Unix socket, before the next try.
+const CROWDED: Duration = Duration::from_millis(5);
 
 /// A client for one address. Clones share its connections.
 #[derive(Clone)]
@@ -187,7 +190,7 @@ impl Client {
                 open(stream, socket).await
             }
             Address::Unix(path) => {
-                let stream = UnixStream::connect(path).await.map_err(failed)?;
+                let stream = connect_unix(path).await.map_err(failed)?;
                 let socket = stream.as_fd().try_clone_to_owned().map_err(failed)?;
                 open(stream, socket).await
             }
@@ -226,6 +229,19 @@ impl Connection {
         // It does not wait: the runtime has made the socket so that nothing on it does.
         let peeked = SockRef::from(&self.socket).peek(&mut byte);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// Connects to a Unix socket. Where more connections wait to be accepted than may wait, this one tries again until it may,
+/// too: nothing announces that.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::sleep(CROWDED).await;
+            }
+            connected => return connected,
+        }
     }
 }
 

@@ -90,10 +90,17 @@ impl Process {
         let mut watched: Vec<Stat> = Vec::new();
         let mut poll = Poll::new(Duration::from_millis(1), Duration::from_millis(20));
         loop {
-            // The whole tree is known before the first is killed: afterwards the orphans are somebody else's children.
-            let snapshot = proc_fs::all();
-            let roots = watched.iter().map(|stat| stat.pid).chain([self.pid()]);
+            // The whole tree is known before the first is killed: afterwards the orphans are somebody else's children. So
+            // they are when it has ended, and its id may be another's by now.
+            let own = self.try_exit().is_none().then(|| self.pid());
+            let roots: Vec<u32> = watched.iter().map(|stat| stat.pid).chain(own).collect();
+            let snapshot = if roots.is_empty() {
+                Vec::new()
+            } else {
+                proc_fs::all()
+            };
             let found: Vec<Stat> = roots
+                .into_iter()
                 .flat_map(|root| tree::below(&snapshot, root, &[]))
                 .filter(|stat| !watched.contains(stat))
                 .collect();

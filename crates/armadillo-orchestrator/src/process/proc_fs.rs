@@ -123,6 +123,11 @@ pub fn own_children() -> Vec<Stat> {
 /// The children of a process, dead or alive. Those of a process that is starting some may not be complete.
 #[must_use]
 pub fn children(own: u32) -> Vec<Stat> {
+    children_that(own, |_| true)
+}
+
+/// The same, of those with the ids that are wanted.
+pub(super) fn children_that(own: u32, is_wanted: impl Fn(u32) -> bool) -> Vec<Stat> {
     let mut listed = Vec::new();
     let threads = format!("/proc/{own}/task");
     for thread in numbers_in(&threads) {
@@ -135,13 +140,14 @@ pub fn children(own: u32) -> Vec<Stat> {
             Err(_) => {
                 return all()
                     .into_iter()
-                    .filter(|stat| stat.parent == own)
+                    .filter(|stat| stat.parent == own && is_wanted(stat.pid))
                     .collect();
             }
         }
     }
     listed
         .into_iter()
+        .filter(|pid| is_wanted(*pid))
         .filter_map(stat)
         .filter(|stat| stat.parent == own)
         .collect()

@@ -9,16 +9,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Resource, Rlimit};
+use rustix::process::Pid;
 
 use super::{RUN_MARKER, os};
 
 /// Added to a child's badness, so that the kernel, when memory runs out, ends a server rather than its supervisor.
 const OOM_SCORE_ADJUSTMENT: &[u8] = b"500";
-
-/// As far as the limit of open files is raised: some containers allow a thousand million, and there are programs that
-/// close each of them when they start.
-const MOST_OPEN_FILES: u64 = 1 << 20;
 
 /// A process to be started. It gets a session of its own, an empty stdin, a high limit of open files, and dies when its parent does.
 #[derive(Debug)]
@@ -165,20 +161,7 @@ pub(super) fn launch(spawn: Spawn, run_id: &str) -> io::Result<u32> {
 fn prepare(parent: Pid) -> io::Result<()> {
     rustix::process::setsid()?;
     os::die_with_parent(parent)?;
-    let files = rustix::process::getrlimit(Resource::Nofile);
-    let raised = files
-        .maximum
-        .unwrap_or(MOST_OPEN_FILES)
-        .min(MOST_OPEN_FILES);
-    if files.current.is_some_and(|current| current < raised) {
-        rustix::process::setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: Some(raised),
-                maximum: files.maximum,
-            },
-        )?;
-    }
+    super::raise_file_limit();
     reset_signals();
     // Best effort: the file is missing outside Linux.
     if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY, Mode::empty()) {

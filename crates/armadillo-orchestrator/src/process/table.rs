@@ -268,10 +268,11 @@ impl Table {
                 Ok(None) | Err(_) => break,
             }
         }
-        let orphans: Vec<proc_fs::Stat> = proc_fs::own_children()
+        let is_unknown = |pid| !children.known.contains_key(&pid);
+        let unknown = proc_fs::children_that(std::process::id(), is_unknown);
+        let orphans: Vec<proc_fs::Stat> = unknown
             .into_iter()
             .filter(|stat| !stat.is_zombie())
-            .filter(|stat| !children.known.contains_key(&stat.pid))
             .filter(|stat| !children.older.contains(&(stat.pid, stat.start_time)))
             .collect();
         // Their exits come here as well, and with them their children.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use armadillo::prelude::*;
+use armadillo_selftest::meeting;
 use tally_system::Tally;
 
 fn main() -> std::process::ExitCode {
@@ -30,6 +31,24 @@ async fn uses_it(tally: Tally) -> TestResult {
 /// Does nothing with it.
 #[armadillo::test]
 fn holds_it(_tally: Tally) {}
+
+/// Keeps its run from ending until it is told to.
+#[armadillo::test]
+#[ignore]
+async fn stays(tally: Tally) -> TestResult {
+    meeting::with("stays", "leave").await?;
+    tally.get("tally-1", "sum").await?;
+    Ok(())
+}
+
+/// Prints what would move a terminal's cursor, and what XML cannot carry.
+#[armadillo::test]
+#[ignore]
+fn plays_with_the_terminal() {
+    println!("\x1b]0;mine\x07\x1b[2J\x1b[31mred\x1b[0m \x1b[10A10%\r20% \u{fffe}\u{ffff}\u{9b}2J.");
+    println!("\x1b[32mgreen and so on");
+    panic!("\x1b[1Aafter \x1bc that");
+}
 
 macro_rules! crowd {
     ($($name:ident)*) => {$(

@@ -110,6 +110,11 @@ mod hang {
         shop::pay().await
     }
 
+    #[armadillo::test(timeout = "10m", ignore = "it takes ten minutes")]
+    async fn for_long() -> TestResult {
+        shop::pay().await
+    }
+
     #[armadillo::test(timeout = "1s")]
     async fn at_two_awaits() {
         let (_paid, ()) = tokio::join!(shop::pay(), tokio::time::sleep(Duration::from_secs(600)),);

@@ -56,6 +56,60 @@ fn numbers() {
     assert!(refused(&["--repeat", "0"]).contains("0 runs would say nothing"));
 }
 
+/// What nobody means is refused in a few words, or is as fast as anything else.
+#[test]
+fn absurd_values() {
+    assert_eq!(
+        refused(&["--timeout-factor", "1e20"]),
+        "error: --timeout-factor: `1e20` is out of range\nhelp: write a number from 0.001 to 10000\n"
+    );
+    let many = refused(&["--repeat", "1000000000", "-k", "pass"]);
+    assert!(
+        many.contains("each run 1000000000 times, are more than the 200000 that a run may have\nhelp: write at most `--repeat"),
+        "{many}"
+    );
+    let word = "m".repeat(100_000);
+    let said = refused(&["-m", &word]);
+    assert!(
+        said.contains("no marker `mmm") && said.len() < 1000,
+        "{said}"
+    );
+    let said = refused(&["-k", &format!("({word}")]);
+    assert!(said.contains("never closed") && said.len() < 1000, "{said}");
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+    let pipe = pipe.to_str().unwrap();
+    for file in [pipe, "/dev/zero"] {
+        let said = refused(&["--config", file]);
+        assert!(
+            said.contains("cannot be read: it is not a regular file"),
+            "{said}"
+        );
+        let said = refused(&["--report-from", file]);
+        assert!(said.contains("it is not a regular file"), "{said}");
+    }
+    // It is neither read nor replaced.
+    let ran = run(&["pass::one::a", "--history", pipe, "--exact"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    for said in [
+        "is started anew: it is not a regular file",
+        "cannot be kept: ",
+    ] {
+        assert!(ran.stderr.contains(said), "{}", ran.said());
+    }
+    let there = std::fs::metadata(pipe).unwrap();
+    assert!(!there.is_file());
+    // More than a command line can hold.
+    let chain = vec!["slow"; 100_000].join(" or ");
+    let ran = suite(&["pass::one::a", "--exact"])
+        .file("armadillo.toml", &format!("markers = \"not ({chain})\"\n"))
+        .run();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    assert!(ran.stdout.contains("1 passed"), "{}", ran.said());
+}
+
 /// What a system's flag says is judged where it is said, whatever the selected tests need.
 #[test]
 fn flags_of_systems() {

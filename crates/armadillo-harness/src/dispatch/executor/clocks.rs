@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use armadillo_orchestrator::duration::millis;
+use armadillo_orchestrator::duration::{millis, times};
 
 use crate::failure::Failure;
 use crate::protocol::worker::{Phase, PhaseLimits};
@@ -26,9 +26,9 @@ impl PhaseLimits {
     pub(in crate::dispatch) fn of(body: Duration, factor: f64) -> Self {
         let millis = |limit: Duration| Some(millis(limit));
         Self {
-            set_up: millis(SET_UP.mul_f64(factor)),
+            set_up: millis(times(SET_UP, factor)),
             body: millis(body),
-            tear_down: millis(TEAR_DOWN.mul_f64(factor)),
+            tear_down: millis(times(TEAR_DOWN, factor)),
         }
     }
 
@@ -83,7 +83,7 @@ impl Clocks {
         factor: f64,
     ) -> Self {
         let begun = Instant::now();
-        let slow = slow.map(|slow| slow.mul_f64(factor));
+        let slow = slow.map(|slow| times(slow, factor));
         let mut clocks = Self {
             limits,
             factor,
@@ -125,7 +125,7 @@ impl Clocks {
             at: Vec::new(),
             cancelled: false,
         });
-        self.deadline = Instant::now().checked_add(SAY_WHERE.mul_f64(self.factor));
+        self.deadline = Instant::now().checked_add(times(SAY_WHERE, self.factor));
     }
 
     /// The process has said where its test is. Whether it was asked because of a limit.
@@ -144,7 +144,7 @@ impl Clocks {
         if let Some(late) = &mut self.late {
             late.cancelled = true;
         }
-        self.deadline = Instant::now().checked_add(DROP.mul_f64(self.factor));
+        self.deadline = Instant::now().checked_add(times(DROP, self.factor));
     }
 
     /// Waits for the end of the running clock.

@@ -47,11 +47,13 @@ pub(super) async fn attempt(
             message = incoming.next() => match message {
                 Some(FromWorker::Done(report)) => break Ending::Done(report),
                 Some(FromWorker::Phase(phase)) => clocks.enter(phase),
-                Some(FromWorker::At { traces }) => {
+                Some(FromWorker::At {
+                    time_is_up: false,
+                    traces,
+                }) => notices.slow(slow_for, traces),
+                Some(FromWorker::At { traces, .. }) => {
                     if clocks.answered(&traces) {
                         cancel(listener, worker, &leases, artifacts, &mut clocks).await;
-                    } else {
-                        notices.slow(slow_for, traces);
                     }
                 }
                 Some(_) => {}

@@ -165,10 +165,11 @@ pub(super) struct WorkerSlot {
 }
 
 impl Executor {
-    /// Makes sure that a test can begin at once. If that fails, running a test says why.
-    pub(super) async fn make_ready(&mut self) {
+    /// Makes sure that a test can begin at once. If that fails, running a test says why. That may take its time, after which
+    /// nothing is done if it is not wanted any more.
+    pub(super) async fn make_ready(&mut self, is_wanted: &dyn Fn() -> bool) {
         if let Self::Worker(slot) = self {
-            slot.make_ready().await;
+            slot.make_ready(is_wanted).await;
         }
     }
 
@@ -297,7 +298,7 @@ impl Executor {
 }
 
 impl WorkerSlot {
-    async fn make_ready(&mut self) {
+    async fn make_ready(&mut self, is_wanted: &dyn Fn() -> bool) {
         if self.one_each
             && self
                 .worker
@@ -308,6 +309,10 @@ impl WorkerSlot {
                 .await;
         }
         if self.worker.is_some() {
+            return;
+        }
+        let _turn = self.listener.turn().await;
+        if !is_wanted() {
             return;
         }
         match Worker::start(&self.listener).await {

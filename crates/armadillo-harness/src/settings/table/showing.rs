@@ -54,7 +54,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "nocapture",
         SHOWN,
-        "Show what tests print while they print it.",
+        "Show what tests print while they print it, as it is.",
     )
     .aliases(&["no-capture"])
     .apply(|options, values| {

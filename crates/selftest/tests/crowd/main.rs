@@ -1,4 +1,7 @@
-//! Many tests on one deployment: who is charged with a crash, and what leases and logs come to.
+//! Many tests on one deployment: who is charged with a crash, what leases and logs come to, and what the daemon bears.
+
+mod api;
+mod limits;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,149 @@
+//! What a machine has little of: open files, room on the disk, time.
+
+use armadillo_selftest::{Suite, cargo};
+
+use super::{SUITE, events, text};
+
+/// The suite, whose processes may have so many files open at most.
+pub(super) fn with_open_files(files: u32) -> Suite {
+    let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+    Suite::new("/bin/sh").args(["-c", &limited, SUITE])
+}
+
+/// `--repeat` of a test that does nothing.
+const HOLDS_IT: [&str; 2] = ["holds_it", "--exact"];
+
+#[test]
+fn a_thousand_tests_at_once() {
+    // The limit that most machines begin with, and may raise.
+    let soft = "ulimit -Sn 1024; exec \"$0\" \"$@\"";
+    let suite = Suite::new("/bin/sh").args(["-c", soft, SUITE]);
+    let ran = suite
+        .args(HOLDS_IT)
+        .args(["-n", "1000", "--repeat", "1000"])
+        .run();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    assert!(ran.stdout.contains("ok. 1000 passed; 0 failed"));
+    assert_eq!(ran.remains(), [""; 0]);
+}
+
+#[test]
+fn where_no_more_files_may_be_open_there_are_fewer_slots_and_that_is_said() {
+    let ran = with_open_files(256)
+        .args(HOLDS_IT)
+        .args(["-n", "1000", "--repeat", "300"])
+        .run();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    assert!(ran.stdout.contains("ok. 300 passed; 0 failed"));
+    let said = "24 tests at once, not 300: those might need 2464 open files, and a process may have 256 here (`ulimit -Hn`)";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" 24 at once"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_last_of_thousands_of_tests_takes_as_long_as_the_first() {
+    const TESTS: usize = 5000;
+    let suite = Suite::new(SUITE).args(HOLDS_IT);
+    let repeat = TESTS.to_string();
+    let ran = suite.args(["-n", "4", "--repeat", &repeat]).run();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let events = events(&ran);
+    let finished = events.iter().filter(|(_, kind, _)| kind == "test_finished");
+    let at: Vec<u64> = finished.map(|(us, ..)| *us).collect();
+    assert_eq!(at.len(), TESTS);
+    let took = |from: usize| at[from + TESTS / 5 - 1] - at[from];
+    let (first, last) = (took(0), took(TESTS - TESTS / 5));
+    // A cost that grows with the number of tests makes the last fifth nine times as long as the first.
+    assert!(last < first * 3, "{first} us, then {last} us");
+}
+
+/// Runs on a disk of a megabyte that is nearly full.
+#[test]
+fn a_full_disk_costs_files_and_no_verdicts() {
+    let mount = ["-rm", "mount", "-t", "tmpfs", "none", "/mnt"];
+    if !cargo::has("unshare", &mount, "ARMADILLO_REQUIRE_MOUNT") {
+        return;
+    }
+    let script =
+        "disk=$ARMADILLO_OUTPUT_DIR; mkdir $disk && mount -t tmpfs -o size=1m none $disk || exit 99
+        head -c 1020000 /dev/zero > $disk/fill; \"$0\" \"$@\"; code=$?
+        cp $disk/latest/events.jsonl kept; exit $code";
+    let suite = Suite::new("unshare").args(["-rm", "sh", "-c", script, SUITE]);
+    let ran = suite.args(["--skip", "holds_it", "-n", "4"]).run();
+    assert_eq!(ran.code, Some(101), "{}", ran.said());
+    let lines = ran.stdout.lines();
+    let verdicts = lines.filter(|line| line.starts_with("test ") && line.contains(" ... "));
+    // Those that ran, and those that are ignored.
+    assert_eq!(verdicts.count(), 41, "{}", ran.said());
+    assert!(ran.stdout.contains("\n---- a_culprit stdout ----\n"));
+    assert!(ran.stdout.contains("\ntest result: FAILED. "));
+    let full = "runs/";
+    let said = ran
+        .stderr
+        .lines()
+        .filter(|line| line.contains("cannot be written any more"));
+    let said: Vec<&str> = said.collect();
+    let [said] = said[..] else {
+        panic!("{}", ran.said());
+    };
+    assert!(
+        said.contains(full) && said.contains("No space left on device"),
+        "{said}"
+    );
+    // What there was room for are events, one a line, but for the end of the last.
+    let kept = std::fs::read(ran.home().join("kept")).unwrap_or_default();
+    let kept = text(&String::from_utf8_lossy(&kept).into());
+    let whole = kept.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    for line in whole.lines() {
+        let event: Result<serde_json::Value, _> = serde_json::from_str(line);
+        assert!(event.is_ok(), "{line}");
+    }
+    assert!(!whole.is_empty());
+}
+
+#[test]
+fn what_tests_print_does_not_move_the_cursor() {
+    let test = ["plays_with_the_terminal", "--exact", "--include-ignored"];
+    let printed = "\u{1b}]0;mine\u{7}\u{1b}[2J\u{1b}[31mred\u{1b}[0m \u{1b}[10A10%\r20% \u{fffe}\u{ffff}\u{9b}2J.\n";
+    for (color, shown) in [
+        (
+            "always",
+            "\n    \u{1b}[31mred\u{1b}[0m 10%␍20% \u{fffe}\u{ffff}.\n    \u{1b}[32mgreen and so on\n",
+        ),
+        (
+            "never",
+            "\n    red 10%␍20% \u{fffe}\u{ffff}.\n    green and so on\n",
+        ),
+    ] {
+        for isolation in ["workers", "process"] {
+            let suite = Suite::new(SUITE).args(test);
+            let ran = suite
+                .args(["--color", color, "--isolation", isolation])
+                .run();
+            assert_eq!(ran.code, Some(101), "{}", ran.said());
+            assert!(ran.stdout.contains(shown), "{:?}", ran.stdout);
+            let tame = |text: &str| {
+                let colors = text.split('\u{1b}').skip(1);
+                let only_colors = colors.clone().all(|code| {
+                    let end = code.find(|c: char| !"[;0123456789".contains(c));
+                    end.is_some_and(|end| code[end..].starts_with('m'))
+                });
+                let others = text
+                    .chars()
+                    .filter(|c| c.is_control() && !"\n\t\u{1b}".contains(*c));
+                only_colors && (color == "always" || colors.count() == 0) && others.count() == 0
+            };
+            assert!(tame(&ran.stdout), "{:?}", ran.stdout);
+            assert!(tame(&ran.stderr), "{:?}", ran.stderr);
+            // The files have it as it was; XML can be read.
+            let output = ran.output("plays_with_the_terminal");
+            assert!(output.starts_with(printed.as_bytes()), "{output:?}");
+            let xml = String::from_utf8_lossy(&ran.file("junit.xml")).into_owned();
+            assert!(xml.contains("red 10%␍20% \u{fffd}\u{fffd}."), "{xml}");
+            let forbidden =
+                |c: char| c < ' ' && !"\t\n\r".contains(c) || c == '\u{fffe}' || c == '\u{ffff}';
+            assert!(!xml.contains(forbidden), "{xml}");
+            assert_eq!(ran.junit().tests, 1);
+        }
+    }
+}
