@@ -213,7 +213,10 @@ impl Leases {
                 continue;
             };
             let others = self.deployments.values().filter(|other| {
-                other.is_for_many() && other.topology == at && other.state != State::Queued
+                other.is_for_many()
+                    && !other.kept
+                    && other.topology == at
+                    && other.state != State::Queued
             });
             let earlier = due.iter().filter(|other: &&Due| {
                 self.deployments[&other.no].topology == at

@@ -83,9 +83,12 @@ impl World {
             .position(|offer| *offer.topology == *topology);
         let at = at.expect("nobody wished for it");
         if mode == LeaseMode::Shared {
-            let same =
-                |other: &&Deployment| other.topology == at && !other.is_fresh() && !other.stopping;
-            let others = self.deployments.values().filter(same).count();
+            let kept = self.kept();
+            let same = |(no, other): &(&DeploymentNo, &Deployment)| {
+                let serves = !other.is_fresh() && !other.stopping && !kept.contains(no);
+                other.topology == at && serves
+            };
+            let others = self.deployments.iter().filter(same).count();
             assert!(others < self.offers[at].copies, "too many copies");
         }
         let deployment = Deployment {
@@ -96,6 +99,17 @@ impl World {
         let before = self.deployments.insert(no, deployment);
         assert!(before.is_none(), "it is started twice");
         self.pending.push(Pending::Start(no));
+    }
+
+    /// The deployments that are kept as a failed test left them: of each topology one at most.
+    fn kept(&self) -> BTreeSet<DeploymentNo> {
+        let glances = self.core.glance();
+        let kept = glances.iter().filter(|glance| glance.kept);
+        let topologies: BTreeSet<&Topology> =
+            kept.clone().map(|glance| &*glance.topology).collect();
+        let kept: BTreeSet<DeploymentNo> = kept.map(|glance| glance.deployment).collect();
+        assert_eq!(kept.len(), topologies.len(), "too many are kept");
+        kept
     }
 
     /// The client whose poll that was.
@@ -118,6 +132,11 @@ impl World {
         let open = self.open.remove(&(client, ticket));
         let open = open.expect("a wish that nobody has is granted");
         assert_eq!(open.needs.len(), on.len());
+        let kept = self.kept();
+        assert!(
+            !on.iter().any(|(no, _)| kept.contains(no)),
+            "{on:?} is kept"
+        );
         for ((at, wanted), (no, mode)) in open.needs.iter().zip(&on) {
             assert_eq!(wanted, mode);
             let deployment = self.deployments.get_mut(no).expect("it is there");
@@ -197,7 +216,11 @@ impl World {
     fn free_to_share(&self, at: usize) -> impl Iterator<Item = (&DeploymentNo, &Deployment)> {
         let repairs =
             |no| move |pending: &Pending| matches!(pending, Pending::Repair(of) if *of == no);
-        let copies = self.deployments.iter();
+        let kept = self.kept();
+        let copies = self
+            .deployments
+            .iter()
+            .filter(move |(no, _)| !kept.contains(no));
         copies.filter(move |(no, copy)| {
             copy.topology == at
                 && copy.is_free_to_share()
