@@ -24,6 +24,10 @@ fn a_thousand_tests_at_once() {
         .run();
     assert_eq!(ran.code, Some(0), "{}", ran.said());
     assert!(ran.stdout.contains("ok. 1000 passed; 0 failed"));
+    let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    if hard.is_none_or(|hard| hard >= 8064) {
+        assert!(ran.stderr.contains(" 1000 at once"), "{}", ran.stderr);
+    }
     assert_eq!(ran.remains(), [""; 0]);
 }
 
