@@ -1,6 +1,10 @@
-//! Durations as numbers, for messages and files.
+//! Durations as numbers, for messages and files, and as they are written.
+
+mod grammar;
 
 use std::time::Duration;
+
+pub use grammar::parse_millis;
 
 /// Whole microseconds; the most there are, if it is longer than those can say.
 #[must_use]

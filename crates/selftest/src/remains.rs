@@ -47,7 +47,9 @@ pub fn nameless_seconds() -> Result<String, std::env::VarError> {
     Ok(seconds(&std::env::var(TOKEN)?))
 }
 
-fn seconds(token: &str) -> String {
+/// The same for this token.
+#[must_use]
+pub fn seconds(token: &str) -> String {
     let digits = token.chars().filter(char::is_ascii_digit);
     format!("600.{}", digits.collect::<String>())
 }

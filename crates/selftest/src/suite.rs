@@ -94,6 +94,12 @@ impl Suite {
         self.home.path()
     }
 
+    /// What tells everything it will start from what others start.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Starts it and waits for its end.
     ///
     /// # Panics

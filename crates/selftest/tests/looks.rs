@@ -75,7 +75,7 @@ fn before_it_stops_somebody_looks() {
 fn a_log_has_a_limit() {
     let ran = run(&["logs_very_much"]);
     assert_eq!(ran.code, Some(101), "{}", ran.said());
-    assert_eq!(ran.message("logs_very_much"), "error: on purpose");
+    assert!(ran.message("logs_very_much").contains("on purpose"));
     let said = "logs very much: of its log the first 16 MiB and the last 48 MiB are kept";
     assert_eq!(ran.stderr.matches(said).count(), 1, "{}", ran.said());
     let servers = std::fs::read_dir(ran.directory().join("servers")).unwrap();

@@ -151,6 +151,31 @@ fn a_program_that_is_asked_for_its_version_ends_with_the_runner() {
     assert!(gone.is_some(), "process {asked} lives");
 }
 
+/// One that never says it, and has a daemon: it has a limit, and is ended with what it has started.
+#[test]
+fn a_program_that_says_no_version_ends_with_all_it_has_started() {
+    use std::os::unix::fs::PermissionsExt;
+    let suite = Suite::new(env!("CARGO_BIN_EXE_commands"));
+    let program = suite.home().join("program");
+    let seconds = remains::seconds(suite.token());
+    let daemon =
+        format!("setsid sh -c 'sleep {seconds} & sleep {seconds} & setsid sleep {seconds} &'");
+    let script = format!("#!/bin/sh\n{daemon}\nexec sleep {seconds}\n");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+    let ran = suite
+        .env("ARMADILLO_BRITTLE", &program)
+        .args(["needs_a_program"])
+        .run();
+    assert_eq!(ran.code, Some(3), "{}", ran.said());
+    assert!(
+        ran.stderr.contains("it did not end within 5s"),
+        "{}",
+        ran.said()
+    );
+    assert_eq!(ran.remains(), [""; 0]);
+}
+
 /// Runs one test; returns what it complains about.
 fn next_run_says() -> String {
     let ran = Suite::new(BUSY)

@@ -249,7 +249,7 @@ pub(super) fn status(daemon: &Daemon) -> Status {
         let places = places.unwrap_or_default().into_iter();
         let status = DeploymentStatus {
             topology: glance.topology.to_string(),
-            state: glance.state.to_owned(),
+            state: glance.state,
             leases: glance.tests.iter().map(ToString::to_string).collect(),
             servers: places
                 .map(|(server, place)| (server, place.reach))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Action, ClientNo, DeploymentNo, LeaseNo, Leases, Moment, StopReason};
 use crate::event::{Names, StartReason};
 use crate::needs::LeaseMode;
+use crate::protocol::state::DeploymentState;
 
 /// How many names of tests are remembered of each kind; of more, the rest is counted.
 const REMEMBERED: usize = 32;
@@ -208,15 +209,15 @@ impl Deployment {
         self.kept_by.clear();
     }
 
-    pub(super) fn state_word(&self) -> &'static str {
+    pub(super) fn shown_state(&self) -> DeploymentState {
         match self.state {
-            State::Queued => "queued",
-            State::Starting => "starting",
-            State::Ready if self.kept => "kept",
-            State::Ready if self.suspect.is_some() => "suspect",
-            State::Ready => "ready",
-            State::Repairing => "repairing",
-            State::Stopping { .. } => "stopping",
+            State::Queued => DeploymentState::Queued,
+            State::Starting => DeploymentState::Starting,
+            State::Ready if self.kept => DeploymentState::Kept,
+            State::Ready if self.suspect.is_some() => DeploymentState::Suspect,
+            State::Ready => DeploymentState::Ready,
+            State::Repairing => DeploymentState::Repairing,
+            State::Stopping { .. } => DeploymentState::Stopping,
         }
     }
 }

@@ -30,6 +30,7 @@ use armadillo_orchestrator::Topology;
 
 use crate::event::{Company, Use};
 use crate::needs::LeaseMode;
+use crate::protocol::state::DeploymentState;
 
 use client::{Client, Poll};
 use deployment::{Deployment, State};
@@ -65,7 +66,7 @@ numbers! {
 pub(crate) struct Glance {
     pub(crate) deployment: DeploymentNo,
     pub(crate) topology: Arc<Topology>,
-    pub(crate) state: &'static str,
+    pub(crate) state: DeploymentState,
     pub(crate) tests: Vec<Arc<str>>,
     pub(crate) kept: bool,
 }
@@ -244,7 +245,7 @@ impl Leases {
         let glance = |(no, deployment): (&DeploymentNo, &Deployment)| Glance {
             deployment: *no,
             topology: self.known[deployment.topology].topology.clone(),
-            state: deployment.state_word(),
+            state: deployment.shown_state(),
             tests: self.tests_on(*no),
             kept: deployment.kept,
         };

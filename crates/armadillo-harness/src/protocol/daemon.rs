@@ -43,39 +43,10 @@ use armadillo_orchestrator::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use super::state::{DeploymentState, DeploymentStatus, Status};
 use crate::checking::Policies;
 use crate::event::Company;
 use crate::needs::LeaseMode;
-
-/// What the daemon has.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Status {
-    /// [`super::VERSION`].
-    pub version: u32,
-    /// The run.
-    pub run: String,
-    /// The daemon's process id.
-    pub pid: u32,
-    /// Deployments by id: topology, state, number of leases.
-    pub deployments: BTreeMap<String, DeploymentStatus>,
-    /// How many tests that need a deployment have not been granted one yet.
-    pub waiting: usize,
-    /// How many leases are held by tests that have not begun.
-    pub held_ahead: usize,
-}
-
-/// One deployment in [`Status`].
-#[derive(Debug, Serialize, Deserialize)]
-pub struct DeploymentStatus {
-    /// Its complete topology, as text.
-    pub topology: String,
-    /// `queued` (for memory), `starting`, `ready`, `suspect`, `kept`, `repairing`, `stopping`.
-    pub state: String,
-    /// Who holds leases on it.
-    pub leases: Vec<String>,
-    /// Where clients reach its servers, by server and port name.
-    pub servers: BTreeMap<ServerKey, BTreeMap<String, String>>,
-}
 
 /// A deployment that is kept for a person to look at.
 #[derive(Debug, Serialize, Deserialize)]

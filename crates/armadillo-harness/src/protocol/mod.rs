@@ -5,6 +5,7 @@
 //! HTTP would be most of it.
 
 pub mod daemon;
+pub mod state;
 pub mod worker;
 
 /// The version of both protocols. Runner, daemon and workers are one executable, so a mismatch is an error, not a

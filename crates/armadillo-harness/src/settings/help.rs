@@ -22,7 +22,7 @@ Examples:
       everything but the slow tests, four at a time
   cargo test -- leader --nocapture
       tests with `leader` in their names, output as it comes
-  cargo test -- -m 'suite(\"auth\")' --plan
+  cargo test -- -m \"smoke_test or regression\" --plan
       what would run where; starts nothing
   cargo test -- --exact net::reconnects --repeat 50 -x
       one test, until it fails

@@ -1,5 +1,7 @@
 //! What is shown without running anything.
 
+use armadillo_selftest::Suite;
+
 use super::run;
 
 #[test]
@@ -109,4 +111,52 @@ fn output_of_tests_that_pass() {
             .contains(printed)
     );
     assert!(run(&["pass", "--nocapture"]).stdout.contains(printed));
+}
+
+/// Whoever copies an example of the help gets what it says.
+#[test]
+fn every_example_of_the_help_works() {
+    let help = run(&["--help"]).stdout;
+    let examples: Vec<Vec<String>> = (help.lines())
+        .filter_map(|line| line.strip_prefix("  cargo test -- "))
+        .map(words)
+        .collect();
+    assert_eq!(examples.len(), 4, "{help}");
+    for example in examples {
+        let ran = Suite::new(env!("CARGO_BIN_EXE_busy")).args(&example).run();
+        assert_eq!(ran.code, Some(0), "{example:?}\n{}", ran.said());
+        let is_plan = example.iter().any(|word| word == "--plan");
+        assert!(!is_plan || ran.runs().is_empty(), "a run was begun");
+    }
+    // Those in the descriptions of -m and -k.
+    for (flag, count) in [("-m", 4), ("-k", 2)] {
+        let entry = help.split(&format!("\n  {flag}, --")).nth(1).unwrap();
+        let entry = entry.split("\n  -").next().unwrap();
+        let entry = entry.split_whitespace().collect::<Vec<_>>().join(" ");
+        let quoted = entry.split('`').skip(1).step_by(2);
+        let expressions: Vec<&str> = quoted.filter(|text| !text.starts_with('-')).collect();
+        assert_eq!(expressions.len(), count, "{entry}");
+        for expression in expressions {
+            let expression = expression.replace("NAME", "rta_suite");
+            let ran = run(&[flag, &expression, "--list"]);
+            assert_eq!(ran.code, Some(0), "{}", ran.said());
+        }
+    }
+}
+
+/// The words of a line, as a shell reads them that meets nothing but words and quotes.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quote = None;
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, ' ') => words.push(std::mem::take(&mut word)),
+            (_, c) => word.push(c),
+        }
+    }
+    words.push(word);
+    words
 }

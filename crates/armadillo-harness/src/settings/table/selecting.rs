@@ -15,8 +15,8 @@ pub(super) const TABLE: &[Setting] = &[
         "markers",
         "EXPR",
         WHICH,
-        "Only tests whose markers make the expression true: `slow`, `not slow`, `replication and not (slow or flaky)`, \
-         `suite(\"auth\")`. A marker that nobody declared is an error. `-m slow` alone does not run the slow tests, it \
+        "Only tests whose markers make the expression true: `slow`, `not slow`, `regression and not (slow or flaky)`. \
+         A marker with this argument is written as in the test: `NAME(\"auth\")`. A marker that nobody declared is an error. `-m slow` alone does not run the slow tests, it \
          shows them as ignored: add --runslow.",
     )
     .short('m')
