@@ -35,7 +35,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "fixtures::a_body_that_panics",
         "failed",
-        "fixtures.rs:65:5:\nin the body",
+        "in the body",
     ),
     ("fixtures::a_set_up_that_fails", "set_up", "no luck"),
     (
@@ -46,7 +46,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "fixtures::a_body_and_a_teardown_that_fail",
         "failed",
-        "the body came first\n\nIts teardown failed, too:\nthe fixture Sticky: it sticks",
+        "the body came first\nits teardown failed, too: the fixture Sticky: it sticks",
     ),
     ("leftovers::changes_the_directory", "passed", ""),
     ("leftovers::changes_the_environment", "passed", ""),
@@ -98,7 +98,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "servers::fails_in_its_own_way",
         "failed",
-        "error: its own way",
+        "its own way",
     ),
     ("servers::adds_up_and_cleans_up", "passed", ""),
     ("words::panics_as_it_should", "passed", ""),
@@ -127,6 +127,6 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "words::returns_an_error",
         "failed",
-        "error: number too large to fit in target type",
+        "number too large to fit in target type",
     ),
 ];
