@@ -9,6 +9,7 @@ use crate::outcome::{FailureKind, Outcome, Verdict};
 use crate::protocol::daemon::{Findings, Released};
 use crate::protocol::worker::End;
 use crate::test_def::ShouldPanic;
+use crate::trace::Trace;
 
 /// What became of an attempt, as its executor saw it.
 #[derive(Clone, Debug)]
@@ -38,7 +39,12 @@ pub(crate) enum Ran {
     /// It could not be run.
     NotRun { why: String },
     /// The run was ended while it ran.
-    CutOff { kind: FailureKind, why: String },
+    CutOff {
+        kind: FailureKind,
+        why: String,
+        /// Where it was, if it was asked.
+        at: Vec<Trace>,
+    },
 }
 
 /// What is held against an attempt, or not, besides what happened in it.
@@ -120,7 +126,13 @@ impl Ran {
                 format!("its output cannot be read: {error}").into(),
             ),
             Self::NotRun { why } => return Verdict::error(why.clone()),
-            Self::CutOff { kind, why } => (*kind, why.clone().into()),
+            Self::CutOff { kind, why, at } => {
+                let failure = Failure {
+                    message: why.clone(),
+                    traces: at.clone(),
+                };
+                (*kind, failure)
+            }
         };
         Verdict::failed(kind, failure)
     }
@@ -149,6 +161,20 @@ impl Ran {
     /// Whether it still ran when the tests that ran were ended.
     pub(crate) fn is_cut_off(&self) -> bool {
         matches!(self, Self::CutOff { .. })
+    }
+
+    /// Whether the run's time limit ended it.
+    pub(crate) fn is_late(&self) -> bool {
+        let kind = FailureKind::TimedOut;
+        matches!(self, Self::CutOff { kind: found, .. } if *found == kind)
+    }
+
+    /// The same of a test that was there.
+    pub(crate) fn found_at(mut self, traces: Vec<Trace>) -> Self {
+        if let Self::CutOff { at, .. } = &mut self {
+            *at = traces;
+        }
+        self
     }
 
     /// Whether its own process tore its fixtures down.

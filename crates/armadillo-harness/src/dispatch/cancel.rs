@@ -13,6 +13,9 @@ use crate::outcome::FailureKind;
 /// How long the last words may take. The person who pressed Ctrl-C waits for them.
 const LIMIT: Duration = Duration::from_millis(500);
 
+/// How long a test may take to say where it is, when the run's time limit ends it. Nobody waits at a keyboard then.
+pub(super) const ASKED: Duration = Duration::from_secs(4);
+
 /// Tells the slots of a run that it is over, and learns when they have said what there is to say.
 pub(super) struct Cancel {
     /// What becomes of every test that runs then.
@@ -78,7 +81,7 @@ impl Cancel {
 
     /// Ends the tests that run; the run goes on without them.
     pub(super) fn end_tests(&self, kind: FailureKind, why: String) {
-        let cut_off = Ran::CutOff { kind, why };
+        let cut_off = cut_off(kind, why);
         self.ends.send_if_modified(|end| {
             let first = end.is_none();
             end.get_or_insert(End {
@@ -91,7 +94,7 @@ impl Cancel {
 
     /// Ends the tests that run, and waits a moment until all are reported.
     pub(super) async fn reach(&self, kind: FailureKind, why: String) {
-        let cut_off = Ran::CutOff { kind, why };
+        let cut_off = cut_off(kind, why);
         self.ends.send_modify(|end| {
             // What ended the tests first is what they are told.
             end.get_or_insert(End {
@@ -102,8 +105,18 @@ impl Cancel {
         });
         let mut busy = self.busy.subscribe();
         // Whoever has not said it by then is named as not run.
-        let _ = tokio::time::timeout(LIMIT, busy.wait_for(|busy| *busy == 0)).await;
+        let limit = if kind == FailureKind::TimedOut {
+            LIMIT + ASKED
+        } else {
+            LIMIT
+        };
+        let _ = tokio::time::timeout(limit, busy.wait_for(|busy| *busy == 0)).await;
     }
+}
+
+fn cut_off(kind: FailureKind, why: String) -> Ran {
+    let at = Vec::new();
+    Ran::CutOff { kind, why, at }
 }
 
 impl Drop for Busy<'_> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use armadillo_orchestrator::System;
 use armadillo_orchestrator::duration::micros;
 
+use super::cancel;
 use super::context::Context;
 use super::executor::{Attempted, Clocks, Executor, captured};
 use super::files::TestFiles;
@@ -277,7 +278,10 @@ async fn run_in(
     };
     let mut attempted = match ran {
         Ok(attempted) => attempted,
-        Err(cut_off) => {
+        Err(mut cut_off) => {
+            if cut_off.is_late() {
+                cut_off = cut_off.found_at(executor.whereabouts(cancel::ASKED).await);
+            }
             let ended = tokio::select! {
                 biased;
                 // The daemon ends what is left.

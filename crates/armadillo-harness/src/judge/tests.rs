@@ -105,6 +105,7 @@ fn whoever_did_not_end_by_itself_leaves_a_suspect_and_no_fixtures_torn_down() {
         Ran::CutOff {
             kind: FailureKind::Interrupted,
             why: "Ctrl-C".to_owned(),
+            at: Vec::new(),
         },
     ];
     for ran in suspects {

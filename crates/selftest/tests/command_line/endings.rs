@@ -107,6 +107,15 @@ fn the_runs_time_limit() {
         &ran,
         "timed out: the run's time limit of 3s was reached while it ran",
     );
+    for (test, place) in [
+        ("on_a_server", "\n    waits at crates/selftest/src/bin/commands.rs:"),
+        ("with_a_child", "\n    blocks at crates/selftest/src/bin/commands.rs:"),
+    ] {
+        let block = format!("---- endless::{test} stdout ----");
+        let (_, block) = ran.stdout.split_once(&block).unwrap_or_default();
+        let (block, _) = block.split_once("\n  files: ").unwrap_or_default();
+        assert!(block.contains(place), "{}", ran.said());
+    }
 }
 
 /// What runs is ended when enough tests have failed; the rest of the run is as any other: deployments are stopped, reports are

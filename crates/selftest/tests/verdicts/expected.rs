@@ -32,11 +32,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
         "timed_out",
         "it did not end within 1s",
     ),
-    (
-        "fixtures::a_body_that_panics",
-        "failed",
-        "in the body",
-    ),
+    ("fixtures::a_body_that_panics", "failed", "in the body"),
     ("fixtures::a_set_up_that_fails", "set_up", "no luck"),
     (
         "fixtures::a_teardown_that_fails",
@@ -95,11 +91,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
         "tally-1 logged: nothing works",
     ),
     ("servers::fails_in_one_way", "failed", "one way"),
-    (
-        "servers::fails_in_its_own_way",
-        "failed",
-        "its own way",
-    ),
+    ("servers::fails_in_its_own_way", "failed", "its own way"),
     ("servers::adds_up_and_cleans_up", "passed", ""),
     ("words::panics_as_it_should", "passed", ""),
     ("words::panics_with_the_right_words", "passed", ""),

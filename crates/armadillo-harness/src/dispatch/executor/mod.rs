@@ -241,6 +241,21 @@ impl Executor {
         }
     }
 
+    /// Where the test that runs is, as far as its process says it in time.
+    pub(super) async fn whereabouts(&mut self, limit: Duration) -> Vec<Trace> {
+        match self {
+            Self::Worker(slot) => match &mut slot.worker {
+                Some(worker) => {
+                    let asked = tokio::time::timeout(limit, worker.whereabouts()).await;
+                    asked.unwrap_or_default()
+                }
+                None => Vec::new(),
+            },
+            // The thread goes on until the process ends, which is now.
+            Self::InProcess(_) => Vec::new(),
+        }
+    }
+
     /// What the test that runs has printed until now.
     pub(super) fn output_so_far(&mut self) -> Vec<u8> {
         match self {

@@ -13,6 +13,7 @@ use super::output::OutputPipe;
 use crate::client::{AskError, DaemonClient};
 use crate::protocol::daemon::{EndWorker, StartWorker, WorkerExit, WorkerStarted};
 use crate::protocol::worker::{FromWorker, ToWorker};
+use crate::trace::Trace;
 
 /// How long a worker may take to come up.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -130,6 +131,27 @@ impl Worker {
     /// The next message; `None` when the worker is gone.
     pub(super) async fn receive(&mut self) -> Option<FromWorker> {
         self.split().0.next().await
+    }
+
+    /// Where its test is, which is about to be ended.
+    pub(super) async fn whereabouts(&mut self) -> Vec<Trace> {
+        if self
+            .send(&ToWorker::Where { time_is_up: true })
+            .await
+            .is_err()
+        {
+            return Vec::new();
+        }
+        loop {
+            match self.receive().await {
+                Some(FromWorker::At {
+                    time_is_up: true,
+                    traces,
+                }) => return traces,
+                Some(_) => {}
+                None => return Vec::new(),
+            }
+        }
     }
 
     /// Has it tear down what it keeps for a deployment; what went wrong.
