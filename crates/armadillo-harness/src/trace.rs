@@ -27,6 +27,10 @@ pub enum What {
     Waits,
     /// The thread of the test is in this call.
     Blocks,
+    /// An asynchronous test waits for something that can never wake it: `std::future::pending`, for example.
+    NeverWoken,
+    /// It waits or blocks somewhere, but the executable has no line numbers.
+    NoLineNumbers,
     /// Something else of the test panicked: a task or a thread that it had spawned.
     Panicked {
         /// The panic's message.
@@ -74,6 +78,13 @@ impl Origin {
         }
     }
 
+    /// Whether the executable has line numbers, as far as these calls tell.
+    pub(crate) fn has_lines(&self) -> bool {
+        let calls = functions(&self.calls.to_string());
+        // The standard library always has them.
+        calls.iter().any(|(_, place)| !place.contains("/rustc/"))
+    }
+
     /// What these calls are.
     pub(crate) fn of(calls: Backtrace) -> Self {
         Self { place: None, calls }
@@ -101,6 +112,14 @@ impl Origin {
 }
 
 impl Trace {
+    /// Of something that has no place.
+    pub(crate) fn without_place(what: What) -> Self {
+        Self {
+            what,
+            ..Self::default()
+        }
+    }
+
     /// In lines of text, without an indentation: what happened and where, then who called.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut frames = self.frames.iter().peekable();
@@ -115,6 +134,11 @@ impl Trace {
         let first = match &self.what {
             What::Failed => format!("at {place}"),
             What::Waits => format!("waits at {place}"),
+            What::NeverWoken => "waits for something that can never wake it".to_owned(),
+            What::NoLineNumbers => {
+                "where it is cannot be told: the executable has no line numbers\n   help: set `debug = \"line-tables-only\"` in its profile"
+                    .to_owned()
+            }
             What::Blocks => format!("blocks at {place}"),
             What::Panicked { message } => {
                 let said = message.lines().next().unwrap_or_default();

@@ -64,7 +64,7 @@ fn each_failure_says_what_and_where() {
     let ran = run(&[]);
     assert_eq!(ran.code, Some(101), "{}", ran.said());
     let blocks = blocks(&ran.stdout);
-    assert_eq!(blocks.len(), 19, "{}", ran.said());
+    assert_eq!(blocks.len(), 20, "{}", ran.said());
     for (name, block) in &blocks {
         let mut glance = block.lines().take(GLANCE);
         let place = "crates/selftest/src/bin/gallery.rs:";

@@ -18,7 +18,7 @@ pub(super) fn without(output: &str, verdict: &Verdict) -> String {
         let message = match &trace.what {
             What::Panicked { message } => message,
             What::Failed => message,
-            What::Waits | What::Blocks => continue,
+            What::Waits | What::Blocks | What::NeverWoken | What::NoLineNumbers => continue,
         };
         let place = trace.place.as_deref();
         if let Some((from, to)) = place.and_then(|place| report_in(&output, message, place)) {

@@ -77,16 +77,12 @@ impl Whereabouts {
     /// Asks; blocks until there is an answer, three seconds at most. With `stack` a thread that is at no `.await` is
     /// interrupted and takes its stack; it may then be unable to go on, so only the thread of a test that has failed is.
     pub(crate) fn ask(&self, stack: bool) -> Vec<Trace> {
-        let code = Code::of(Some(self.def));
         if let Some(awaits) = self.ask_future() {
-            let awaits = awaits.iter();
-            let mut traces: Vec<Trace> = Vec::new();
-            for trace in awaits.map(|origin| origin.resolve_in(&code, What::Waits)) {
-                if !trace.frames.is_empty() && !traces.contains(&trace) {
-                    traces.push(trace);
-                }
-            }
-            return traces;
+            return if awaits.is_empty() {
+                vec![Trace::without_place(What::NeverWoken)]
+            } else {
+                self.resolve(&awaits, &What::Waits)
+            };
         }
         if !stack {
             return Vec::new();
@@ -99,10 +95,26 @@ impl Whereabouts {
             }
             stack::of_thread(self.thread, STACK)
         };
-        let trace = calls.map(|calls| Origin::of(calls).resolve_in(&code, What::Blocks));
-        (trace.into_iter())
-            .filter(|trace| !trace.frames.is_empty())
-            .collect()
+        match calls.map(Origin::of) {
+            Some(origin) => self.resolve(&[origin], &What::Blocks),
+            None => Vec::new(),
+        }
+    }
+
+    /// The places that these lead to, each once.
+    fn resolve(&self, origins: &[Origin], what: &What) -> Vec<Trace> {
+        if !origins.iter().any(Origin::has_lines) {
+            return vec![Trace::without_place(What::NoLineNumbers)];
+        }
+        let code = Code::of(Some(self.def));
+        let mut traces: Vec<Trace> = Vec::new();
+        for origin in origins {
+            let trace = origin.resolve_in(&code, what.clone());
+            if !trace.frames.is_empty() && !traces.contains(&trace) {
+                traces.push(trace);
+            }
+        }
+        traces
     }
 
     /// Where the futures under way wait; `None` if there are none, or if they are not polled.

@@ -116,6 +116,11 @@ mod hang {
     }
 
     #[armadillo::test(timeout = "1s")]
+    async fn for_nothing() {
+        std::future::pending::<()>().await;
+    }
+
+    #[armadillo::test(timeout = "1s")]
     async fn at_two_awaits() {
         let (_paid, ()) = tokio::join!(shop::pay(), tokio::time::sleep(Duration::from_secs(600)),);
     }

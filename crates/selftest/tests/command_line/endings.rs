@@ -108,8 +108,14 @@ fn the_runs_time_limit() {
         "timed out: the run's time limit of 3s was reached while it ran",
     );
     for (test, place) in [
-        ("on_a_server", "\n    waits at crates/selftest/src/bin/commands.rs:"),
-        ("with_a_child", "\n    blocks at crates/selftest/src/bin/commands.rs:"),
+        (
+            "on_a_server",
+            "\n    waits at crates/selftest/src/bin/commands.rs:",
+        ),
+        (
+            "with_a_child",
+            "\n    blocks at crates/selftest/src/bin/commands.rs:",
+        ),
     ] {
         let block = format!("---- endless::{test} stdout ----");
         let (_, block) = ran.stdout.split_once(&block).unwrap_or_default();
