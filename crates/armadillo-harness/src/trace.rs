@@ -305,9 +305,12 @@ fn is_own_file(place: &str) -> bool {
         "/rustlib/src/",
         "/registry/src/",
         "/git/checkouts/",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/src/"),
     ];
-    place.contains(".rs:") && !elsewhere.iter().any(|part| place.contains(part))
+    // Where this crate is built from its repository, the others of Armadillo lie next to it.
+    let ours = env!("CARGO_MANIFEST_DIR").trim_end_matches("-harness");
+    let rest = place.strip_prefix(ours);
+    let is_ours = rest.is_some_and(|rest| rest.starts_with(['-', '/']));
+    place.contains(".rs:") && !is_ours && !elsewhere.iter().any(|part| place.contains(part))
 }
 
 /// A backtrace names files below the working directory relative to it.
@@ -392,6 +395,9 @@ mod tests {
         ] {
             assert!(!code.is_own(function, place), "{function}");
         }
+        let crates = env!("CARGO_MANIFEST_DIR").trim_end_matches("-harness");
+        let neighbour = format!("{crates}-orchestrator/src/deadline.rs:46:56");
+        assert!(!code.is_own("{async_fn#0}<..>", &neighbour));
     }
 
     #[test]

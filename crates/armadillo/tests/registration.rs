@@ -230,11 +230,8 @@ fn each_case_is_a_test_and_gets_its_values_in_the_place_of_its_arguments() {
 fn a_generic_test_is_a_test_for_each_type_and_case() {
     let passed = |name| run(name) == PASSED;
     assert!(passed("suite::generic::counted::short"));
-    assert_eq!(failure("suite::generic::counted::long"), "error: 7 letters");
-    assert_eq!(
-        failure("suite::generic::context::long"),
-        "error: 29 letters"
-    );
+    assert_eq!(failure("suite::generic::counted::long"), "7 letters");
+    assert_eq!(failure("suite::generic::context::long"), "29 letters");
     assert!(!passed("suite::generic::context::short"));
 }
 
@@ -243,7 +240,7 @@ fn errors_and_skips_arrive() {
     let cause = std::fmt::Error;
     assert_eq!(
         failure("suite::fails"),
-        format!("error: outer\n  caused by: {cause}")
+        format!("outer\n  caused by: {cause}")
     );
     let skipped = Outcome::Skipped("no luck".to_owned());
     assert_eq!(run("suite::skips"), End::Returned(skipped));

@@ -74,7 +74,8 @@ pub(super) fn what_and_where(verdict: &Verdict) -> String {
 
 /// Whether nothing says where the failure happened.
 fn is_placeless(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Failed { traces, .. } if traces.is_empty())
+    let lacks = |traces: &Vec<Trace>| traces.iter().all(|trace| trace.place.is_none());
+    matches!(verdict, Verdict::Failed { traces, .. } if lacks(traces))
 }
 
 /// What the test printed, without the panic that the verdict has told.
