@@ -5,15 +5,16 @@ use super::setting::{Group, Setting};
 use crate::options::Isolation;
 
 const TOP: &str = "
-## Where they hold
+## Where settings apply
 
-Tests run in workers, in a process each (`--isolation process`), on threads of the runner (`in-process`), or as trials of
-libtest-mimic (`none`, and under a [main function of one's own](writing-tests.md#a-main-function-of-ones-own)). nextest, a
-debugger and a single test with `--nocapture`, as an editor starts it, get `in-process`: it runs them and prints what they
-come to. Only under `none` and under a main function of one's own does libtest-mimic say which test runs when, and print.
+Tests run in workers, each in its own process (`--isolation process`), on threads of the runner (`in-process`), or as
+trials of libtest-mimic (`none`, and with a
+[custom main function](writing-tests.md#a-main-function-of-ones-own)). Under nextest, under a debugger, and for a single
+test with `--nocapture` (as editors start it), the default is `in-process`: Armadillo runs the tests and prints the results.
+Only with `none` and with a custom main function does libtest-mimic schedule and print the tests.
 
-A setting that says something else there than what is written above says so when the run starts; one that would do nothing
-ends the run before it starts, with exit code 2. Settings of systems hold everywhere.
+If a setting works differently in one of these cases, the run prints a note at the start. If a setting would have no effect,
+the run ends with exit code 2 before any test starts. Settings of systems apply everywhere.
 
 ";
 
@@ -34,7 +35,7 @@ pub(super) const COLUMNS: [(&str, Surroundings); 8] = {
         ("`in-process`", here),
         ("`none`", column(Isolation::None)),
         (
-            "own `main`",
+            "custom `main`",
             Surroundings {
                 own_main: true,
                 ..column(Isolation::None)
@@ -80,11 +81,11 @@ pub(super) fn section(table: &[Setting]) -> String {
 
 fn cell(effect: Effect, notes: &mut Vec<String>) -> String {
     match effect {
-        Effect::Holds => "holds".to_owned(),
+        Effect::Holds => "yes".to_owned(),
         Effect::Differently(how) => format!("({})", number(capital(how) + ".", notes)),
         Effect::Refused { why, instead } => {
             let note = format!("{}: {}.", capital(why), instead);
-            format!("refused ({})", number(note, notes))
+            format!("error ({})", number(note, notes))
         }
     }
 }

@@ -6,34 +6,34 @@ use super::setting::{Group, Said, Setting};
 const TOP: &str = "\
 # Settings
 
-<!-- Written from the table in crates/armadillo-harness/src/settings/table; a test compares, and
-ARMADILLO_WRITE_DOCS=1 cargo test -p armadillo-harness settings writes it again. -->
+<!-- Generated from crates/armadillo-harness/src/settings/table. To update it, run
+ARMADILLO_WRITE_DOCS=1 cargo test -p armadillo-harness settings -->
 
-Every setting has one name in three places. The first of these that says it counts:
+Every setting can be set in several places. The first one in this list that sets it wins:
 
-1. the command line: `--timeout-factor 3`;
-2. the environment: `ARMADILLO_TIMEOUT_FACTOR=3`. A switch is `true` or `false`, several values are separated by `;`, an
-   empty variable counts as not set. `cargo nextest` passes no flags on, so this is the way to say something there;
-3. `armadillo.toml`: `timeout-factor = 3`. The nearest one is read, from the package's directory upwards to the root of
-   the workspace. With `--profile ci` the keys of `[profile.ci]` count before the others;
-4. libtest's variables `RUST_TEST_THREADS`, `RUST_TEST_NOCAPTURE`, `RUST_TEST_SHUFFLE`, `RUST_TEST_SHUFFLE_SEED`;
-5. the default.
+1. The command line: `--timeout-factor 3`.
+2. The environment: `ARMADILLO_TIMEOUT_FACTOR=3`. Switches are `true` or `false`, several values are separated by `;`, and
+   an empty variable counts as not set. `cargo nextest` does not pass flags on, so use the environment there.
+3. `armadillo.toml`: `timeout-factor = 3`. The nearest file is used, searching from the package directory up to the
+   workspace root. With `--profile ci`, keys in `[profile.ci]` override those outside of profiles.
+4. libtest's variables `RUST_TEST_THREADS`, `RUST_TEST_NOCAPTURE`, `RUST_TEST_SHUFFLE`, `RUST_TEST_SHUFFLE_SEED`.
+5. The default.
 
-A switch of the file or the environment is taken back by `--NAME=false`. Values of a stronger place replace those of a
-weaker one; only `missing` adds up, system by system.
+To turn off a switch that the file or the environment sets, pass `--NAME=false`. Values from a place higher in the list
+replace all values from lower places. The exception is `missing`, which is merged per system.
 
-The section `[markers]` declares markers, so a file that has one can say the expression `markers = \"not slow\"` in a
-profile only.
+The section `[markers]` declares markers. A file that has this section can set the expression `markers = \"not slow\"`
+only in a profile.
 
-Each system adds settings of its own, in the same three places; `--help` of a test binary shows those it knows. In the
-file they may stand in the section of their system, which a test binary without that system skips: so one file can serve
+Each system adds its own settings, in the same places; `--help` of a test binary shows the ones it has. In the file, they
+may be placed in the section of their system. A test binary without that system ignores the section, so one file can serve
 several binaries.
 
 ```toml
 parallel = 4
 
-[markers]                 # markers of this workspace, with their meanings
-nightly = \"runs in the night only\"
+[markers]                 # markers of this workspace and their descriptions
+nightly = \"runs only at night\"
 
 [system.tally]
 tally = \"/opt/tally\"     # a setting of the system

@@ -16,8 +16,8 @@ pub(super) const TABLE: &[Setting] = &[
         "parallel",
         "N|auto",
         HOW,
-        "How many tests run at once; `auto` is the number of cores. Deployments are shared, so more tests do not mean more \
-         servers.",
+        "How many tests run at once. `auto` uses the number of cores. Deployments are shared, so a higher number \
+         does not start more servers.",
     )
     .short('n')
     .default("auto")
@@ -38,7 +38,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "failfast",
         HOW,
-        "End the run after the first failure; what runs is ended, what waits is not started.",
+        "Stop the run after the first failure: kill the running tests and start no more.",
     )
     .short('x')
     .aliases(&["fail-fast"])
@@ -52,7 +52,7 @@ pub(super) const TABLE: &[Setting] = &[
         "maxfail",
         "N",
         HOW,
-        "End the run after this many failures, as --failfast does after one; 0 never does.",
+        "Stop the run after N failures, as --failfast does after the first. 0 means no limit.",
     )
     .default("0")
     .apply(|options, values| {
@@ -66,10 +66,10 @@ pub(super) const TABLE: &[Setting] = &[
         "isolation",
         "HOW",
         HOW,
-        "Where test bodies run. `workers`: in worker processes, one test at a time each, kept for the next. `process`: each \
-         in a process of its own. `in-process`: on threads of this process, without capture. `none`: the same, run and \
-         printed by libtest-mimic. `auto`: workers, but in-process under a debugger (where nothing is limited in time), \
-         under nextest, and for a single test with --nocapture.",
+        "Where test bodies run. `workers`: in worker processes that are reused and run one test at a time. \
+         `process`: each test in its own process. `in-process`: on threads of this process, without output capture. \
+         `none`: like `in-process`, but scheduled and printed by libtest-mimic. `auto`: `workers`, or `in-process` \
+         under a debugger (without time limits), under nextest, and for a single test with --nocapture.",
     )
     .default("auto")
     .again()
@@ -88,8 +88,8 @@ pub(super) const TABLE: &[Setting] = &[
         "timeout",
         "TIME",
         HOW,
-        "How long the body of a test may take, if the test does not say so itself: `500ms`, `30s`, `3m`, `1h30m`. Setting \
-         its fixtures up and tearing them down have clocks of their own; waiting for a deployment counts in none.",
+        "Time limit for the body of a test, unless the test sets its own: `500ms`, `30s`, `3m`, `1h30m`. Fixture \
+         set-up and tear-down have separate limits. Waiting for a deployment does not count.",
     )
     .default("1m")
     .again()
@@ -101,7 +101,7 @@ pub(super) const TABLE: &[Setting] = &[
         "run-timeout",
         "TIME",
         HOW,
-        "How long the whole run may take. When it is over, what runs is ended and the exit code is 124.",
+        "Time limit for the whole run. When it is reached, running tests are killed and the exit code is 124.",
     )
     .apply(|options, values| {
         options.running.run_timeout = Some(duration(values)?);
@@ -111,7 +111,7 @@ pub(super) const TABLE: &[Setting] = &[
         "slow-timeout",
         "TIME",
         HOW,
-        "Say of a test that has run this long where it is, and again after each further such time. It goes on.",
+        "Report a test as slow, with its current location, each time this much time passes. The test keeps running.",
     )
     .default("30s")
     .apply(|options, values| {
@@ -122,7 +122,8 @@ pub(super) const TABLE: &[Setting] = &[
         "timeout-factor",
         "FACTOR",
         HOW,
-        "Multiplies every time limit of tests, fixtures and deployments: 3 for a slow machine.",
+        "Multiply all time limits of tests, fixtures and deployments by this factor, for example 3 on a slow \
+         machine.",
     )
     .default("1")
     .again()
@@ -134,15 +135,20 @@ pub(super) const TABLE: &[Setting] = &[
         "retries",
         "N",
         HOW,
-        "How often a failed test is tried again, in a fresh worker, if the test does not say so itself. A test that passes \
-         then is reported as flaky.",
+        "How many times to retry a failed test, unless the test sets its own number. Retries run in a new worker. A \
+         test that passes on a retry is reported as flaky.",
     )
     .default("0")
     .apply(|options, values| {
         options.running.retries = number(values)?;
         Ok(())
     }),
-    Setting::valued("repeat", "N", HOW, "How often every selected test is run.")
+    Setting::valued(
+        "repeat",
+        "N",
+        HOW,
+        "How many times to run each selected test.",
+    )
         .default("1")
         .apply(|options, values| {
             options.running.repeat = number(values)?;
@@ -156,8 +162,8 @@ pub(super) const TABLE: &[Setting] = &[
         "seed",
         "N",
         HOW,
-        "The seed of everything random in the run: the order with --shuffle, what tests draw, the choice of victims. A run \
-         prints it.",
+        "Seed for everything random in the run: the order with --shuffle, random values in tests, the choice of \
+         fault targets. Every run prints its seed.",
     )
     .apply(|options, values| {
         options.running.seed = Some(seed(values)?);
@@ -167,8 +173,8 @@ pub(super) const TABLE: &[Setting] = &[
         "rounds",
         "N",
         HOW,
-        "How many rounds a test plays that does the same again and again with other choices, such as a proof of \
-         consistency; each such test has its own number otherwise.",
+        "Number of rounds for tests that repeat one scenario with varying choices, such as consistency checks. \
+         Without it, each test uses its own number.",
     )
     .apply(|options, values| {
         let rounds = number(values)?;
@@ -179,7 +185,11 @@ pub(super) const TABLE: &[Setting] = &[
         options.running.rounds = Some(rounds);
         Ok(())
     }),
-    Setting::switch("shuffle", HOW, "Run the tests in random order.").apply(|options, values| {
+    Setting::switch(
+        "shuffle",
+        HOW,
+        "Run the tests in random order.",
+    ).apply(|options, values| {
         options.running.shuffle = switch(values)?;
         Ok(())
     }),
@@ -187,7 +197,7 @@ pub(super) const TABLE: &[Setting] = &[
         "shuffle-seed",
         "N",
         HOW,
-        "libtest's way to say --shuffle and --seed at once.",
+        "libtest's shorthand for --shuffle and --seed.",
     )
     .apply(|options, values| {
         options.running.shuffle = true;
@@ -198,8 +208,8 @@ pub(super) const TABLE: &[Setting] = &[
         "no-tests",
         "WHAT",
         HOW,
-        "What an empty selection is: `pass`, `warn` or `fail` (exit code 4). `auto` warns, because other test binaries may \
-         match, and fails when one test was asked for by name under nextest.",
+        "What to do if no test is selected: `pass`, `warn` or `fail` (exit code 4). `auto` warns, because another \
+         test binary may have matches, and fails under nextest if one test was requested by name.",
     )
     .default("auto")
     .apply(|options, values| {
@@ -216,8 +226,8 @@ pub(super) const TABLE: &[Setting] = &[
         "inconclusive",
         "WHAT",
         HOW,
-        "What a test is that could not find out what it was to find out: `fail` (it failed as inconclusive) or `ignore` \
-         (it is ignored, with the reason).",
+        "How to report a test that could not reach a conclusion: `fail` (failed, as inconclusive) or `ignore` \
+         (ignored, with the reason).",
     )
     .default("fail")
     .again()
@@ -233,7 +243,7 @@ pub(super) const TABLE: &[Setting] = &[
         "thread-per-test",
         "BOOL",
         HOW,
-        "Whether each test in a worker has a thread of its own, named after it. `false` saves some microseconds a test.",
+        "Run each test in a worker on a new thread named after the test. `false` saves a few microseconds per test.",
     )
     .default("true")
     .again()
@@ -245,9 +255,10 @@ pub(super) const TABLE: &[Setting] = &[
         "missing",
         "SYSTEM=WHAT",
         Group::Deployments,
-        "What to do when the program of a system is not found. `error`: end before the run starts, exit code 3. `ignore`: \
-         ignore the tests that need it, with the reason. `fail`: fail them and run the others. May be given several times. \
-         Also `[system.NAME] missing = \"ignore\"` in the file and `ARMADILLO_<NAME>_MISSING=ignore`.",
+        "What to do if the program of a system is not found. `error`: exit with code 3 before any test runs. \
+         `ignore`: ignore the tests that need it and print the reason. `fail`: fail those tests and run the others. \
+         May be given several times. In the file: `[system.NAME] missing = \"ignore\"`; in the environment: \
+         `ARMADILLO_<NAME>_MISSING=ignore`.",
     )
     .repeats()
     .again(),
@@ -255,10 +266,10 @@ pub(super) const TABLE: &[Setting] = &[
         "checker",
         "NAME=WHAT",
         Group::Deployments,
-        "What to do about what a checker finds. `fail`: a test that left it fails as leaked; a deployment on which it is found \
-         while nobody uses it is replaced. `warn`: say it. `off`: do not look. May be given several times. A test says it for \
-         itself: `checkers(databases = \"warn\")`. `log` is the checker of lines in servers' logs that say they crashed or \
-         gave up; the others are their systems'.",
+        "What to do if a checker finds something left behind. `fail`: fail the test that left it, as leaked, and \
+         replace an idle deployment that has it. `warn`: print a warning. `off`: do not check. May be given several \
+         times. A test can set its own: `checkers(databases = \"warn\")`. The checker `log` looks for crash messages \
+         in server logs; systems define the others.",
     )
     .repeats()
     .again()
@@ -270,8 +281,8 @@ pub(super) const TABLE: &[Setting] = &[
         "memory",
         "SIZE",
         Group::Deployments,
-        "The memory that deployments may use together: `4096` (MiB), `512M`, `4G`. Without it, three quarters of what the machine \
-         has available.",
+        "Memory that all deployments together may use: `4096` (MiB), `512M`, `4G`. Defaults to three quarters of the \
+         available memory.",
     )
     .again()
     .apply(|options, values| {
@@ -282,10 +293,10 @@ pub(super) const TABLE: &[Setting] = &[
         "copies",
         "N|auto",
         Group::Deployments,
-        "How many deployments of each topology tests may share at the same time. `1` starts each topology once. A number allows \
-         that many, as far as there are tests for them and memory: tests that want one alone no longer wait for each other. `auto` \
-         looks at the durations of earlier runs, and starts another copy where the run ends sooner by more than its start costs. \
-         The header of a run and --plan say what comes of it.",
+        "How many deployments of the same topology may run at once. `1` starts one per topology. With a higher \
+         number, more copies are started if there are tests and memory for them, so tests that need a deployment \
+         alone wait less. `auto` uses the durations of earlier runs and starts another copy only if that shortens \
+         the run. The run header and --plan show the result.",
     )
     .default("1")
     .apply(|options, values| {
@@ -295,7 +306,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "keep-on-failure",
         Group::Deployments,
-        "Leave a deployment running on which a test failed, and say how to reach it and how to end it.",
+        "Keep a deployment running after a test on it failed, and print how to connect to it and how to stop it.",
     )
     .apply(|options, values| {
         options.running.keep_on_failure = switch(values)?;
@@ -305,8 +316,8 @@ pub(super) const TABLE: &[Setting] = &[
         "cgroup",
         "WHAT",
         Group::Deployments,
-        "Whether a run puts what it starts into a control group of its own. `auto`: where version 2 of control groups is \
-         mounted and this user may write there. `off`: never. With one, nothing that a run started can hide from its end.",
+        "Whether to put the processes of a run into their own control group. `auto`: if cgroup v2 is mounted and \
+         writable for this user. `off`: never. With a control group, no process can outlive the run.",
     )
     .default("auto")
     .apply(|options, values| {
@@ -317,9 +328,9 @@ pub(super) const TABLE: &[Setting] = &[
         "runtime-dir",
         "DIR",
         Group::Deployments,
-        "The directory for sockets, pipes, secrets and the temporary directories of tests. It must belong to you, and nobody \
-         else may enter it. Its path is short, because that of a socket must be. A run ends what dead runs of the same \
-         directory have left. Without it, `/tmp/armadillo-<uid>`.",
+        "Directory for sockets, pipes, secrets and the temporary directories of tests. It must belong to you and be \
+         accessible only to you. Its path must be short, because socket paths are limited. A run cleans up after \
+         dead runs that used the same directory. Defaults to `/tmp/armadillo-<uid>`.",
     )
     .apply(|options, values| {
         options.running.runtime_directory = Some(PathBuf::from(last(values)));
@@ -329,7 +340,7 @@ pub(super) const TABLE: &[Setting] = &[
         "output-dir",
         "DIR",
         Group::Showing,
-        "The directory for the files of runs (events, reports, logs of servers). Without it, `armadillo` in cargo's target \
+        "Directory for the files of runs: events, reports, server logs. Defaults to `armadillo` in cargo's target \
          directory.",
     )
     .apply(|options, values| {
@@ -340,8 +351,8 @@ pub(super) const TABLE: &[Setting] = &[
         "history",
         "FILE",
         Group::Showing,
-        "The file with the durations of earlier runs, by which tests are ordered. Without it, `history.json` in the \
-         directory for the files of runs.",
+        "File with the durations of earlier runs, used to order the tests. Defaults to `history.json` in the output \
+         directory.",
     )
     .apply(|options, values| {
         options.running.history = Some(PathBuf::from(last(values)));

@@ -15,9 +15,10 @@ pub(super) const TABLE: &[Setting] = &[
         "markers",
         "EXPR",
         WHICH,
-        "Only tests whose markers make the expression true: `slow`, `not slow`, `regression and not (slow or flaky)`. \
-         A marker with this argument is written as in the test: `NAME(\"auth\")`. A marker that nobody declared is an error. `-m slow` alone does not run the slow tests, it \
-         shows them as ignored: add --runslow.",
+        "Run only tests whose markers match the expression: `slow`, `not slow`, `regression and not (slow or \
+         flaky)`. To match an argument, write the marker as in the test: `NAME(\"auth\")`. Undeclared markers are an \
+         error. Selecting `slow` tests does not enable them: `-m slow` shows them as ignored unless --runslow is \
+         given.",
     )
     .short('m')
     .apply(|options, values| {
@@ -28,8 +29,8 @@ pub(super) const TABLE: &[Setting] = &[
         "keywords",
         "EXPR",
         WHICH,
-        "Only tests whose names make the expression true. A word holds for every name that contains it, whatever the case \
-         of its letters: `auth::login`, `leader and not restart`.",
+        "Run only tests whose names match the expression. A word matches every name that contains it, ignoring case: \
+         `auth::login`, `leader and not restart`.",
     )
     .short('k')
     .apply(|options, values| {
@@ -39,7 +40,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "exact",
         WHICH,
-        "A FILTER and a --skip must be the whole name of a test, not a part of it.",
+        "Match FILTER and --skip against the whole test name instead of a part of it.",
     )
     .apply(|options, values| {
         options.selection.exact = switch(values)?;
@@ -49,7 +50,7 @@ pub(super) const TABLE: &[Setting] = &[
         "skip",
         "FILTER",
         WHICH,
-        "No tests whose names contain this (or are this, with --exact). May be given several times.",
+        "Skip tests whose names contain FILTER (or equal it, with --exact). May be given several times.",
     )
     .repeats()
     .apply(|options, values| {
@@ -59,7 +60,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "runslow",
         WHICH,
-        "Run the tests marked `slow` too. They are ignored otherwise.",
+        "Also run tests marked `slow`, which are ignored by default.",
     )
     .apply(|options, values| {
         options.selection.slow = switch(values)?;
@@ -68,7 +69,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "stress",
         WHICH,
-        "Run the tests marked `stress_test` too. They are ignored otherwise.",
+        "Also run tests marked `stress_test`, which are ignored by default.",
     )
     .apply(|options, values| {
         options.selection.stress = switch(values)?;
@@ -77,7 +78,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "flaky",
         WHICH,
-        "Run the tests marked `flaky` too. They are ignored otherwise.",
+        "Also run tests marked `flaky`, which are ignored by default.",
     )
     .apply(|options, values| {
         options.selection.flaky = switch(values)?;
@@ -86,7 +87,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "include-ignored",
         WHICH,
-        "Run ignored tests like the others, whatever they are ignored for.",
+        "Run ignored tests too, whatever the reason they are ignored.",
     )
     .apply(|options, values| {
         if switch(values)? {
@@ -97,7 +98,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "ignored",
         WHICH,
-        "Run the ignored tests only, whatever they are ignored for.",
+        "Run only ignored tests, whatever the reason they are ignored.",
     )
     .apply(|options, values| {
         if switch(values)? {
@@ -108,28 +109,28 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "list",
         Group::Acting,
-        "List the selected tests, one `NAME: test` a line. With --ignored, the ignored ones.",
+        "List the selected tests, one `NAME: test` per line. With --ignored, list the ignored tests.",
     )
     .apply(|options, values| act(options, values, Action::List)),
     Setting::switch(
         "list-markers",
         Group::Acting,
-        "List every declared marker with its meaning.",
+        "List all declared markers and their descriptions.",
     )
     .apply(|options, values| act(options, values, Action::ListMarkers)),
     Setting::switch(
         "plan",
         Group::Acting,
-        "Say which tests would run on which deployments, with which programs; start nothing.",
+        "Show which tests would run on which deployments and programs, without starting anything.",
     )
     .apply(|options, values| act(options, values, Action::Plan)),
     Setting::valued(
         "report-from",
         "FILE",
         Group::Acting,
-        "Make the reports of an earlier run again from its `events.jsonl` (or from the directory with it): `junit.xml` and \
-         `results.json` beside it, and what the run would have said at its end. For a run that was killed: its tests that \
-         had not finished are reported as interrupted.",
+        "Recreate the reports of an earlier run from its `events.jsonl` (or the directory that contains it): write \
+         `junit.xml` and `results.json` next to it and print the summary. For a run that was killed, unfinished \
+         tests are reported as interrupted.",
     )
     .apply(|options, values| {
         let file = last(values);

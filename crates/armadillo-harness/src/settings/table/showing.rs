@@ -14,8 +14,8 @@ pub(super) const TABLE: &[Setting] = &[
         "format",
         "FORMAT",
         SHOWN,
-        "The format of stdout, libtest's: `pretty` (a line for each test), `terse` (a character for each test) or `json`. \
-         Everything else goes to stderr.",
+        "Output format on stdout, as in libtest: `pretty` (one line per test), `terse` (one character per test) or \
+         `json`. Everything else goes to stderr.",
     )
     .default("pretty")
     .apply(|options, values| {
@@ -27,7 +27,11 @@ pub(super) const TABLE: &[Setting] = &[
         options.showing.format = choice(values, &choices)?;
         Ok(())
     }),
-    Setting::switch("quiet", SHOWN, "The same as `--format terse`.")
+    Setting::switch(
+        "quiet",
+        SHOWN,
+        "Same as `--format terse`.",
+    )
         .short('q')
         .apply(|options, values| {
             if switch(values)? {
@@ -39,7 +43,7 @@ pub(super) const TABLE: &[Setting] = &[
         "color",
         "WHEN",
         SHOWN,
-        "Colours: `auto` (on a terminal), `always` or `never`.",
+        "When to use colors: `auto` (on a terminal), `always` or `never`.",
     )
     .default("auto")
     .apply(|options, values| {
@@ -54,7 +58,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "nocapture",
         SHOWN,
-        "Show what tests print while they print it, as it is.",
+        "Do not capture the output of tests; print it as it is written.",
     )
     .aliases(&["no-capture"])
     .apply(|options, values| {
@@ -64,7 +68,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "show-output",
         SHOWN,
-        "Show what tests printed that passed, too.",
+        "Also show the output of tests that passed.",
     )
     .apply(|options, values| {
         options.showing.show_output = switch(values)?;
@@ -74,8 +78,8 @@ pub(super) const TABLE: &[Setting] = &[
         "failure-output",
         "WHEN",
         SHOWN,
-        "When to show a failure: `immediate` (when it happens, on stderr), `final` (at the end, on stdout), \
-         `immediate-final` or `never`. JSON has it in the test's event, whatever this says.",
+        "When to show failures: `immediate` (as they happen, on stderr), `final` (at the end, on stdout), \
+         `immediate-final` or `never`. The JSON format always includes them in the event of the test.",
     )
     .default("immediate-final")
     .apply(|options, values| {
@@ -92,7 +96,7 @@ pub(super) const TABLE: &[Setting] = &[
         "durations",
         "N",
         SHOWN,
-        "List the N slowest tests at the end; 0 lists all of them.",
+        "List the N slowest tests at the end; 0 lists all tests.",
     )
     .apply(|options, values| {
         let count: usize = number(values)?;
@@ -102,7 +106,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "report-time",
         SHOWN,
-        "Say in each test's line how long it took.",
+        "Print the duration of each test on its line.",
     )
     .apply(|options, values| {
         options.showing.report_time = switch(values)?;
@@ -112,7 +116,7 @@ pub(super) const TABLE: &[Setting] = &[
         "logfile",
         "FILE",
         SHOWN,
-        "Write a line `ok NAME`, `failed NAME` or `ignored NAME` for each test to this file.",
+        "Write one line per test to FILE: `ok NAME`, `failed NAME` or `ignored NAME`.",
     )
     .apply(|options, values| {
         options.showing.logfile = Some(PathBuf::from(last(values)));
@@ -122,7 +126,7 @@ pub(super) const TABLE: &[Setting] = &[
         "profile",
         "NAME",
         Group::Settings,
-        "Use the section `[profile.NAME]` of armadillo.toml before its other keys.",
+        "Use the section `[profile.NAME]` of armadillo.toml. Its keys override those outside of profiles.",
     )
     .again()
     .said(Said::NotInFile),
@@ -130,34 +134,46 @@ pub(super) const TABLE: &[Setting] = &[
         "config",
         "FILE",
         Group::Settings,
-        "Read this file instead of the nearest armadillo.toml, which is looked for from the package's directory upwards to \
-         the root of the workspace.",
+        "Read FILE instead of the nearest armadillo.toml, which is searched for from the package directory up to the \
+         workspace root.",
     )
     .again()
     .said(Said::NotInFile),
-    Setting::switch("test", NOTHING, "Run tests; there are no benchmarks to leave out.")
+    Setting::switch(
+        "test",
+        NOTHING,
+        "Run tests. This is what always happens; there are no benchmarks.",
+    )
         .said(Said::OnCommandLine),
-    Setting::switch("bench", NOTHING, "Run benchmarks; there are none, tests run.")
+    Setting::switch(
+        "bench",
+        NOTHING,
+        "Run benchmarks. There are none, so tests run.",
+    )
         .said(Said::OnCommandLine),
-    Setting::switch("ensure-time", NOTHING, "Time limits are set by --timeout.")
+    Setting::switch(
+        "ensure-time",
+        NOTHING,
+        "Use --timeout to set time limits.",
+    )
         .said(Said::OnCommandLine),
     Setting::switch(
         "force-run-in-process",
         NOTHING,
-        "Where tests run is set by --isolation.",
+        "Use --isolation to choose where tests run.",
     )
     .said(Said::OnCommandLine),
     Setting::switch(
         "exclude-should-panic",
         NOTHING,
-        "Tests that must panic run like the others.",
+        "Tests with `should_panic` run like all others.",
     )
     .said(Said::OnCommandLine),
     Setting::valued(
         "unstable",
         "FLAG",
         NOTHING,
-        "libtest's `-Z unstable-options`, which tools pass before --format=json.",
+        "libtest's `-Z unstable-options`, which tools pass along with --format=json.",
     )
     .short('Z')
     .repeats()
