@@ -70,7 +70,7 @@ pub fn sign(view: &View, claims: &impl Serialize) -> Result<Secret, SignError> {
 
 /// Claims that cannot be signed.
 #[derive(Debug, thiserror::Error)]
-#[error("the claims cannot be written as JSON: {reason}")]
+#[error("cannot serialize the claims as JSON: {reason}")]
 pub struct SignError {
     reason: String,
 }

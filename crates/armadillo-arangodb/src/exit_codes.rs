@@ -38,42 +38,37 @@ const fn code(code: i32, name: &'static str, kind: Kind, text: &'static str) -> 
 
 /// Every exit code of 3.12.
 pub const EXIT_CODES: [ExitCode; 22] = [
-    code(0, "EXIT_SUCCESS", Kind::Clean, "it ended as it should"),
-    code(
-        1,
-        "EXIT_FAILED",
-        Kind::Failure,
-        "it failed without saying how",
-    ),
+    code(0, "EXIT_SUCCESS", Kind::Clean, "successful exit"),
+    code(1, "EXIT_FAILED", Kind::Failure, "unspecified error"),
     code(
         2,
         "EXIT_CODE_RESOLVING_FAILED",
         Kind::Failure,
-        "its own exit code could not be found",
+        "the exit code could not be determined",
     ),
     code(
         3,
         "EXIT_INVALID_OPTION_NAME",
         Kind::Config,
-        "it does not know one of its options",
+        "unknown option",
     ),
     code(
         4,
         "EXIT_INVALID_OPTION_VALUE",
         Kind::Config,
-        "the value of an option is not valid",
+        "invalid value of an option",
     ),
     code(
         5,
         "EXIT_BINARY_NOT_FOUND",
         Kind::Config,
-        "a program it needs was not found",
+        "a required program was not found",
     ),
     code(
         6,
         "EXIT_CONFIG_NOT_FOUND",
         Kind::Config,
-        "its configuration file was not found",
+        "the configuration file was not found",
     ),
     code(
         10,
@@ -103,7 +98,7 @@ pub const EXIT_CODES: [ExitCode; 22] = [
         20,
         "EXIT_ALREADY_RUNNING",
         Kind::Transient,
-        "another server runs already, by the pid file",
+        "another server is already running, according to the pid file",
     ),
     code(
         21,
@@ -151,7 +146,7 @@ pub const EXIT_CODES: [ExitCode; 22] = [
         28,
         "EXIT_RESOURCES_TOO_LOW",
         Kind::Config,
-        "a limit of the system is too low, such as that of open files",
+        "a system limit is too low, such as the number of open files",
     ),
     code(
         29,

@@ -121,7 +121,7 @@ async fn lacks_a_leader(client: &ArangoClient) -> Option<String> {
         Ok(config) => {
             let config: AgentConfig = config;
             let none = config.leader().is_none();
-            none.then(|| format!("it knows no leader in term {}", config.term))
+            none.then(|| format!("it has no leader in term {}", config.term))
         }
         Err(error) => Some(reason(&error)),
     }
@@ -173,7 +173,7 @@ fn refused(error: &ArangoError) -> Look {
         // The key is known to this deployment's servers only.
         Some(401) => Look::Waiting {
             identity: Identity::Ours(false),
-            why: "it does not accept this deployment's token".to_owned(),
+            why: "it rejects the token of this deployment".to_owned(),
         },
         _ => Look::Silent(reason(error)),
     }
@@ -277,7 +277,7 @@ mod tests {
             crate::scripted::run_as(view, answers, look).0
         };
         let identity = Identity::Pid(335);
-        let why = "it knows no leader in term 2".into();
+        let why = "it has no leader in term 2".into();
         let waiting = Look::Waiting {
             identity: identity.clone(),
             why,

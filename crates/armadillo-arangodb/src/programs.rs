@@ -31,8 +31,8 @@ pub(crate) fn named(name: &str) -> Candidate {
 
 pub(crate) const HOW_TO_GET: &str = "\
 install ArangoDB 3.12, so that `arangod` is in PATH (https://docs.arangodb.com)
-or name a program: --arangod PATH, ARMADILLO_ARANGOD=PATH, or `arangod = \"PATH\"` in armadillo.toml
-or run on the stand-in, which is not ArangoDB: --arangod emulator";
+or set its path: --arangod PATH, ARMADILLO_ARANGOD=PATH, or `arangod = \"PATH\"` in armadillo.toml
+or use the built-in stand-in, which is not ArangoDB: --arangod emulator";
 
 /// The version in the output of `arangod --version`: the line `server-version: 3.12.10`, or a first line that is nothing
 /// but a version (what the ArangoDB Starter reads; the bare line is what older servers print).

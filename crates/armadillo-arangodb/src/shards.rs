@@ -77,7 +77,7 @@ impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.leader {
             Some(leader) => write!(f, "{}: {leader} leads", self.name)?,
-            None => write!(f, "{}: nobody leads", self.name)?,
+            None => write!(f, "{}: no leader", self.name)?,
         }
         let followers = |server: &&ServerKey| self.leader.as_ref() != Some(server);
         for server in self.in_sync.iter().filter(followers) {
@@ -281,7 +281,7 @@ pub(crate) mod tests {
         );
         assert!(!behind.is_in_sync());
         let new = shard(&["PRMR-1"], None);
-        assert_eq!(new.to_string(), "s8: nobody leads, dbserver-1 not in sync");
+        assert_eq!(new.to_string(), "s8: no leader, dbserver-1 not in sync");
         let too_many = shard(&["PRMR-1"], Some(&["PRMR-1", "PRMR-2"]));
         assert_eq!(too_many.leaving(), ["dbserver-2".into()]);
         assert!(!too_many.is_in_sync());

@@ -20,20 +20,20 @@ armadillo_orchestrator::register_system!(ArangoDb);
 const MARKERS: [(&str, &str); 8] = [
     (
         "arango_single",
-        "runs on an ArangoDB single server; set by its topology",
+        "runs on an ArangoDB single server; set automatically",
     ),
     (
         "arango_cluster",
-        "runs on an ArangoDB cluster; set by its topology",
+        "runs on an ArangoDB cluster; set automatically",
     ),
-    ("auth_required", "is about authentication and rights"),
+    ("auth_required", "tests authentication and permissions"),
     (
         "cluster_coordination",
-        "is about agents, plans and who does what in a cluster",
+        "tests agents, plans and the roles in a cluster",
     ),
-    ("replication", "is about copies of data on several servers"),
-    ("sharding", "is about data spread over several servers"),
-    ("failover", "is about another server taking over"),
+    ("replication", "tests copies of data on several servers"),
+    ("sharding", "tests data distributed over several servers"),
+    ("failover", "tests that another server takes over"),
     (
         "rta_suite",
         "belongs to a suite of the release test automation: rta_suite(\"name\")",

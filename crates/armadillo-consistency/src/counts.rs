@@ -40,7 +40,10 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         } else if self.fault == Fault::KillLeaderAndFollower
             && injected.spread > self.waits.slowed(AT_ONCE)
         {
-            played.not_counted = Some(format!("the two deaths were {:.1?} apart", injected.spread));
+            played.not_counted = Some(format!(
+                "the two servers died {:.1?} apart",
+                injected.spread
+            ));
         }
         Ok(())
     }

@@ -212,7 +212,7 @@ impl<S: Subject> Client<S> {
         let open = self.recorder.write(self.number, key, &body);
         let patience = self.shape.patience;
         let answer = timeout(patience, self.subject.write(self.number, key, &body)).await;
-        let late = |_| Wrote::Unknown(format!("no answer within {patience:.1?}"));
+        let late = |_| Wrote::Unknown(format!("no response within {patience:.1?}"));
         self.recorder.wrote(open, answer.unwrap_or_else(late));
     }
 
@@ -239,7 +239,7 @@ async fn read<S: Subject>(
 ) -> Result<Option<String>, String> {
     let open = recorder.read(client, key);
     let answer = timeout(patience, subject.read(client, key)).await;
-    let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {patience:.1?}")));
+    let answer = answer.unwrap_or_else(|_| Err(format!("no response within {patience:.1?}")));
     let found = match answer.clone() {
         Ok(Some(body)) => Found::Body(body),
         Ok(None) => Found::Nothing,

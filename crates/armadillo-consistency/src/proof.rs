@@ -31,7 +31,7 @@ const SPARE: u32 = 8;
 const MOST_EAGER: usize = 4;
 
 /// What a proof that is not given says of the system.
-static NOTHING_KNOWN: Inconclusive = Inconclusive::because("too little was seen");
+static NOTHING_KNOWN: Inconclusive = Inconclusive::because("not enough was observed");
 
 /// Rounds that are to count, and how they are.
 #[derive(Clone)]
@@ -54,16 +54,16 @@ pub struct Proof {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoProof {
     /// No round was wanted. Nothing was started.
-    #[error("0 rounds would prove nothing: at least one must count")]
+    #[error("0 rounds prove nothing: at least one round must count")]
     NoRounds,
     /// No fault was wanted. Nothing was started.
-    #[error("rounds without a fault would prove nothing: at least one is needed")]
+    #[error("rounds without a fault prove nothing: add at least one fault")]
     NoFaults,
     /// A fault was wanted that cannot happen to this system. Nothing was started.
-    #[error("\"{0}\" cannot happen here: there must be two servers that clients talk through")]
+    #[error("cannot run the fault \"{0}\": clients need at least two servers to connect to")]
     NotOffered(Fault),
     /// There are answers that no register could have given.
-    #[error("round {round} has answers that no register gives, of {keys} keys")]
+    #[error("round {round} is not linearizable for {keys} keys")]
     Violations {
         /// The number of the round, from 1: the last one.
         round: usize,
@@ -74,7 +74,7 @@ pub enum NoProof {
     #[error("{0}")]
     Broken(String),
     /// Too many rounds proved nothing.
-    #[error("only {counted} of {wanted} rounds count")]
+    #[error("only {counted} of {wanted} rounds counted")]
     TooFew {
         /// How many count.
         counted: usize,
@@ -82,7 +82,7 @@ pub enum NoProof {
         wanted: u32,
     },
     /// The time was up before enough rounds counted.
-    #[error("only {counted} of {wanted} rounds count, and the time is up")]
+    #[error("only {counted} of {wanted} rounds counted before the time limit")]
     OutOfTime {
         /// How many count.
         counted: usize,
@@ -325,7 +325,7 @@ impl Proof {
                     this.not_counted = played.not_counted;
                 }
                 Err(broken) => {
-                    this.not_counted = Some("it did not come to its end".to_owned());
+                    this.not_counted = Some("it was not completed".to_owned());
                     report.broken = Some(broken.to_string());
                     out_of_time = matches!(&broken, Broken::InVain(vain) if waits.cut_short(vain));
                 }

@@ -144,7 +144,7 @@ impl fmt::Display for Report {
         let (played, counted) = (self.rounds.len(), self.counted());
         writeln!(
             f,
-            "{counted} of {} rounds count, {played} were played; seed {}",
+            "{counted} of {} rounds counted, {played} were played; seed {}",
             self.wanted, self.seed
         )?;
         let mut faults: BTreeMap<Fault, Vec<&RoundReport>> = BTreeMap::new();
@@ -162,7 +162,7 @@ impl fmt::Display for Report {
             let count = failovers.len();
             writeln!(
                 f,
-                "  {count} times another leader: after {median:.2?} (median), {longest:.2?} (longest)"
+                "  {count} times a new leader: after {median:.2?} (median), {longest:.2?} (longest)"
             )?;
         }
         for round in self.rounds.iter().filter(|round| !round.counts()) {
@@ -188,7 +188,7 @@ impl fmt::Display for Report {
             self.violations().count()
         )?;
         if let Some(broken) = &self.broken {
-            write!(f, "\n  round {played} did not come to its end: {broken}")?;
+            write!(f, "\n  round {played} was not completed: {broken}")?;
         }
         for violation in self.violations().take(SHOWN) {
             write!(f, "\n{violation}")?;

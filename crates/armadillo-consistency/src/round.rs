@@ -118,7 +118,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 self.lose_the_leader_of_now(&mut load, &mut played).await?;
             }
             if !played.replaced {
-                let why = "no leader was seen to be replaced while a write was in flight";
+                let why = "no leader change was observed while a write was in flight";
                 played.not_counted = Some(why.to_owned());
             }
         }

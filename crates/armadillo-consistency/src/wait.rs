@@ -86,7 +86,7 @@ pub(crate) async fn until<T, F: Future<Output = Result<T, String>>>(
         let last = match timeout(one, look()).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(why)) => why,
-            Err(_) => format!("no answer within {one:.1?}"),
+            Err(_) => format!("no response within {one:.1?}"),
         };
         if begun.elapsed() >= limit {
             return Err(InVain {

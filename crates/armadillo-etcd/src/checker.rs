@@ -70,7 +70,7 @@ fn verdict(found: Result<Vec<String>, EtcdError>) -> Result<(), String> {
     match found {
         Ok(found) if found.is_empty() => Ok(()),
         Ok(found) => Err(found.join(", ")),
-        Err(error) => Err(format!("could not be looked at: {error}")),
+        Err(error) => Err(format!("cannot be checked: {error}")),
     }
 }
 

@@ -103,7 +103,7 @@ impl Subject for EtcdRegisters {
         let after = self.looks(except).await.into_iter();
         let missing = after.filter_map(|(server, look)| match look {
             Err(error) => Some(error.to_string()),
-            Ok(status) if status.leader.is_none() => Some(format!("{server} knows no leader")),
+            Ok(status) if status.leader.is_none() => Some(format!("{server} has no leader")),
             Ok(status) if status.applied_index < committed => Some(format!(
                 "{server} has applied {} of {committed}",
                 status.applied_index

@@ -7,10 +7,10 @@ pub(crate) fn meaning(code: i32) -> ExitMeaning {
     match code {
         0 => ExitMeaning::Clean,
         1 => ExitMeaning::Failure(
-            "etcd gave up: a wrong configuration, a port in use, or a data directory it cannot read".to_owned(),
+            "etcd exited with an error: invalid configuration, port in use, or unreadable data directory".to_owned(),
         ),
         2 => ExitMeaning::Failure(
-            "a panic of the Go runtime, or an option that this version of etcd does not know".to_owned(),
+            "a panic of the Go runtime, or an option unknown to this version of etcd".to_owned(),
         ),
         _ => ExitMeaning::Unknown,
     }

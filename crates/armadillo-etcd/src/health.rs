@@ -56,10 +56,10 @@ async fn status(client: &Client) -> Result<MemberStatus, String> {
         Err(error) => return Err(reason(&error)),
     };
     if !response.is_success() {
-        return Err(format!("it answers HTTP {}", response.status));
+        return Err(format!("it responds with HTTP {}", response.status));
     }
     let answer: StatusAnswer =
-        decode(&response.body).map_err(|why| format!("it does not speak etcd: {why}"))?;
+        decode(&response.body).map_err(|why| format!("it is not an etcd server: {why}"))?;
     Ok(answer.into())
 }
 
@@ -73,9 +73,9 @@ async fn serves_reads(client: &Client) -> bool {
 
 fn reason(error: &HttpError) -> String {
     if error.is_refused() {
-        "nobody listens on its client port".to_owned()
+        "nothing is listening on its client port".to_owned()
     } else if error.is_timeout() {
-        format!("no answer within {LIMIT:.1?}")
+        format!("no response within {LIMIT:.1?}")
     } else {
         error.to_string()
     }
@@ -134,7 +134,7 @@ fn complaints(
         complaints.push("it has no leader".to_owned());
     } else if leader.is_none() || status.leader != leader {
         complaints.push(format!(
-            "{look}, which no majority with that leader confirms"
+            "{look}, but no majority with that leader confirms it"
         ));
     }
     let known = "etcdserver: no leader";
@@ -164,7 +164,7 @@ mod tests {
             Look {
                 server: ServerKey::numbered("member", number),
                 status: match said {
-                    None => Err("nobody listens on its client port".into()),
+                    None => Err("nothing is listening on its client port".into()),
                     Some(said) => Ok(decode::<StatusAnswer>(body(*said).as_bytes())
                         .unwrap()
                         .into()),
@@ -188,7 +188,7 @@ mod tests {
         let health = judged(&[None, Some((2, 6)), Some((2, 6))]);
         assert_eq!(
             health.missing(),
-            ["member-1 is failed: nobody listens on its client port"]
+            ["member-1 is failed: nothing is listening on its client port"]
         );
         assert_eq!(health.leader(GROUP), Some(&"member-2".into()));
     }

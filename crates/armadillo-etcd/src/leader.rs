@@ -25,7 +25,7 @@ impl fmt::Display for Look {
         match &self.status {
             Err(why) => write!(f, "{server}: {why}"),
             Ok(status) => match status.leader {
-                None => write!(f, "{server} knows no leader in term {}", status.term),
+                None => write!(f, "{server} has no leader in term {}", status.term),
                 Some(leader) if leader == status.id => {
                     write!(f, "{server} leads in term {}", status.term)
                 }

@@ -22,21 +22,21 @@ pub(crate) const FLAGS: &[Flag] = &[
         short: None,
         value: "PATH",
         repeats: false,
-        help: "the etcd program; otherwise the one in PATH",
+        help: "Path of the etcd program. Defaults to `etcd` in PATH.",
     },
     Flag {
         name: MEMBERS_FLAG,
         short: None,
         value: "N",
         repeats: false,
-        help: "members of every etcd cluster that does not say (odd; default 3)",
+        help: "Number of members for etcd clusters that do not set it: an odd number, 3 by default.",
     },
     Flag {
         name: OPTION_FLAG,
         short: None,
         value: "[ROLE.]NAME=VALUE",
         repeats: true,
-        help: "a server option for every deployment: [ROLE.]name=value; may be given several times",
+        help: "Server option for all deployments: `[ROLE.]name=value`. May be given several times.",
     },
 ];
 
@@ -130,7 +130,7 @@ fn check(name: &str) -> Result<String, PlanError> {
     if !well_formed {
         return Err(error(
             name,
-            "is not the name of an option of etcd".into(),
+            "is not an option of etcd".into(),
             "use a name from `etcd --help` without its dashes; the only role is `member`",
         ));
     }
@@ -138,7 +138,7 @@ fn check(name: &str) -> Result<String, PlanError> {
         return Err(error(
             name,
             "is set by Armadillo for every member".into(),
-            "leave it out: addresses, directories, names, TLS and the log are not options of a test",
+            "remove it; tests cannot set addresses, directories, names, TLS and log options",
         ));
     }
     Ok(name.to_owned())
@@ -194,8 +194,8 @@ mod tests {
         for (said, why) in [
             ("member.data-dir=/x", "data-dir: is set by Armadillo"),
             ("snapshot-count", "\"snapshot-count\" has no value"),
-            ("--pre-vote=true", "--pre-vote: is not the name"),
-            ("member.Pre=1", "Pre: is not the name"),
+            ("--pre-vote=true", "--pre-vote: is not an option"),
+            ("member.Pre=1", "Pre: is not an option"),
         ] {
             let error = resolved(&none, &[said]).unwrap_err();
             assert!(error.contains(why), "{error}");

@@ -32,8 +32,8 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
     if let Some(unknown) = wish.params.keys().find(|name| *name != MEMBERS) {
         return Err(error(
             unknown,
-            "is not a number of an etcd cluster".into(),
-            "the only one is `members`",
+            "is not a parameter of an etcd cluster".into(),
+            "the only parameter is `members`",
         ));
     }
     let members = match wish.param(MEMBERS) {
@@ -71,10 +71,10 @@ fn members_setting(settings: &Settings) -> Result<u32, PlanError> {
 /// The number of members that `param` says: an odd one, for a majority.
 fn odd(param: &str, members: u32) -> Result<u32, PlanError> {
     let says = match members {
-        0 => "a cluster needs a member".to_owned(),
+        0 => "a cluster needs at least one member".to_owned(),
         odd if odd % 2 == 1 => return Ok(odd),
         even => format!(
-            "{even} members tolerate no more failures than {}, and each write needs one more vote",
+            "{even} members tolerate no more failures than {}, but each write needs one more vote",
             even - 1
         ),
     };
@@ -151,11 +151,11 @@ mod tests {
         let with = |count| etcd().members(count).topology().to_topology();
         assert_eq!(
             refuse(with(0), &Settings::default()),
-            "members: a cluster needs a member; use 1, 3 or 5"
+            "members: a cluster needs at least one member; use 1, 3 or 5"
         );
         assert_eq!(
             refuse(with(4), &Settings::default()),
-            "members: 4 members tolerate no more failures than 3, and each write needs one more vote; \
+            "members: 4 members tolerate no more failures than 3, but each write needs one more vote; \
              use 1, 3 or 5"
         );
         let silent = || etcd().topology().to_topology();
@@ -166,7 +166,7 @@ mod tests {
         );
         let mut unknown = silent();
         unknown.params.insert("agents".into(), 3);
-        assert!(refuse(unknown, &Settings::default()).contains("the only one is `members`"));
+        assert!(refuse(unknown, &Settings::default()).contains("the only parameter is `members`"));
         let mut shape = silent();
         shape.shape = "single".into();
         assert!(refuse(shape, &Settings::default()).contains("use `cluster`"));

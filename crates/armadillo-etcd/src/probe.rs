@@ -75,10 +75,13 @@ async fn ask_peer(view: &View, address: &str) -> Result<Option<Identity>, String
     let outcome = client.send(Request::get("/members"), LIMIT).await;
     let response = outcome.map_err(|error| reason("its peer port", &error))?;
     if !response.is_success() {
-        return Err(format!("its peer port answers HTTP {}", response.status));
+        return Err(format!(
+            "its peer port responds with HTTP {}",
+            response.status
+        ));
     }
-    let members: Vec<PeerAnswer> = decode(&response.body)
-        .map_err(|why| format!("its peer port does not speak etcd: {why}"))?;
+    let members: Vec<PeerAnswer> =
+        decode(&response.body).map_err(|why| format!("its peer port is not one of etcd: {why}"))?;
     let names = members.iter().map(|member| member.name.as_str());
     Ok(identity(names, |name| {
         server_of_name(&view.deployment, name).is_some()
@@ -120,18 +123,18 @@ async fn post<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, Str
     let response = outcome.map_err(|error| reason("its client port", &error))?;
     if !response.is_success() {
         return Err(format!(
-            "its client port answers HTTP {} to {path}",
+            "its client port responds with HTTP {} to {path}",
             response.status
         ));
     }
-    decode(&response.body).map_err(|why| format!("its client port does not speak etcd: {why}"))
+    decode(&response.body).map_err(|why| format!("its client port is not one of etcd: {why}"))
 }
 
 fn reason(port: &str, error: &HttpError) -> String {
     if error.is_refused() {
-        format!("nobody listens on {port}")
+        format!("nothing is listening on {port}")
     } else if error.is_timeout() {
-        format!("{port} is open but does not answer yet")
+        format!("{port} is open but does not respond yet")
     } else {
         format!("{port}: {error}")
     }

@@ -27,10 +27,7 @@ impl System for Etcd {
     }
 
     fn markers(&self) -> &'static [(&'static str, &'static str)] {
-        &[(
-            "etcd",
-            "runs on an etcd cluster; given to every test that does",
-        )]
+        &[("etcd", "runs on an etcd cluster; set automatically")]
     }
 
     fn topology_markers(&self, _topology: &Topology) -> Vec<&'static str> {
@@ -50,7 +47,7 @@ impl System for Etcd {
 
     fn how_to_get(&self) -> String {
         "install etcd 3.4 or newer (`apt-get install etcd-server`, `dnf install etcd`, `brew install etcd`, or a \
-         release from https://github.com/etcd-io/etcd/releases), or name it: `--etcd PATH`, `ARMADILLO_ETCD=PATH`, or \
+         release from https://github.com/etcd-io/etcd/releases), or set its path: `--etcd PATH`, `ARMADILLO_ETCD=PATH`, or \
          `etcd = \"PATH\"` in armadillo.toml"
             .to_owned()
     }

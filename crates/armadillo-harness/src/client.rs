@@ -25,9 +25,9 @@ pub(crate) enum AskError {
         status: u16,
         reason: String,
     },
-    #[error("the daemon cannot be reached: {0}")]
+    #[error("cannot connect to the daemon: {0}")]
     Transport(#[from] HttpError),
-    #[error("the daemon's answer makes no sense: {0}")]
+    #[error("invalid answer from the daemon: {0}")]
     Nonsense(#[from] serde_json::Error),
 }
 

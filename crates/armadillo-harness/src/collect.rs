@@ -54,7 +54,7 @@ impl fmt::Debug for Test {
 pub enum CollectError {
     /// Two tests have one name.
     #[error(
-        "two tests are named `{name}`:\n    {first}\n    {second}\nhelp: rename one of them; reports, filters and `--exact` know a test by its name alone"
+        "two tests are named `{name}`:\n    {first}\n    {second}\nhelp: rename one of them; reports, filters and `--exact` identify a test by its name"
     )]
     Duplicate {
         /// The name.
@@ -80,7 +80,7 @@ pub enum CollectError {
     },
     /// A test refers to an unknown checker.
     #[error(
-        "the test `{test}` says what to do about `{checker}`, and there is no such checker:\n    {place}\nhelp: this executable has {known}"
+        "unknown checker `{checker}` in the test `{test}`:\n    {place}\nhelp: this executable has {known}"
     )]
     UnknownChecker {
         /// The checker.

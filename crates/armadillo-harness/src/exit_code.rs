@@ -47,13 +47,15 @@ impl Exit {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Passed => "every test passed; skipped and ignored tests are allowed",
-            Self::Usage => "wrong usage: a command line, variable, file, expression or marker",
-            Self::Harness => "the harness or a deployment could not do its part",
-            Self::NothingSelected => "no test was selected, where that is an error (--no-tests)",
-            Self::Failed => "some test failed",
-            Self::Deadline => "the run's time limit (--run-timeout)",
-            Self::Interrupted => "interrupted, by Ctrl-C or SIGTERM",
+            Self::Passed => "all tests passed, or were skipped or ignored",
+            Self::Usage => {
+                "usage error: invalid command line, variable, file, expression or marker"
+            }
+            Self::Harness => "an error of the harness, or a deployment failed to start",
+            Self::NothingSelected => "no tests were selected, and --no-tests makes that an error",
+            Self::Failed => "at least one test failed",
+            Self::Deadline => "the run reached its time limit (--run-timeout)",
+            Self::Interrupted => "interrupted by Ctrl-C or SIGTERM",
         }
     }
 

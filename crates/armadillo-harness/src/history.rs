@@ -58,7 +58,7 @@ impl History {
         let problem = match crate::regular::read(path, LONGEST_FILE) {
             Ok(bytes) => match serde_json::from_slice::<Content>(&bytes) {
                 Ok(content) if content.version == VERSION => return (Self { content }, None),
-                Ok(content) => format!("it is of version {}", content.version),
+                Ok(content) => format!("it has version {}", content.version),
                 Err(error) => error.to_string(),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -66,7 +66,7 @@ impl History {
             }
             Err(error) => error.to_string(),
         };
-        let warning = format!("the history {} is started anew: {problem}", path.display());
+        let warning = format!("ignoring the history {}: {problem}", path.display());
         (Self::default(), Some(warning))
     }
 
@@ -249,7 +249,10 @@ mod tests {
         ] {
             std::fs::write(&file, damaged).unwrap();
             let (mut history, warning) = History::read(&file);
-            assert!(warning.unwrap().contains("is started anew"), "{damaged}");
+            assert!(
+                warning.unwrap().contains("ignoring the history"),
+                "{damaged}"
+            );
             history.add(&model());
             history.write(&file).unwrap();
             assert_eq!(History::read(&file).1, None);

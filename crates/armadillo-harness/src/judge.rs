@@ -75,7 +75,7 @@ pub(crate) fn judge(ran: &Ran, terms: Terms, released: &Released) -> Verdict {
             traces,
         } if !crashes.is_empty() => Verdict::Failed {
             kind,
-            message: format!("{message}\nwhile it ran: {crashes}"),
+            message: format!("{message}\nduring the test: {crashes}"),
             traces,
         },
         verdict @ Verdict::Failed { .. } => verdict,
@@ -115,15 +115,15 @@ impl Ran {
             }
             Self::Died { how } => (
                 FailureKind::Crashed,
-                format!("the process that ran it ended: {how}").into(),
+                format!("the test process exited: {how}").into(),
             ),
             Self::TooMuchOutput { limit_mib } => (
                 FailureKind::TooMuchOutput,
-                format!("it printed more than {limit_mib} MiB; it was killed").into(),
+                format!("the test printed more than {limit_mib} MiB and was killed").into(),
             ),
             Self::OutputUnreadable { error } => (
                 FailureKind::Error,
-                format!("its output cannot be read: {error}").into(),
+                format!("cannot read the output of the test: {error}").into(),
             ),
             Self::NotRun { why } => return Verdict::error(why.clone()),
             Self::CutOff { kind, why, at } => {
@@ -147,11 +147,11 @@ impl Ran {
             Self::NotRun { .. } => None,
             Self::Reported { late, .. } => late
                 .as_ref()
-                .map(|late| format!("a test was ended: {}", late.message)),
-            Self::CutOff { .. } => Some("the run was ended".to_owned()),
+                .map(|late| format!("a test was stopped: {}", late.message)),
+            Self::CutOff { .. } => Some("the run was stopped".to_owned()),
             _ => match self.verdict(terms) {
                 Verdict::Failed { message, .. } => {
-                    Some(format!("a test on it did not end by itself: {message}"))
+                    Some(format!("a test on it had to be killed: {message}"))
                 }
                 Verdict::Passed | Verdict::Skipped { .. } => None,
             },
@@ -208,7 +208,7 @@ fn judge_end(end: &End, terms: Terms) -> Verdict {
         End::Returned(Outcome::Inconclusive(why)) => inconclusive(why, terms.if_inconclusive),
         End::Returned(Outcome::Passed) if panics == ShouldPanic::No => Verdict::Passed,
         End::Returned(Outcome::Passed) => {
-            Verdict::failed(FailureKind::Failed, "it should have panicked and did not")
+            Verdict::failed(FailureKind::Failed, "test did not panic as expected")
         }
         End::Returned(Outcome::Failed(failure)) => {
             let failure = failure.clone();
@@ -217,7 +217,7 @@ fn judge_end(end: &End, terms: Terms) -> Verdict {
                 match panics {
                     ShouldPanic::No => failure,
                     _ => failure.said(|why| {
-                        format!("it should have panicked and returned an error: {why}")
+                        format!("test did not panic as expected; it returned an error: {why}")
                     }),
                 },
             )
@@ -230,7 +230,7 @@ fn judge_panic(panic: &Failure, should_panic: ShouldPanic) -> Verdict {
         ShouldPanic::Yes => return Verdict::Passed,
         ShouldPanic::With(expected) if panic.message.contains(expected) => return Verdict::Passed,
         ShouldPanic::With(expected) => panic.clone().said(|message| {
-            format!("it panicked, but without `{expected}` in the message: {message}")
+            format!("panic did not contain the expected string `{expected}`: {message}")
         }),
         ShouldPanic::No => panic.clone(),
     };
@@ -275,7 +275,7 @@ fn with_complaints(verdict: Verdict, complaints: &[Failure]) -> Verdict {
             let complaints = complaints.join("\n");
             Verdict::Failed {
                 kind,
-                message: format!("{message}\nits teardown failed, too: {complaints}"),
+                message: format!("{message}\ntear-down also failed: {complaints}"),
                 traces,
             }
         }

@@ -60,8 +60,8 @@ fn runner(args: &[OsString]) -> Result<u32, ExitCode> {
         .unwrap_or(0);
     if depth > DEEPEST {
         console::note(format_args!(
-            "this run is nested {depth} deep in other runs ({DEPTH}={depth}). A test most likely starts its own \
-             test executable; start it with a filter, or unset {DEPTH} if this is on purpose."
+            "this run is nested {depth} levels deep in other runs ({DEPTH}={depth}). Most likely a test starts its own \
+             test executable. Start it with a filter, or unset {DEPTH} if this is intended."
         ));
         return Err(Exit::Harness.into());
     }
@@ -71,7 +71,7 @@ fn runner(args: &[OsString]) -> Result<u32, ExitCode> {
 fn applet(args: &[OsString]) -> ExitCode {
     let Some((name, rest)) = args.split_first() else {
         console::note(format_args!(
-            "`{APPLET_WORD}` starts a part of the harness and wants its name"
+            "`{APPLET_WORD}` needs the name of the part of the harness to start"
         ));
         return Exit::Usage.into();
     };
@@ -84,7 +84,7 @@ fn applet(args: &[OsString]) -> ExitCode {
         }
         _ => {
             console::note(format_args!(
-                "this executable has no part named `{}`",
+                "this executable has no applet named `{}`",
                 name.display()
             ));
             Exit::Usage.into()

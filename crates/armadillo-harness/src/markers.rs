@@ -32,20 +32,26 @@ macro_rules! markers {
 pub const OWN: [(&str, &str); 8] = [
     (
         "crash_test",
-        "kills or stops servers; has its deployment for itself",
+        "kills or stops servers; does not share its deployment",
     ),
     ("fast", "takes less than a second"),
     (
         "flaky",
-        "fails now and then; ignored unless --flaky is given",
+        "fails occasionally; ignored unless --flaky is given",
     ),
-    ("performance", "measures; runs alone on its deployment"),
-    ("regression", "keeps a bug from coming back"),
-    ("slow", "takes long; ignored unless --runslow is given"),
-    ("smoke_test", "tells quickly whether anything works at all"),
+    (
+        "performance",
+        "measures performance; runs alone on its deployment",
+    ),
+    ("regression", "checks that a fixed bug does not return"),
+    (
+        "slow",
+        "takes a long time; ignored unless --runslow is given",
+    ),
+    ("smoke_test", "quickly checks the basic functions"),
     (
         "stress_test",
-        "puts load on servers; ignored unless --stress is given",
+        "puts servers under load; ignored unless --stress is given",
     ),
 ];
 
@@ -93,7 +99,7 @@ impl Markers {
     #[must_use]
     pub fn how_to_declare(&self, name: &str) -> String {
         let declare =
-            format!("declare it in armadillo.toml: `[markers]`, `{name} = \"what it means\"`");
+            format!("declare it in armadillo.toml: `[markers]`, `{name} = \"description\"`");
         match closest(name, self.names()) {
             Some(meant) => format!("did you mean `{meant}`? If not, {declare}"),
             None => declare,

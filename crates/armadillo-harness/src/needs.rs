@@ -208,16 +208,18 @@ impl Needs {
     pub const fn refine(mut self, topology: StaticTopology) -> Result<Self, &'static str> {
         if self.count == 0 {
             return Err(
-                "the test names a topology, but none of its fixtures uses a deployment: take a handle on it, or an \
-                 Orchestrator, as an argument",
+                "the test names a topology, but none of its fixtures uses a deployment: add an argument with a \
+                 handle on it, or with an Orchestrator",
             );
         }
         match self.only_that_fits(&topology) {
-            Fitting::None => Err("the topology in the attribute is not the one its fixtures use"),
-            Fitting::Said => Err("the topology of that deployment is said already"),
+            Fitting::None => {
+                Err("the topology in the attribute does not match the one of the fixtures")
+            }
+            Fitting::Said => Err("the topology of that deployment is already set"),
             Fitting::Several => Err(
-                "the topology in the attribute fits several of the test's deployments: write `#[topology(..)]` in front \
-                 of the argument that it is for",
+                "the topology in the attribute matches several of the test's deployments: add `#[topology(..)]` to \
+                 the argument it is meant for",
             ),
             Fitting::One(index) => {
                 self.say(index, topology);
@@ -234,7 +236,7 @@ impl Needs {
     pub const fn of_test(self, marked: bool) -> Result<Self, &'static str> {
         if self.count > 0 && !self.name_a_system() && !marked {
             return Err(
-                "an Orchestrator acts on a deployment, but nothing names one: take a handle on it as another argument, or \
+                "an Orchestrator needs a deployment, but nothing selects one: add an argument with a handle on it, or \
                  name a topology in the attribute",
             );
         }

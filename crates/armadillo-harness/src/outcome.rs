@@ -131,9 +131,9 @@ pub type TestResult<T = ()> = Result<T, TestError>;
 
 /// What a test may return: `()`, or a `Result` of it.
 #[diagnostic::on_unimplemented(
-    message = "a test returns `()` or a `Result<(), E>`, not `{Self}`",
-    label = "not what a test may return",
-    note = "`TestResult` suits tests that use `?`; an `E` must implement `Debug`"
+    message = "a test must return `()` or `Result<(), E>`, not `{Self}`",
+    label = "not a valid return type for a test",
+    note = "use `TestResult` for tests with `?`; the error type `E` must implement `Debug`"
 )]
 pub trait IntoOutcome {
     /// What it comes to.
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn an_error_with_that_cause_is_inconclusive() {
-        static WHY: Inconclusive = Inconclusive::because("too little was seen");
+        static WHY: Inconclusive = Inconclusive::because("not enough was observed");
         #[derive(Debug, thiserror::Error)]
         #[error("only 3 of 7 count")]
         struct TooFew(#[source] &'static Inconclusive);

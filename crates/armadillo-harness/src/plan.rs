@@ -66,9 +66,7 @@ pub(crate) fn check_number(tests: usize, repeat: u32) -> Result<(), PlanProblem>
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanProblem {
     /// A test is of a system that is not linked into the executable.
-    #[error(
-        "{test} needs the system `{system}`, which this executable does not have; it has {known}"
-    )]
+    #[error("{test} needs the system `{system}`, but this executable has only {known}")]
     UnknownSystem {
         test: String,
         system: String,
@@ -79,14 +77,14 @@ pub(crate) enum PlanProblem {
     Topology { test: String, error: PlanError },
     /// Two of a test's deployments are the same one, and cannot be.
     #[error(
-        "{test} needs two deployments that come out equal, `{topology}`, and tests of equal topologies share one\n\
-         help: say more of one of them in its `#[topology(..)]`, or take it as `Fresh<_>`"
+        "{test} needs two deployments with the same topology `{topology}`, but tests share one deployment per topology\n\
+         help: make one of them different with `#[topology(..)]`, or take it as `Fresh<_>`"
     )]
     SameTwice { test: String, topology: String },
     /// Too many tests, mostly because of `--repeat`.
     #[error(
-        "{tests} selected tests, each run {repeat} times, are more than the {MOST_TESTS} that a run may have\n\
-         help: write at most `--repeat {}`, or select fewer tests",
+        "{tests} selected tests, each run {repeat} times, exceed the limit of {MOST_TESTS} tests per run\n\
+         help: use at most `--repeat {}`, or select fewer tests",
         (MOST_TESTS / (*tests).max(1)).max(1)
     )]
     TooMany { tests: usize, repeat: u32 },

@@ -35,7 +35,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let limit_mib = limit >> 20;
-        let why = format!("it is longer than {limit_mib} MiB");
+        let why = format!("it is larger than {limit_mib} MiB");
         return Err(io::Error::other(why));
     }
     Ok(bytes)

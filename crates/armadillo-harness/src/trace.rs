@@ -129,7 +129,7 @@ impl Trace {
                 format!("{place} in {}", function.map_or("", String::as_str))
             }
             (Some(place), _) => place.clone(),
-            (None, _) => "an unknown place".to_owned(),
+            (None, _) => "an unknown location".to_owned(),
         };
         let first = match &self.what {
             What::Failed => format!("at {place}"),
@@ -482,7 +482,7 @@ mod tests {
         trace.what = What::Waits;
         trace.place = Some("tests/suite.rs:13:9".into());
         trace.frames.remove(0);
-        assert_eq!(trace.lines(), ["waits at tests/suite.rs:13:9", callers]);
+        assert_eq!(trace.lines(), ["waiting at tests/suite.rs:13:9", callers]);
     }
 
     #[test]

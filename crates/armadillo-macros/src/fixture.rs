@@ -15,7 +15,11 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut function: ItemFn = match syn::parse2(item) {
         Ok(function) => function,
         Err(error) => {
-            return Error::new(error.span(), "a fixture is a function").to_compile_error();
+            return Error::new(
+                error.span(),
+                "expected a function: `fixture` can only be applied to functions",
+            )
+            .to_compile_error();
         }
     };
     let implementation = implementation(options, &mut function);
@@ -33,7 +37,10 @@ fn implementation(options: TokenStream, function: &mut ItemFn) -> syn::Result<To
     }
     let parameters = Parameters::take(signature)?;
     if let Some(span) = parameters.cases.first() {
-        return Err(Error::new(*span, "cases belong to tests, not to fixtures"));
+        return Err(Error::new(
+            *span,
+            "`#[case]` is only allowed on arguments of tests, not of fixtures",
+        ));
     }
     let (fixture, fallible) = returned(signature)?;
     let (name, inputs, pattern) = (&signature.ident, parameters.inputs(), parameters.pattern());
@@ -79,7 +86,7 @@ fn implementation(options: TokenStream, function: &mut ItemFn) -> syn::Result<To
 /// The fixture in the return type, and whether it comes in a `Result`.
 fn returned(signature: &syn::Signature) -> syn::Result<(Type, bool)> {
     let ReturnType::Type(_, ty) = &signature.output else {
-        let message = "a fixture function returns the fixture, or a `Result` of it";
+        let message = "a fixture function must return the fixture or a `Result` with it";
         return Err(Error::new_spanned(&signature.ident, message));
     };
     if let Type::Path(path) = &**ty
@@ -113,13 +120,13 @@ impl Parse for Options {
                 "teardown" => options.teardown.replace(input.parse()?).is_some(),
                 _ => {
                     let message = format!(
-                        "unknown option `{name}`; there are `per = \"test\" | \"worker\" | \"deployment\"` and `teardown = path`"
+                        "unknown option `{name}`; valid options are `per = \"test\" | \"worker\" | \"deployment\"` and `teardown = path`"
                     );
                     return Err(Error::new(name.span(), message));
                 }
             };
             if twice {
-                return Err(Error::new(name.span(), format!("`{name}` is said twice")));
+                return Err(Error::new(name.span(), format!("`{name}` is set twice")));
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -137,7 +144,7 @@ fn scope(per: &LitStr) -> syn::Result<&'static str> {
         "deployment" => Ok("deployment"),
         _ => Err(Error::new(
             per.span(),
-            "a fixture is kept per \"test\", per \"worker\" or per \"deployment\"",
+            "expected \"test\", \"worker\" or \"deployment\"",
         )),
     }
 }

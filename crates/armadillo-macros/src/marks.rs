@@ -48,7 +48,7 @@ impl Marks {
         if path.is_ident("on") {
             let names = parsed(
                 attribute,
-                "`on` is written `#[on(a)]`, with the name of another argument",
+                "expected `#[on(a)]`, with the name of another argument",
                 |input| {
                     let names = Punctuated::<Ident, Token![,]>::parse_terminated(input)?;
                     Ok(names.into_iter().collect())
@@ -56,7 +56,7 @@ impl Marks {
             )?;
             put(&mut self.on, names, "on", span)?;
         } else if path.is_ident("topology") {
-            let form = "`topology` is written `#[topology(cluster(servers = 5))]`";
+            let form = "expected `#[topology(cluster(servers = 5))]`";
             let topologies = parsed(attribute, form, Topology::parse_all)?;
             put(&mut self.topologies, topologies, "topology", span)?;
         } else {

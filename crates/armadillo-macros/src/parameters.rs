@@ -62,7 +62,7 @@ impl Parameters {
             return Err(error);
         }
         if let Some(Fixture { ty, .. }) = parameters.fixtures.get(MOST) {
-            let message = "at most eight fixtures; make one fixture from several others";
+            let message = "at most eight fixtures are allowed; combine several into one fixture";
             return Err(Error::new_spanned(ty, message));
         }
         parameters.find_others()?;
@@ -73,7 +73,7 @@ impl Parameters {
         let FnArg::Typed(parameter) = input else {
             return Err(Error::new_spanned(
                 input,
-                "tests and fixtures are free functions: no `self`",
+                "tests and fixtures must be free functions without `self`",
             ));
         };
         let marks = Marks::take(&mut parameter.attrs)?;
@@ -81,7 +81,7 @@ impl Parameters {
             return self.push_fixture(&parameter.pat, &parameter.ty, marks);
         }
         if let Some(span) = marks.span {
-            let message = "an argument marked `#[case]` takes a value, and no deployment";
+            let message = "an argument marked `#[case]` is a value and cannot select a deployment";
             return Err(Error::new(span, message));
         }
         self.arguments.push(Argument::Case(self.cases.len()));
@@ -103,7 +103,7 @@ impl Parameters {
                 Argument::Reference(variable.clone(), span),
             ),
             Type::ImplTrait(_) => {
-                let message = "fixtures are found by type: name it, or write a generic function with `types(..)`";
+                let message = "fixtures are found by type: name the type, or write a generic function with `types(..)`";
                 return Err(Error::new_spanned(ty, message));
             }
             ty => (ty, Argument::Clone(variable.clone(), span)),
@@ -138,15 +138,15 @@ impl Parameters {
         let wanted = name.unraw().to_string();
         let mut all = self.fixtures.iter();
         let Some(other) = all.position(|fixture| fixture.name == wanted) else {
-            return refuse(format!("no argument is called `{wanted}`"));
+            return refuse(format!("no argument is named `{wanted}`"));
         };
         if other == index {
-            return refuse("an argument is on the deployment of another one".to_owned());
+            return refuse("an argument cannot be `on` itself; name another argument".to_owned());
         }
         match &self.fixtures[other].marks.on[..] {
             [] => Ok(other),
             [first, ..] => refuse(format!(
-                "`{wanted}` is itself on another: write `#[on({first})]`"
+                "`{wanted}` itself uses the deployment of another argument: write `#[on({first})]`"
             )),
         }
     }

@@ -46,7 +46,7 @@ impl Topology {
             let builder = input.call(Path::parse_mod_style).map_err(|error| {
                 syn::Error::new(
                     error.span(),
-                    "a topology is expected: `cluster(servers = 5)`",
+                    "expected a topology, such as `cluster(servers = 5)`",
                 )
             })?;
             Self::parse(builder, input)

@@ -168,7 +168,7 @@ pub enum BackEndError {
         source: io::Error,
     },
     /// There is no such server in the plan.
-    #[error("there is no server {server} in this deployment")]
+    #[error("no server {server} in this deployment")]
     Unknown {
         /// The name asked for.
         server: ServerKey,
@@ -177,7 +177,7 @@ pub enum BackEndError {
     #[error("{0}")]
     Signal(#[from] crate::process::SignalError),
     /// Something that was to end did not.
-    #[error("{what} is still there")]
+    #[error("{what} still exists")]
     StillThere {
         /// What it is called outside.
         what: String,

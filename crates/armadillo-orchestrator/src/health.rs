@@ -149,10 +149,7 @@ impl Health {
 
     fn not_planned(&self) -> String {
         let planned: Vec<&str> = self.servers.keys().map(ServerKey::as_str).collect();
-        format!(
-            "no such server is planned; there are {}",
-            planned.join(", ")
-        )
+        format!("no such server; the servers are {}", planned.join(", "))
     }
 
     /// The groups and the parts that this server leads.
@@ -298,7 +295,7 @@ mod tests {
         assert_eq!((misspelt.percent(), misspelt.is_good()), (50, false));
         assert_eq!(
             misspelt.missing(),
-            ["c is failed: no such server is planned; there are a, b"]
+            ["c is failed: no such server; the servers are a, b"]
         );
     }
 

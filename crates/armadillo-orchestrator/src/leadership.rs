@@ -112,7 +112,7 @@ impl fmt::Display for LeadershipEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.leader {
             Some(leader) => write!(f, "{}: {leader} leads", self.group)?,
-            None => write!(f, "{}: nobody leads", self.group)?,
+            None => write!(f, "{}: no leader", self.group)?,
         }
         match self.term {
             Some(term) => write!(f, " in term {term}"),
@@ -156,7 +156,7 @@ mod tests {
             said,
             [
                 "raft: a leads in term 1",
-                "raft: nobody leads in term 1",
+                "raft: no leader in term 1",
                 "raft: b leads in term 3"
             ]
         );

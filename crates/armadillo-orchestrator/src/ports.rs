@@ -52,8 +52,7 @@ impl HeldPort {
         socket.set_reuse_address(true)?;
         socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into())?;
         let bound = socket.local_addr()?.as_socket_ipv4();
-        let bound =
-            bound.ok_or_else(|| io::Error::other("a socket of IPv4 has no such address"))?;
+        let bound = bound.ok_or_else(|| io::Error::other("not an IPv4 socket address"))?;
         Ok(Self {
             port: bound.port(),
             _socket: socket,

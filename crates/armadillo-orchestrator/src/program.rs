@@ -51,7 +51,7 @@ pub enum ProgramError {
         how_to_get: String,
     },
     /// It is nowhere.
-    #[error("no {system} program: {}\n{how_to_get}", tried.join("; "))]
+    #[error("{system} program not found: {}\n{how_to_get}", tried.join("; "))]
     Missing {
         /// The system's name.
         system: &'static str,
@@ -69,7 +69,9 @@ pub enum ProgramError {
         source: Box<ProgramError>,
     },
     /// It runs, and says no version that the system could have.
-    #[error("{program} says no version of {system}, so it is none of its programs\n{how_to_get}")]
+    #[error(
+        "{program} does not report a version of {system}, so it is not a program of {system}\n{how_to_get}"
+    )]
     Foreign {
         /// The system's name.
         system: &'static str,
@@ -79,9 +81,7 @@ pub enum ProgramError {
         how_to_get: String,
     },
     /// It is there and cannot be run.
-    #[error(
-        "the {system} program {program} cannot be asked for its version: {reason}\n{how_to_get}"
-    )]
+    #[error("cannot get the version of the {system} program {program}: {reason}\n{how_to_get}")]
     Broken {
         /// The system's name.
         system: &'static str,
@@ -131,7 +131,7 @@ impl Program {
         by: &str,
     ) -> Result<Self, ProgramError> {
         let option = system.program_option(role);
-        let advice = format!("{by} names it: `{option} = \"{name}\"`");
+        let advice = format!("it is set by {by}: `{option} = \"{name}\"`");
         Self::first_of(system, vec![system.program_named(name)], &advice)
             .and_then(|program| program.with_version(system, &advice))
             .map_err(|source| ProgramError::OfRole {
@@ -244,7 +244,7 @@ impl Program {
 fn unusable(path: &Path) -> Option<&'static str> {
     match path.metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some("does not exist"),
-        Err(_) => Some("cannot be looked at"),
+        Err(_) => Some("cannot be accessed"),
         Ok(metadata) if !metadata.is_file() => Some("is not a file"),
         Ok(_) if rustix::fs::access(path, Access::EXEC_OK).is_err() => Some("is not executable"),
         Ok(_) => None,

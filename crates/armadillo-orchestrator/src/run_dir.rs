@@ -36,7 +36,7 @@ pub struct RunDir {
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
     /// The common parent is not what it must be, and may be a trap.
-    #[error("{} must be a directory of yours that nobody else may enter: {problem}", path.display())]
+    #[error("{} must be a directory that belongs to you and is accessible only to you: {problem}", path.display())]
     Unsafe {
         /// The directory.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum RunDirError {
     },
     /// Sockets in it would have no name.
     #[error(
-        "{} is {length} bytes long; it may have {LONGEST_BASE}, because the path of a socket has at most 107",
+        "the path {} has {length} bytes, but at most {LONGEST_BASE} are allowed, because socket paths are limited to 107 bytes",
         path.display()
     )]
     TooLong {
@@ -65,7 +65,7 @@ pub enum RunDirError {
         length: usize,
     },
     /// Somebody holds the lock of the common parent and does not let go.
-    #[error("{} stays locked: is another run stopped while it starts?", path.display())]
+    #[error("timed out waiting for the lock of {}: is another run suspended during its start?", path.display())]
     Locked {
         /// The directory.
         path: PathBuf,

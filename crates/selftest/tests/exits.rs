@@ -14,7 +14,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "expects_what_does_not_happen",
         "failed",
-        "tally-1 was expected to exit with SIGABRT (signal 6) and did not",
+        "tally-1 was expected to exit with SIGABRT (signal 6), but did not",
     ),
     (
         "waits_for_what_does_not_happen",
@@ -24,7 +24,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "expects_something_else",
         "server_crashed",
-        "tally-1: SIGABRT (signal 6), and was expected to exit with SIGKILL (signal 9)",
+        "tally-1: SIGABRT (signal 6), but was expected to exit with SIGKILL (signal 9)",
     ),
     (
         "expects_one_exit_of_two",
@@ -35,12 +35,12 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "expects_a_start_to_fail_that_does_not",
         "failed",
-        "tally-1 was expected to fail while it started, and got ready",
+        "tally-1 was expected to fail during start-up, but became ready",
     ),
     (
         "starts_what_cannot_start",
         "failed",
-        "tally-1 ended while it started: exit code 2: called wrongly",
+        "tally-1 exited during start-up: exit code 2: called wrongly",
     ),
     ("starts_one_and_then_all", "passed", ""),
     ("starts_nothing", "passed", ""),
@@ -106,5 +106,5 @@ fn without_workers_an_exit_that_did_not_happen_is_a_failure_too() {
     let test = "expects_what_does_not_happen";
     let ran = run(&["--isolation", "none", "--exact", test]);
     assert_eq!(ran.code, Some(101), "{}", ran.said());
-    assert!(ran.message(test).ends_with("and did not"), "{}", ran.said());
+    assert!(ran.message(test).ends_with("but did not"), "{}", ran.said());
 }

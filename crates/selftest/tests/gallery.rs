@@ -103,7 +103,11 @@ fn it_is_said_when_failures_are_shown() {
 fn a_full_backtrace_is_left_as_it_is() {
     let suite = Suite::new(env!("CARGO_BIN_EXE_gallery")).env("RUST_BACKTRACE", "full");
     let ran = suite.args(["--exact", "assertion::in_a_helper"]).run();
-    assert!(ran.stdout.contains("  it printed:\n"), "{}", ran.said());
+    assert!(
+        ran.stdout.contains("  output of the test:\n"),
+        "{}",
+        ran.said()
+    );
     assert!(ran.stdout.contains("stack backtrace:"), "{}", ran.said());
     let suite = Suite::new(env!("CARGO_BIN_EXE_gallery")).env("RUST_BACKTRACE", "1");
     let ran = suite.args(["--exact", "assertion::in_a_helper"]).run();
@@ -126,7 +130,7 @@ fn a_deployment_is_kept_as_a_failed_test_has_left_it() {
     });
     let told = told.unwrap_or_else(|| panic!("{}", running.stderr()));
     let failure = told.find("failed: the visitor is not known");
-    let kept = told.find("Kept as the failed test left it: brittle-server-");
+    let kept = told.find("Kept after a failed test: brittle-server-");
     assert!(failure.is_some() && failure < kept, "{told}");
     let word_after = |text: &str, before: &str| {
         let (_, after) = text.split_once(before)?;
@@ -160,7 +164,7 @@ fn a_slow_test_says_where_it_is() {
         "400ms",
     ];
     let mut running = Suite::new(env!("CARGO_BIN_EXE_gallery")).args(args).start();
-    let told = "slow: hang::for_long has run for ";
+    let told = "slow: hang::for_long has been running for ";
     let slow = until(LIMIT, || {
         let (_, after) = running
             .stderr()
@@ -173,7 +177,7 @@ fn a_slow_test_says_where_it_is() {
     let ran = running.wait();
     let slow = slow.unwrap_or_else(|| panic!("{ended:?}: {}", ran.said()));
     let place = slow.lines().nth(1).unwrap_or_default();
-    let pay = "    waits at crates/selftest/src/bin/gallery.rs:";
+    let pay = "    waiting at crates/selftest/src/bin/gallery.rs:";
     assert!(
         place.starts_with(pay) && place.ends_with(" in shop::pay"),
         "{slow}"

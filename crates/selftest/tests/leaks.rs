@@ -45,7 +45,7 @@ fn who_had_a_server_alone_is_charged_with_everything_there() {
     for (test, found) in [
         (
             "leaves_a_collection_of_any_name",
-            "collections of _system that no lease holds: same",
+            "collections of _system that no test owns: same",
         ),
         ("leaves_a_transaction_open", "open transactions: _system/"),
     ] {

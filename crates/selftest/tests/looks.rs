@@ -24,7 +24,7 @@ fn a_test_says_how_strict_the_look_after_it_is() {
     assert_eq!(ran.code, Some(0), "{}", ran.said());
     let said = reasons(&ran);
     // After the second, too, if nobody knows yet that no other comes.
-    let expected = "a test had it alone: leftovers: 1 left over";
+    let expected = "a test had exclusive access: leftovers: 1 left over";
     let as_expected = said.iter().all(|said| said.contains(expected));
     assert!(!said.is_empty() && as_expected, "{said:?}");
     for test in [
@@ -47,14 +47,17 @@ fn before_a_test_has_it_alone_somebody_looks() {
     // If the other came first, the look is the last one.
     let mut said = reasons(&ran);
     said.push(ran.stderr.clone());
-    let expected = "leftovers: 1 left over; since the last clean look it was shared by shared_leaves_something";
+    let expected =
+        "leftovers: 1 left over; tests on it since the last clean check: shared_leaves_something";
     assert!(
         said.iter().any(|said| said.contains(expected)),
         "{}",
         ran.said()
     );
     assert!(
-        !said.iter().any(|said| said.contains("had it alone")),
+        !said
+            .iter()
+            .any(|said| said.contains("had exclusive access")),
         "{said:?}"
     );
 }
@@ -64,7 +67,8 @@ fn before_a_test_has_it_alone_somebody_looks() {
 fn before_it_stops_somebody_looks() {
     let ran = run(&["shared_leaves_something"]);
     assert_eq!(ran.code, Some(0), "{}", ran.said());
-    let expected = "leftovers: 1 left over; since the last clean look it was shared by shared_leaves_something";
+    let expected =
+        "leftovers: 1 left over; tests on it since the last clean check: shared_leaves_something";
     assert!(ran.stderr.contains(expected), "{}", ran.said());
     let ran = run(&["shared_leaves_something", "--checker=leftovers=off"]);
     assert!(!ran.stderr.contains("left over"), "{}", ran.said());
@@ -76,7 +80,7 @@ fn a_log_has_a_limit() {
     let ran = run(&["logs_very_much"]);
     assert_eq!(ran.code, Some(101), "{}", ran.said());
     assert!(ran.message("logs_very_much").contains("on purpose"));
-    let said = "logs very much: of its log the first 16 MiB and the last 48 MiB are kept";
+    let said = "logs a lot: only the first 16 MiB and the last 48 MiB of its log are kept";
     assert_eq!(ran.stderr.matches(said).count(), 1, "{}", ran.said());
     let servers = std::fs::read_dir(ran.directory().join("servers")).unwrap();
     let deployment = servers.flatten().next().unwrap().path();
@@ -86,7 +90,7 @@ fn a_log_has_a_limit() {
     assert!((64..=65).contains(&mebibytes), "{mebibytes} MiB");
     let text = String::from_utf8(log).expect("text, without a hole");
     assert!(text.contains("the first words\n") && text.ends_with("the last words\n"));
-    assert_eq!(text.matches(" bytes left out here: ").count(), 1);
+    assert_eq!(text.matches(" bytes omitted: ").count(), 1);
     let cut = ran.file("tests/logs_very_much/server-logs/tally-1");
     let cut = String::from_utf8(cut).unwrap();
     assert!(cut.ends_with("the last words\n") && cut.len() < 2 << 20);

@@ -98,7 +98,7 @@ impl Agency {
                     redirections += 1;
                     continue;
                 }
-                Seen::SentOn(_) => "sent on, again and again".to_owned(),
+                Seen::SentOn(_) => "redirected too many times".to_owned(),
                 Seen::Nothing(why) => why,
                 Seen::Lost(error) => error.to_string(),
             };
@@ -129,7 +129,7 @@ impl Agency {
         let least = LEAST.min(deadline.left() / 10);
         let mut poll = Poll::new(Duration::from_millis(5), Duration::from_millis(200));
         let mut redirections = 0;
-        let mut last = "nobody was asked".to_owned();
+        let mut last = "no agent was asked".to_owned();
         let mut leader = self.expected();
         loop {
             let index = match leader {
@@ -154,7 +154,7 @@ impl Agency {
                     }));
                 }
                 Seen::SentOn(next) => {
-                    "sent on, again and again".clone_into(&mut last);
+                    "redirected too many times".clone_into(&mut last);
                     redirections += 1;
                     Some(next).filter(|_| redirections <= self.inner.agents.len())
                 }

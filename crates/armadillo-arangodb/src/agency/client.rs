@@ -86,7 +86,7 @@ impl Agency {
             Some(agent) => Ok(self.config_of(agent, self.limit).await?),
             None => Err(ArangoError::Document {
                 request: "GET /_api/agency/config".to_owned(),
-                reason: format!("{agent} is no agent of this deployment"),
+                reason: format!("{agent} is not an agent of this deployment"),
             }
             .into()),
         }
@@ -234,7 +234,7 @@ fn said(look: &Look) -> String {
     match &look.config {
         Err(why) => format!("{server}: {why}"),
         Ok(config) => match config.leader() {
-            None => format!("{server} knows no leader in term {}", config.term),
+            None => format!("{server} has no leader in term {}", config.term),
             Some(leader) => format!("{server} names {leader} in term {}", config.term),
         },
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 pub enum Conflict {
     /// Two operations on a key.
     #[error(
-        "two operations on {key} in one transaction, {first} and {second}: the agency takes one"
+        "two operations on {key} in one transaction, {first} and {second}: the agency accepts only one"
     )]
     Operations {
         /// The key.
@@ -20,7 +20,7 @@ pub enum Conflict {
     },
     /// Two preconditions of the same kind on a key, which are not equal.
     #[error(
-        "two preconditions \"{kind}\" on {key} in one transaction, {first} and {second}: the agency takes one"
+        "two preconditions \"{kind}\" on {key} in one transaction, {first} and {second}: the agency accepts only one"
     )]
     Preconditions {
         /// The key.

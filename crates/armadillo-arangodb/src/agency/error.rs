@@ -20,7 +20,7 @@ pub enum AgencyError {
         last: String,
     },
     /// There was a leader until the end.
-    #[error("waited {waited:.1?} for the agency to lose its leader: {last}")]
+    #[error("timed out after {waited:.1?} waiting for the agency to lose its leader: {last}")]
     Led {
         /// How long it was waited.
         waited: Duration,
@@ -34,10 +34,10 @@ pub enum AgencyError {
     #[error(transparent)]
     Conflict(#[from] Conflict),
     /// The agent that was asked to write did not say what became of it, and it could not be found out.
-    #[error("it may have been written or not: {0}")]
+    #[error("unknown whether it was written: {0}")]
     Lost(#[source] ArangoError),
     /// An agent names a leader that is none of the planned agents.
-    #[error("{request}: sent on to {location:?}, which is none of the agents")]
+    #[error("{request}: redirected to {location:?}, which is not an agent")]
     Elsewhere {
         /// Method and path.
         request: String,

@@ -37,7 +37,7 @@ impl Checker for Strange {
             }
             let agency = Agency::new(view).with_limit(LIMIT);
             let tree = agency.read(&["/"]).await;
-            let tree = tree.map_err(|error| format!("could not look: {error}"))?;
+            let tree = tree.map_err(|error| format!("cannot check: {error}"))?;
             let found = strange(&tree);
             if found.is_empty() {
                 return Ok(());

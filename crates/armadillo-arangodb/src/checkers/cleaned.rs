@@ -34,7 +34,7 @@ impl Checker for CleanedOut {
             }
             let agency = Agency::new(view).with_limit(LIMIT);
             let tree = agency.read(&[CLEANED, members::SUPERVISED]).await;
-            let tree = tree.map_err(|error| format!("could not look: {error}"))?;
+            let tree = tree.map_err(|error| format!("cannot check: {error}"))?;
             let servers = tree.pointer(CLEANED).and_then(Value::as_array);
             let ids = servers.into_iter().flatten().filter_map(Value::as_str);
             let names = ids.map(|id| members::name_of(&tree, view, id).to_string());

@@ -55,7 +55,7 @@ impl Checker for Unexpected {
                     .filter(|name| !name.starts_with('_') && !is_kept(name, view))
                     .collect()
             });
-            verdict("collections of _system that no lease holds", found)
+            verdict("collections of _system that no test owns", found)
         })
     }
 }
@@ -80,7 +80,7 @@ mod tests {
         );
         assert_eq!(
             checked(&Unexpected),
-            Err("collections of _system that no lease holds: c_1f3a9c20, same".into())
+            Err("collections of _system that no test owns: c_1f3a9c20, same".into())
         );
     }
 }

@@ -53,7 +53,7 @@ impl Checker for Unexpected {
                     .filter(|name| name != SYSTEM_DATABASE && !is_kept(name, view))
                     .collect()
             });
-            verdict("databases that no lease holds", found)
+            verdict("databases that no test owns", found)
         })
     }
 }
@@ -80,7 +80,7 @@ mod tests {
         );
         assert_eq!(
             checked(Unexpected, LIST, 200),
-            Err("databases that no lease holds: t_1f3a9c20_a, stray".into())
+            Err("databases that no test owns: t_1f3a9c20_a, stray".into())
         );
         let clean = r#"{"result":["_system","products_00c0ffee_1"]}"#;
         assert_eq!(checked(OfLease, clean, 200), Ok(()));
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn not_being_able_to_look_is_not_clean() {
         let error = checked(OfLease, "{}", 503).unwrap_err();
-        assert!(error.starts_with("could not look: "), "{error}");
+        assert!(error.starts_with("cannot check: "), "{error}");
         assert_eq!(checked(OfLease, "{}", 501), Ok(()), "there can be none");
     }
 }

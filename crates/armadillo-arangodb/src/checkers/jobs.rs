@@ -48,7 +48,7 @@ async fn ended(view: &View, deadline: Deadline) -> Result<(), String> {
     loop {
         let limit = deadline.left().max(LOOK);
         let found = unfinished(&agency.with_limit(limit), view).await;
-        let found = found.map_err(|error| format!("could not look: {error}"))?;
+        let found = found.map_err(|error| format!("cannot check: {error}"))?;
         if found.is_empty() {
             return Ok(());
         }

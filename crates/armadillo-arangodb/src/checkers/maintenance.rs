@@ -26,7 +26,7 @@ impl Checker for SwitchedOff {
             }
             let mode = members::supervision_mode(&ArangoClient::superuser(view)).await;
             let found = mode.map(|mode| (mode != "Normal").then_some(mode).into_iter().collect());
-            verdict("the supervision was left in another mode", found)
+            verdict("the supervision was left in a different mode", found)
         })
     }
 }
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(normal, Ok(()));
         assert_eq!(seen[0].line, "GET /_admin/cluster/maintenance");
         let (off, _) = checked("Maintenance");
-        let expected = "the supervision was left in another mode: Maintenance";
+        let expected = "the supervision was left in a different mode: Maintenance";
         assert_eq!(off, Err(expected.into()));
     }
 }

@@ -43,6 +43,6 @@ fn verdict(what: &str, found: Result<Vec<String>, ArangoError>) -> Result<(), St
         Ok(found) => Err(format!("{what}: {}", found.join(", "))),
         // What a server does not implement, nobody can have left there.
         Err(error) if error.is_not_implemented() => Ok(()),
-        Err(error) => Err(format!("could not look: {error}")),
+        Err(error) => Err(format!("cannot check: {error}")),
     }
 }

@@ -47,7 +47,7 @@ impl Checker for Unexpected {
     fn check<'a>(&'a self, view: &'a View, _lease: &'a str) -> Fut<'a, Result<(), String>> {
         Box::pin(async move {
             let strange = |name: &str| name != "root" && !is_kept(name, view);
-            verdict("users that no lease holds", named(view, strange).await)
+            verdict("users that no test owns", named(view, strange).await)
         })
     }
 }
@@ -84,7 +84,7 @@ mod tests {
         );
         assert_eq!(
             checked(Unexpected),
-            Err("users that no lease holds: t_1f3a9c20_u, stray".into())
+            Err("users that no test owns: t_1f3a9c20_u, stray".into())
         );
     }
 }

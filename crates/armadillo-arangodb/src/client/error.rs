@@ -28,7 +28,7 @@ pub enum ArangoError {
     #[error(transparent)]
     Transport(#[from] HttpError),
     /// The server did it, but its answer is not what the documentation says.
-    #[error("{request}: HTTP {status}, with an answer that cannot be read: {reason}")]
+    #[error("{request}: HTTP {status}, with an invalid response: {reason}")]
     Answer {
         /// Method and path.
         request: String,
@@ -38,7 +38,7 @@ pub enum ArangoError {
         reason: String,
     },
     /// A client was to talk to a server that is not there.
-    #[error("the deployment has no server {server}; it has {known}")]
+    #[error("the deployment has no server {server}; the servers are {known}")]
     NoSuchServer {
         /// The server.
         server: ServerKey,
@@ -46,7 +46,7 @@ pub enum ArangoError {
         known: String,
     },
     /// The request could not be written: the document is not JSON.
-    #[error("{request}: not sent, because the document cannot be written as JSON: {reason}")]
+    #[error("{request}: not sent: cannot serialize the document as JSON: {reason}")]
     Document {
         /// Method and path.
         request: String,

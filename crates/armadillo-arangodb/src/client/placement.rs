@@ -33,7 +33,7 @@ pub enum ShardError {
     #[error("a single server has no shards")]
     NotACluster,
     /// The cluster has no plan for such a collection.
-    #[error("there is no collection {database}/{collection} in the cluster's plan")]
+    #[error("no collection {database}/{collection} in the plan of the cluster")]
     NoCollection {
         /// The database.
         database: String,
@@ -42,7 +42,7 @@ pub enum ShardError {
     },
     /// The collection has another number of shards than one.
     #[error(
-        "{collection} has {count} shards: `shard_leader_of(key)` tells which of their leaders has a document"
+        "{collection} has {count} shards: `shard_leader_of(key)` returns the leader for a document"
     )]
     NotOneShard {
         /// The collection.
@@ -59,7 +59,7 @@ pub enum ShardError {
         shard: String,
     },
     /// It was not so in time.
-    #[error("waited {waited:.1?} for {what}: {}", seen(shards, unanswered.as_deref()))]
+    #[error("timed out after {waited:.1?} waiting for {what}: {}", seen(shards, unanswered.as_deref()))]
     Late {
         /// What was waited for.
         what: &'static str,
@@ -372,7 +372,7 @@ mod tests {
         });
         let late = late.unwrap_err().to_string();
         let (waited, what) = late.split_once(" for ").unwrap();
-        assert!(waited.starts_with("waited "), "{late}");
+        assert!(waited.starts_with("timed out after "), "{late}");
         assert_eq!(
             what,
             "its shards to be in sync: s8: dbserver-1 leads, dbserver-2 not in sync"
@@ -440,7 +440,7 @@ mod tests {
         });
         assert_eq!(
             unknown.unwrap_err().to_string(),
-            "there is no collection db/others in the cluster's plan"
+            "no collection db/others in the plan of the cluster"
         );
     }
 }

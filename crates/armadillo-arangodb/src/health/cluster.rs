@@ -49,7 +49,7 @@ pub(super) async fn health(view: &View) -> Health {
 
 async fn bounded(view: &View, server: &ServerKey) -> Look {
     let looked = tokio::time::timeout(LIMIT, look(view, server)).await;
-    looked.unwrap_or_else(|_| Look::Silent(format!("no answer within {LIMIT:.1?}")))
+    looked.unwrap_or_else(|_| Look::Silent(format!("no response within {LIMIT:.1?}")))
 }
 
 /// What the supervision says, by the first coordinator that answers.

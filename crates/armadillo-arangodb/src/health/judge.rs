@@ -53,7 +53,7 @@ pub(super) fn judge(seen: &Seen) -> Health {
         Err(why) => {
             // Without a leader there is no answer, and that is said of the agency.
             if leader.is_some() {
-                complaints.push(format!("nobody says which shards are in sync: {why}"));
+                complaints.push(format!("cannot find out which shards are in sync: {why}"));
             }
             BTreeMap::new()
         }
@@ -87,10 +87,10 @@ fn agent(
         (_, None) => (State::Good, String::new()),
         (Some(named), Some(leader)) if named == leader.id => (State::Good, String::new()),
         (Some(named), Some(_)) => {
-            let why = format!("it names {named} as leader, which a majority does not");
+            let why = format!("it names {named} as leader, but a majority does not");
             (State::Degraded, why)
         }
-        (None, Some(_)) => (State::Degraded, "it knows no leader".into()),
+        (None, Some(_)) => (State::Degraded, "it has no leader".into()),
     }
 }
 
@@ -106,7 +106,7 @@ fn supervised(
     let members = match members {
         Ok(members) => members,
         Err(why) => {
-            let why = format!("it answers, but nobody says what the supervision thinks: {why}");
+            let why = format!("it responds, but its state in the supervision is unknown: {why}");
             return (State::Degraded, why);
         }
     };
@@ -124,7 +124,7 @@ fn supervised(
 }
 
 fn said(status: ServerStatus) -> String {
-    format!("it answers, but the supervision says {status}")
+    format!("it responds, but the supervision reports {status}")
 }
 
 #[cfg(test)]
@@ -219,7 +219,7 @@ mod tests {
         seen.parts = Err("no answer".into());
         assert_eq!(
             judge(&seen).missing(),
-            ["nobody says which shards are in sync: no answer"]
+            ["cannot find out which shards are in sync: no answer"]
         );
     }
 
@@ -241,14 +241,11 @@ mod tests {
     #[test]
     fn an_agent_that_does_not_name_the_leader_is_degraded() {
         let health = judge(&seen(&[Some((0, 6)), Some((2, 6)), Some((2, 6))], GOOD));
-        assert_eq!(
-            health.missing(),
-            ["agent-1 is degraded: it knows no leader"]
-        );
+        assert_eq!(health.missing(), ["agent-1 is degraded: it has no leader"]);
         let health = judge(&seen(&[Some((3, 6)), Some((2, 6)), Some((2, 6))], GOOD));
         assert_eq!(
             health.missing(),
-            ["agent-1 is degraded: it names AGNT-3 as leader, which a majority does not"]
+            ["agent-1 is degraded: it names AGNT-3 as leader, but a majority does not"]
         );
     }
 
@@ -272,7 +269,7 @@ mod tests {
             state(Some(ServerStatus::Failed)),
             (
                 State::Failed,
-                "it answers, but the supervision says FAILED".into()
+                "it responds, but the supervision reports FAILED".into()
             )
         );
         assert_eq!(state(None).1, "the cluster does not know it yet");

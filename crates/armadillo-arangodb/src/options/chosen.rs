@@ -90,25 +90,25 @@ impl ServerOption {
     fn check(&self) -> Result<(), PlanError> {
         let Some(option) = official(&self.name) else {
             return Err(self.error(
-                "arangod 3.12 has no such option".into(),
+                "arangod 3.12 does not have this option".into(),
                 match nearest(&self.name) {
                     Some(near) => format!("did you mean {near}?"),
-                    None => "its documentation lists them under \"Startup options\"".into(),
+                    None => "for all options, see \"Startup options\" in its documentation".into(),
                 },
             ));
         };
         if RESERVED.contains(&option.name) {
             return Err(self.error(
                 "this option is set by the harness".into(),
-                "leave it out".into(),
+                "remove it".into(),
             ));
         }
         if let Some(role) = self.role
             && !option.applies_to(role)
         {
             return Err(self.error(
-                format!("a server of the role {role} has no such option"),
-                format!("name another role, or leave `{role}.` out"),
+                format!("servers with the role {role} do not have this option"),
+                format!("use another role, or remove `{role}.`"),
             ));
         }
         Ok(())
@@ -135,8 +135,11 @@ pub(crate) fn complete(
         option.check()?;
         if !roles.iter().any(|role| option.is_for(*role)) {
             return Err(option.error(
-                format!("no server of \"{} {}\" has it", wish.system, wish.shape),
-                "leave it out".into(),
+                format!(
+                    "no server of \"{} {}\" has this option",
+                    wish.system, wish.shape
+                ),
+                "remove it".into(),
             ));
         }
         chosen.push(option);
@@ -258,7 +261,7 @@ mod tests {
         let refused = |option: &str| completed(&[option]).unwrap_err().to_string();
         assert_eq!(
             refused("log.levl=debug"),
-            "server option log.levl: arangod 3.12 has no such option; did you mean log.level?"
+            "server option log.levl: arangod 3.12 does not have this option; did you mean log.level?"
         );
         assert_eq!(
             refused("log.level"),
@@ -266,16 +269,16 @@ mod tests {
         );
         assert_eq!(
             refused("server.authentication=false"),
-            "server option server.authentication: this option is set by the harness; leave it out"
+            "server option server.authentication: this option is set by the harness; remove it"
         );
         assert_eq!(
             refused("single.agency.size=3"),
-            "server option single.agency.size: this option is set by the harness; leave it out"
+            "server option single.agency.size: this option is set by the harness; remove it"
         );
         assert_eq!(
             refused("dbserver.agency.wait-for-sync=true"),
-            "server option dbserver.agency.wait-for-sync: a server of the role dbserver has no such option; \
-             name another role, or leave `dbserver.` out"
+            "server option dbserver.agency.wait-for-sync: servers with the role dbserver do not have this option; \
+             use another role, or remove `dbserver.`"
         );
     }
 
@@ -286,7 +289,10 @@ mod tests {
             .topology()
             .to_topology();
         let error = complete(&wish, &Settings::default(), &[Role::Single]).unwrap_err();
-        assert_eq!(error.says, "no server of \"arangodb single\" has it");
+        assert_eq!(
+            error.says,
+            "no server of \"arangodb single\" has this option"
+        );
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
     };
     let (params, roles): (_, &[Role]) = if shape == SINGLE {
         if let Some(param) = wish.params.keys().next() {
-            let says = "a single server has no such number".to_owned();
-            return Err(error(param, says, "leave it out"));
+            let says = "a single server does not have this parameter".to_owned();
+            return Err(error(param, says, "remove it"));
         }
         (BTreeMap::new(), &[Role::Single])
     } else {
@@ -61,12 +61,12 @@ fn binaries(
 ) -> Result<BTreeMap<String, String>, PlanError> {
     let is_known = |name: &str| roles.iter().any(|role| role.name() == name);
     if let Some(unknown) = wish.binaries.keys().find(|role| !is_known(role)) {
-        let says = "there is no server of this role".to_owned();
-        return Err(error(&format!("{unknown}_binary"), says, "leave it out"));
+        let says = "no server has this role".to_owned();
+        return Err(error(&format!("{unknown}_binary"), says, "remove it"));
     }
     if let Some((role, _)) = wish.binaries.iter().find(|(_, name)| name.is_empty()) {
-        let says = "it names no program".to_owned();
-        let help = "write a file's path, or emulator";
+        let says = "it does not name a program".to_owned();
+        let help = "use the path of a program, or `emulator`";
         return Err(error(&format!("{role}_binary"), says, help));
     }
     let own = settings.get(programs::SETTING);
@@ -83,8 +83,8 @@ fn binaries(
 fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>, PlanError> {
     let known = |name: &&String| !NUMBERS.iter().any(|(number, _)| number == *name);
     if let Some(unknown) = wish.params.keys().find(known) {
-        let help = "its numbers are agents, dbservers, coordinators and replication_factor";
-        let says = "a cluster has no such number".to_owned();
+        let help = "the parameters are agents, dbservers, coordinators and replication_factor";
+        let says = "a cluster does not have this parameter".to_owned();
         return Err(error(unknown, says, help));
     }
     let said = |name: &str, default: u32| match wish.param(name) {
@@ -105,11 +105,12 @@ fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>
         dbservers = dbservers.max(copies);
     }
     if copies > dbservers {
-        let says = format!("{copies} copies need as many dbservers, and there are {dbservers}");
+        let says =
+            format!("{copies} copies need {copies} dbservers, but there are only {dbservers}");
         return Err(error(REPLICATION_FACTOR, says, "use fewer copies"));
     }
     if copies > MOST_COPIES {
-        let says = format!("arangod makes at most {MOST_COPIES} copies");
+        let says = format!("arangod supports at most {MOST_COPIES} copies");
         return Err(error(REPLICATION_FACTOR, says, "use fewer copies"));
     }
     let numbers = [
@@ -184,7 +185,7 @@ mod tests {
         single.binaries = MIXED.to_topology().binaries;
         assert_eq!(
             completed(single, &[]).unwrap_err(),
-            "coordinator_binary: there is no server of this role; leave it out"
+            "coordinator_binary: no server has this role; remove it"
         );
     }
 
@@ -231,7 +232,7 @@ mod tests {
         };
         assert_eq!(
             refused(with(AGENTS, 4), &[]),
-            "agents: 4 agents tolerate no more failures than 3, and each write needs one more vote; use 1, 3 or 5"
+            "agents: 4 agents tolerate no more failures than 3, but each write needs one more vote; use 1, 3 or 5"
         );
         assert!(refused(silent(), &[("agents", "2")]).starts_with("agents: 2 agents tolerate"));
         for (name, flag) in NUMBERS {
@@ -241,17 +242,19 @@ mod tests {
         }
         assert_eq!(
             refused(with(REPLICATION_FACTOR, 4), &[]),
-            "replication_factor: 4 copies need as many dbservers, and there are 3; use fewer copies"
+            "replication_factor: 4 copies need 4 dbservers, but there are only 3; use fewer copies"
         );
         let many = cluster().dbservers(12).replication_factor(11).topology();
         assert!(refused(many.to_topology(), &[]).contains("at most 10 copies"));
-        assert!(refused(with("members", 3), &[]).starts_with("members: a cluster has no such"));
+        assert!(
+            refused(with("members", 3), &[]).starts_with("members: a cluster does not have this")
+        );
         let mut ring = silent();
         ring.shape = "ring".into();
         assert!(refused(ring, &[]).contains("no topology \"ring\""));
         let single = single().topology().with(AGENTS, 3).to_topology();
         assert!(refused(single.clone(), &[]).starts_with("agents: a single server"));
-        assert!(refused(silent(), &[("pace", "slow")]).starts_with("pace: \"slow\" is no pace"));
+        assert!(refused(silent(), &[("pace", "slow")]).starts_with("pace: \"slow\" is not a pace"));
     }
 
     #[test]
@@ -265,6 +268,9 @@ mod tests {
         assert_eq!(complete(&wish, &none).unwrap().options.len(), 2);
         let wrong = cluster().option("single.log.level", "debug").topology();
         let refused = complete(&wrong.to_topology(), &none).unwrap_err();
-        assert_eq!(refused.says, "no server of \"arangodb cluster\" has it");
+        assert_eq!(
+            refused.says,
+            "no server of \"arangodb cluster\" has this option"
+        );
     }
 }

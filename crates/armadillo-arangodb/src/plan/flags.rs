@@ -18,64 +18,64 @@ pub(crate) const FLAGS: [Flag; 9] = [
         short: None,
         value: "PATH|emulator",
         repeats: false,
-        help: "the program arangod; `emulator` is a stand-in, which is not ArangoDB",
+        help: "Path of the arangod program. `emulator` uses the built-in stand-in, which is not ArangoDB.",
     },
     Flag {
         name: MODE,
         short: Some('d'),
         value: "single|cluster",
         repeats: false,
-        help: "what tests on any deployment of ArangoDB run on; tests that need the other are ignored",
+        help: "Deployment for tests that run on any ArangoDB deployment. Tests that need the other one are ignored.",
     },
     Flag {
         name: CLUSTER_SWITCH,
         short: Some('c'),
         value: "",
         repeats: false,
-        help: "the same as `--deployment-mode cluster`",
+        help: "Same as `--deployment-mode cluster`.",
     },
     Flag {
         name: "agents",
         short: None,
         value: "N",
         repeats: false,
-        help: "agents of every cluster of ArangoDB that does not say (odd; default 3); like the next three, it makes \
-               clusters of the deployments of tests that run on any",
+        help: "Number of agents for clusters that do not set it: an odd number, 3 by default. Like the next three \
+               flags, it makes tests that run on any deployment run on a cluster.",
     },
     Flag {
         name: "dbservers",
         short: None,
         value: "N",
         repeats: false,
-        help: "dbservers of every cluster that does not say (default 3)",
+        help: "Number of DB-Servers for clusters that do not set it, 3 by default.",
     },
     Flag {
         name: "coordinators",
         short: None,
         value: "N",
         repeats: false,
-        help: "coordinators of every cluster that does not say (default 1)",
+        help: "Number of Coordinators for clusters that do not set it, 1 by default.",
     },
     Flag {
         name: "replication-factor",
         short: None,
         value: "N",
         repeats: false,
-        help: "copies of each shard, in every cluster that does not say (default 2, or as many as there are dbservers)",
+        help: "Replication factor for clusters that do not set it: 2 by default, at most the number of DB-Servers.",
     },
     Flag {
         name: options::SETTING,
         short: None,
         value: "[ROLE.]NAME=VALUE",
         repeats: true,
-        help: "a server option for every deployment: [ROLE.]name=value; may be given several times",
+        help: "Server option for all deployments: `[ROLE.]name=value`. May be given several times.",
     },
     Flag {
         name: launch::PACE,
         short: None,
         value: "fast|realistic",
         repeats: false,
-        help: "how long the stand-in for arangod takes to start, to stop and to create things; arangod takes its own time",
+        help: "How fast the stand-in for arangod starts, stops and creates things. Has no effect on arangod.",
     },
 ];
 
@@ -102,7 +102,7 @@ pub(super) fn check_pace(settings: &Settings) -> Result<(), PlanError> {
     match settings.get(launch::PACE) {
         None | Some("fast" | "realistic") => Ok(()),
         Some(other) => {
-            let says = format!("{other:?} is no pace");
+            let says = format!("{other:?} is not a pace");
             Err(error(launch::PACE, says, "use fast or realistic"))
         }
     }
@@ -116,7 +116,7 @@ pub(super) fn number(settings: &Settings, name: &str) -> Result<Option<u32>, Pla
         return Ok(None);
     };
     let number = said.trim().parse().map_err(|_| {
-        let says = format!("{said:?} is not a whole number in range");
+        let says = format!("{said:?} is not a number in the valid range");
         error(flag, says, "write a number such as 3")
     })?;
     sensible(flag, name, number).map(Some)
@@ -126,14 +126,14 @@ pub(super) fn number(settings: &Settings, name: &str) -> Result<Option<u32>, Pla
 pub(super) fn sensible(param: &str, name: &str, number: u32) -> Result<u32, PlanError> {
     if number == 0 {
         let says = match name {
-            REPLICATION_FACTOR => "without a copy there is no data",
-            _ => "a cluster cannot do without any of them",
+            REPLICATION_FACTOR => "at least one copy is needed",
+            _ => "a cluster needs at least one",
         };
         return Err(error(param, says.to_owned(), "use at least 1"));
     }
     if name == AGENTS && number.is_multiple_of(2) {
         let says = format!(
-            "{number} agents tolerate no more failures than {}, and each write needs one more vote",
+            "{number} agents tolerate no more failures than {}, but each write needs one more vote",
             number - 1
         );
         return Err(error(param, says, "use 1, 3 or 5"));
@@ -149,8 +149,8 @@ pub(super) fn only_shape(settings: &Settings) -> Result<Option<&'static str>, Pl
         Some(CLUSTER) => Ok(Some(CLUSTER)),
         Some(SINGLE) if switched => Err(error(
             MODE,
-            "it says single, and --cluster says the opposite".into(),
-            "give one of them",
+            "it is `single`, which conflicts with --cluster".into(),
+            "remove one of them",
         )),
         Some(SINGLE) => Ok(Some(SINGLE)),
         Some(other) => Err(error(
@@ -290,7 +290,7 @@ mod tests {
         };
         assert!(refused("agents", "2").starts_with("2 agents tolerate no more failures than 1"));
         for (_, flag) in NUMBERS {
-            assert!(refused(flag, "-1").contains("is not a whole number"));
+            assert!(refused(flag, "-1").contains("is not a number in"));
             refused(flag, "0");
             check(&settings(&[(flag, "3")])).unwrap();
         }
@@ -298,10 +298,10 @@ mod tests {
             refused("deployment-mode", "ring"),
             "\"ring\" is neither single nor cluster"
         );
-        assert_eq!(refused("pace", "slow"), "\"slow\" is no pace");
+        assert_eq!(refused("pace", "slow"), "\"slow\" is not a pace");
         assert_eq!(
             refused("server-option", "log.levle=debug"),
-            "log.levle: arangod 3.12 has no such option"
+            "log.levle: arangod 3.12 does not have this option"
         );
         check(&settings(&[("server-option", "agent.log.level=debug")])).unwrap();
         check(&Settings::default()).unwrap();
@@ -315,7 +315,7 @@ mod tests {
         };
         assert_eq!(
             refused(&[("deployment-mode", "single"), ("cluster", "true")]),
-            "deployment-mode: it says single, and --cluster says the opposite; give one of them"
+            "deployment-mode: it is `single`, which conflicts with --cluster; remove one of them"
         );
         assert_eq!(
             refused(&[("deployment-mode", "ring")]),

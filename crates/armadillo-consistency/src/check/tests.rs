@@ -137,7 +137,7 @@ fn a_violation_is_told_by_the_operations_that_make_it() {
     assert_eq!(found.len(), 1);
     let text = found[0].to_string();
     assert!(
-        text.starts_with("`k`: an acknowledged write is lost\n"),
+        text.starts_with("`k`: an acknowledged write was lost\n"),
         "{text}"
     );
     assert!(text.contains("writes `b`: acknowledged"), "{text}");

@@ -63,11 +63,11 @@ impl Violation {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Lost => "an acknowledged write is lost",
-            Self::Stale => "a read shows what had been replaced",
-            Self::RefusedAndSeen => "a write that was refused is there",
-            Self::Invented => "a read shows what nobody wrote",
-            Self::BeforeItsTime => "a read shows what was written later",
+            Self::Lost => "an acknowledged write was lost",
+            Self::Stale => "a read returned an overwritten value",
+            Self::RefusedAndSeen => "a rejected write took effect",
+            Self::Invented => "a read returned a value that was never written",
+            Self::BeforeItsTime => "a read returned a value before it was written",
         })
     }
 }

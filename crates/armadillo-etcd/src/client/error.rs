@@ -11,7 +11,7 @@ use super::wire::{ErrorAnswer, decode};
 #[non_exhaustive]
 pub enum EtcdError {
     /// etcd refused it: nothing was changed.
-    #[error("{request}: {server} refused it: {message} ({})", code.name())]
+    #[error("{request}: {server} rejected it: {message} ({})", code.name())]
     Refused {
         /// What was asked: `put "/armadillo/1f3a9c20/key"`.
         request: String,
@@ -39,7 +39,7 @@ pub enum EtcdError {
         tried: Vec<String>,
     },
     /// The answer is not one of etcd's. Nobody knows whether the request was done.
-    #[error("{request}: {server} gave an answer that is not etcd's: {why}")]
+    #[error("{request}: invalid response from {server}: {why}")]
     Malformed {
         /// What was asked.
         request: String,
@@ -49,7 +49,7 @@ pub enum EtcdError {
         why: String,
     },
     /// The deployment has no such member, or the client was not given it.
-    #[error("there is no member {server}; there are {}", known.join(", "))]
+    #[error("no member named {server}; the members are {}", known.join(", "))]
     NoSuchMember {
         /// Who was asked for.
         server: ServerKey,
@@ -57,7 +57,7 @@ pub enum EtcdError {
         known: Vec<String>,
     },
     /// The members have no leader that they agree on.
-    #[error("{request}: there is no leader: {why}")]
+    #[error("{request}: no leader: {why}")]
     NoLeader {
         /// What was asked.
         request: String,
@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(empty_key.code(), Some(Code::InvalidArgument));
         assert_eq!(
             empty_key.to_string(),
-            "put \"k\": member-1 refused it: etcdserver: key is not provided (invalid argument)"
+            "put \"k\": member-1 rejected it: etcdserver: key is not provided (invalid argument)"
         );
         for (status, body) in [
             (500, r#"{"error":"context deadline exceeded","code":2}"#),

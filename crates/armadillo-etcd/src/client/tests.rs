@@ -177,7 +177,7 @@ fn every_member_that_was_tried_is_named() {
         let error = client.at(&stranger).unwrap_err().to_string();
         assert_eq!(
             error,
-            "there is no member member-9; there are member-1, member-2"
+            "no member named member-9; the members are member-1, member-2"
         );
     });
 }

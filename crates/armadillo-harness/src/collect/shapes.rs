@@ -17,7 +17,7 @@ struct Shape {
 pub enum ShapeError {
     /// It has none.
     #[error(
-        "the marker `{marker}` of the test `{test}` says on which deployment it runs, and it has none:\n    {place}\nhelp: leave the marker out, or take a fixture that uses a deployment"
+        "the marker `{marker}` of the test `{test}` requires a deployment, but the test does not use one:\n    {place}\nhelp: remove the marker, or take a fixture that uses a deployment as an argument"
     )]
     NoDeployment {
         /// The marker.
@@ -29,7 +29,7 @@ pub enum ShapeError {
     },
     /// Its fixtures or its attribute ask for another one.
     #[error(
-        "the marker `{marker}` of the test `{test}` asks for `{asked}`, and its fixtures or its attribute for `{has}`:\n    {place}\nhelp: leave the marker out; a test has the markers of its deployment without saying so"
+        "the marker `{marker}` of the test `{test}` requires `{asked}`, but its fixtures or its attribute require `{has}`:\n    {place}\nhelp: remove the marker; a test gets the markers of its deployment automatically"
     )]
     OtherDeployment {
         /// The marker.
@@ -45,7 +45,7 @@ pub enum ShapeError {
     },
     /// Two markers ask for two shapes of one deployment.
     #[error(
-        "the markers `{first}` and `{second}` of the test `{test}` ask for two shapes of one deployment:\n    {place}\nhelp: leave one of them out"
+        "the markers `{first}` and `{second}` of the test `{test}` require different shapes of the same deployment:\n    {place}\nhelp: remove one of them"
     )]
     TwoShapes {
         /// One marker.
@@ -59,7 +59,7 @@ pub enum ShapeError {
     },
     /// It fits several of its deployments, and one of them has no other shape.
     #[error(
-        "the marker `{marker}` of the test `{test}` fits several of its deployments:\n    {place}\nhelp: write `#[topology(..)]` in front of the argument that it is for"
+        "the marker `{marker}` of the test `{test}` matches several of its deployments:\n    {place}\nhelp: add `#[topology(..)]` to the argument it is meant for"
     )]
     SeveralDeployments {
         /// The marker.
@@ -71,7 +71,7 @@ pub enum ShapeError {
     },
     /// A fixture acts on a deployment, and no marker says on which.
     #[error(
-        "the test `{test}` acts on a deployment, and nothing names one, no marker either:\n    {place}\nhelp: take a handle on it as another argument, or name a topology in the attribute"
+        "the test `{test}` takes an Orchestrator, but nothing selects a deployment for it:\n    {place}\nhelp: add an argument with a handle on the deployment, or name a topology in the attribute"
     )]
     NothingToActOn {
         /// The test.
@@ -287,20 +287,20 @@ mod tests {
     #[test]
     fn a_marker_of_another_deployment_is_refused() {
         insta::assert_snapshot!(refused(&[SINGLE], &["slow", "db_cluster"]), @r"
-        the marker `db_cluster` of the test `a::b` asks for `db cluster`, and its fixtures or its attribute for `db single`:
+        the marker `db_cluster` of the test `a::b` requires `db cluster`, but its fixtures or its attribute require `db single`:
             tests/suite/main.rs:8
-        help: leave the marker out; a test has the markers of its deployment without saying so
+        help: remove the marker; a test gets the markers of its deployment automatically
         ");
-        assert!(refused(&[CLUSTER], &["db_single"]).contains("for `db cluster(servers = 3)`"));
-        assert!(refused(&[OTHER], &["db_cluster"]).contains("for `queue cluster`"));
+        assert!(refused(&[CLUSTER], &["db_single"]).contains("require `db cluster(servers = 3)`"));
+        assert!(refused(&[OTHER], &["db_cluster"]).contains("require `queue cluster`"));
     }
 
     #[test]
     fn two_markers_that_contradict_each_other_are_refused() {
         insta::assert_snapshot!(refused(&[ANY], &["db_cluster", "slow", "db_single"]), @r"
-        the markers `db_cluster` and `db_single` of the test `a::b` ask for two shapes of one deployment:
+        the markers `db_cluster` and `db_single` of the test `a::b` require different shapes of the same deployment:
             tests/suite/main.rs:8
-        help: leave one of them out
+        help: remove one of them
         ");
         let whatever = refused(&[WHATEVER], &["db_single", "db_cluster"]);
         assert!(whatever.starts_with("the markers `db_single` and `db_cluster`"));
@@ -309,15 +309,15 @@ mod tests {
     #[test]
     fn a_marker_shapes_one_deployment() {
         insta::assert_snapshot!(refused(&[ANY, ANY], &["db_cluster"]), @r"
-        the marker `db_cluster` of the test `a::b` fits several of its deployments:
+        the marker `db_cluster` of the test `a::b` matches several of its deployments:
             tests/suite/main.rs:8
-        help: write `#[topology(..)]` in front of the argument that it is for
+        help: add `#[topology(..)]` to the argument it is meant for
         ");
-        assert!(refused(&[CLUSTER, ANY], &["db_cluster"]).contains("fits several"));
+        assert!(refused(&[CLUSTER, ANY], &["db_cluster"]).contains("matches several"));
         assert!(checked(&[CLUSTER, ANY], &["db_single"]).is_ok());
         let other = refused(&[OTHER, SINGLE], &["db_cluster"]);
         assert!(
-            other.contains("for `queue cluster` and `db single`"),
+            other.contains("require `queue cluster` and `db single`"),
             "{other}"
         );
         let twice = refused(&[OTHER, ANY], &["db_single", "db_cluster"]);
@@ -330,18 +330,18 @@ mod tests {
     #[test]
     fn a_marker_without_a_deployment_is_refused() {
         insta::assert_snapshot!(refused(&[], &["db_single"]), @r"
-        the marker `db_single` of the test `a::b` says on which deployment it runs, and it has none:
+        the marker `db_single` of the test `a::b` requires a deployment, but the test does not use one:
             tests/suite/main.rs:8
-        help: leave the marker out, or take a fixture that uses a deployment
+        help: remove the marker, or take a fixture that uses a deployment as an argument
         ");
     }
 
     #[test]
     fn what_acts_on_a_deployment_has_one() {
         insta::assert_snapshot!(refused(&[WHATEVER], &["slow"]), @r"
-        the test `a::b` acts on a deployment, and nothing names one, no marker either:
+        the test `a::b` takes an Orchestrator, but nothing selects a deployment for it:
             tests/suite/main.rs:8
-        help: take a handle on it as another argument, or name a topology in the attribute
+        help: add an argument with a handle on the deployment, or name a topology in the attribute
         ");
     }
 }

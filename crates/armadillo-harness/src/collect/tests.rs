@@ -102,7 +102,7 @@ fn two_tests_of_one_name_are_refused_with_both_places() {
     two tests are named `a::same`:
         tests/suite/main.rs:70
         tests/suite/main.rs:3
-    help: rename one of them; reports, filters and `--exact` know a test by its name alone
+    help: rename one of them; reports, filters and `--exact` identify a test by its name
     ");
     assert!(collected(twice, Some(&["a::same"])).is_err());
 }
@@ -117,7 +117,7 @@ fn an_undeclared_marker_is_refused_with_its_place() {
     insta::assert_snapshot!(collected(tests, None).unwrap_err(), @r#"
     the marker `slwo` of the test `a::late` is not declared:
         tests/suite/main.rs:8
-    help: did you mean `slow`? If not, declare it in armadillo.toml: `[markers]`, `slwo = "what it means"`
+    help: did you mean `slow`? If not, declare it in armadillo.toml: `[markers]`, `slwo = "description"`
     "#);
 }
 
@@ -183,9 +183,7 @@ fn a_checker_that_there_is_not_is_refused() {
     def.checkers = &[("lgo", CheckPolicy::Off)];
     let error = collected(vec![plain(def)], None).unwrap_err().to_string();
     assert!(
-        error.starts_with(
-            "the test `a_test` says what to do about `lgo`, and there is no such checker"
-        ),
+        error.starts_with("unknown checker `lgo` in the test `a_test`"),
         "{error}"
     );
 }

@@ -43,7 +43,7 @@ pub(super) async fn serve(daemon: &Rc<Daemon>, listener: UnixListener) -> Infall
     loop {
         connections.room().await;
         let failed = |error: &std::io::Error| {
-            tracing::warn!(%error, "a connection cannot be accepted yet");
+            tracing::warn!(%error, "cannot accept a connection yet");
             connections.end_quietest();
         };
         let stream = accept::next(&listener, failed).await;
@@ -239,7 +239,7 @@ async fn on_ones_own(
     body: &[u8],
 ) -> Answer {
     if used.mode == LeaseMode::Shared {
-        let error = "others use this deployment: faults need Exclusive<_> or Fresh<_>".to_owned();
+        let error = "this deployment is shared: faults need Exclusive<_> or Fresh<_>".to_owned();
         return Err(Refusal(StatusCode::FORBIDDEN, error));
     }
     let deployment = &used.deployment;

@@ -60,16 +60,16 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
     let offers: Vec<Offer> = offers.collect::<Result<_, String>>()?;
     for test in &request.tests {
         if test.needs.is_empty() {
-            return Err(format!("{}: it needs no deployment", test.test));
+            return Err(format!("{}: it does not need a deployment", test.test));
         }
         if let Some((at, _)) = test.needs.iter().find(|(at, _)| *at >= offers.len()) {
-            return Err(format!("{}: there is no topology number {at}", test.test));
+            return Err(format!("{}: unknown topology number {at}", test.test));
         }
         let mut shared = BTreeSet::new();
         let mut kept = test.needs.iter().filter(|(_, mode)| !mode.is_fresh());
         if let Some((at, _)) = kept.find(|(at, _)| !shared.insert(*at)) {
             return Err(format!(
-                "{}: it needs topology number {at} twice, and tests share one deployment of it",
+                "{}: it needs topology number {at} twice, but tests share one deployment of it",
                 test.test
             ));
         }

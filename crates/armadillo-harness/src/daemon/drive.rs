@@ -74,7 +74,7 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
                 .grants
                 .open(lease, (client, poll, ticket), &test, waited_us);
             if let Err(error) = opened {
-                let error = format!("cannot give its lease a name: {error}");
+                let error = format!("cannot name its lease: {error}");
                 answer(daemon, poll, Next::Refused { ticket, error });
                 let how = Ended::default();
                 feed(daemon, Input::Released { lease, how });

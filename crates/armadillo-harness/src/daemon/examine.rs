@@ -182,7 +182,9 @@ async fn look_for_leaks(
     if !release.torn_down
         && let Err(error) = deployment.purge(lease, limit).await
     {
-        *suspect = Some(format!("what a dead test left cannot be removed: {error}"));
+        *suspect = Some(format!(
+            "cannot remove what a killed test left behind: {error}"
+        ));
     }
     let policies = &release.checkers;
     let asked = |checker: &dyn Checker| policies.of(checker.name()) != CheckPolicy::Off;
@@ -194,7 +196,7 @@ async fn look_for_leaks(
     if keeps && !found.wrong.is_empty() {
         leave(daemon, no, lease, suspect);
     } else if let Err(error) = deployment.purge(lease, limit).await {
-        suspect.get_or_insert_with(|| format!("what a test left cannot be removed: {error}"));
+        suspect.get_or_insert_with(|| format!("cannot remove what a test left behind: {error}"));
     }
     found
 }
@@ -202,7 +204,7 @@ async fn look_for_leaks(
 /// Leaves what a test has left. Whoever gets the deployment next gets it in order.
 fn leave(daemon: &Daemon, no: DeploymentNo, lease: &str, suspect: &mut Option<String>) {
     daemon.deployments.add_unpurged(no, lease.to_owned());
-    suspect.get_or_insert_with(|| "what a failed test left was not removed".to_owned());
+    suspect.get_or_insert_with(|| "what a failed test left behind was not removed".to_owned());
 }
 
 /// What a test that had the deployment alone has left there that carries nobody's lease: nobody else can have. In a

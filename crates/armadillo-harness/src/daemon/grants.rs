@@ -28,7 +28,7 @@ pub(super) enum Answer {
 pub(super) enum LeaseProblem {
     #[error("the lease {0} has ended")]
     Gone(String),
-    #[error("the lease {0} is somebody else's")]
+    #[error("the lease {0} belongs to another client")]
     NotYours(String),
     #[error("the lease {lease} is not for the deployment {deployment}")]
     Elsewhere { lease: String, deployment: String },

@@ -116,7 +116,7 @@ pub(super) async fn operate(daemon: &Daemon, used: &Used, request: Operate) -> R
     });
     outcome
         .await
-        .unwrap_or_else(|_| Err("the daemon ends".to_owned()))
+        .unwrap_or_else(|_| Err("the daemon is shutting down".to_owned()))
 }
 
 pub(super) async fn health(used: &Used, request: &HealthAfter) -> VersionedHealth {

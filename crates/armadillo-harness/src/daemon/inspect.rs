@@ -66,5 +66,5 @@ fn since(guests: &Names) -> String {
     if guests.is_empty() {
         return String::new();
     }
-    format!("; since the last clean look it was shared by {guests}")
+    format!("; tests on it since the last clean check: {guests}")
 }

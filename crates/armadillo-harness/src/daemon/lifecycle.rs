@@ -149,7 +149,7 @@ pub(super) async fn stop(
         inspect::last(&daemon, &deployment, &guests).await;
         let mut complaints = deployment.stop(daemon.limit(STOP_LIMIT)).await.complaints();
         if !keep_data && let Err(error) = deployment.remove_data() {
-            complaints.push(format!("its data cannot be removed: {error}"));
+            complaints.push(format!("cannot remove its data: {error}"));
         }
         daemon.log.emit(EventKind::DeploymentStopped {
             deployment: name,

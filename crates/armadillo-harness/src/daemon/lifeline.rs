@@ -18,7 +18,7 @@ pub(super) fn read_orders() -> Result<Start, DaemonError> {
     let mut stdin = std::io::stdin().lock();
     loop {
         match stdin.read(&mut byte) {
-            Ok(0) => return Err(DaemonError::Orders("the runner is gone".into())),
+            Ok(0) => return Err(DaemonError::Orders("the runner has exited".into())),
             Ok(_) if byte[0] == b'\n' => break,
             Ok(_) => line.push(byte[0]),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

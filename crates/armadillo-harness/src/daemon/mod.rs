@@ -61,9 +61,9 @@ const NOTE_EVERY: Duration = Duration::from_millis(500);
 /// Why the daemon cannot do its part.
 #[derive(Debug, thiserror::Error)]
 enum DaemonError {
-    #[error("no orders came: {0}")]
+    #[error("no configuration received: {0}")]
     Orders(String),
-    #[error("the runner speaks version {theirs} of the protocol, the daemon {ours}")]
+    #[error("the runner speaks protocol version {theirs}, but the daemon speaks {ours}")]
     Version { theirs: u32, ours: u32 },
     #[error("cannot {action}: {source}")]
     Os {
@@ -207,7 +207,7 @@ async fn write_notices(mut incoming: mpsc::UnboundedReceiver<(String, Notice)>, 
         } = &notice
         {
             let text = format!(
-                "{server} of {deployment} logs very much: of its log the first {head_mib} MiB and the last {tail_mib} MiB are kept"
+                "{server} of {deployment} logs a lot: only the first {head_mib} MiB and the last {tail_mib} MiB of its log are kept"
             );
             log.emit(EventKind::Warning { text });
         }
@@ -226,11 +226,11 @@ async fn serve(orders: Start) -> Result<(), DaemonError> {
         &[],
         KILL_LIMIT,
     );
-    tracing::info!(?killed, "the runner is gone");
+    tracing::info!(?killed, "the runner has exited");
     if let Some(cgroup) = cgroup
         && let Err(error) = cgroup.leave_and_end(KILL_LIMIT)
     {
-        tracing::warn!(%error, "the run's control group cannot be ended");
+        tracing::warn!(%error, "cannot kill the run's control group");
     }
     run_dir.remove().map_err(os("remove the run directory"))?;
     served

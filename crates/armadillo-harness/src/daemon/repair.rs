@@ -23,7 +23,7 @@ pub(super) async fn repair(daemon: Rc<Daemon>, no: DeploymentNo, why: String, gu
     let begun = Instant::now();
     let outcome = match daemon.deployments.deployment(no) {
         Some(deployment) => put_in_order(&daemon, no, &deployment, &guests).await,
-        None => Err("it is gone".to_owned()),
+        None => Err("it no longer exists".to_owned()),
     };
     // What ended by itself meanwhile is known before the deployment counts as good.
     lifecycle::tell_crashes(&daemon, no);
@@ -85,11 +85,11 @@ async fn put_in_order(
         deployment
             .purge(&lease, daemon.limit(LIMIT))
             .await
-            .map_err(|error| format!("what a test left cannot be removed: {error}"))?;
+            .map_err(|error| format!("cannot remove what a test left behind: {error}"))?;
     }
     inspect::inspect(daemon, no, deployment, guests).await?;
     if !deployment.is_whole() {
-        return Err("a server ended by itself again".to_owned());
+        return Err("a server exited again".to_owned());
     }
     Ok(done)
 }
@@ -102,7 +102,7 @@ async fn bring_back(
     limit: Duration,
 ) -> Result<String, String> {
     let done = deployment.operate(&server, operation, limit).await;
-    done.map_err(|error| format!("{server} does not come back: {error}"))?;
+    done.map_err(|error| format!("{server} did not restart: {error}"))?;
     let verb = match operation {
         Operation::Resume => "resumed",
         _ => "started",

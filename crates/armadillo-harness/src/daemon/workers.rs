@@ -36,10 +36,7 @@ impl Workers {
     /// Starts one.
     pub(super) fn start(&self, orders: &StartWorker) -> Result<WorkerStarted, String> {
         let pipe = open_for_writing(&orders.output).map_err(|error| {
-            format!(
-                "the pipe {} cannot be opened: {error}",
-                orders.output.display()
-            )
+            format!("cannot open the pipe {}: {error}", orders.output.display())
         })?;
         let second = pipe
             .try_clone()
@@ -85,7 +82,7 @@ impl Workers {
         let killed = by_itself.is_none();
         // Also when it has ended: what it had started may live on for a moment.
         match process.kill_tree(KILL_LIMIT).await {
-            None => tracing::warn!("not everything below worker {pid} is gone"),
+            None => tracing::warn!("some processes started by worker {pid} still exist"),
             Some(killed) if !killed.is_empty() => {
                 tracing::info!(?killed, "what worker {pid} had started was killed");
             }
@@ -96,7 +93,7 @@ impl Workers {
             None => tokio::time::timeout(KILL_LIMIT, process.exited())
                 .await
                 .map_err(|_| {
-                    format!("worker {pid} was killed and has not gone after {KILL_LIMIT:?}")
+                    format!("worker {pid} was killed but still exists after {KILL_LIMIT:?}")
                 })?,
         };
         Ok(WorkerExit {

@@ -50,7 +50,7 @@ impl Backlog {
         }
         let left_out = std::mem::take(&mut state.left_out);
         Some(format!(
-            "\n[armadillo: {left_out} bytes that tests printed are left out here: standard output was not read in time]\n"
+            "\n[armadillo: {left_out} bytes of test output omitted: standard output was not read fast enough]\n"
         ))
     }
 

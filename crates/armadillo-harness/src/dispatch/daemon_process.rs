@@ -43,9 +43,9 @@ pub(crate) struct DaemonProcess {
 pub(crate) enum DaemonError {
     #[error("cannot start the daemon: {0}")]
     Spawn(#[source] std::io::Error),
-    #[error("cannot give the daemon its orders: {0}")]
+    #[error("cannot send the daemon its configuration: {0}")]
     Orders(#[source] std::io::Error),
-    #[error("the daemon did not come up: {why}{log}")]
+    #[error("the daemon did not start: {why}{log}")]
     Greeting { why: String, log: String },
 }
 
@@ -153,17 +153,17 @@ fn read_greeting(from: &mut ChildStdout) -> Result<Started, String> {
         match readable {
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(error.to_string()),
-            Ok(0) => return Err(format!("it said nothing for {} s", GREETING.as_secs())),
+            Ok(0) => return Err(format!("no greeting within {} s", GREETING.as_secs())),
             Ok(_) => {}
         }
         let mut chunk = [0; 4096];
         match from.read(&mut chunk) {
-            Ok(0) => return Err("it ended".to_owned()),
+            Ok(0) => return Err("it exited".to_owned()),
             Ok(count) => line.extend_from_slice(&chunk[..count]),
             Err(error) => return Err(error.to_string()),
         }
     }
-    serde_json::from_slice(&line).map_err(|error| format!("its greeting makes no sense: {error}"))
+    serde_json::from_slice(&line).map_err(|error| format!("its greeting is invalid: {error}"))
 }
 
 /// The last lines of the daemon's log, for an error message.
@@ -179,7 +179,7 @@ pub(crate) fn log_tail(log: &Path) -> String {
     };
     match read() {
         Ok(text) if !text.trim().is_empty() => {
-            format!("\nthe end of {}:\n{}", log.display(), text.trim_end())
+            format!("\nlast lines of {}:\n{}", log.display(), text.trim_end())
         }
         _ => String::new(),
     }

@@ -52,7 +52,7 @@ pub(super) fn isolation(
     let here = Isolation::InProcess;
     match options.running.isolation {
         _ if main == Main::Theirs => (Isolation::None, None),
-        Isolation::Auto if cfg!(miri) => (here, Some("miri knows no processes")),
+        Isolation::Auto if cfg!(miri) => (here, Some("miri does not support processes")),
         Isolation::Auto if is_traced() => (here, Some("a debugger is attached")),
         Isolation::Auto if is_nextest() => (here, None),
         Isolation::Auto if tests == 1 && options.showing.no_capture => (here, None),

@@ -60,13 +60,13 @@ fn write(
     let made = std::fs::create_dir_all(directory);
     if let Err(error) = made.and_then(|()| report::write_files(directory, model)) {
         journal.note(format!(
-            "warning: the reports of the run cannot be written: {error}\n"
+            "warning: cannot write the reports of the run: {error}\n"
         ));
     }
     history.add(model);
     if let Err(error) = history.write(history_file) {
         journal.note(format!(
-            "warning: the durations of this run cannot be kept: {error}\n"
+            "warning: cannot record the durations of this run: {error}\n"
         ));
     }
 }

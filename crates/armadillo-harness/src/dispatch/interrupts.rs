@@ -34,7 +34,7 @@ impl Interrupts {
         tokio::select! {
             _ = self.interrupt.recv() => "interrupted",
             _ = self.terminate.recv() => "terminated",
-            _ = self.hang_up.recv() => "the terminal is gone",
+            _ = self.hang_up.recv() => "the terminal was closed",
         }
     }
 }

@@ -142,7 +142,7 @@ impl Journal {
                 // The reports have it, and it is no reason to end a run.
                 Err(AskError::Refused { status: 413, .. }) => {
                     self.note(format!(
-                        "warning: {} of the run's events are too large for its log\n",
+                        "warning: {} events of the run are too large for its log\n",
                         batch.len()
                     ));
                     0

@@ -25,19 +25,23 @@ pub(super) async fn until_told(
     }
     let kept: Vec<Kept> = match daemon.get("/v1/kept", LIMIT).await {
         Ok(kept) => kept,
-        Err(error) => return journal.warn(format!("nobody can say what is kept: {error}")),
+        Err(error) => {
+            return journal.warn(format!(
+                "cannot find out which deployments are kept: {error}"
+            ));
+        }
     };
     if kept.is_empty() {
         return;
     }
     if !std::io::stdin().is_terminal() {
-        let text = "\n--keep-on-failure: stdin is no terminal, so nobody could end the deployments: they stop now, and their \
+        let text = "\n--keep-on-failure: stdin is not a terminal, so the deployments are stopped now; their \
                     data is kept\n";
         return journal.printer().last_note(text.to_owned());
     }
     let text: String = kept.iter().map(describe).collect();
     let text =
-        format!("\n{text}\nPress Enter, or Ctrl-C, to stop what is kept and to end the run.\n");
+        format!("\n{text}\nPress Enter or Ctrl-C to stop the deployments and end the run.\n");
     journal.printer().last_note(text);
     wait(interrupts).await;
 }
@@ -45,7 +49,7 @@ pub(super) async fn until_told(
 /// A deployment and how to reach its servers.
 fn describe(kept: &Kept) -> String {
     let mut text = format!(
-        "Kept as the failed test left it: {} ({})\n",
+        "Kept after a failed test: {} ({})\n",
         kept.deployment, kept.topology
     );
     for server in &kept.servers {
@@ -59,7 +63,7 @@ fn describe(kept: &Kept) -> String {
         let _ = writeln!(text, "    # data and log: {}", server.directory.display());
     }
     if let Some(problem) = &kept.problem {
-        let _ = writeln!(text, "  these lines may not work: {problem}");
+        let _ = writeln!(text, "  these commands may not work: {problem}");
     }
     text
 }

@@ -90,7 +90,9 @@ impl Listener {
         loop {
             let failed = |error: &std::io::Error| {
                 if !std::mem::replace(&mut is_told, true) {
-                    journal.warn(format!("workers have to wait: {error}"));
+                    journal.warn(format!(
+                        "cannot accept a connection from a worker yet: {error}"
+                    ));
                 }
             };
             let stream = accept::next(&socket, failed).await;

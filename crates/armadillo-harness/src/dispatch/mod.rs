@@ -56,7 +56,7 @@ enum RunnerError {
     #[error(transparent)]
     Directory(#[from] run_directory::RunDirectoryError),
     #[error(
-        "{0}\n--runtime-dir DIR names another place for sockets and secrets (also ARMADILLO_RUNTIME_DIR, and `runtime-dir` in \
+        "{0}\nhelp: use --runtime-dir DIR to choose another directory (or ARMADILLO_RUNTIME_DIR, or `runtime-dir` in \
          armadillo.toml)"
     )]
     RunDir(#[from] armadillo_orchestrator::run_dir::RunDirError),
@@ -65,8 +65,8 @@ enum RunnerError {
     #[error(transparent)]
     Daemon(#[from] daemon_process::DaemonError),
     #[error(
-        "armadillo::trials() was called, and armadillo::init() was not: it must be the first line of the main function, \
-         because the harness starts this executable again"
+        "armadillo::trials() was called without armadillo::init(), which must be the first line of the main function, \
+         because the harness re-executes this program"
     )]
     NoInit,
     #[error("cannot {action}: {source}")]

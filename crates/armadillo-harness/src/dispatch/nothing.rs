@@ -18,7 +18,7 @@ pub(super) fn selected(options: &Options, selected: &Selected) -> Exit {
     };
     print_lines(options, selected.filtered_out);
     let text = format!(
-        "no test was selected; {} were filtered out (--no-tests says what that is)",
+        "no tests were selected; {} were filtered out (set --no-tests to change whether this is an error)",
         selected.filtered_out
     );
     match rule {

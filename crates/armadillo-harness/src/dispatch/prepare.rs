@@ -126,11 +126,11 @@ pub(super) fn prepare(
     let found = found?;
     let (isolation, why) = environment::isolation(&options, tests.len(), main);
     if let Some(why) = why {
-        console::note(format_args!("tests run in this process: {why}"));
+        console::note(format_args!("running tests in this process: {why}"));
     }
     let surroundings = environment::surroundings(isolation, main);
     if surroundings.debugger {
-        console::note("a debugger is attached: tests and runs have no time limits");
+        console::note("a debugger is attached: time limits of tests and runs are disabled");
     }
     for note in settings::check(&options.said, &surroundings)? {
         console::note(note);
@@ -233,7 +233,7 @@ pub(super) fn prepare(
     );
     if let Some(daemon) = &daemon {
         for swept in &daemon.started.swept {
-            journal.warn(format!("an earlier run had left something behind: {swept}"));
+            journal.warn(format!("cleaned up after an earlier run: {swept}"));
         }
     }
     let run = Run {
@@ -275,7 +275,7 @@ fn note_isolated(tests: &[Needing]) {
     let names: Vec<&str> = isolated.map(|(test, _)| test.name.as_str()).collect();
     if !names.is_empty() {
         console::note(format_args!(
-            "tests run in this process, also those that want one of their own (`isolated`): {}",
+            "these tests are `isolated` but run in this process with the others: {}",
             names.join(", ")
         ));
     }

@@ -64,7 +64,10 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
         };
         let reason = match missing {
             Missing::Ignore if named.is_some() => first_line(&error.to_string()).to_owned(),
-            Missing::Ignore => format!("no {name} program; {}", first_line(&system.how_to_get())),
+            Missing::Ignore => format!(
+                "no {name} program found; {}",
+                first_line(&system.how_to_get())
+            ),
             _ => error.to_string(),
         };
         let wanted = (name, named);

@@ -13,7 +13,7 @@ use crate::report::{self, RebuildError, Reporter, Screen, console};
 pub(super) enum ReportFromError {
     #[error("--report-from: {path}: {source}")]
     Log { path: String, source: RebuildError },
-    #[error("--report-from: the reports cannot be written: {0}")]
+    #[error("--report-from: cannot write the reports: {0}")]
     Write(std::io::Error),
 }
 
@@ -56,7 +56,7 @@ pub(super) fn report_from(options: &Options, path: &Path) -> Result<Exit, Runner
     report::write_files(directory, reporter.model()).map_err(ReportFromError::Write)?;
     let beside = log.display();
     console::note(format_args!(
-        "junit.xml and results.json are written beside {beside}"
+        "wrote junit.xml and results.json next to {beside}"
     ));
     Ok(Exit::Passed)
 }

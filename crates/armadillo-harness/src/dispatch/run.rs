@@ -95,14 +95,14 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
     let gone = matches!(over, Over::DaemonGone(_));
     if let Over::Removed(path) = &over {
         journal.warn(format!(
-            "{} was removed in the middle of the run, which ends here: what was in it is lost, and what still ran says \
-             nothing about the tests",
+            "{} was removed during the run, so the run stops: its content is lost, and failures of the tests that were running \
+             are not meaningful",
             path.display()
         ));
     }
     if let Over::DaemonGone(why) = &over {
         journal.warn(format!(
-            "the daemon is gone: {why}{}",
+            "the daemon exited unexpectedly: {why}{}",
             log_tail(&run.directory.join("daemon.log"))
         ));
     }
@@ -218,16 +218,19 @@ async fn conduct(
     // The slots live until here: their tests are still to be reported.
     match &over {
         Over::Interrupted(_) => {
-            let message = "it still ran when the run ended".to_owned();
+            let message = "the test was still running when the run ended".to_owned();
             let cancel = &context.cancel;
             cancel.reach(FailureKind::Interrupted, message).await;
         }
         Over::Deadline(limit) => {
-            let message = format!("the run's time limit of {limit:?} was reached while it ran");
+            let message = format!("the run reached its time limit of {limit:?} during this test");
             context.cancel.reach(FailureKind::TimedOut, message).await;
         }
         Over::Removed(path) => {
-            let message = format!("it still ran when {} was removed", path.display());
+            let message = format!(
+                "the test was still running when {} was removed",
+                path.display()
+            );
             context.cancel.reach(FailureKind::Error, message).await;
         }
         Over::Done | Over::DaemonGone(_) => {}
@@ -295,7 +298,7 @@ async fn work(context: &Rc<Context>, slots: usize) -> Result<(), String> {
         all.spawn_local(slot::work(context.clone(), slot));
     }
     while let Some(done) = all.join_next().await {
-        done.map_err(|error| format!("a slot ended: {error}"))?;
+        done.map_err(|error| format!("an internal task failed: {error}"))?;
     }
     queue.broken().map_or(Ok(()), Err)
 }
@@ -338,8 +341,8 @@ async fn daemon_gone(daemon: Option<&DaemonProcess>) -> String {
             .await
     };
     match watch.await {
-        Ok(_) => "it ended".to_owned(),
-        Err(error) => format!("it cannot be watched: {error}"),
+        Ok(_) => "it exited".to_owned(),
+        Err(error) => format!("it cannot be monitored: {error}"),
     }
 }
 
@@ -402,13 +405,13 @@ async fn stop(options: &Options, follower: &Follower<'_>) {
         .post::<serde_json::Value>("/v1/stop", &(), None, limit)
         .await
     {
-        follower.journal.warn(format!(
-            "the deployments were not stopped as they should be: {error}"
-        ));
+        follower
+            .journal
+            .warn(format!("the deployments were not stopped cleanly: {error}"));
     }
     if let Err(error) = follower.catch_up().await {
         follower.journal.warn(format!(
-            "the daemon's last events are not in the reports: {error}"
+            "the last events of the daemon are missing from the reports: {error}"
         ));
     }
 }
@@ -431,14 +434,11 @@ fn early(run: &Run, over: &Over, tally: &Tally) -> Option<String> {
             .filter(|most| tally.failures >= *most)
             .map(|most| {
                 let tests = if tally.failures == 1 { "test" } else { "tests" };
-                format!(
-                    "{} {tests} failed, which ends the run (--maxfail {most})",
-                    tally.failures
-                )
+                format!("{} {tests} failed, and --maxfail is {most}", tally.failures)
             }),
         Over::Interrupted(how) => Some((*how).to_owned()),
-        Over::Deadline(limit) => Some(format!("the run's time limit of {limit:?} was reached")),
-        Over::DaemonGone(why) => Some(format!("the daemon is gone: {why}")),
+        Over::Deadline(limit) => Some(format!("the run reached its time limit of {limit:?}")),
+        Over::DaemonGone(why) => Some(format!("the daemon exited unexpectedly: {why}")),
         Over::Removed(path) => Some(format!("{} was removed", path.display())),
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct RunDirectory {
 /// Why there is no directory for the run's files.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot make the directory for the run's files, {path}: {source}; --output-dir names another place"
+    "cannot create the output directory {path}: {source}; use --output-dir to choose another directory"
 )]
 pub(crate) struct RunDirectoryError {
     path: PathBuf,

@@ -104,7 +104,7 @@ async fn run(
     }
     // A retry gets a fresh process: the last attempt may have left statics behind.
     if job.begins_later(planned) {
-        let why = "the next test wants a process of its own";
+        let why = "the next test needs its own process";
         retire(context, slot, executor, why).await;
         executor.make_ready(&|| true).await;
         if !may_begin(context, &job, &leases).await {
@@ -139,7 +139,7 @@ async fn run(
         context.journal.emit(EventKind::TestPutBack {
             test: planned.name.clone(),
             attempt: job.attempt,
-            why: "a server had ended before it began".to_owned(),
+            why: "a server exited before the test started".to_owned(),
         });
         context.queue.put_back();
         return Performed::Later;
@@ -200,13 +200,14 @@ async fn settle(
         // A test with a process of its own may change that as it likes.
         if attempted.ran.is_torn_down() && !own_process {
             let test = &planned.name;
-            let text =
-                format!("{test}: {why}; its worker is retired, so that no other test meets that");
+            let text = format!(
+                "{test}: {why}; its worker is replaced so that other tests are not affected"
+            );
             context.journal.warn(text);
         }
         retire(context, slot, executor, why).await;
     } else if own_process {
-        let why = "its test wanted a process of its own";
+        let why = "its test needed its own process";
         retire(context, slot, executor, why).await;
     }
     match (leases.first(), &context.daemon) {
@@ -290,7 +291,8 @@ async fn run_in(
             };
             Attempted {
                 output: executor.output_so_far(),
-                process_ended: ended.then(|| "killed: enough tests failed".to_owned()),
+                process_ended: ended
+                    .then(|| "killed: the limit of failures was reached".to_owned()),
                 ..Attempted::unreported(cut_off, begun)
             }
         }
@@ -347,7 +349,7 @@ async fn release(
     let path = format!("/v1/leases/{}/release", grant.lease);
     let asked = daemon.post::<Released>(&path, &release, Some(&grant.token), RELEASE_LIMIT);
     let released = asked.await.unwrap_or_else(|error| {
-        let text = format!("the lease {} could not be given back: {error}", grant.lease);
+        let text = format!("cannot release the lease {}: {error}", grant.lease);
         context.journal.warn(text);
         Released::default()
     });
@@ -388,7 +390,7 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
     {
         let path = path.display();
         verdict = Verdict::error(format!(
-            "{path} was removed while it ran, so that its failure says nothing"
+            "{path} was removed during the test, so its failure is not meaningful"
         ));
     }
     let failed = verdict.is_failure();
@@ -441,7 +443,7 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
         }
         if tally.is_enough(context.max_fail) {
             context.queue.stop();
-            let why = "it was ended because enough tests had failed";
+            let why = "stopped because the limit of failures was reached (--maxfail)";
             let cancel = &context.cancel;
             cancel.end_tests(FailureKind::Interrupted, why.to_owned());
         }

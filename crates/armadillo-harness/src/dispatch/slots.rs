@@ -38,7 +38,7 @@ fn within(wanted: usize, files: u64) -> Slots {
     Slots {
         number: fit,
         note: Some(format!(
-            "{fit} test{ending} at once, not {wanted}: those might need {needed} open files, and a process may have {files} here \
+            "running {fit} test{ending} at once instead of {wanted}: {wanted} might need {needed} open files, but the limit is {files} \
              (`ulimit -Hn`)"
         )),
     }
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(
             bounded.note.as_deref(),
             Some(
-                "120 tests at once, not 1000: those might need 8064 open files, and a process may have 1024 here \
+                "running 120 tests at once instead of 1000: 1000 might need 8064 open files, but the limit is 1024 \
                  (`ulimit -Hn`)"
             )
         );

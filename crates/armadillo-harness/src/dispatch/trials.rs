@@ -163,7 +163,7 @@ pub(super) async fn serve(
     loop {
         tokio::select! {
             Some(done) = tasks.join_next(), if !tasks.is_empty() => {
-                done.map_err(|error| format!("a test's task ended: {error}"))?;
+                done.map_err(|error| format!("the task of a test failed: {error}"))?;
             }
             () = polls.wanted() => {
                 for _ in 0..polls.take_wanted() {
@@ -199,7 +199,7 @@ async fn one(context: Rc<Context>, polls: Rc<Polls>, request: TrialRequest) {
         };
         let Some(task) = handed_out else {
             if context.tally.borrow().is_enough(context.max_fail) {
-                let reason = "not run: enough tests have failed".to_owned();
+                let reason = "not run: the limit of failures was reached".to_owned();
                 // Whoever asked waits for it.
                 let _ = request.done.send(Verdict::Skipped { reason });
             }

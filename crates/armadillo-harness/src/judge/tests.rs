@@ -62,7 +62,7 @@ fn a_failure_keeps_its_kind_and_tells_of_a_crash() {
         ..Findings::default()
     };
     let failure = reported(End::Returned(Outcome::Failed("no".into())));
-    let message = "no\nwhile it ran: a crash".to_owned();
+    let message = "no\nduring the test: a crash".to_owned();
     assert_eq!(
         judge(&failure, PLAIN, &found(crash)),
         Verdict::failed(FailureKind::Failed, message)
@@ -75,16 +75,16 @@ fn a_limit_counts_more_than_what_its_process_says() {
         end: End::Returned(Outcome::Passed),
         complaints: vec!["not undone".into()],
         kept: false,
-        late: Some("it did not end within 1s".into()),
+        late: Some("the test did not finish within 1s".into()),
     };
-    let message = "it did not end within 1s\nits teardown failed, too: not undone";
+    let message = "the test did not finish within 1s\ntear-down also failed: not undone";
     assert_eq!(
         judge(&late, PLAIN, &Released::default()),
         Verdict::failed(FailureKind::TimedOut, message)
     );
     assert_eq!(
         late.suspect().as_deref(),
-        Some("a test was ended: it did not end within 1s")
+        Some("a test was stopped: the test did not finish within 1s")
     );
 }
 
@@ -92,7 +92,7 @@ fn a_limit_counts_more_than_what_its_process_says() {
 fn whoever_did_not_end_by_itself_leaves_a_suspect_and_no_fixtures_torn_down() {
     let suspects = [
         Ran::Stuck {
-            late: "it did not end within 1s".into(),
+            late: "the test did not finish within 1s".into(),
             then: "it was killed",
         },
         Ran::Died {

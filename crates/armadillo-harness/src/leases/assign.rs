@@ -192,7 +192,7 @@ impl Leases {
         let total: u64 = key.iter().map(|(at, _)| self.known[*at].memory_mib).sum();
         if total > self.memory_mib {
             return Some(format!(
-                "it needs {total} MiB of memory, and deployments may use {} MiB together; --memory raises that",
+                "it needs {total} MiB of memory, but all deployments together may use {} MiB; raise the limit with --memory",
                 self.memory_mib
             ));
         }

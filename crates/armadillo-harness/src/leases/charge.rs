@@ -88,7 +88,7 @@ impl Leases {
         for lease in held {
             let how = Ended {
                 failed: true,
-                suspect: Some("the process that ran a test is gone".to_owned()),
+                suspect: Some("the process of a test exited".to_owned()),
                 ..Ended::default()
             };
             self.released(lease, how);
@@ -185,7 +185,7 @@ impl Leases {
             deployment.suspect(why.as_str());
         }
         if mode == LeaseMode::Exclusive {
-            deployment.suspect("a test had it alone");
+            deployment.suspect("a test had exclusive access");
         }
         lease.company.push(Company {
             shared_with: stay.company.names(),

@@ -296,7 +296,7 @@ impl Leases {
                     let (topology, mode) = (deployment.topology, deployment.mode);
                     self.deployments.remove(&no);
                     let error = format!(
-                        "it was started {MOST_FRUITLESS} times, and each time something was wrong with it before a test could begin"
+                        "it was started {MOST_FRUITLESS} times and failed each time before a test could run on it"
                     );
                     self.not_started(topology, mode, error);
                 }
@@ -337,7 +337,7 @@ impl Leases {
         let why = deployment.suspect.clone();
         self.out.push(Action::Repair {
             deployment: no,
-            why: why.unwrap_or_else(|| "before a test has it alone".to_owned()),
+            why: why.unwrap_or_else(|| "before a test with exclusive access".to_owned()),
             guests: deployment.guests.names(),
         });
     }

@@ -311,7 +311,7 @@ impl Leases {
             poll,
             ticket: wish.ticket,
             error: format!(
-                "its deployments do not fit into {} MiB of memory beside those that are kept because a test on them failed",
+                "its deployments do not fit into {} MiB of memory next to those kept by --keep-on-failure",
                 self.memory_mib
             ),
         });

@@ -49,7 +49,7 @@ impl Log {
         };
         for part in unknown {
             write(&format!(
-                "{VARIABLE}: `{part}` is neither a level nor `target=level`, and is ignored\n"
+                "{VARIABLE}: `{part}` is neither a level nor `target=level`; ignoring it\n"
             ));
         }
         Self::new(filter, write)

@@ -30,10 +30,10 @@ impl Argument {
     pub const fn topology(mut self, topology: StaticTopology) -> Result<Self, &'static str> {
         match self.needs.only_that_fits(&topology) {
             Fitting::None if self.needs.count == 0 => {
-                Err("the argument uses no deployment, so it has no topology")
+                Err("the argument does not use a deployment, so it has no topology")
             }
             Fitting::None => Err("the argument uses no deployment of this kind"),
-            Fitting::Said => Err("the topology of that deployment is said already"),
+            Fitting::Said => Err("the topology of that deployment is already set"),
             Fitting::Several => Err("the argument uses several deployments of this kind"),
             Fitting::One(index) => {
                 self.needs.say(index, topology);

@@ -53,7 +53,7 @@ impl Text {
     pub const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.bytes.split_at(self.length).0) {
             Ok(text) => text,
-            Err(_) => "the arguments cannot be told which deployments they use",
+            Err(_) => "cannot determine which deployments the arguments use",
         }
     }
 }
@@ -67,7 +67,7 @@ const fn is_no_name(name: &str) -> bool {
 pub(super) enum Problem {
     /// It fits those of two others.
     Ambiguous(usize, usize),
-    /// It is a handle that may mean the deployment of another, or one of its own.
+    /// It is a handle that could use the deployment of another, or one of its own.
     Unclear(usize),
     /// It needs several that fit the one of another.
     Several(usize),
@@ -83,31 +83,31 @@ impl Problem {
         let it = Text::new("").and_called(name);
         match self {
             Self::Ambiguous(one, other) => it
-                .and(" fits the deployments of ")
+                .and(" matches the deployments of ")
                 .and_called(names[one])
                 .and(" and ")
                 .and_called(names[other])
-                .and(": write ")
+                .and(": add ")
                 .and_on(names[one])
                 .and(" or ")
                 .and_on(names[other])
-                .and(" in front of it"),
+                .and(" to it"),
             Self::Unclear(other) => it
-                .and(" may mean the deployment of ")
+                .and(" could use the deployment of ")
                 .and_called(names[other])
-                .and(" or another one: write ")
+                .and(" or a separate one: add ")
                 .and_on(names[other])
-                .and(" in front of it, or `#[topology(..)]` for one of its own"),
+                .and(" to it, or `#[topology(..)]` for a separate deployment"),
             Self::Several(other) => it
-                .and(" needs several deployments that may be the one of ")
+                .and(" needs several deployments that could be the one of ")
                 .and_called(names[other])
                 .and(": make ")
                 .and_called(names[other])
                 .and(" a part of that fixture"),
             Self::NotOn(other) => it
-                .and(" uses no deployment that can be the one of ")
+                .and(" does not use a deployment that could be the one of ")
                 .and_called(names[other]),
-            Self::TooMany => Text::new("a test has at most eight deployments"),
+            Self::TooMany => Text::new("a test can use at most eight deployments"),
         }
     }
 }

@@ -176,13 +176,13 @@ fn a_new_deployment_inside_a_fixture_is_the_one_that_the_test_asks_for_once() {
     );
     assert_eq!(
         refused_all(&[fresh(SINGLE), fresh(SINGLE), app]),
-        "`c` fits the deployments of `a` and `b`: write `#[on(a)]` or `#[on(b)]` in front of it"
+        "`c` matches the deployments of `a` and `b`: add `#[on(a)]` or `#[on(b)]` to it"
     );
     let mirror = made_from(&[fresh(SINGLE), fresh(SINGLE)]);
     assert_eq!(found(&[mirror]), "db single fresh, db single fresh; [0, 1]");
     assert_eq!(
         refused_all(&[fresh(SINGLE), mirror]),
-        "`b` needs several deployments that may be the one of `a`: make `a` a part of that fixture"
+        "`b` needs several deployments that could be the one of `a`: make `a` a part of that fixture"
     );
 }
 
@@ -190,7 +190,7 @@ fn a_new_deployment_inside_a_fixture_is_the_one_that_the_test_asks_for_once() {
 fn what_fits_two_deployments_says_which() {
     let database = made_from(&[ANY]);
     let ambiguous =
-        "`a` fits the deployments of `b` and `c`: write `#[on(b)]` or `#[on(c)]` in front of it";
+        "`a` matches the deployments of `b` and `c`: add `#[on(b)]` or `#[on(c)]` to it";
     for argument in [database, ANY, made_from(&[SINGLE]), WHATEVER] {
         assert_eq!(
             refused_all(&[argument, fresh(SINGLE), fresh(SINGLE)]),
@@ -207,7 +207,8 @@ fn what_fits_two_deployments_says_which() {
         );
     }
     assert!(
-        refused(&[a, a, on(database, &[0, 1])]).starts_with("`c` fits the deployments of `a` and")
+        refused(&[a, a, on(database, &[0, 1])])
+            .starts_with("`c` matches the deployments of `a` and")
     );
 }
 
@@ -262,11 +263,11 @@ fn on_holds_for_what_fits_and_leaves_the_rest() {
     let shared = Argument::new(CLUSTER);
     assert_eq!(
         refused(&[shared, on(SINGLE, &[0])]),
-        "`b` uses no deployment that can be the one of `a`"
+        "`b` does not use a deployment that could be the one of `a`"
     );
     assert_eq!(
         refused(&[Argument::new(Needs::NOTHING), on(SINGLE, &[0])]),
-        "`b` uses no deployment that can be the one of `a`"
+        "`b` does not use a deployment that could be the one of `a`"
     );
     assert_eq!(
         found_of(&[Argument::new(exclusive(CLUSTER)), on(CLUSTER, &[0])]),
@@ -280,8 +281,8 @@ fn on_holds_for_what_fits_and_leaves_the_rest() {
 
 #[test]
 fn a_shared_handle_beside_ones_own_says_what_it_means() {
-    let unclear = "`b` may mean the deployment of `a` or another one: write `#[on(a)]` in front of it, or \
-                   `#[topology(..)]` for one of its own";
+    let unclear = "`b` could use the deployment of `a` or a separate one: add `#[on(a)]` to it, or \
+                   `#[topology(..)]` for a separate deployment";
     for own in [exclusive(CLUSTER), fresh(CLUSTER)] {
         assert_eq!(refused_all(&[own, CLUSTER]), unclear);
     }
@@ -329,7 +330,7 @@ fn a_topology_that_is_said_tells_a_deployment_apart() {
     );
     assert_eq!(
         refused(Needs::NOTHING),
-        Some("the argument uses no deployment, so it has no topology")
+        Some("the argument does not use a deployment, so it has no topology")
     );
     let mirror = made_from(&[fresh(SINGLE), fresh(SINGLE)]);
     assert_eq!(
@@ -384,13 +385,13 @@ fn a_topology_in_the_attribute_is_that_of_the_one_deployment_it_fits() {
         "db single, db cluster(servers = 5)"
     );
     let why = |needs: &[Needs]| refined(needs).err().unwrap_or_default();
-    assert!(why(&[fresh(CLUSTER), fresh(CLUSTER)]).contains("fits several"));
-    assert!(why(&[SINGLE, QUEUE]).contains("is not the one its fixtures use"));
+    assert!(why(&[fresh(CLUSTER), fresh(CLUSTER)]).contains("matches several"));
+    assert!(why(&[SINGLE, QUEUE]).contains("does not match the one of the fixtures"));
     assert!(why(&[]).contains("none of its fixtures uses a deployment"));
     let twice = refined(&[CLUSTER]).unwrap().refine(five);
     assert_eq!(
         twice.err(),
-        Some("the topology of that deployment is said already")
+        Some("the topology of that deployment is already set")
     );
 }
 
@@ -404,6 +405,6 @@ fn there_are_eight_deployments_at_most() {
     );
     assert_eq!(
         refused_all(&[eight, CLUSTER]),
-        "a test has at most eight deployments"
+        "a test can use at most eight deployments"
     );
 }

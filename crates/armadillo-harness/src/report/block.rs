@@ -19,7 +19,7 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
     let finished = &last.finished;
     let mut text = what_and_where(&finished.verdict);
     if let (true, Some(planned)) = (is_placeless(&finished.verdict), model.planned(&test.name)) {
-        _ = writeln!(text, "    the test is at {}", planned.place);
+        _ = writeln!(text, "    the test is defined at {}", planned.place);
     }
     text.push_str(&earlier(test));
     if let Some(told) = retries::told(test) {
@@ -36,7 +36,7 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
     let company = &finished.company;
     for (title, names) in [
         ("shared with", &company.shared_with),
-        ("used before by", &company.before),
+        ("previously used by", &company.before),
     ] {
         if !names.is_empty() {
             _ = writeln!(text, "  {title}: {names}");
@@ -46,7 +46,7 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
         _ = writeln!(text, "  files: {artifacts}");
     }
     if let Some(command) = command_line(model, &test.name) {
-        _ = writeln!(text, "  again: {command}");
+        _ = writeln!(text, "  rerun: {command}");
     }
     text.push_str(&output(finished));
     for (server, log) in finished.server_logs.values().flatten() {
@@ -85,14 +85,14 @@ fn output(finished: &TestFinished) -> String {
     if shown.trim().is_empty() && captured.omitted == 0 {
         return String::new();
     }
-    let mut text = "  it printed:\n".to_owned();
+    let mut text = "  output of the test:\n".to_owned();
     for line in shown.trim_matches('\n').lines() {
         _ = writeln!(text, "    {line}");
     }
     if captured.omitted > 0 {
         _ = writeln!(
             text,
-            "    ({} of its {} bytes of output are left out of the middle)",
+            "    ({} of {} bytes of output omitted from the middle)",
             captured.omitted, captured.bytes
         );
     }
@@ -125,7 +125,7 @@ pub(super) const fn kind_name(kind: FailureKind) -> &'static str {
         FailureKind::TimedOut => "timed out",
         FailureKind::Interrupted => "interrupted",
         FailureKind::Crashed => "crashed",
-        FailureKind::TooMuchOutput => "printed too much",
+        FailureKind::TooMuchOutput => "too much output",
         FailureKind::Leaked => "leaked",
         FailureKind::ServerCrashed => "server crashed",
         FailureKind::Error => "error",

@@ -26,28 +26,27 @@ fn why(why: CopiesReason) -> String {
     match why {
         CopiesReason::Said { copies } => format!("--copies {copies}"),
         CopiesReason::NothingRecorded => {
-            "no durations of these tests are recorded yet, as `auto` needs them".to_owned()
+            "`auto` needs the durations of an earlier run, and none are recorded yet".to_owned()
         }
-        CopiesReason::NobodyWaits => {
-            "no test waits for another to have its deployment alone".to_owned()
-        }
-        CopiesReason::DoesNotPay => {
-            "more would not end the run sooner by more than their starts take".to_owned()
-        }
+        CopiesReason::NobodyWaits => "no test has to wait for a deployment".to_owned(),
+        CopiesReason::DoesNotPay => "starting more would take longer than it saves".to_owned(),
         CopiesReason::Pays {
             ends_us,
             instead_of_us,
-        } => format!("the run ends {}", sooner(ends_us, instead_of_us)),
+        } => format!("the run finishes {}", sooner(ends_us, instead_of_us)),
         CopiesReason::WouldPay {
             ends_us,
             instead_of_us,
-        } => format!("with more it would end {}", sooner(ends_us, instead_of_us)),
+        } => format!(
+            "with more, the run would finish {}",
+            sooner(ends_us, instead_of_us)
+        ),
     }
 }
 
 fn sooner(ends_us: u64, instead_of_us: u64) -> String {
     format!(
-        "about {} sooner: after {} instead of {}",
+        "about {} sooner: in {} instead of {}",
         time(instead_of_us.saturating_sub(ends_us)),
         time(ends_us),
         time(instead_of_us)
@@ -59,9 +58,9 @@ fn no_room(why: CopiesReason, mib: Option<u64>) -> String {
         return String::new();
     };
     let what = match why {
-        CopiesReason::WouldPay { .. } => "but they do not fit",
-        CopiesReason::Said { .. } => "as far as they fit",
+        CopiesReason::WouldPay { .. } => "but more do not fit",
+        CopiesReason::Said { .. } => "limited to what fits",
         _ => "more do not fit",
     };
-    format!(", {what} into {mib} MiB of memory (--memory)")
+    format!(", {what} into {mib} MiB of memory (raise it with --memory)")
 }

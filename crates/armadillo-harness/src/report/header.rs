@@ -66,7 +66,7 @@ pub fn header(started: &RunStarted, color: bool) -> String {
     // A run in one process starts nothing that could be left behind.
     if !started.protections.is_empty() {
         let protections = started.protections.join(", ");
-        text.push_str(&format!("  protection against orphans: {protections}\n"));
+        text.push_str(&format!("  orphan protection: {protections}\n"));
     }
     if let Some(directory) = &started.directory {
         text.push_str(&format!("  files: {directory}\n"));

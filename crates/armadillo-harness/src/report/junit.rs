@@ -51,7 +51,9 @@ fn suites(xml: &mut Xml, model: &Model, run: &RunStarted) -> io::Result<()> {
         never_begun(xml, &name, test, "ignored", reason)?;
     }
     for test in &not_run {
-        let reason = model.ended_early().unwrap_or("the run ended before it");
+        let reason = model
+            .ended_early()
+            .unwrap_or("the run ended before this test");
         never_begun(xml, &name, test, "not run", reason)?;
     }
     xml.close("testsuite")?;

@@ -107,7 +107,7 @@ impl Display {
         for (deployment, (since, stage)) in &self.coming_up {
             let elapsed = time(now_us.saturating_sub(*since));
             lines.push(
-                format!("  {elapsed:>9}  {deployment} comes up  {stage}")
+                format!("  {elapsed:>9}  {deployment} starting  {stage}")
                     .trim_end()
                     .to_owned(),
             );
@@ -159,10 +159,10 @@ fn progress(notice: &Notice) -> Option<String> {
         Notice::ServerStarted { server, .. } => Some(format!("{server} started")),
         Notice::ServerReached { server, stage, .. } => Some(match stage {
             Stage::Started => format!("{server} started"),
-            Stage::Answering => format!("{server} answers"),
-            Stage::Ready => format!("{server} is ready"),
+            Stage::Answering => format!("{server} responds"),
+            Stage::Ready => format!("{server} ready"),
         }),
-        Notice::ServerExited { server, exit, .. } => Some(format!("{server} ended: {exit}")),
+        Notice::ServerExited { server, exit, .. } => Some(format!("{server} exited: {exit}")),
         Notice::Warning { text } => Some(text.clone()),
         _ => None,
     }

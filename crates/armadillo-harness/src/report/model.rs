@@ -36,9 +36,7 @@ pub struct Model {
 
 /// What is said when the disk is full.
 pub(super) fn files_incomplete(directory: &str, error: &str) -> String {
-    format!(
-        "{directory} cannot be written any more: {error}; the run goes on, and its files are incomplete"
-    )
+    format!("cannot write to {directory}: {error}; the run continues, but its files are incomplete")
 }
 
 /// A test that ended for good.
@@ -314,7 +312,7 @@ impl Model {
     pub fn ended_early(&self) -> Option<&str> {
         match &self.ending {
             Some(ending) => ending.early.as_deref(),
-            None => Some("the event log breaks off"),
+            None => Some("the event log is incomplete"),
         }
     }
 

@@ -12,10 +12,10 @@ use crate::outcome::{FailureKind, Verdict};
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// It cannot be read at all.
-    #[error("the event log cannot be read: {0}")]
+    #[error("cannot read the event log: {0}")]
     Io(#[from] io::Error),
     /// A line is no event.
-    #[error("line {line} of the event log is no event: {error}")]
+    #[error("line {line} of the event log is not a valid event: {error}")]
     Line {
         /// The line, from 1.
         line: usize,
@@ -24,7 +24,7 @@ pub enum RebuildError {
     },
     /// It is of a later version.
     #[error(
-        "line {line} of the event log is of version {version}; this program reads versions up to {VERSION}"
+        "line {line} of the event log has version {version}, but this program reads versions up to {VERSION}"
     )]
     Version {
         /// The line, from 1.
@@ -33,9 +33,7 @@ pub enum RebuildError {
         version: u32,
     },
     /// The first event of every run is missing.
-    #[error(
-        "the event log does not say what the run was about to do: the run ended before it had written that"
-    )]
+    #[error("the event log has no start of a run: the run ended before it wrote one")]
     NeverStarted,
 }
 
@@ -101,7 +99,7 @@ fn read(log: impl BufRead) -> Result<Vec<Event>, RebuildError> {
 /// The ends of the tests that had begun and not finished.
 fn unfinished(model: &Model) -> Vec<Event> {
     let running = model.running.iter().map(|(test, begun)| {
-        let message = "it had not finished when the event log broke off";
+        let message = "the test had not finished when the event log ended";
         ended(model, test, begun, message)
     });
     let waiting = model
@@ -115,7 +113,7 @@ fn unfinished(model: &Model) -> Vec<Event> {
             deployments: Vec::new(),
             at_us: model.now_us,
         };
-        let message = "it was to be tried again when the event log broke off";
+        let message = "the test was waiting for a retry when the event log ended";
         ended(model, test, &begun, message)
     });
     running.chain(waiting).collect()

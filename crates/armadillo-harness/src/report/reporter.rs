@@ -21,7 +21,7 @@ use crate::trace::Trace;
 
 /// stdout is closed: nobody reads the results any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stdout is closed")]
+#[error("stdout was closed")]
 pub struct Closed;
 
 /// Shows a run while it happens, and keeps what is known of it.
@@ -138,11 +138,11 @@ impl Reporter {
                 took_us,
             } => return format!("{deployment}: ready after {}\n", time(*took_us)),
             EventKind::DeploymentFailed { deployment, error } => {
-                let word = paint.red("could not be started");
+                let word = paint.red("failed to start");
                 return format!("{deployment}: {word}: {error}\n");
             }
             EventKind::DeploymentRecycled { deployment, reason } => {
-                return format!("{deployment}: {}: {reason}\n", paint.yellow("given up"));
+                return format!("{deployment}: {}: {reason}\n", paint.yellow("replaced"));
             }
             _ => {}
         }
@@ -323,7 +323,7 @@ impl Reporter {
 /// A test that takes long, and where it is.
 fn slow(test: &str, for_us: u64, traces: &[Trace], paint: Paint) -> String {
     let word = paint.yellow("slow");
-    let mut text = format!("{word}: {test} has run for {}\n", time(for_us));
+    let mut text = format!("{word}: {test} has been running for {}\n", time(for_us));
     for line in traces.iter().flat_map(Trace::lines) {
         text.push_str(&format!("    {line}\n"));
     }

@@ -16,30 +16,30 @@ pub(super) fn told(test: &TestRecord) -> Option<&'static str> {
         // Another attempt of the same kind tells nothing of the kind.
         (Verdict::Passed, _) if isolation == failed_as => None,
         (Verdict::Passed, TestIsolation::AsDeclared) => None,
-        (Verdict::Passed, TestIsolation::OtherProcess) => Some("it passed in a new process"),
+        (Verdict::Passed, TestIsolation::OtherProcess) => Some("passed in a new process"),
         (Verdict::Passed, TestIsolation::Alone) if had_company => {
-            Some("fails only in company: it passed alone on its deployments")
+            Some("fails only when sharing: passed when it did not share its deployments")
         }
-        (Verdict::Passed, TestIsolation::Alone) => Some("it passed alone on its deployments"),
+        (Verdict::Passed, TestIsolation::Alone) => {
+            Some("passed when it did not share its deployments")
+        }
         (Verdict::Passed, TestIsolation::Fresh)
             if had_company && failed_as < TestIsolation::Alone =>
         {
-            Some("fails only in company: it passed on a fresh deployment")
+            Some("fails only when sharing: passed on a fresh deployment")
         }
         (Verdict::Passed, TestIsolation::Fresh) => {
-            Some("fails only where others were before: it passed on a fresh deployment")
+            Some("fails only on used deployments: passed on a fresh deployment")
         }
         (Verdict::Skipped { .. }, _) => None,
         (Verdict::Failed { .. }, TestIsolation::AsDeclared) => None,
         (Verdict::Failed { .. }, TestIsolation::OtherProcess) => {
-            Some("fails in another process, too")
+            Some("also fails in a new process")
         }
         (Verdict::Failed { .. }, TestIsolation::Alone) => {
-            Some("fails alone, too: nobody else was on its deployments")
+            Some("also fails when it does not share its deployments")
         }
-        (Verdict::Failed { .. }, TestIsolation::Fresh) => {
-            Some("fails alone, too: on a fresh deployment")
-        }
+        (Verdict::Failed { .. }, TestIsolation::Fresh) => Some("also fails on a fresh deployment"),
     }
 }
 
@@ -80,9 +80,9 @@ mod tests {
         assert_eq!(said(&[AsDeclared, AsDeclared]), "");
         assert!(said(&[AsDeclared, OtherProcess]).contains("process"));
         let alone = said(&[AsDeclared, OtherProcess, Alone]);
-        assert!(alone.starts_with("fails only in company"), "{alone}");
+        assert!(alone.starts_with("fails only when sharing"), "{alone}");
         let fresh = said(&[AsDeclared, OtherProcess, Alone, Fresh]);
-        assert!(fresh.contains("others were before"), "{fresh}");
+        assert!(fresh.contains("used deployments"), "{fresh}");
         assert_eq!(said(&[AsDeclared, OtherProcess, Fresh, Fresh]), "");
     }
 
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(of(&[AsDeclared, AsDeclared], false), None);
         for last in [OtherProcess, Alone, Fresh] {
             let said = of(&[AsDeclared, last], false).unwrap_or_default();
-            assert!(said.contains("too"), "{said}");
+            assert!(said.contains("also"), "{said}");
         }
     }
 }

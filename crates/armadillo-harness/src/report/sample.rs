@@ -288,7 +288,7 @@ pub(crate) fn run() -> Vec<Event> {
         "net::hangs",
         failed_at(
             FailureKind::TimedOut,
-            "it did not end within 5s",
+            "the test did not finish within 5s",
             What::Waits,
             &[("net::hangs", "tests/suite/net.rs:40:17")],
         ),
@@ -336,7 +336,7 @@ pub(crate) fn run() -> Vec<Event> {
         "net::waits",
         failed(
             FailureKind::Error,
-            "the deployment could not be started: no space",
+            "the deployment failed to start: no space",
         ),
         "",
     ));

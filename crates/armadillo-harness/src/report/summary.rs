@@ -25,12 +25,12 @@ pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> St
     }
     for (id, deployment) in &model.deployments {
         if let Some(why) = &deployment.recycled {
-            text.push_str(&format!("  {}: {id}: {why}\n", paint.yellow("recycled")));
+            text.push_str(&format!("  {}: {id}: {why}\n", paint.yellow("replaced")));
         }
         for complaint in &deployment.complaints {
             text.push_str(&format!(
                 "  {}: {id}: {complaint}\n",
-                paint.yellow("at its stop")
+                paint.yellow("at shutdown")
             ));
         }
     }
@@ -39,8 +39,8 @@ pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> St
     }
     for stand_in in model.stand_ins() {
         text.push_str(&format!(
-            "  {}: {stand_in}\n",
-            paint.yellow("not the real thing")
+            "  {}: tests ran on {stand_in}\n",
+            paint.yellow("note")
         ));
     }
     if let Some(directory) = model
@@ -88,7 +88,7 @@ fn counts(model: &Model, paint: Paint) -> String {
     if let Some(early) = model.ended_early() {
         line.push_str(&format!(
             "; {}",
-            paint.red(&format!("ended early: {early}"))
+            paint.red(&format!("stopped early: {early}"))
         ));
     }
     line + "\n"
@@ -117,7 +117,7 @@ fn slowest_tests(model: &Model, count: usize) -> String {
             .then_with(|| a.name.cmp(&b.name))
     });
     tests.truncate(count);
-    let mut text = format!("  the slowest {}:\n", many(tests.len(), "test"));
+    let mut text = format!("  slowest {}:\n", many(tests.len(), "test"));
     for test in tests {
         let (mut set_up, mut body, mut tear_down) = (0, 0, 0);
         for attempt in &test.attempts {

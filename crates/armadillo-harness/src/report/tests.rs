@@ -195,7 +195,7 @@ fn a_closed_stdout_is_said_once_and_ends_nothing() {
     assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
     assert_eq!(reporter.relay(b"more"), Ok(()));
     assert_eq!(reporter.model().counts(), model(&run()).counts());
-    assert!(stderr.get().contains("ended early"));
+    assert!(stderr.get().contains("stopped early"));
 }
 
 #[test]
@@ -330,14 +330,14 @@ fn an_event_log_that_was_cut_off_can_be_read_and_a_damaged_one_is_refused() {
     assert_eq!(results.exit_code, None);
     assert_eq!(
         results.ended_early.as_deref(),
-        Some("the event log breaks off")
+        Some("the event log is incomplete")
     );
     assert_eq!(rebuilt.tests.len(), model(&run()).tests.len());
 
     let damaged = whole.replacen("\"us\":10,", "\"us\":ten,", 1);
     let error = rebuild(damaged.as_bytes()).unwrap_err().to_string();
     assert!(
-        error.starts_with("line 2 of the event log is no event: "),
+        error.starts_with("line 2 of the event log is not a valid event: "),
         "{error}"
     );
     let later = whole.replacen("\"v\":1", "\"v\":9", 1);
@@ -350,7 +350,7 @@ fn a_log_without_a_run_is_refused() {
     let last = log().lines().last().map(str::to_owned).unwrap();
     for text in ["", "\n", "{\"v\":1", &last] {
         let error = rebuild(text.as_bytes()).unwrap_err().to_string();
-        assert!(error.contains("does not say what the run"), "{error}");
+        assert!(error.contains("has no start of a run"), "{error}");
     }
 }
 
@@ -377,7 +377,7 @@ fn what_had_not_finished_when_the_log_ends_is_interrupted() {
         assert_eq!((last.name.as_str(), last.attempts.len()), (test, attempts));
         let kind = FailureKind::Interrupted;
         assert!(
-            matches!(last.verdict(), Verdict::Failed { kind: found, message, .. } if *found == kind && message.contains("event log broke off")),
+            matches!(last.verdict(), Verdict::Failed { kind: found, message, .. } if *found == kind && message.contains("event log ended")),
             "{:?}",
             last.verdict()
         );

@@ -116,13 +116,13 @@ impl Expression {
             }
         });
         let Some(term) = unknown else { return Ok(()) };
-        let list = "`--list-markers` shows the declared ones";
+        let list = "`--list-markers` lists all declared markers";
         Err(ExpressionError {
             text: self.text.clone(),
-            reason: format!("no marker `{}` is declared", in_short(&term.word)),
+            reason: format!("unknown marker `{}`", in_short(&term.word)),
             suggestion: match closest(&term.word, declared.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`? {list}"),
-                None => format!("{list}; `-k` selects by name"),
+                None => format!("{list}; to select by name, use `-k`"),
             },
             place: term.place,
         })

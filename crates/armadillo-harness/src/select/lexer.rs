@@ -62,7 +62,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
                     return Err(ExpressionError {
                         text: text.to_owned(),
                         place: start..at,
-                        reason: "this quote is never closed".to_owned(),
+                        reason: "unclosed quote".to_owned(),
                         suggestion: format!("close it with another {c}"),
                     });
                 }
@@ -95,14 +95,14 @@ fn unexpected(text: &str, start: usize, c: char) -> ExpressionError {
         Some((sign, word)) => (sign.len(), format!("write `{word}` instead of `{sign}`")),
         None => (
             c.len_utf8(),
-            "words, `and`, `or`, `not` and parentheses make an expression; put a text with other characters in quotes"
+            "an expression consists of words, `and`, `or`, `not` and parentheses; quote text with other characters"
                 .to_owned(),
         ),
     };
     ExpressionError {
         text: text.to_owned(),
         place: start..start + length,
-        reason: format!("`{}` means nothing here", &text[start..start + length]),
+        reason: format!("unexpected `{}`", &text[start..start + length]),
         suggestion,
     }
 }

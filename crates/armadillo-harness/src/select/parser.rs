@@ -26,13 +26,13 @@ pub(super) fn parse(text: &str, language: Language) -> Result<Node, ExpressionEr
     if parser.tokens.is_empty() {
         return Err(parser.error(
             0..text.len(),
-            "an empty expression selects nothing",
+            "the expression is empty",
             match language {
                 Language::Markers => {
-                    "leave `-m` out to run every test, or name a marker: `-m \"not slow\"`"
+                    "remove `-m` to run all tests, or name a marker: `-m \"not slow\"`"
                 }
                 Language::Keywords => {
-                    "leave `-k` out to run every test, or give a part of a name: `-k login`"
+                    "remove `-k` to run all tests, or write part of a name: `-k login`"
                 }
             },
         ));
@@ -86,8 +86,8 @@ impl Parser<'_> {
         if depth > DEPTH {
             return Err(self.error(
                 token.place,
-                "this is nested too deeply",
-                "write it with fewer parentheses",
+                "the expression is nested too deeply",
+                "use fewer parentheses",
             ));
         }
         self.next += 1;
@@ -99,11 +99,9 @@ impl Parser<'_> {
                     return Ok(inside);
                 }
                 match self.peek().cloned() {
-                    None => Err(self.error(
-                        token.place,
-                        "this parenthesis is never closed",
-                        "add a `)` at the end",
-                    )),
+                    None => {
+                        Err(self.error(token.place, "unclosed parenthesis", "add a `)` at the end"))
+                    }
                     Some(next) => Err(self.trailing(&next)),
                 }
             }
@@ -121,16 +119,16 @@ impl Parser<'_> {
         if word.is_empty() {
             return Err(self.error(
                 place,
-                "an empty text matches every name",
-                "write a part of a name",
+                "an empty string matches every name",
+                "write part of a name",
             ));
         }
         if let Some(open) = self.accept(&Kind::Open) {
             if self.language == Language::Keywords {
                 return Err(self.error(
                     open.place,
-                    "a part of a name takes no arguments",
-                    "put `and` or `or` before the parenthesis, or the whole text in quotes",
+                    "names do not take arguments",
+                    "write `and` or `or` before the parenthesis, or quote the whole text",
                 ));
             }
             loop {
@@ -144,7 +142,7 @@ impl Parser<'_> {
                 None => {
                     return Err(self.error(
                         open.place,
-                        "the arguments of this marker never end",
+                        "unclosed list of arguments",
                         "add a `)` after the last argument",
                     ));
                 }
@@ -166,8 +164,8 @@ impl Parser<'_> {
         let place = self.here();
         Err(self.error(
             place,
-            "an argument of the marker is expected here",
-            "write it in quotes, as in `suite(\"auth\")`, or leave the parentheses out",
+            "expected an argument of the marker",
+            "write it in quotes, as in `suite(\"auth\")`, or remove the parentheses",
         ))
     }
 
@@ -181,32 +179,26 @@ impl Parser<'_> {
     fn missing(&self) -> ExpressionError {
         let what = match self.language {
             Language::Markers => "a marker",
-            Language::Keywords => "a part of a name",
+            Language::Keywords => "part of a name",
         };
         let written = |place: Range<usize>| self.text.get(place).unwrap_or_default();
         let before = self.next.checked_sub(1).and_then(|i| self.tokens.get(i));
         let reason = match (before, self.peek()) {
             (Some(before), None) => {
-                format!(
-                    "{what} is expected after `{}`",
-                    written(before.place.clone())
-                )
+                format!("expected {what} after `{}`", written(before.place.clone()))
             }
             (_, Some(next)) => {
-                format!(
-                    "{what} is expected before `{}`",
-                    written(next.place.clone())
-                )
+                format!("expected {what} before `{}`", written(next.place.clone()))
             }
-            (None, None) => format!("{what} is expected"),
+            (None, None) => format!("expected {what}"),
         };
         let suggestion = match before.map(|token| &token.kind) {
             Some(Kind::And | Kind::Or) => {
-                "`and` and `or` stand between two parts, as in `slow and not flaky`"
+                "`and` and `or` join two parts, as in `slow and not flaky`"
             }
-            Some(Kind::Not) => "`not` stands before a part, as in `not slow`",
+            Some(Kind::Not) => "`not` is written before a part, as in `not slow`",
             _ => {
-                "an expression is made of words, `and`, `or`, `not` and parentheses, as in `slow and not (flaky or performance)`"
+                "an expression consists of words, `and`, `or`, `not` and parentheses, as in `slow and not (flaky or performance)`"
             }
         };
         self.error(self.here(), &reason, suggestion)
@@ -215,15 +207,12 @@ impl Parser<'_> {
     /// Something follows a complete expression.
     fn trailing(&self, token: &Token) -> ExpressionError {
         let (reason, suggestion) = match token.kind {
-            Kind::Close => (
-                "this parenthesis was never opened",
-                "leave it out, or add a `(`",
-            ),
+            Kind::Close => ("unmatched parenthesis", "remove it, or add a `(`"),
             Kind::Comma => (
-                "a comma separates arguments of a marker only",
-                "put `and` or `or` here",
+                "commas are allowed only between arguments of a marker",
+                "write `and` or `or` here",
             ),
-            _ => ("`and` or `or` is expected before this", self.between(token)),
+            _ => ("expected `and` or `or` before this", self.between(token)),
         };
         self.error(token.place.clone(), reason, suggestion)
     }
@@ -232,10 +221,10 @@ impl Parser<'_> {
     fn between(&self, token: &Token) -> &'static str {
         let word = self.text.get(token.place.clone()).unwrap_or_default();
         match (word.to_lowercase().as_str(), self.language) {
-            ("and" | "or" | "not", _) => "write `and`, `or` and `not` in small letters",
-            (_, Language::Markers) => "put `and` or `or` between two parts",
+            ("and" | "or" | "not", _) => "write `and`, `or` and `not` in lower case",
+            (_, Language::Markers) => "write `and` or `or` between two parts",
             (_, Language::Keywords) => {
-                "put `and` or `or` between two parts, or a text with blanks in quotes"
+                "write `and` or `or` between two parts, or quote text that contains spaces"
             }
         }
     }

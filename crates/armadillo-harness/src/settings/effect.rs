@@ -84,42 +84,46 @@ const NO_LIMITS: (Layer, Effect) = (
 );
 const NEXTEST_COUNTS: (Layer, Effect) = (
     Layer::Nextest,
-    differently("as many tests run at once as nextest says (its `--test-threads`)"),
+    differently("nextest decides how many tests run at once (its `--test-threads`)"),
 );
 const MIMIC_COUNTS: (Layer, Effect) = (
     Layer::OwnMain,
-    differently("as many tests run at once as the command line says (`--test-threads`)"),
+    differently("the command line decides how many tests run at once (`--test-threads`)"),
 );
 const ALONE_ON_ITS_OWN: (Layer, Effect) = (
     Layer::Nextest,
-    differently("each test has deployments, and memory, of its own"),
+    differently("each test has its own deployments and its own memory limit"),
 );
 const NEXTEST_ORDERS: (Layer, Effect) = (
     Layer::Nextest,
-    differently("tests run in the order that nextest says; the repetitions of a test are shuffled"),
+    differently(
+        "nextest decides the order of the tests; only the repetitions of a test are shuffled",
+    ),
 );
 const STOPS_EARLY: [(Layer, Effect); 2] = [
     (
         Layer::None,
-        differently("the tests that are not run any more are shown as ignored"),
+        differently("the remaining tests are shown as ignored"),
     ),
     (
         Layer::Nextest,
-        differently("each test is a run of its own (nextest's `--max-fail` counts all of them)"),
+        differently(
+            "each test is a separate run (use nextest's `--max-fail` to count all of them)",
+        ),
     ),
 ];
 const COMMAND_LINE_ACTS: (Layer, Effect) = (
     Layer::OwnMain,
     refused(
-        "what is to be done is said on the command line",
-        "give `--list` there; the others need an executable whose main function is `armadillo::main()`",
+        "the action is chosen on the command line",
+        "pass `--list` there; the other actions need an executable whose main function is `armadillo::main()`",
     ),
 );
 const MIMIC_PRINTS: (Layer, Effect) = (
     Layer::OwnMain,
     refused(
-        "what is printed is said to libtest-mimic, on the command line",
-        "say it there",
+        "libtest-mimic prints the results and reads its options from the command line",
+        "set it on the command line",
     ),
 );
 
@@ -132,8 +136,8 @@ const TABLE: &[Row] = &[
         &[(
             Layer::OwnMain,
             refused(
-                "the names of tests are said to libtest-mimic, on the command line",
-                "say `--exact` there",
+                "libtest-mimic reads the test names from the command line",
+                "pass `--exact` on the command line",
             ),
         )],
     ),
@@ -156,8 +160,8 @@ const TABLE: &[Row] = &[
         effects: &[(
             Layer::OwnMain,
             refused(
-                "tests of a main function of one's own run in its process",
-                "leave it out, or let the main function be `armadillo::main()`",
+                "with a custom main function, tests run in its process",
+                "remove it, or use `armadillo::main()` as the main function",
             ),
         )],
         harmless: &["none"],
@@ -168,7 +172,7 @@ const TABLE: &[Row] = &[
             (
                 Layer::InProcess,
                 differently(
-                    "a body that blocks its thread is reported in time, but its thread is left behind",
+                    "a test that blocks its thread is reported in time, but the thread keeps running",
                 ),
             ),
             NO_LIMITS,
@@ -180,9 +184,9 @@ const TABLE: &[Row] = &[
         &[
             (
                 Layer::OwnMain,
-                differently("the process ends, the trials of others with it"),
+                differently("the whole process ends, including trials that are not Armadillo's"),
             ),
-            (Layer::Nextest, differently("each test is a run of its own")),
+            (Layer::Nextest, differently("each test is a separate run")),
             NO_LIMITS,
         ],
     ),
@@ -190,7 +194,7 @@ const TABLE: &[Row] = &[
         "timeout-factor",
         &[(
             Layer::Debugger,
-            differently("it multiplies the limits of deployments; tests and runs have none"),
+            differently("it applies only to the limits of deployments; tests and runs have none"),
         )],
     ),
     but(
@@ -198,7 +202,7 @@ const TABLE: &[Row] = &[
         &[(
             Layer::InProcess,
             differently(
-                "a test is tried again in the same process, and has its deployments for itself from the first time on",
+                "a test is retried in the same process, and from the first retry on it does not share its deployments",
             ),
         )],
     ),
@@ -207,7 +211,7 @@ const TABLE: &[Row] = &[
         &[(
             Layer::OwnMain,
             refused(
-                "the command line names the trials that run, and a repetition has a name of its own",
+                "trials are selected by name, and a repetition would need a name of its own",
                 "run the executable several times",
             ),
         )],
@@ -221,7 +225,7 @@ const TABLE: &[Row] = &[
         &[(
             Layer::OwnMain,
             refused(
-                "a run without tests is one that passed, to libtest-mimic",
+                "libtest-mimic treats a run without tests as passed",
                 "count the trials in the main function",
             ),
         )],
@@ -232,8 +236,8 @@ const TABLE: &[Row] = &[
         &[(
             Layer::InProcess,
             refused(
-                "each test has a thread of its own, because one that hangs is left behind",
-                "leave it out, or use `--isolation workers`",
+                "each test always has its own thread, because a hanging test cannot be killed",
+                "remove it, or use `--isolation workers`",
             ),
         )],
     ),
@@ -246,7 +250,7 @@ const TABLE: &[Row] = &[
         &[(
             Layer::Nextest,
             differently(
-                "nobody is at a terminal to end them: deployments stop, and their data is kept",
+                "there is no terminal to wait at: deployments stop, and only their data is kept",
             ),
         )],
     ),
@@ -257,7 +261,7 @@ const TABLE: &[Row] = &[
         "history",
         &[(
             Layer::Nextest,
-            differently("of tests that end at the same moment, the durations of one are kept"),
+            differently("if several tests end at the same moment, only one duration is recorded"),
         )],
     ),
     but("format", &[MIMIC_PRINTS]),
@@ -268,16 +272,14 @@ const TABLE: &[Row] = &[
         "show-output",
         &[(
             Layer::InProcess,
-            differently("nothing is captured: what tests print is seen while they print it"),
+            differently("output is not captured; it appears as tests print it"),
         )],
     ),
     but(
         "failure-output",
         &[(
             Layer::None,
-            differently(
-                "at the end libtest-mimic shows the message of each failure, whatever this says",
-            ),
+            differently("libtest-mimic always shows the message of each failure at the end"),
         )],
     ),
     holds("durations"),
@@ -286,7 +288,7 @@ const TABLE: &[Row] = &[
         &[(
             Layer::None,
             refused(
-                "the lines of tests are libtest-mimic's, which prints no times",
+                "libtest-mimic prints the line of each test, without times",
                 "use `--durations 0`, or `--isolation in-process`",
             ),
         )],
@@ -296,8 +298,8 @@ const TABLE: &[Row] = &[
         &[(
             Layer::Nextest,
             refused(
-                "each test is a run of its own and would replace the file",
-                "leave it out: every run has a `results.json`, and nextest a JUnit report",
+                "each test is a separate run and would overwrite the file",
+                "remove it; every run has a `results.json`, and nextest has a JUnit report",
             ),
         )],
     ),
@@ -333,9 +335,9 @@ impl Layer {
 
     fn words(self) -> &'static str {
         match self {
-            Self::InProcess => "where tests run in the runner's process",
+            Self::InProcess => "when tests run in the process of the runner",
             Self::None => "under `--isolation none`",
-            Self::OwnMain => "with a main function of one's own",
+            Self::OwnMain => "with a custom main function",
             Self::Nextest => "under nextest",
             Self::Debugger => "under a debugger",
         }
@@ -394,7 +396,7 @@ pub fn check(
                 notes.push(format!("{} {}: {how}", settled.source, layer.words()));
             }
             Some((layer, Effect::Refused { why, instead })) => {
-                let reason = format!("it does nothing {}: {why}", layer.words());
+                let reason = format!("has no effect {}: {why}", layer.words());
                 return Err(Wrong::new(reason, instead).said_by(&settled.source));
             }
         }

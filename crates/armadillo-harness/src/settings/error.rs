@@ -40,7 +40,7 @@ impl fmt::Display for Source {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
     /// The command line cannot be read.
-    #[error("{0}\nhelp: `--help` explains every flag")]
+    #[error("{0}\nhelp: run with `--help` for a list of all flags")]
     CommandLine(String),
     /// A value means nothing.
     #[error("{said_by}: {reason}\nhelp: {help}")]
@@ -53,7 +53,7 @@ pub enum UsageError {
         help: String,
     },
     /// Two settings contradict each other.
-    #[error("{one} and {other} contradict each other: {reason}\nhelp: {help}")]
+    #[error("{one} conflicts with {other}: {reason}\nhelp: {help}")]
     Contradiction {
         /// One, with its value.
         one: String,

@@ -81,7 +81,7 @@ pub(super) fn read(
     let text = text.map_err(|error| UsageError::File {
         path: path.to_owned(),
         reason: format!("cannot be read: {error}"),
-        help: "name an existing file, or leave `--config` out".to_owned(),
+        help: "pass an existing file, or remove `--config`".to_owned(),
     })?;
     let reader = Reader {
         path,
@@ -163,8 +163,8 @@ impl Reader<'_> {
             Some(_) => Err(self.wrong(
                 place,
                 &key,
-                "this cannot be said in the file".to_owned(),
-                &format!("say it with `--{name}`, or in the environment"),
+                "this setting is not allowed in the file".to_owned(),
+                &format!("set it with `--{name}` or in the environment"),
             )),
             None => Err(self.unknown(place, &key, name)),
         }
@@ -190,7 +190,7 @@ impl Reader<'_> {
             if key_name == "missing" {
                 let Some(text) = value.as_str() else {
                     let help = "write \"error\", \"ignore\" or \"fail\"";
-                    let reason = "a text is expected".to_owned();
+                    let reason = "expected a string".to_owned();
                     return Err(self.wrong(value.span, &full, reason, help));
                 };
                 let settled = Settled {
@@ -204,8 +204,8 @@ impl Reader<'_> {
             } else {
                 let flags = system.flags.iter().map(|flag| flag.name);
                 let keys: Vec<&str> = ["missing"].into_iter().chain(flags).collect();
-                let help = format!("the keys of this section are {}", keys.join(", "));
-                let reason = "there is no such key".to_owned();
+                let help = format!("valid keys in this section are {}", keys.join(", "));
+                let reason = "unknown key".to_owned();
                 return Err(self.wrong(key.span, &full, reason, &help));
             }
         }
@@ -217,9 +217,9 @@ impl Reader<'_> {
         for (key, value) in table {
             let name = key.name.as_ref();
             let Some(meaning) = value.as_str() else {
-                let help = "write what the marker says of a test, in quotes";
+                let help = "write a description of the marker, in quotes";
                 let key = format!("markers.{name}");
-                return Err(self.wrong(value.span, &key, "a text is expected".to_owned(), help));
+                return Err(self.wrong(value.span, &key, "expected a string".to_owned(), help));
             };
             markers.insert(name.to_owned(), meaning.to_owned());
         }
@@ -246,12 +246,12 @@ impl Reader<'_> {
         };
         values.ok_or_else(|| {
             let help = if setting.repeats {
-                "write a text, or a list of texts"
+                "write a string or a list of strings"
             } else {
-                "write a text, a number, `true` or `false`"
+                "write a string, a number, `true` or `false`"
             };
             let reason = format!(
-                "a value of type {} means nothing here",
+                "a value of type {} is not allowed here",
                 value.as_ref().type_str()
             );
             self.wrong(value.span, key, reason, help)
@@ -272,7 +272,7 @@ impl Reader<'_> {
         let key = key.trim_end_matches('.');
         value.as_table().ok_or_else(|| {
             let help = format!("write it as a section, `[{key}]`");
-            self.wrong(value.span, key, "a section is expected".to_owned(), &help)
+            self.wrong(value.span, key, "expected a section".to_owned(), &help)
         })
     }
 
@@ -289,9 +289,9 @@ impl Reader<'_> {
         };
         let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => "the keys are the long flags of `--help`, and the sections `[markers]`, `[system.NAME]`, `[profile.NAME]`".to_owned(),
+            None => "valid keys are the long flags of `--help`; valid sections are `[markers]`, `[system.NAME]` and `[profile.NAME]`".to_owned(),
         };
-        self.wrong(place, key, "there is no such setting".to_owned(), &help)
+        self.wrong(place, key, "unknown setting".to_owned(), &help)
     }
 
     fn source(&self, place: Span, key: &str) -> Source {

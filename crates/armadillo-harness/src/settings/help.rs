@@ -10,34 +10,34 @@ const WIDTH: usize = 80;
 const INDENT: usize = 6;
 
 const TOP: &str = "\
-Runs the tests of this binary, on deployments it starts once and shares.
+Runs the tests of this binary on shared deployments, each started once.
 
 Usage: cargo test -- [OPTIONS] [FILTER]...
 
-  A FILTER selects the tests whose names contain it; several select the tests of
-  any of them.
+  A FILTER selects the tests whose names contain it. With several, a test runs if
+  it matches any of them.
 
 Examples:
   cargo test -- -m \"not slow\" -n 4
-      everything but the slow tests, four at a time
+      run everything except slow tests, four at a time
   cargo test -- leader --nocapture
-      tests with `leader` in their names, output as it comes
+      run tests with `leader` in their names, without capturing output
   cargo test -- -m \"smoke_test or regression\" --plan
-      what would run where; starts nothing
+      show what would run where, without starting anything
   cargo test -- --exact net::reconnects --repeat 50 -x
-      one test, until it fails
+      run one test up to 50 times, stop when it fails
 ";
 
 const BOTTOM: &str = "\
-Every setting has three names, and the first of these that says it counts:
+Every setting can be set in three places. The first one that sets it wins:
   the command line   --timeout-factor 3
   the environment    ARMADILLO_TIMEOUT_FACTOR=3
-                     (a switch: =true; several values: separated by `;`)
+                     (switches: =true; several values: separated by `;`)
   armadillo.toml     timeout-factor = 3
-                     (in [profile.NAME] it counts with --profile NAME)
-A switch can be taken back: --shuffle=false. RUST_TEST_THREADS,
-RUST_TEST_NOCAPTURE, RUST_TEST_SHUFFLE and RUST_TEST_SHUFFLE_SEED count when
-nothing else says it. cargo nextest passes no flags on: use the environment.
+                     (in [profile.NAME], only with --profile NAME)
+Turn a switch off with --shuffle=false. RUST_TEST_THREADS,
+RUST_TEST_NOCAPTURE, RUST_TEST_SHUFFLE and RUST_TEST_SHUFFLE_SEED apply if
+nothing else does. cargo nextest does not pass flags on: use the environment.
 ";
 
 /// The whole text.
@@ -56,7 +56,9 @@ pub(super) fn help(table: &[Setting]) -> String {
             entry(&mut text, setting);
         }
         if group == Group::Settings {
-            text.push_str("  -h, --help\n      This text.\n  -V, --version\n      The version.\n");
+            text.push_str(
+                "  -h, --help\n      Print this help.\n  -V, --version\n      Print the version.\n",
+            );
         }
     }
     text.push('\n');

@@ -78,7 +78,7 @@ impl Environment {
         match value.to_str() {
             Some(text) => Ok(Some(text.to_owned())),
             None => Err(
-                Wrong::new("the value is not valid UTF-8", "set another one")
+                Wrong::new("the value is not valid UTF-8", "set it to valid UTF-8")
                     .said_by(&Source::Variable(name.to_owned())),
             ),
         }

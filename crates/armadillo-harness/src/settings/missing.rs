@@ -55,21 +55,20 @@ impl Sources<'_> {
     fn missing_pairs(&self, options: &mut Options, settled: &Settled) -> Result<(), UsageError> {
         for pair in &settled.values {
             let Some((system, what)) = pair.split_once('=') else {
-                let help = "write it as `SYSTEM=ignore`";
-                return Err(
-                    Wrong::new(format!("`{pair}` names no system"), help).said_by(&settled.source)
-                );
+                let help = "write `SYSTEM=ignore`";
+                return Err(Wrong::new(format!("`{pair}` does not name a system"), help)
+                    .said_by(&settled.source));
             };
             let names = || self.input.systems.iter().map(|system| system.system);
             if !names().any(|name| name == system) {
                 let help = match closest(system, names()) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!(
-                        "this executable knows: {}",
+                        "this executable has: {}",
                         names().collect::<Vec<_>>().join(", ")
                     ),
                 };
-                let wrong = Wrong::new(format!("there is no system `{system}`"), help);
+                let wrong = Wrong::new(format!("unknown system `{system}`"), help);
                 return Err(wrong.said_by(&settled.source));
             }
             let one = Settled {

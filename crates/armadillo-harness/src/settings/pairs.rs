@@ -23,26 +23,26 @@ pub(super) fn settle_pairs(
         (
             "parallel",
             "test-threads",
-            "they are two names for the number of tests that run at once",
-            "give one of them",
+            "both set the number of tests that run at once",
+            "remove one of them",
         ),
         (
             "seed",
             "shuffle-seed",
-            "a run has one seed",
-            "give one of them; `--shuffle --seed N` is the same as `--shuffle-seed N`",
+            "both set the seed of the run",
+            "remove one of them; `--shuffle-seed N` is short for `--shuffle --seed N`",
         ),
         (
             "format",
             "quiet",
-            "`--quiet` is `--format terse`",
-            "give one of them",
+            "`--quiet` is short for `--format terse`",
+            "remove one of them",
         ),
         (
             "ignored",
             "include-ignored",
-            "one runs the ignored tests only, the other runs them among the others",
-            "give one of them",
+            "one runs only ignored tests, the other runs them together with all others",
+            "remove one of them",
         ),
     ] {
         let (Some((rank, a)), Some((other_rank, b))) = (found.get(one), found.get(other)) else {

@@ -115,10 +115,10 @@ impl<'a> Sources<'a> {
             (Some(meant), _) => format!("did you mean `{meant}`?"),
             (None, Some(path)) => format!("add a section `[profile.{name}]` to {}", path.display()),
             (None, None) => format!(
-                "profiles are sections `[profile.{name}]` of armadillo.toml, and there is none"
+                "profiles are sections `[profile.{name}]` of armadillo.toml, but no armadillo.toml was found"
             ),
         };
-        Err(Wrong::new(format!("there is no profile `{name}`"), help).said_by(source))
+        Err(Wrong::new(format!("unknown profile `{name}`"), help).said_by(source))
     }
 
     /// The strongest values of a setting.
@@ -225,7 +225,7 @@ impl<'a> Sources<'a> {
         let strange = strange.filter(|name| !variables.iter().any(|known| known == name));
         let variables = strange.filter_map(|name| {
             let meant = closest(name, variables.iter().map(String::as_str))?;
-            let nothing = format!("the variable {name} means nothing here");
+            let nothing = format!("unknown variable {name}");
             Some(format!("{nothing}; did you mean {meant}?"))
         });
         let sections = self.file.systems.iter().filter_map(|name| {
@@ -233,7 +233,7 @@ impl<'a> Sources<'a> {
                 return None;
             }
             let meant = closest(name, systems.iter().copied())?;
-            let nothing = format!("the section [system.{name}] of armadillo.toml is skipped");
+            let nothing = format!("ignoring the section [system.{name}] of armadillo.toml");
             Some(format!("{nothing}; did you mean [system.{meant}]?"))
         });
         variables.chain(sections).collect()

@@ -84,14 +84,14 @@ impl Group {
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Selecting => "Which tests",
-            Self::Acting => "Instead of running them",
-            Self::Running => "How they run",
-            Self::Deployments => "What they run on",
-            Self::Systems => "The systems under test",
-            Self::Showing => "What is shown, and where it goes",
-            Self::Settings => "Where settings come from",
-            Self::Accepted => "Accepted because libtest accepts it, without effect",
+            Self::Selecting => "Test selection",
+            Self::Acting => "Other actions",
+            Self::Running => "Running tests",
+            Self::Deployments => "Deployments",
+            Self::Systems => "Systems under test",
+            Self::Showing => "Output and files",
+            Self::Settings => "Settings",
+            Self::Accepted => "Accepted for compatibility with libtest (no effect)",
         }
     }
 }

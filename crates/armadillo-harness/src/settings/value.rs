@@ -23,7 +23,7 @@ pub(super) fn switch(values: &[String]) -> Result<bool, Wrong> {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
         other => Err(Wrong::new(
-            format!("`{other}` is neither true nor false"),
+            format!("`{other}` is not a boolean"),
             "write `true` or `false`",
         )),
     }
@@ -34,7 +34,7 @@ pub(super) fn number<N: FromStr>(values: &[String]) -> Result<N, Wrong> {
     let text = last(values);
     text.parse().map_err(|_| {
         Wrong::new(
-            format!("`{text}` is not a whole number in range"),
+            format!("`{text}` is not a number in the valid range"),
             "write a number such as `3`",
         )
     })
@@ -49,13 +49,13 @@ pub(super) fn parallel(values: &[String]) -> Result<Option<NonZeroUsize>, Wrong>
     match text.parse::<usize>() {
         Ok(number) => NonZeroUsize::new(number).map(Some).ok_or_else(|| {
             Wrong::new(
-                "0 tests at once would never end",
-                "write 1 to run one at a time, or `auto` for as many as the machine has cores",
+                "at least 1 test must run at a time",
+                "write 1 to run one test at a time, or `auto` for the number of cores",
             )
         }),
         Err(_) => Err(Wrong::new(
             format!("`{text}` is not a number of tests"),
-            "write a number from 1 upwards, or `auto`",
+            "write a number of at least 1, or `auto`",
         )),
     }
 }
@@ -69,13 +69,13 @@ pub(super) fn copies(values: &[String]) -> Result<Copies, Wrong> {
     match text.parse::<u32>() {
         Ok(number) => NonZeroU32::new(number).map(Copies::Exactly).ok_or_else(|| {
             Wrong::new(
-                "with 0 copies no test would have a deployment",
-                "write 1 to start each topology once, or `auto` for more where that pays",
+                "at least 1 copy is needed",
+                "write 1 to start each topology once, or `auto` to start more if that shortens the run",
             )
         }),
         Err(_) => Err(Wrong::new(
             format!("`{text}` is not a number of copies"),
-            "write a number from 1 upwards, or `auto`",
+            "write a number of at least 1, or `auto`",
         )),
     }
 }
@@ -90,7 +90,7 @@ pub(super) fn seed(values: &[String]) -> Result<u64, Wrong> {
     read.map_err(|_| {
         Wrong::new(
             format!("`{text}` is not a seed"),
-            "write a number, as the header of an earlier run shows it",
+            "write a number, for example the seed from the header of an earlier run",
         )
     })
 }
@@ -107,8 +107,8 @@ pub(super) fn policies(values: &[String]) -> Result<Policies, Wrong> {
     for pair in values {
         let Some((name, what)) = pair.split_once('=') else {
             return Err(Wrong::new(
-                format!("`{pair}` does not say what to do"),
-                "write it as `log=warn`",
+                format!("`{pair}` has no `=`"),
+                "write `NAME=WHAT`, for example `log=warn`",
             ));
         };
         let name = name.trim();
@@ -120,7 +120,7 @@ pub(super) fn policies(values: &[String]) -> Result<Policies, Wrong> {
                     format!("this executable has {}", known.join(", "))
                 }
             };
-            return Err(Wrong::new(format!("there is no checker `{name}`"), help));
+            return Err(Wrong::new(format!("unknown checker `{name}`"), help));
         }
         policies.set(name, choice(&[what.to_owned()], &choices)?);
     }
@@ -158,7 +158,7 @@ pub(super) fn duration(values: &[String]) -> Result<Duration, Wrong> {
     let text = last(values);
     match parse_millis(text).map(Duration::from_millis) {
         Some(duration) if duration.is_zero() => Err(Wrong::new(
-            "a time limit of nothing ends everything at once",
+            "a time limit must be greater than 0",
             "write a duration such as `30s`",
         )),
         Some(duration) if duration > LONGEST => Err(Wrong::new(
@@ -171,9 +171,9 @@ pub(super) fn duration(values: &[String]) -> Result<Duration, Wrong> {
             Err(Wrong::new(
                 format!("`{text}` is not a duration"),
                 if seconds {
-                    format!("say the unit: `{text}s`, `{text}m`, `{text}ms`")
+                    format!("add a unit: `{text}s`, `{text}m` or `{text}ms`")
                 } else {
-                    "write it as `500ms`, `30s`, `3m` or `1h30m`".to_owned()
+                    "write a duration such as `500ms`, `30s`, `3m` or `1h30m`".to_owned()
                 },
             ))
         }
@@ -200,7 +200,7 @@ pub(super) fn mebibytes(values: &[String]) -> Result<u64, Wrong> {
         Some(size) if size > 0 => Ok(size),
         _ => Err(Wrong::new(
             format!("`{text}` is not an amount of memory"),
-            "write it in MiB, or with its unit: `4096`, `512M`, `4G`",
+            "write a size in MiB or with a unit: `4096`, `512M`, `4G`",
         )),
     }
 }
@@ -240,7 +240,7 @@ mod tests {
         assert!(duration(&one("8761h")).is_err());
         assert_eq!(
             duration(&one("30")).unwrap_err().help,
-            "say the unit: `30s`, `30m`, `30ms`"
+            "add a unit: `30s`, `30m` or `30ms`"
         );
     }
 

@@ -34,13 +34,13 @@ impl ProcessState {
     pub(super) fn change_since(&self, fixtures: &ProcessFixtures) -> Option<String> {
         let now = Self::now();
         if now.directory != self.directory {
-            Some("it changed the working directory".into())
+            Some("the test changed the working directory".into())
         } else if now.environment != self.environment {
-            Some("it changed the environment".into())
+            Some("the test changed the environment".into())
         } else if now.streams != self.streams {
-            Some("it closed or redirected its standard output or error".into())
+            Some("the test closed or redirected its standard output or error".into())
         } else if now.threads > self.threads && fixtures.is_empty() {
-            Some("it left threads running".into())
+            Some("the test left threads running".into())
         } else {
             None
         }

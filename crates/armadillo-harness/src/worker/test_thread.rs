@@ -111,7 +111,7 @@ impl TestThread {
 
     /// Takes the report after [`Self::finished_event`]; the thread has ended when this returns.
     pub(super) fn join(&mut self) -> Finished {
-        let mut lost = "its thread ended without a report".to_owned();
+        let mut lost = "its thread exited without a report".to_owned();
         if let Place::Each(thread) = &mut self.place
             && let Some(Err(panic)) = thread.take().map(JoinHandle::join)
         {
@@ -193,7 +193,7 @@ impl Report {
             complaints: Vec::new(),
             kept: false,
             times: crate::event::Times::default(),
-            changed: Some("a test's thread ended without a report".into()),
+            changed: Some("a test's thread exited without a report".into()),
             keeps: Vec::new(),
         }
     }

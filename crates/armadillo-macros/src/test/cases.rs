@@ -47,7 +47,7 @@ pub(super) fn variants<'a>(
         Some(cases) => {
             if parameters.cases.is_empty() {
                 let message = format!(
-                    "mark the arguments that take the values: `fn {function}(#[case] value: ..)`"
+                    "mark the arguments that receive the values: `fn {function}(#[case] value: ..)`"
                 );
                 return Err(Error::new(cases.span, message));
             }
@@ -94,10 +94,7 @@ fn check_names<'a>(names: impl Iterator<Item = &'a Ident>) -> syn::Result<()> {
     let mut known = BTreeSet::new();
     for name in names {
         if !known.insert(name.unraw().to_string()) {
-            return Err(Error::new(
-                name.span(),
-                format!("there are two cases named `{name}`"),
-            ));
+            return Err(Error::new(name.span(), format!("duplicate case `{name}`")));
         }
     }
     Ok(())
@@ -105,7 +102,10 @@ fn check_names<'a>(names: impl Iterator<Item = &'a Ident>) -> syn::Result<()> {
 
 impl Case {
     pub(super) fn parse_all(input: ParseStream<'_>) -> syn::Result<Vec<Self>> {
-        parse_all(input, "name a case and its values: `small(1)`")
+        parse_all(
+            input,
+            "expected a case with a name and values, such as `small(1)`",
+        )
     }
 
     fn check(&self, arguments: usize) -> syn::Result<()> {
@@ -113,7 +113,7 @@ impl Case {
             return Ok(());
         }
         let message = format!(
-            "the case has {}, and {} marked `#[case]`",
+            "the case has {}, but {} marked `#[case]`",
             counted(self.values.len(), "value"),
             if arguments == 1 {
                 "1 argument is".into()
@@ -127,7 +127,7 @@ impl Case {
 
 impl TypeCase {
     pub(super) fn parse_all(input: ParseStream<'_>) -> syn::Result<Vec<Self>> {
-        parse_all(input, "name a type: `a = A`")
+        parse_all(input, "expected a named type, such as `a = A`")
     }
 }
 
@@ -148,7 +148,10 @@ fn parse_all<T: Parse>(input: ParseStream<'_>, empty: &str) -> syn::Result<Vec<T
 impl Parse for Case {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = input.call(Ident::parse_any).map_err(|error| {
-            Error::new(error.span(), "a case is a name with values: `small(1)`")
+            Error::new(
+                error.span(),
+                "expected a case with a name and values, such as `small(1)`",
+            )
         })?;
         let mut values = Vec::new();
         if input.peek(syn::token::Paren) {
@@ -163,7 +166,7 @@ impl Parse for Case {
 
 impl Parse for TypeCase {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let form = "a type has a name: `a = A`";
+        let form = "expected a named type, such as `a = A`";
         let name = input
             .call(Ident::parse_any)
             .map_err(|error| Error::new(error.span(), form))?;

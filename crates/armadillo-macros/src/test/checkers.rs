@@ -43,7 +43,7 @@ impl Parse for Policy {
             }),
             None => Err(Error::new(
                 word.span(),
-                "what is done about what a checker finds is \"fail\", \"warn\" or \"off\"",
+                "expected \"fail\", \"warn\" or \"off\"",
             )),
         }
     }

@@ -10,8 +10,7 @@ mod grammar;
 use syn::parse::ParseStream;
 use syn::{Error, LitStr};
 
-const HELP: &str =
-    "a time is a number with a unit, in quotes: \"500ms\", \"30s\", \"3m\", \"1h30m\"";
+const HELP: &str = "expected a duration in quotes, such as \"500ms\", \"30s\", \"3m\" or \"1h30m\"";
 
 /// A duration in milliseconds; not zero.
 pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<u64> {

@@ -25,7 +25,7 @@ impl Parse for Marker {
         let name = input.call(Ident::parse_any).map_err(|error| {
             Error::new(
                 error.span(),
-                "a marker is a word: `slow`, `rta_suite(\"auth\")`",
+                "expected a marker, such as `slow` or `rta_suite(\"auth\")`",
             )
         })?;
         let mut arguments = Vec::new();
@@ -36,7 +36,7 @@ impl Parse for Marker {
                 Punctuated::<LitStr, Token![,]>::parse_terminated(&content).map_err(|error| {
                     Error::new(
                         error.span(),
-                        format!("a marker's arguments are texts in quotes: `{name}(\"..\")`"),
+                        format!("expected string arguments: `{name}(\"..\")`"),
                     )
                 })?;
             arguments = texts.into_iter().collect();

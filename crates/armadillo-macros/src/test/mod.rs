@@ -19,7 +19,13 @@ use options::Options;
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut function: ItemFn = match syn::parse2(item) {
         Ok(function) => function,
-        Err(error) => return Error::new(error.span(), "a test is a function").to_compile_error(),
+        Err(error) => {
+            return Error::new(
+                error.span(),
+                "expected a function: `test` can only be applied to functions",
+            )
+            .to_compile_error();
+        }
     };
     let registrations = registrations(options, &mut function);
     let registrations = registrations.unwrap_or_else(|error| error.to_compile_error());
@@ -48,13 +54,13 @@ fn check_signature(function: &ItemFn) -> syn::Result<()> {
         Err(Error::new_spanned(tokens.to_token_stream(), message))
     };
     if let Some(abi) = &signature.abi {
-        return refuse(abi, "a test is an ordinary function: no `extern`");
+        return refuse(abi, "a test cannot be `extern`");
     }
     if let Safety::Unsafe(unsafety) = &signature.safety {
-        return refuse(unsafety, "a test is an ordinary function: no `unsafe`");
+        return refuse(unsafety, "a test cannot be `unsafe`");
     }
     if let Some(variadic) = &signature.variadic {
-        return refuse(variadic, "a test is an ordinary function: no variadics");
+        return refuse(variadic, "a test cannot be variadic");
     }
     Ok(())
 }
@@ -65,7 +71,7 @@ fn type_parameter<'a>(function: &'a ItemFn, options: &Options) -> syn::Result<Op
     match (parameters.first(), &options.types) {
         (None, None) => Ok(None),
         (None, Some(types)) => {
-            let message = "`types(..)` is for a function that is generic over one type";
+            let message = "`types(..)` needs a function with exactly one type parameter";
             Err(Error::new(types.span, message))
         }
         (Some(GenericParam::Type(parameter)), Some(_)) if parameters.len() == 1 => {
@@ -73,11 +79,11 @@ fn type_parameter<'a>(function: &'a ItemFn, options: &Options) -> syn::Result<Op
         }
         (Some(_), Some(_)) => Err(Error::new_spanned(
             parameters,
-            "a test can be generic over one type, nothing else",
+            "a test can have only one type parameter and no other generic parameters",
         )),
         (Some(_), None) => Err(Error::new_spanned(
             parameters,
-            "a generic test needs the types it runs on: `types(name = Type, ..)` in its attribute",
+            "a generic test needs types to run with: add `types(name = Type, ..)` to its attribute",
         )),
     }
 }

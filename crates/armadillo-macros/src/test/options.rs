@@ -106,7 +106,7 @@ impl Options {
             "retries" => {
                 equals(input, &name, span)?;
                 let number: LitInt = input.parse().map_err(|error| {
-                    Error::new(error.span(), "a number is expected: `retries = 2`")
+                    Error::new(error.span(), "expected a number, such as `retries = 2`")
                 })?;
                 put(&mut self.retries, "retries", span, number.base10_parse()?)
             }
@@ -151,7 +151,7 @@ fn put<T>(place: &mut Option<Said<T>>, name: &str, span: Span, value: T) -> syn:
 
 /// The error that an option that is said once at most was said again.
 pub(crate) fn twice(name: &str, span: Span) -> Error {
-    Error::new(span, format!("`{name}` is said twice"))
+    Error::new(span, format!("`{name}` is set twice"))
 }
 
 /// Consumes the `=` after an option that is written with it.
@@ -174,7 +174,7 @@ fn parenthesis(input: ParseStream<'_>, option: &str, span: Span) -> syn::Result<
 fn ill_formed(option: &str, span: Span) -> Error {
     let form = OPTIONS.iter().find(|(known, _)| *known == option);
     let form = form.map_or(option, |(_, form)| form);
-    Error::new(span, format!("`{option}` is written `{form}`"))
+    Error::new(span, format!("expected `{form}`"))
 }
 
 /// The text after an optional `=`.
@@ -184,14 +184,14 @@ pub(super) fn text_after_equals(input: ParseStream<'_>) -> syn::Result<Option<St
     }
     let text: LitStr = input
         .parse()
-        .map_err(|error| Error::new(error.span(), "a text in quotes is expected"))?;
+        .map_err(|error| Error::new(error.span(), "expected a string literal"))?;
     Ok(Some(text.value()))
 }
 
 fn unknown(path: &Path, name: &str) -> Error {
     let message = match similar(name) {
         Some((option, form)) => {
-            format!("unknown option `{name}`; there is `{option}`, written `{form}`")
+            format!("unknown option `{name}`; did you mean `{option}`, as in `{form}`?")
         }
         None => format!(
             "unknown option `{}`; options are {}; topologies are written with parentheses: `cluster(..)`",

@@ -46,9 +46,7 @@ fn take_one(attribute: &Attribute, standard: &mut Standard) -> syn::Result<bool>
                 let mut expected = None;
                 list.parse_nested_meta(|meta| {
                     if !meta.path.is_ident("expected") {
-                        return Err(
-                            meta.error("it is written `#[should_panic(expected = \"text\")]`")
-                        );
+                        return Err(meta.error("expected `#[should_panic(expected = \"text\")]`"));
                     }
                     expected = Some(meta.value()?.parse::<LitStr>()?.value());
                     Ok(())
@@ -65,7 +63,7 @@ fn take_one(attribute: &Attribute, standard: &mut Standard) -> syn::Result<bool>
     {
         Err(Error::new(
             span,
-            "the function is a test already: one attribute `test` is enough, and Armadillo brings the runtime",
+            "the function already is a test: remove this attribute; Armadillo provides the runtime",
         ))
     } else {
         Ok(false)
@@ -78,6 +76,6 @@ fn text(value: &Expr) -> syn::Result<String> {
             lit: Lit::Str(text),
             ..
         }) => Ok(text.value()),
-        other => Err(Error::new_spanned(other, "a text in quotes is expected")),
+        other => Err(Error::new_spanned(other, "expected a string literal")),
     }
 }

@@ -26,7 +26,7 @@ impl Deployment {
                 Some(Err(complaint)) => complaints.push((checker.name().to_owned(), complaint)),
                 None => complaints.push((
                     checker.name().to_owned(),
-                    "it got no answer before the deadline".to_owned(),
+                    "no response before the deadline".to_owned(),
                 )),
             }
         }
@@ -46,7 +46,7 @@ impl Deployment {
             .into()
             .bound(self.system.purge(&self.view, lease))
             .await
-            .unwrap_or_else(|| Err("it was not done before the deadline".to_owned()))
+            .unwrap_or_else(|| Err("not finished before the deadline".to_owned()))
     }
 
     /// Removes what the servers have stored; what they have logged stays. For a deployment that has been stopped.

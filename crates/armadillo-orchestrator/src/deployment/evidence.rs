@@ -87,14 +87,16 @@ impl Deployment {
                     .get(&server)
                     .and_then(|known| self.view.reach(&server, known.plan.ports.first()?));
                 let Some(address) = address else {
-                    return Some(Err(format!("{save_as}: {server} has no port to ask")));
+                    return Some(Err(format!("{save_as}: {server} has no port for requests")));
                 };
                 let answer = Client::tcp(address)
                     .send(request, deadline.within(limit))
                     .await;
                 Some(match answer {
                     Ok(response) if response.is_success() => save(dest, &save_as, &response.body),
-                    Ok(response) => Err(format!("{save_as}: {server} answers {}", response.status)),
+                    Ok(response) => {
+                        Err(format!("{save_as}: {server} responded {}", response.status))
+                    }
                     Err(error) => Err(format!("{save_as}: {error}")),
                 })
             }
@@ -125,7 +127,7 @@ impl Deployment {
                     server.expect_exit(false);
                 }
                 if !written {
-                    return Some(Err(format!("{key} wrote nothing after {verb}")));
+                    return Some(Err(format!("{key} wrote no output after {verb}")));
                 }
                 None
             }

@@ -88,7 +88,7 @@ impl Deployment {
         };
         if !expected && !is_starting {
             let text = match expectation {
-                Some(expectation) => format!("{text}, and was expected to {expectation}"),
+                Some(expectation) => format!("{text}, but was expected to {expectation}"),
                 None => text.clone(),
             };
             self.remember_crash(server, pid, exit, text, &log, noticed);

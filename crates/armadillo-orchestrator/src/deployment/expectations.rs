@@ -76,7 +76,7 @@ pub struct ExpectationId(u64);
 #[non_exhaustive]
 pub enum ExpectationError {
     /// There is no such server.
-    #[error("there is no server {server} in {deployment}")]
+    #[error("no server {server} in {deployment}")]
     Unknown {
         /// The name asked for.
         server: ServerKey,
@@ -84,7 +84,7 @@ pub enum ExpectationError {
         deployment: String,
     },
     /// The server has no process that could exit, or somebody is starting it.
-    #[error("cannot expect an exit of {server}: it is {phase}")]
+    #[error("cannot expect {server} to exit: it is {phase}")]
     State {
         /// The server.
         server: ServerKey,
@@ -92,7 +92,7 @@ pub enum ExpectationError {
         phase: Phase,
     },
     /// The expectation is not there any more: another one on the same server has taken its place.
-    #[error("this exit is not expected any more: another expectation has taken its place")]
+    #[error("this exit is no longer expected: another expectation replaced it")]
     Gone,
     /// The deadline came first.
     #[error("timed out after {waited:.1?} waiting for {server} to {expectation}; it is {phase}")]
@@ -107,7 +107,7 @@ pub enum ExpectationError {
         waited: Duration,
     },
     /// It ended in another way.
-    #[error("{server} was expected to {expectation} and ended with {text}")]
+    #[error("{server} was expected to {expectation}, but exited with {text}")]
     Otherwise {
         /// The server.
         server: ServerKey,
@@ -153,9 +153,9 @@ impl Declared {
             return None;
         }
         Some(match exit {
-            None => format!("{server} was expected to {expectation} and did not"),
+            None => format!("{server} was expected to {expectation}, but did not"),
             Some((_, text)) => {
-                format!("{server} was expected to {expectation} and ended with {text}")
+                format!("{server} was expected to {expectation}, but exited with {text}")
             }
         })
     }

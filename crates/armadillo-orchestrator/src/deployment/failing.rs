@@ -37,13 +37,13 @@ impl fmt::Display for FailedStart {
 #[non_exhaustive]
 pub enum NotFailed {
     /// The server got ready. It was stopped again.
-    #[error("{server} was expected to fail while it started, and got ready")]
+    #[error("{server} was expected to fail during start-up, but became ready")]
     Ready {
         /// The server.
         server: ServerKey,
     },
     /// It neither got ready nor ended by the deadline. It was killed.
-    #[error("{server} was expected to fail while it started, and still ran after {waited:.1?}")]
+    #[error("{server} was expected to fail during start-up, but still ran after {waited:.1?}")]
     Late {
         /// The server.
         server: ServerKey,

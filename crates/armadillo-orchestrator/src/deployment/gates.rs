@@ -14,7 +14,7 @@ pub enum BadPlan {
     #[error("the plan has two servers named {0}")]
     Twice(ServerKey),
     /// A name that cannot be the name of a directory.
-    #[error("{0:?} cannot be a server's name: letters, digits, - and _ only")]
+    #[error("{0:?} is not a valid server name: use only letters, digits, - and _")]
     Name(String),
     /// A gate on a server that is not there.
     #[error("{server} waits for {missing}, which is not in the plan")]

@@ -59,7 +59,7 @@ impl Deployment {
                     tail_mib: LOG_TAIL >> 20,
                 },
                 Err(error) if !is_said => Notice::Warning {
-                    text: format!("the log of {key} cannot be kept short: {error}"),
+                    text: format!("cannot truncate the log of {key}: {error}"),
                 },
                 _ => continue,
             };
@@ -73,9 +73,8 @@ impl Deployment {
         // What came after the last look.
         self.cut_logs();
         if let Err(error) = self.site.close_logs() {
-            self.notices.warn(format!(
-                "a log that was cut cannot be written again: {error}"
-            ));
+            self.notices
+                .warn(format!("cannot write to a truncated log: {error}"));
         }
     }
 
@@ -173,12 +172,12 @@ impl Deployment {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
                 if start > from {
-                    format!("[{} bytes left out]\n{text}", start - from)
+                    format!("[{} bytes omitted]\n{text}", start - from)
                 } else {
                     text.into_owned()
                 }
             }
-            Err(error) => format!("[the log cannot be read: {error}]\n"),
+            Err(error) => format!("[cannot read the log: {error}]\n"),
         }
     }
 }

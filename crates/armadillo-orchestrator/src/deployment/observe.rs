@@ -113,7 +113,7 @@ impl Deployment {
             let state = health
                 .servers
                 .entry(key.clone())
-                .or_insert_with(|| (State::Unknown, "nothing was said of it".into()));
+                .or_insert_with(|| (State::Unknown, "its state is unknown".into()));
             if let Some(why) = why_failed(server) {
                 *state = (State::Failed, why);
                 health.depose(key);
@@ -183,7 +183,7 @@ impl Deployment {
 /// A look that nobody answered.
 fn unanswered() -> Health {
     Health {
-        complaints: vec!["a look at the whole got no answer in time".into()],
+        complaints: vec!["the health check of the deployment timed out".into()],
         ..Health::default()
     }
 }

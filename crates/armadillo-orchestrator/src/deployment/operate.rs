@@ -53,7 +53,7 @@ pub struct Done {
 #[non_exhaustive]
 pub enum OperationError {
     /// There is no such server.
-    #[error("there is no server {server} in {deployment}")]
+    #[error("no server {server} in {deployment}")]
     Unknown {
         /// The name asked for.
         server: ServerKey,
@@ -77,7 +77,7 @@ pub enum OperationError {
         phase: Phase,
     },
     /// The back end has no means for it.
-    #[error("cannot {operation} {server}: what runs it has no means to")]
+    #[error("cannot {operation} {server}: its backend does not support this")]
     Unsupported {
         /// The operation.
         operation: Operation,
@@ -85,7 +85,7 @@ pub enum OperationError {
         server: ServerKey,
     },
     /// It was done, and what should have come of it did not.
-    #[error("{operation} of {server} had no effect: {why}")]
+    #[error("{operation} of {server} failed: {why}")]
     NoEffect {
         /// The operation.
         operation: Operation,
@@ -95,7 +95,7 @@ pub enum OperationError {
         why: String,
     },
     /// Another operation on the same server did not end before the deadline.
-    #[error("cannot {operation} {server}: another operation on it has not ended")]
+    #[error("cannot {operation} {server}: another operation on it is in progress")]
     Busy {
         /// The operation.
         operation: Operation,
@@ -244,7 +244,7 @@ impl Deployment {
         }
         step.sent(running.deliver(verb, step.deadline).await)?;
         if step.deadline.bound(step.server.gone()).await.is_none() {
-            return Err(step.no_effect("it still runs"));
+            return Err(step.no_effect("it is still running"));
         }
         match step.server.last_exit() {
             // What a server makes of a request to end is its own affair, but nobody survives or catches this one.
@@ -255,7 +255,7 @@ impl Deployment {
                     let (pid, noticed) = (running.pid(), Instant::now());
                     self.remember_crash(step.server, pid, exit, how.clone(), &log, noticed);
                 }
-                Err(step.no_effect(&format!("it had ended by itself: {how}")))
+                Err(step.no_effect(&format!("it had already exited: {how}")))
             }
             _ => Ok(None),
         }
@@ -265,7 +265,7 @@ impl Deployment {
         let stop = step.server.stop();
         let outcome = self.stop_one(step.server, stop, step.deadline).await;
         if step.server.phase().is_alive() {
-            return Err(step.no_effect("it still runs, even after it was killed"));
+            return Err(step.no_effect("it is still running after it was killed"));
         }
         Ok(outcome.escalated)
     }
@@ -289,7 +289,7 @@ impl Deployment {
         };
         let outcome = tokio::select! {
             biased;
-            () = step.server.gone() => Err(step.no_effect("it has ended by itself")),
+            () = step.server.gone() => Err(step.no_effect("it exited")),
             outcome = step.deadline.bound(seen) => {
                 outcome.unwrap_or_else(|| Err(step.no_effect(if pause {
                     "not all of its threads are stopped"

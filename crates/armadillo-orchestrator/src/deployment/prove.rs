@@ -21,12 +21,12 @@ pub(super) fn prove(running: &dyn Running, place: &Place, identity: Option<Ident
     match identity {
         Some(Identity::Ours(true)) => Proof::Ours,
         Some(Identity::Ours(false)) => {
-            Proof::Foreign("a server answers that is not of this deployment".into())
+            Proof::Foreign("a server of another deployment responds".into())
         }
         Some(Identity::Pid(pid)) => match running.owns_pid(pid) {
             Some(true) => Proof::Ours,
             Some(false) => Proof::Foreign(format!(
-                "process {pid} answers, which does not belong to {}",
+                "process {pid} responds, but it does not belong to {}",
                 running.id()
             )),
             None => by_ports(running, place),

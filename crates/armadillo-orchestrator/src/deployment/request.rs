@@ -41,7 +41,7 @@ pub struct StartRequest {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Its plan makes no sense: a mistake in the system.
-    #[error("the plan for {topology} cannot be carried out: {source}")]
+    #[error("invalid plan for {topology}: {source}")]
     Plan {
         /// What was to be planned.
         topology: String,
@@ -57,7 +57,7 @@ pub enum StartError {
         role: &'static str,
     },
     /// There is no place for its servers.
-    #[error("no place for {deployment}: {source}")]
+    #[error("cannot create the directories of {deployment}: {source}")]
     Place {
         /// The deployment's id.
         deployment: String,
@@ -65,7 +65,7 @@ pub enum StartError {
         source: BackEndError,
     },
     /// The operating system gave no random numbers for its secret.
-    #[error("no secret for {deployment}: {source}")]
+    #[error("cannot create the secret of {deployment}: {source}")]
     Secret {
         /// The deployment's id.
         deployment: String,
@@ -102,16 +102,16 @@ pub struct Failure {
 #[non_exhaustive]
 pub enum Problem {
     /// The back end could not start it.
-    #[error("cannot be started: {0}")]
+    #[error("cannot start: {0}")]
     BackEnd(#[from] BackEndError),
     /// The deployment is being stopped.
-    #[error("is not started any more: the deployment is being stopped")]
+    #[error("was not started because the deployment is being stopped")]
     Ended,
     /// Another operation on it did not end before the deadline.
-    #[error("cannot be started: another operation on it has not ended")]
+    #[error("cannot start: another operation on it is in progress")]
     Busy,
     /// It ended.
-    #[error("ended while it started: {text}")]
+    #[error("exited during start-up: {text}")]
     Exited {
         /// How.
         exit: Exit,
@@ -121,10 +121,10 @@ pub enum Problem {
         may_pass: bool,
     },
     /// The system says that it will never be ready.
-    #[error("will not get ready: {0}")]
+    #[error("cannot become ready: {0}")]
     Hopeless(String),
     /// Somebody else answers in its place.
-    #[error("is not who answers: {0}")]
+    #[error("is not the server that responds: {0}")]
     Foreign(String),
     /// The deadline came first.
     #[error("is not ready after {waited:.1?}: {missing}")]
@@ -140,5 +140,5 @@ fn tail(log: &[String]) -> String {
     if log.is_empty() {
         return String::new();
     }
-    format!("\nits last log lines:\n  {}", log.join("\n  "))
+    format!("\nlast lines of its log:\n  {}", log.join("\n  "))
 }

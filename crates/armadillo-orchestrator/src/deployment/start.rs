@@ -196,7 +196,7 @@ impl Deployment {
             if deadline.bound(changes.changed()).await.is_none() {
                 let problem = Problem::Late {
                     waited: begun.elapsed(),
-                    missing: format!("it waits for {key} to be {stage}"),
+                    missing: format!("waiting for {key} to be {stage}"),
                 };
                 return Err(self.failure(server, problem, 0));
             }
@@ -248,12 +248,12 @@ impl Deployment {
             {
                 attempt += 1;
                 let released = if self.site.release_ports(key) {
-                    ", without holding its ports"
+                    ", with its ports released"
                 } else {
                     ""
                 };
                 self.notices.warn(format!(
-                    "{key} ended while it started ({text}); starting it again{released} (attempt {attempt} of {ATTEMPTS})"
+                    "{key} exited during start-up ({text}); restarting it{released} (attempt {attempt} of {ATTEMPTS})"
                 ));
                 pauses.pause(deadline).await;
                 continue;
@@ -317,7 +317,7 @@ impl Deployment {
         let begun = Instant::now();
         let mut poll = Poll::new(Duration::from_millis(2), Duration::from_millis(50));
         let mut stage = Stage::Started;
-        let mut missing = "it has not answered yet".to_owned();
+        let mut missing = "it has not responded yet".to_owned();
         loop {
             let look = deadline
                 .within(LOOK_LIMIT)
@@ -325,7 +325,7 @@ impl Deployment {
             missing = match look.await {
                 // Cut short by the deadline, a look says less than the one before.
                 None if deadline.passed() => missing,
-                None => "a look at it got no answer".to_owned(),
+                None => "the health check timed out".to_owned(),
                 Some(Probe::NotYet(reason)) => reason,
                 Some(Probe::Hopeless(reason)) => return Err(Problem::Hopeless(reason)),
                 Some(Probe::At { stage: now, .. }) if now <= stage => format!("it is {now}"),

@@ -126,7 +126,7 @@ impl Deployment {
                 return self.judge(server, stop.polite, &tried, begun);
             }
             tried.push(format!(
-                "{verb} did not end it within {:.1?}",
+                "it did not exit within {:.1?} after {verb}",
                 asked.elapsed()
             ));
         }
@@ -153,14 +153,14 @@ impl Deployment {
             server.last_exit()
         };
         let complaint = match (exit, &escalated) {
-            (None, _) => Some("is still there, even after it was killed".to_owned()),
-            (Some(_), Some(escalated)) => Some(format!("did not stop when asked: {escalated}")),
+            (None, _) => Some("still exists after it was killed".to_owned()),
+            (Some(_), Some(escalated)) => Some(format!("did not shut down cleanly: {escalated}")),
             (Some(exit), None) if exit.is_by(polite) => None,
             (Some(exit), None) => match self.meaning(server, exit) {
                 ExitMeaning::Clean => None,
                 ExitMeaning::Unknown if exit.code == Some(0) => None,
                 _ => Some(format!(
-                    "was stopped and ended with {}",
+                    "was stopped and exited with {}",
                     self.describe(server, exit)
                 )),
             },

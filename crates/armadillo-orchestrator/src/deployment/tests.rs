@@ -115,7 +115,7 @@ fn who_led_is_logged_also_while_nobody_asks() {
             said,
             [
                 "troupe: s-0 leads in term 1",
-                "troupe: nobody leads in term 1",
+                "troupe: no leader in term 1",
                 "troupe: s-1 leads in term 2"
             ]
         );

@@ -30,7 +30,7 @@ pub enum HttpError {
         reason: String,
     },
     /// The deadline came first.
-    #[error("{request}: no answer within {waited:.1?}{}", if *.sent { "" } else { " (not even a connection)" })]
+    #[error("{request}: no response within {waited:.1?}{}", if *.sent { "" } else { " (could not connect)" })]
     Timeout {
         /// Method, path and address.
         request: String,
@@ -50,7 +50,7 @@ pub enum HttpError {
         sent: bool,
     },
     /// The body of the answer is larger than it may be.
-    #[error("{request}: the answer is larger than {limit} bytes")]
+    #[error("{request}: the response is larger than {limit} bytes")]
     TooLarge {
         /// Method, path and address.
         request: String,
@@ -58,7 +58,7 @@ pub enum HttpError {
         limit: usize,
     },
     /// The answer is not HTTP/1.1.
-    #[error("{request}: not an HTTP answer: {reason}")]
+    #[error("{request}: invalid HTTP response: {reason}")]
     Protocol {
         /// Method, path and address.
         request: String,

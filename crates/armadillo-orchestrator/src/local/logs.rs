@@ -95,7 +95,7 @@ impl Holes {
         let (head, tail) = (LOG_HEAD >> 20, LOG_TAIL >> 20);
         writeln!(
             file,
-            "\n[armadillo: {left_out} bytes left out here: the first {head} MiB and the last {tail} MiB are kept]"
+            "\n[armadillo: {left_out} bytes omitted: only the first {head} MiB and the last {tail} MiB are kept]"
         )?;
         log.seek(SeekFrom::Start(end))?;
         io::copy(&mut log, &mut file)?;
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(read(15, 2).unwrap(), [mebibyte(15), mebibyte(52)].concat());
         holes.close(&server, &path).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        let note = "[armadillo: 37748736 bytes left out here: the first 16 MiB and the last 48 MiB are kept]";
+        let note = "[armadillo: 37748736 bytes omitted: only the first 16 MiB and the last 48 MiB are kept]";
         let place = text.find(note).unwrap();
         assert_eq!(place as u64, LOG_HEAD + 1);
         assert_eq!(

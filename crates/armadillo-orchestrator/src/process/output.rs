@@ -21,13 +21,13 @@ pub enum OutputError {
     #[error("{0}")]
     Io(#[from] io::Error),
     /// It took too long.
-    #[error("it did not end within {0:?}")]
+    #[error("it did not exit within {0:?}")]
     Timeout(Duration),
     /// It failed and said nothing.
-    #[error("it ended with {0} and said nothing")]
+    #[error("it exited with {0} and printed nothing")]
     Silent(String),
     /// This process has a table, which owns all exits.
-    #[error("a process with a process table cannot wait for a child of its own")]
+    #[error("a process with a process table cannot wait for its own child processes")]
     Supervised,
 }
 
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn failures_are_told_apart() {
         let silent = sh("exit 3", LIMIT).unwrap_err().to_string();
-        assert_eq!(silent, "it ended with exit code 3 and said nothing");
+        assert_eq!(silent, "it exited with exit code 3 and printed nothing");
         let endless = sh("exec cat /dev/zero", Duration::from_millis(30)).unwrap_err();
         assert!(matches!(endless, OutputError::Timeout(_)), "{endless}");
         let missing = output_of(Path::new("/nonexistent/program"), &[], LIMIT).unwrap_err();

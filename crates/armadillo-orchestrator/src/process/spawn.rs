@@ -95,7 +95,7 @@ pub enum SpawnError {
     },
     /// It was asked for on a thread that may end before the process does: the process would die with the thread.
     #[error(
-        "cannot start {label}: only the thread that installed the process table may start processes"
+        "cannot start {label}: only the thread that installed the process table can start processes"
     )]
     WrongThread {
         /// What it was to be.

@@ -59,7 +59,7 @@ pub(super) struct Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
     /// This process has one already.
-    #[error("this process has a process table already")]
+    #[error("this process already has a process table")]
     Twice,
     /// The operating system refused.
     #[error("cannot {action}: {source}")]
@@ -75,10 +75,10 @@ pub enum InstallError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignalError {
     /// It has ended.
-    #[error("the process has ended")]
+    #[error("the process has exited")]
     Gone,
     /// The operating system refused.
-    #[error("the signal was refused: {0}")]
+    #[error("cannot send the signal: {0}")]
     Refused(rustix::io::Errno),
 }
 

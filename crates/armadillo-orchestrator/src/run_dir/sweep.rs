@@ -91,7 +91,7 @@ fn end(path: &Path, lock: Option<File>) -> Swept {
     if known && boot == boot_id() {
         match end_cgroup(path, &id, deadline) {
             Ok(found) => killed.extend(found),
-            Err(error) => problem = Some(format!("its control group cannot be ended: {error}")),
+            Err(error) => problem = Some(format!("cannot kill its control group: {error}")),
         }
         for entry in Ledger::read(&path.join("ledger")).unwrap_or_default() {
             if entry.start_time == 0 || proc_fs::start_time(entry.pid) != Some(entry.start_time) {
@@ -118,7 +118,7 @@ fn end(path: &Path, lock: Option<File>) -> Swept {
     }
     let left = named(&tree::marked(&id));
     if !left.is_empty() {
-        problem = Some(format!("these of its processes cannot be killed: {left}"));
+        problem = Some(format!("cannot kill these processes: {left}"));
     } else if problem.is_none()
         && let Err(error) = fs::remove_dir_all(path)
         && error.kind() != io::ErrorKind::NotFound

@@ -124,7 +124,7 @@ fn too_late() {
         assert!(
             error
                 .to_string()
-                .contains("it had ended by itself: exit code 3"),
+                .contains("it had already exited: exit code 3"),
             "{error}"
         );
         assert_eq!(deployment.crashes().len(), 1);

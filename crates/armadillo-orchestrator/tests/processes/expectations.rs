@@ -78,11 +78,12 @@ fn met_by_another() {
             .unwrap();
         hit(&deployment, &key(1), "/leave").await;
         let error = deployment.wait_for_exit(abort, LIMIT).await.unwrap_err();
-        let said = "node-1 was expected to exit with SIGABRT (signal 6) and ended with exit code 3";
+        let said =
+            "node-1 was expected to exit with SIGABRT (signal 6), but exited with exit code 3";
         assert!(error.to_string().starts_with(said), "{error}");
         assert_eq!(phase_of(&deployment, 1), Phase::Crashed);
         let crashes = deployment.crashes();
-        let said = "exit code 3: an unknown option, and was expected to exit with SIGABRT";
+        let said = "exit code 3: an unknown option, but was expected to exit with SIGABRT";
         assert_eq!(crashes.len(), 1);
         assert!(crashes[0].text.starts_with(said), "{}", crashes[0].text);
     });
@@ -110,8 +111,8 @@ fn did_not_happen() {
         assert_eq!(
             deployment.take_unmet_expectations(),
             [
-                "node-1 was expected to exit with SIGABRT (signal 6) and did not",
-                "node-2 was expected to exit and did not",
+                "node-1 was expected to exit with SIGABRT (signal 6), but did not",
+                "node-2 was expected to exit, but did not",
             ]
         );
         assert!(deployment.take_unmet_expectations().is_empty());
@@ -156,7 +157,7 @@ fn ended_by_an_operation() {
         assert_eq!(
             deployment.take_unmet_expectations(),
             [
-                "node-2 was expected to exit with SIGABRT (signal 6) and ended with SIGKILL (signal 9)"
+                "node-2 was expected to exit with SIGABRT (signal 6), but exited with SIGKILL (signal 9)"
             ]
         );
     });
@@ -170,7 +171,7 @@ fn out_of_place() {
         stop.unwrap();
         let error = deployment.expect_exit(&key(1), ExitExpectation::any());
         let error = error.unwrap_err().to_string();
-        assert_eq!(error, "cannot expect an exit of node-1: it is stopped");
+        assert_eq!(error, "cannot expect node-1 to exit: it is stopped");
         let unknown = deployment.expect_exit(&key(2), ExitExpectation::any());
         assert!(matches!(unknown, Err(ExpectationError::Unknown { .. })));
     });

@@ -130,7 +130,7 @@ fn no_effect() {
             .unwrap_err();
         assert!(matches!(error, OperationError::NoEffect { .. }), "{error}");
         assert!(ground.heard().iter().any(|notice| {
-            matches!(notice, Notice::Operation { result: Err(why), .. } if why.contains("it still runs"))
+            matches!(notice, Notice::Operation { result: Err(why), .. } if why.contains("it is still running"))
         }));
         deployment
             .operate(&key(1), Operation::Abort, LIMIT)

@@ -229,7 +229,7 @@ fn find_program() {
     assert!(error.is_missing());
     let text = error.to_string();
     assert!(
-        text.ends_with("a test names it: `node_binary = \"/nonexistent/program\"`"),
+        text.ends_with("it is set by a test: `node_binary = \"/nonexistent/program\"`"),
         "{text}"
     );
     assert!(
@@ -242,7 +242,7 @@ fn find_program() {
     let text = Program::find_named(&Row, "/usr/bin/test", "node", "a test").unwrap_err();
     assert!(
         text.to_string()
-            .starts_with("for the role node: /usr/bin/test says no version of row"),
+            .starts_with("for the role node: /usr/bin/test does not report a version of row"),
         "{text}"
     );
 }

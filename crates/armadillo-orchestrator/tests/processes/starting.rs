@@ -109,7 +109,7 @@ fn foreign_listener() {
             let topology = row(shape, 1, &[("node-1", "sleep"), ("impostor", "yes")]);
             let error = ground.start(&topology).await.unwrap_err();
             let text = error.to_string();
-            assert!(text.contains("is not who answers"), "{text}");
+            assert!(text.contains("is not the server that responds"), "{text}");
             assert!(ground.processes.running().is_empty());
         }
     });
@@ -124,7 +124,7 @@ fn wrong_configuration() {
             .unwrap_err();
         let text = error.to_string();
         assert!(
-            text.contains("node-2 ended while it started: exit code 3: an unknown option"),
+            text.contains("node-2 exited during start-up: exit code 3: an unknown option"),
             "{text}"
         );
         assert!(text.contains("FATAL: I was told to"), "{text}");
@@ -146,7 +146,7 @@ fn port_refused() {
             notices
                 .iter()
                 .any(|notice| matches!(notice, Notice::Warning { text }
-                if text.contains("without holding its ports"))),
+                if text.contains("with its ports released"))),
             "{notices:?}"
         );
         assert!(deployment.crashes().is_empty());
@@ -164,7 +164,7 @@ fn crash_behind() {
         let error = ground.start(&row("by-pid", 2, &options)).await.unwrap_err();
         let text = error.to_string();
         assert!(
-            text.contains("node-1 ended while it started: exit code 5"),
+            text.contains("node-1 exited during start-up: exit code 5"),
             "{text}"
         );
         assert!(ground.processes.running().is_empty());

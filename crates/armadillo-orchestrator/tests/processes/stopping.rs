@@ -55,7 +55,7 @@ fn escalation() {
             .await
             .unwrap();
         let note = done.note.unwrap();
-        assert!(note.contains("terminate did not end it within"), "{note}");
+        assert!(note.contains("it did not exit within"), "{note}");
         assert!(note.ends_with("it was killed"), "{note}");
         assert!(
             ground
@@ -68,7 +68,7 @@ fn escalation() {
         let complaints = report.complaints();
         assert_eq!(complaints.len(), 1);
         assert!(
-            complaints[0].starts_with("node-1 did not stop when asked"),
+            complaints[0].starts_with("node-1 did not shut down cleanly"),
             "{complaints:?}"
         );
         assert!(report.servers[&key(1)].exit.unwrap().is_by(Verb::Kill));

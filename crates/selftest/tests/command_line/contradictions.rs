@@ -12,23 +12,23 @@ fn markers_that_contradict_the_deployment_are_refused_with_the_place() {
     for (test, said) in [
         (
             "a_single_server_that_is_a_cluster",
-            "the marker `arango_cluster` of the test `a_single_server_that_is_a_cluster` asks for `arangodb cluster`",
+            "the marker `arango_cluster` of the test `a_single_server_that_is_a_cluster` requires `arangodb cluster`",
         ),
         (
             "a_cluster_that_is_a_single_server",
-            "the marker `arango_single` of the test `a_cluster_that_is_a_single_server` asks for `arangodb single`",
+            "the marker `arango_single` of the test `a_cluster_that_is_a_single_server` requires `arangodb single`",
         ),
         (
             "both",
-            "the markers `arango_cluster` and `arango_single` of the test `both` ask for two shapes of one deployment",
+            "the markers `arango_cluster` and `arango_single` of the test `both` require different shapes of the same deployment",
         ),
         (
             "neither",
-            "the marker `arango_cluster` of the test `neither` says on which deployment it runs, and it has none",
+            "the marker `arango_cluster` of the test `neither` requires a deployment, but the test does not use one",
         ),
         (
             "nothing_to_act_on",
-            "the test `nothing_to_act_on` acts on a deployment, and nothing names one",
+            "the test `nothing_to_act_on` takes an Orchestrator, but nothing selects a deployment for it",
         ),
     ] {
         for action in [&[][..], &["--list"]] {

@@ -99,7 +99,7 @@ fn there_are_no_more_copies_than_tests_and_memory_for_them() {
     assert_eq!(planned(suite(&["meet::one", "--copies", "3"])), one);
     let two = "2 of tally servers(servers = 1); --copies 3";
     assert_eq!(planned(suite(&["meet::", "--copies", "3"])), two);
-    let two = "2 of tally servers(servers = 1); --copies 3, as far as they fit into 20 MiB of memory (--memory)";
+    let two = "2 of tally servers(servers = 1); --copies 3, limited to what fits into 20 MiB of memory (raise it with --memory)";
     let args = ["alone::", "--copies", "3", "--memory", "20"];
     assert_eq!(planned(suite(&args)), two);
     let ran = suite(&["alone::", "--copies", "3", "--memory", "8"]).run();
@@ -122,7 +122,7 @@ fn without_records_there_is_one_copy() {
     assert_eq!(ran.events("deployment_starting").len(), 1);
     assert_eq!(
         copies_of(&ran.stderr, &ran),
-        "one of each deployment; no durations of these tests are recorded yet, as `auto` needs them"
+        "one of each deployment; `auto` needs the durations of an earlier run, and none are recorded yet"
     );
 }
 
@@ -151,7 +151,7 @@ fn auto_starts_a_copy_where_it_pays() {
     check_two_copies(&ran, &MEET);
     assert_eq!(
         copies_of(&ran.stderr, &ran),
-        "2 of tally servers(servers = 1); the run ends about 1.00 s sooner: after 1.20 s instead of 2.20 s"
+        "2 of tally servers(servers = 1); the run finishes about 1.00 s sooner: in 1.20 s instead of 2.20 s"
     );
 }
 
@@ -159,9 +159,9 @@ fn auto_starts_a_copy_where_it_pays() {
 fn auto_starts_none_where_it_does_not_pay() {
     assert_eq!(
         planned(with_history(&["alone::"], &ALONE, 90)),
-        "one of each deployment; more would not end the run sooner by more than their starts take"
+        "one of each deployment; starting more would take longer than it saves"
     );
-    let shared = "one of each deployment; no test waits for another to have its deployment alone";
+    let shared = "one of each deployment; no test has to wait for a deployment";
     let args = ["shared::"];
     assert_eq!(planned(with_history(&args, &SHARED, 9_000)), shared);
 }
@@ -170,14 +170,14 @@ fn auto_starts_none_where_it_does_not_pay() {
 fn auto_says_so_if_there_is_no_room() {
     assert_eq!(
         planned(with_history(&["alone::", "--memory", "8"], &ALONE, 1_000)),
-        "one of each deployment; with more it would end about 2.00 s sooner: after 2.20 s instead of 4.20 s, but they do not \
-         fit into 8 MiB of memory (--memory)"
+        "one of each deployment; with more, the run would finish about 2.00 s sooner: in 2.20 s instead of 4.20 s, but more do not \
+         fit into 8 MiB of memory (raise it with --memory)"
     );
     let args = ["alone::", "--memory", "16", "-n", "4"];
     assert_eq!(
         planned(with_history(&args, &ALONE, 1_000)),
-        "2 of tally servers(servers = 1); the run ends about 2.00 s sooner: after 2.20 s instead of 4.20 s, more do not fit into 16 MiB of \
-         memory (--memory)"
+        "2 of tally servers(servers = 1); the run finishes about 2.00 s sooner: in 2.20 s instead of 4.20 s, more do not fit into 16 MiB of \
+         memory (raise it with --memory)"
     );
 }
 

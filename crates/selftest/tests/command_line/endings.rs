@@ -41,7 +41,7 @@ fn interrupted() {
     for (signal, word) in [
         (Signal::INT, "interrupted"),
         (Signal::TERM, "terminated"),
-        (Signal::HUP, "the terminal is gone"),
+        (Signal::HUP, "the terminal was closed"),
     ] {
         let ran = ended_by(signal);
         // One closing block, and it says why.
@@ -58,7 +58,10 @@ fn interrupted() {
             (&130.into(), &word.into())
         );
         assert_eq!(results["not_run"].as_array().map(Vec::len), Some(0));
-        both_are(&ran, "interrupted: it still ran when the run ended");
+        both_are(
+            &ran,
+            "interrupted: the test was still running when the run ended",
+        );
     }
 }
 
@@ -93,19 +96,18 @@ fn the_runs_time_limit() {
     let ran = run(&["endless", "pass::one", "-n", "3", "--run-timeout", "3s"]);
     assert_eq!(ran.code, Some(124), "{}", ran.said());
     assert!(
-        ran.stderr
-            .contains("the run's time limit of 3s was reached"),
+        ran.stderr.contains("the run reached its time limit of 3s"),
         "{}",
         ran.said()
     );
     assert_eq!(
         ran.results()["ended_early"],
-        "the run's time limit of 3s was reached"
+        "the run reached its time limit of 3s"
     );
     assert!(ran.stdout.contains("5 passed; 2 failed;"), "{}", ran.said());
     both_are(
         &ran,
-        "timed out: the run's time limit of 3s was reached while it ran",
+        "timed out: the run reached its time limit of 3s during this test",
     );
     for (test, place) in [
         (
@@ -137,11 +139,11 @@ fn enough_failures() {
             assert_eq!(ran.verdict("errs_while_others_run"), "failed", "{said}");
             for test in ["endless::on_a_server", "endless::with_a_child"] {
                 assert_eq!(ran.verdict(test), "interrupted", "{said}");
-                let why = "it was ended because enough tests had failed";
+                let why = "stopped because the limit of failures was reached (--maxfail)";
                 assert_eq!(ran.message(test), why, "{said}");
             }
             let results = ran.results();
-            let early = "1 test failed, which ends the run (--maxfail 1)";
+            let early = "1 test failed, and --maxfail is 1";
             assert_eq!(results["ended_early"], early, "{said}");
             assert_eq!(results["not_run"].as_array().map(Vec::len), Some(0));
             assert_eq!(ran.events("deployment_stopped").len(), 1, "{said}");
@@ -149,7 +151,7 @@ fn enough_failures() {
             if !matches!(isolation, "in-process" | "none") {
                 both_are(
                     &ran,
-                    "interrupted: it was ended because enough tests had failed",
+                    "interrupted: stopped because the limit of failures was reached (--maxfail)",
                 );
             }
         }
@@ -171,7 +173,7 @@ fn a_directory_that_is_removed() {
         let ran = running.wait();
         let path = path.display();
         assert_eq!(ran.code, Some(3), "{}", ran.said());
-        let said = format!("{path} was removed in the middle of the run");
+        let said = format!("{path} was removed during the run");
         assert_eq!(ran.stderr.matches(&said).count(), 1, "{}", ran.said());
         assert!(!ran.stderr.contains("daemon"), "{}", ran.said());
         for test in ["endless::on_a_server", "endless::with_a_child"] {

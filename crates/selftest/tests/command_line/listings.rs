@@ -47,7 +47,7 @@ fn the_markers() {
         .find_map(|line| line.strip_prefix("slow "));
     assert_eq!(
         meaning.map(str::trim),
-        Some("takes long; ignored unless --runslow is given"),
+        Some("takes a long time; ignored unless --runslow is given"),
         "{}",
         ran.stdout
     );
@@ -92,7 +92,7 @@ fn the_slowest_tests() {
     let ran = run(&["pass::one", "--durations", "2"]);
     let (_, slowest) = ran
         .stderr
-        .split_once("  the slowest 2 tests:\n")
+        .split_once("  slowest 2 tests:\n")
         .expect(&ran.stderr);
     let lines = slowest.lines().take_while(|line| line.contains("(set-up "));
     assert_eq!(lines.count(), 2, "{slowest}");

@@ -57,7 +57,7 @@ fn a_run_that_was_killed_has_reports_all_the_same() {
         said.said()
     );
     assert!(
-        said.stderr.contains("the event log breaks off"),
+        said.stderr.contains("the event log is incomplete"),
         "{}",
         said.said()
     );
@@ -77,7 +77,10 @@ fn a_run_that_was_killed_has_reports_all_the_same() {
     }
     assert_eq!(ran.verdict("endless::on_a_server"), "interrupted");
     let message = ran.message("endless::on_a_server");
-    assert_eq!(message, "it had not finished when the event log broke off");
+    assert_eq!(
+        message,
+        "the test had not finished when the event log ended"
+    );
     assert_eq!(ran.results()["exit_code"], serde_json::Value::Null);
 }
 
@@ -95,8 +98,8 @@ fn a_log_that_ends_in_the_middle_of_a_line_is_read_up_to_there() {
 
 #[test]
 fn what_is_no_log_of_a_run_is_refused() {
-    let not_started = "does not say what the run was about to do";
-    let line = "line 1 of the event log is no event";
+    let not_started = "has no start of a run";
+    let line = "line 1 of the event log is not a valid event";
     for (text, why) in [
         (None, "No such file or directory"),
         (Some(""), not_started),

@@ -10,18 +10,18 @@ fn nothing_found() {
         (
             &["nosuch"][..],
             0,
-            "warning: no test was selected; 17 were filtered out (--no-tests says what that is)\n",
+            "warning: no tests were selected; 17 were filtered out (set --no-tests to change whether this is an error)\n",
         ),
         (&["nosuch", "--no-tests=pass"], 0, ""),
         (
             &["nosuch", "--no-tests=warn"],
             0,
-            "warning: no test was selected; 17 were filtered out (--no-tests says what that is)\n",
+            "warning: no tests were selected; 17 were filtered out (set --no-tests to change whether this is an error)\n",
         ),
         (
             &["nosuch", "--no-tests=fail"],
             4,
-            "error: no test was selected; 17 were filtered out (--no-tests says what that is)\n",
+            "error: no tests were selected; 17 were filtered out (set --no-tests to change whether this is an error)\n",
         ),
     ] {
         let ran = run(args);

@@ -21,18 +21,18 @@ fn refused(args: &[&str]) -> String {
 fn expressions() {
     assert_eq!(
         refused(&["-m", "slow and"]),
-        "error: -m/--markers: a marker is expected after `and`\n    slow and\n            ^\n\
-         help: `and` and `or` stand between two parts, as in `slow and not flaky`\n"
+        "error: -m/--markers: expected a marker after `and`\n    slow and\n            ^\n\
+         help: `and` and `or` join two parts, as in `slow and not flaky`\n"
     );
     assert_eq!(
         refused(&["-m", "slwo"]),
-        "error: -m/--markers: no marker `slwo` is declared\n    slwo\n    ^^^^\n\
-         help: did you mean `slow`? `--list-markers` shows the declared ones\n"
+        "error: -m/--markers: unknown marker `slwo`\n    slwo\n    ^^^^\n\
+         help: did you mean `slow`? `--list-markers` lists all declared markers\n"
     );
     assert_eq!(
         refused(&["-m", ""]),
-        "error: -m/--markers: an empty expression selects nothing\n    \"\"\n    ^^\n\
-         help: leave `-m` out to run every test, or name a marker: `-m \"not slow\"`\n"
+        "error: -m/--markers: the expression is empty\n    \"\"\n    ^^\n\
+         help: remove `-m` to run all tests, or name a marker: `-m \"not slow\"`\n"
     );
     assert!(refused(&["-k", "(one"]).contains("-k/--keywords"));
 }
@@ -41,19 +41,19 @@ fn expressions() {
 fn numbers() {
     assert_eq!(
         refused(&["--test-threads", "0"]),
-        "error: --test-threads: 0 tests at once would never end\n\
-         help: write 1 to run one at a time, or `auto` for as many as the machine has cores\n"
+        "error: --test-threads: at least 1 test must run at a time\n\
+         help: write 1 to run one test at a time, or `auto` for the number of cores\n"
     );
     assert_eq!(
         refused(&["-n", "2", "--test-threads", "3"]),
-        "error: `-n/--parallel 2` and `--test-threads 3` contradict each other: they are two names for the number of \
-         tests that run at once\nhelp: give one of them\n"
+        "error: `-n/--parallel 2` conflicts with `--test-threads 3`: both set the number of \
+         tests that run at once\nhelp: remove one of them\n"
     );
     assert_eq!(
         refused(&["--timeout", "banana"]),
-        "error: --timeout: `banana` is not a duration\nhelp: write it as `500ms`, `30s`, `3m` or `1h30m`\n"
+        "error: --timeout: `banana` is not a duration\nhelp: write a duration such as `500ms`, `30s`, `3m` or `1h30m`\n"
     );
-    assert!(refused(&["--repeat", "0"]).contains("0 runs would say nothing"));
+    assert!(refused(&["--repeat", "0"]).contains("each test must run at least once"));
 }
 
 /// What nobody means is refused in a few words, or is as fast as anything else.
@@ -65,17 +65,17 @@ fn absurd_values() {
     );
     let many = refused(&["--repeat", "1000000000", "-k", "pass"]);
     assert!(
-        many.contains("each run 1000000000 times, are more than the 200000 that a run may have\nhelp: write at most `--repeat"),
+        many.contains("each run 1000000000 times, exceed the limit of 200000 tests per run\nhelp: use at most `--repeat"),
         "{many}"
     );
     let word = "m".repeat(100_000);
     let said = refused(&["-m", &word]);
     assert!(
-        said.contains("no marker `mmm") && said.len() < 1000,
+        said.contains("unknown marker `mmm") && said.len() < 1000,
         "{said}"
     );
     let said = refused(&["-k", &format!("({word}")]);
-    assert!(said.contains("never closed") && said.len() < 1000, "{said}");
+    assert!(said.contains("unclosed") && said.len() < 1000, "{said}");
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join("pipe");
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
@@ -94,8 +94,8 @@ fn absurd_values() {
     let ran = run(&["pass::one::a", "--history", pipe, "--exact"]);
     assert_eq!(ran.code, Some(0), "{}", ran.said());
     for said in [
-        "is started anew: it is not a regular file",
-        "cannot be kept: ",
+        "it is not a regular file",
+        "cannot record the durations of this run: ",
     ] {
         assert!(ran.stderr.contains(said), "{}", ran.said());
     }
@@ -120,7 +120,7 @@ fn flags_of_systems() {
         assert!(ran.runs().is_empty(), "a run was begun");
         ran.stderr
     };
-    let even = "2 agents tolerate no more failures than 1, and each write needs one more vote\n\
+    let even = "2 agents tolerate no more failures than 1, but each write needs one more vote\n\
                 help: use 1, 3 or 5\n";
     assert_eq!(
         refused(leaks(&["--agents", "2"])),
@@ -135,13 +135,15 @@ fn flags_of_systems() {
         said.contains("armadillo.toml:2: ") && said.ends_with(even),
         "{said}"
     );
-    assert!(refused(leaks(&["--dbservers", "0"])).contains("--dbservers: a cluster cannot do"));
+    assert!(refused(leaks(&["--dbservers", "0"])).contains("--dbservers: a cluster needs"));
     assert_eq!(
         refused(leaks(&["-d", "single", "-c"])),
-        "error: -d/--deployment-mode: it says single, and --cluster says the opposite\n\
-         help: give one of them\n"
+        "error: -d/--deployment-mode: it is `single`, which conflicts with --cluster\n\
+         help: remove one of them\n"
     );
-    assert!(refused(leaks(&["--server-option", "log.levle=x"])).contains("no such option"));
+    assert!(
+        refused(leaks(&["--server-option", "log.levle=x"])).contains("does not have this option")
+    );
 }
 
 #[test]
@@ -214,7 +216,7 @@ fn a_program_that_a_topology_names_and_that_does_not_exist() {
     assert_eq!(ran.code, Some(3), "{}", ran.said());
     let said = "error: for the role tally: the brittle program /nonexistent/other does not exist";
     assert!(ran.stderr.starts_with(said), "{}", ran.stderr);
-    let advice = "names it: `server_binary = \"/nonexistent/other\"`";
+    let advice = "`server_binary = \"/nonexistent/other\"`";
     let test = "the test `names_another_program` (";
     assert!(
         ran.stderr.contains(advice) && ran.stderr.contains(test),
@@ -244,12 +246,13 @@ fn a_directory_that_cannot_be_written_to() {
     let ran = suite.env("ARMADILLO_OUTPUT_DIR", &place).run();
     assert_eq!(ran.code, Some(3), "{}", ran.said());
     let said = format!(
-        "error: cannot make the directory for the run's files, {}/",
+        "error: cannot create the output directory {}/",
         place.display()
     );
     assert!(ran.stderr.starts_with(&said), "{}", ran.said());
     assert!(
-        ran.stderr.ends_with("; --output-dir names another place\n"),
+        ran.stderr
+            .ends_with("; use --output-dir to choose another directory\n"),
         "{}",
         ran.said()
     );
@@ -270,7 +273,7 @@ fn a_runtime_directory_that_will_not_do() {
                 std::fs::create_dir(path).unwrap();
                 std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
             },
-            "must be a directory of yours that nobody else may enter: its mode is 755",
+            "must be a directory that belongs to you and is accessible only to you: its mode is 755",
         ),
         (
             "foreign",
@@ -278,9 +281,13 @@ fn a_runtime_directory_that_will_not_do() {
                 std::fs::DirBuilder::new().mode(0o700).create(path).unwrap();
                 chown(path, Some(65534), None).unwrap();
             },
-            "must be a directory of yours that nobody else may enter: it belongs to user 65534",
+            "must be a directory that belongs to you and is accessible only to you: it belongs to user 65534",
         ),
-        (&"x".repeat(longest), &|_| {}, "bytes long; it may have 86"),
+        (
+            &"x".repeat(longest),
+            &|_| {},
+            "bytes, but at most 86 are allowed",
+        ),
     ];
     for (name, make, said) in cases {
         if name == "foreign" && !rustix::process::getuid().is_root() {
@@ -293,7 +300,10 @@ fn a_runtime_directory_that_will_not_do() {
         let ran = suite.env("ARMADILLO_RUNTIME_DIR", &path).run();
         assert_eq!(ran.code, Some(3), "{}", ran.said());
         assert!(ran.stderr.contains(said), "{}", ran.said());
-        assert!(ran.stderr.contains("--runtime-dir DIR names another place"));
+        assert!(
+            ran.stderr
+                .contains("use --runtime-dir DIR to choose another directory")
+        );
     }
     let suite = suite(&[
         "pass::one::a",

@@ -12,7 +12,7 @@ fn one_test_with_nocapture_ends_at_its_time_limit() {
     assert_eq!(ran.verdict(TEST), "timed_out");
     let message = ran.message(TEST);
     assert!(
-        message.contains("did not end within 300ms") && message.contains("left behind"),
+        message.contains("did not finish within 300ms") && message.contains("keeps running"),
         "{message}"
     );
     assert!(

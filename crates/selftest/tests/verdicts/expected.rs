@@ -12,12 +12,12 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "dying::loops_without_end",
         "timed_out",
-        "within 2s; it was killed with all it had started",
+        "within 2s; its process tree was killed",
     ),
     (
         "dying::sleeps_for_an_hour",
         "timed_out",
-        "within 2s; it was killed with all it had started",
+        "within 2s; its process tree was killed",
     ),
     ("dying::exits_with_zero", "crashed", "exit code 0"),
     (
@@ -42,7 +42,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "fixtures::a_body_and_a_teardown_that_fail",
         "failed",
-        "the body came first\nits teardown failed, too: the fixture Sticky: it sticks",
+        "the body came first\ntear-down also failed: the fixture Sticky: it sticks",
     ),
     ("leftovers::changes_the_directory", "passed", ""),
     ("leftovers::changes_the_environment", "passed", ""),
@@ -80,7 +80,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "servers::its_server_cannot_start",
         "error",
-        "exit code 2: called wrongly\nits last log lines:\n  usage: tally ADDRESS",
+        "exit code 2: called wrongly\nlast lines of its log:\n  usage: tally ADDRESS",
     ),
     ("servers::leaves_a_counter", "leaked", ".counter is 7"),
     ("servers::leaves_a_counter_and_says_so", "passed", ""),
@@ -98,12 +98,12 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "words::panics_with_other_words",
         "failed",
-        "without `the right words` in the message",
+        "did not contain the expected string `the right words`",
     ),
     (
         "words::does_not_panic",
         "failed",
-        "it should have panicked and did not",
+        "test did not panic as expected",
     ),
     ("words::skips", "skipped", "needs 9000 cores"),
     (

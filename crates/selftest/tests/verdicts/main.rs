@@ -245,7 +245,7 @@ fn output_is_whole(all: &Ran) {
 fn a_test_with_too_much_output_does_not_flood_the_reports(all: &Ran) {
     let results = all.file("results.json").len();
     assert!(results < 32 << 20, "{results} bytes");
-    assert!(all.stdout.contains("bytes of its") || all.stdout.contains("bytes left out here"));
+    assert!(all.stdout.contains("bytes of output omitted") || all.stdout.contains("bytes omitted"));
 }
 
 fn evidence_of_a_timeout_is_kept(all: &Ran) {
@@ -272,16 +272,19 @@ fn a_changed_worker_is_retired(all: &Ran) {
     for (name, why) in [
         (
             "leftovers::changes_the_directory",
-            "it changed the working directory",
+            "the test changed the working directory",
         ),
         (
             "leftovers::changes_the_environment",
-            "it changed the environment",
+            "the test changed the environment",
         ),
-        ("leftovers::leaves_a_thread", "it left threads running"),
+        (
+            "leftovers::leaves_a_thread",
+            "the test left threads running",
+        ),
         (
             "printing::closes_its_stdout",
-            "it closed or redirected its standard output or error",
+            "the test closed or redirected its standard output or error",
         ),
     ] {
         let worker = all.test(name)["attempts"][0]["worker"].clone();
@@ -292,7 +295,7 @@ fn a_changed_worker_is_retired(all: &Ran) {
             Some(&why.into()),
             "{name}"
         );
-        let warning = format!("{name}: {why}; its worker is retired");
+        let warning = format!("{name}: {why}; its worker is replaced");
         assert_eq!(all.stderr.matches(&warning).count(), 1, "{}", all.stderr);
     }
 }

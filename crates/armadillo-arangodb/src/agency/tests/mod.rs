@@ -367,7 +367,7 @@ fn a_redirection_to_somebody_else_is_not_followed() {
         Agency::new(&view).read(&["/"]).await.unwrap_err()
     });
     let text = error.to_string();
-    assert!(text.contains("none of the agents"), "{text}");
+    assert!(text.contains("not an agent"), "{text}");
     assert!(!error.outcome_unknown());
 }
 

@@ -176,9 +176,9 @@ impl Clocks {
         let Late { phase, at, .. } = self.late.as_ref()?;
         let limit = self.limits.limit(*phase).unwrap_or_default();
         let message = match phase {
-            Phase::SetUp => format!("its fixtures were not set up within {limit:?}"),
-            Phase::Body => format!("it did not end within {limit:?}"),
-            Phase::TearDown => format!("its fixtures were not torn down within {limit:?}"),
+            Phase::SetUp => format!("fixture set-up did not finish within {limit:?}"),
+            Phase::Body => format!("the test did not finish within {limit:?}"),
+            Phase::TearDown => format!("fixture tear-down did not finish within {limit:?}"),
         };
         Some(Failure {
             message,

@@ -22,7 +22,7 @@ pub(super) async fn collect(
     let mut notes = String::new();
     if let Err(error) = std::fs::create_dir_all(directory) {
         // The directory of the run cannot be written to; the report that follows will say so.
-        tracing::warn!(%error, "no place for evidence");
+        tracing::warn!(%error, "no directory for evidence");
         return;
     }
     if let Err(error) = std::fs::write(directory.join("worker-threads.txt"), threads(process)) {

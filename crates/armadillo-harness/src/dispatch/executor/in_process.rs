@@ -164,8 +164,10 @@ impl InProcess {
         });
         match tokio::time::timeout(DROP_FIXTURES_LIMIT, dropped).await {
             Ok(Ok(complaints)) => complaints,
-            Ok(Err(error)) => vec![format!("was not torn down: {error}")],
-            Err(_) => vec![format!("was not torn down within {DROP_FIXTURES_LIMIT:?}")],
+            Ok(Err(error)) => vec![format!("tear-down failed: {error}")],
+            Err(_) => vec![format!(
+                "tear-down did not finish within {DROP_FIXTURES_LIMIT:?}"
+            )],
         }
     }
 }
@@ -173,7 +175,7 @@ impl InProcess {
 /// The test did not end when it was told to.
 fn left_behind(clocks: &Clocks, begun: Instant) -> Attempted {
     let late = clocks.late().unwrap_or_default();
-    let then = "its thread cannot be ended and was left behind";
+    let then = "its thread cannot be killed and keeps running";
     Attempted::unreported(Ran::Stuck { late, then }, begun)
 }
 

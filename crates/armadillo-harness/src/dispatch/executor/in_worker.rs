@@ -18,7 +18,7 @@ use crate::protocol::worker::{Assignment, FromWorker, Report, ToWorker};
 const MARK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What is done about a test that does not end when it is told to.
-const KILLED: &str = "it was killed with all it had started";
+const KILLED: &str = "its process tree was killed";
 
 /// How long a worker that closed its socket may take to be gone.
 const DYING: Duration = Duration::from_secs(5);
@@ -126,7 +126,7 @@ async fn done(
             match tokio::time::timeout(MARK_LIMIT, rest_of_output(worker, report.sequence)).await {
                 Ok(output) => output,
                 Err(_) => {
-                    process_ended.get_or_insert("it closed its standard output".into());
+                    process_ended.get_or_insert("the test closed its standard output".into());
                     worker.output.drain()
                 }
             }
@@ -165,13 +165,13 @@ async fn ended(
     };
     let exit = worker.end(&listener.daemon, moment).await;
     let how = exit.map_or_else(
-        |error| format!("nobody can say how it ended: {error}"),
+        |error| format!("its exit status is unknown: {error}"),
         |exit| exit.how,
     );
     let output = worker.output.drain();
     let (ran, why) = match ending {
         Ending::Done(_) | Ending::Gone => {
-            let why = format!("it ended: {how}");
+            let why = format!("it exited: {how}");
             // What a process that was asked where its test is may die of is not the test's failure.
             match clocks.late() {
                 Some(late) => (Ran::Stuck { late, then: KILLED }, why),

@@ -214,7 +214,7 @@ impl Executor {
                         .await
                 }
                 None => Attempted::impossible(slot.failed.take().map_or_else(
-                    || "there is no worker to run it".to_owned(),
+                    || "no worker is available".to_owned(),
                     |error| error.to_string(),
                 )),
             },
@@ -320,8 +320,7 @@ impl WorkerSlot {
                 .as_ref()
                 .is_some_and(|worker| worker.sequence > 0)
         {
-            self.retire("the next test wants a process of its own")
-                .await;
+            self.retire("the next test needs its own process").await;
         }
         if self.worker.is_some() {
             return;

@@ -191,7 +191,7 @@ pub(in crate::dispatch) fn captured(output: &[u8], show: bool) -> Captured {
     );
     let omitted = (output.len() - IN_EVENT) as u64;
     let text = format!(
-        "{}\n[{omitted} bytes left out here; the whole lies in the test's directory]\n{}",
+        "{}\n[{omitted} bytes omitted; the full output is in the test's directory]\n{}",
         String::from_utf8_lossy(head),
         String::from_utf8_lossy(tail)
     );

@@ -45,7 +45,7 @@ pub(super) struct Worker {
 /// Why there is no worker.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WorkerError {
-    #[error("cannot make the pipe for a worker's output at {path}: {source}")]
+    #[error("cannot create the pipe for a worker's output at {path}: {source}")]
     Pipe {
         path: PathBuf,
         source: std::io::Error,
@@ -54,7 +54,7 @@ pub(super) enum WorkerError {
     Start(#[from] AskError),
     #[error("the worker (pid {pid}) did not report within {limit:?}")]
     Silent { pid: u32, limit: Duration },
-    #[error("the worker speaks version {theirs} of the protocol, the runner {ours}")]
+    #[error("the worker speaks protocol version {theirs}, but the runner speaks {ours}")]
     Version { theirs: u32, ours: u32 },
 }
 
@@ -180,7 +180,7 @@ impl Worker {
             Ok(Some(FromWorker::FixturesGone { complaints })) => Some(complaints),
             Ok(_) => None,
             Err(_) => Some(vec![format!(
-                "was not torn down within {DROP_FIXTURES_LIMIT:?}"
+                "tear-down did not finish within {DROP_FIXTURES_LIMIT:?}"
             )]),
         }
     }
@@ -206,7 +206,7 @@ impl Worker {
 }
 
 fn lost() -> Vec<String> {
-    vec!["was not torn down, its worker is gone".to_owned()]
+    vec!["was not torn down because its worker exited".to_owned()]
 }
 
 /// The reading end of a worker's socket.

@@ -153,8 +153,8 @@ pub(super) const TABLE: &[Setting] = &[
         .apply(|options, values| {
             options.running.repeat = number(values)?;
             if options.running.repeat == 0 {
-                let help = "write 1 or more; `--list` shows what would run";
-                return Err(Wrong::new("0 runs would say nothing", help));
+                let help = "write 1 or more; to see what would run, use `--list`";
+                return Err(Wrong::new("each test must run at least once", help));
             }
             Ok(())
         }),
@@ -179,8 +179,8 @@ pub(super) const TABLE: &[Setting] = &[
     .apply(|options, values| {
         let rounds = number(values)?;
         if rounds == 0 {
-            let help = "write 1 or more; without it each test plays its own number";
-            return Err(Wrong::new("0 rounds would prove nothing", help));
+            let help = "write 1 or more, or remove it to use each test's own number";
+            return Err(Wrong::new("at least 1 round is needed", help));
         }
         options.running.rounds = Some(rounds);
         Ok(())

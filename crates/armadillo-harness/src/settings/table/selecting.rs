@@ -17,7 +17,7 @@ pub(super) const TABLE: &[Setting] = &[
         WHICH,
         "Run only tests whose markers match the expression: `slow`, `not slow`, `regression and not (slow or \
          flaky)`. To match an argument, write the marker as in the test: `NAME(\"auth\")`. Undeclared markers are an \
-         error. Selecting `slow` tests does not enable them: `-m slow` shows them as ignored unless --runslow is \
+         error. Selecting slow tests does not enable them: `-m slow` shows them as ignored unless --runslow is \
          given.",
     )
     .short('m')
@@ -136,8 +136,8 @@ pub(super) const TABLE: &[Setting] = &[
         let file = last(values);
         if file.is_empty() {
             return Err(Wrong::new(
-                "there is no file",
-                "name the `events.jsonl` of a run, or its directory",
+                "the file name is empty",
+                "pass the `events.jsonl` of a run or its directory",
             ));
         }
         if options.action == Action::Run {

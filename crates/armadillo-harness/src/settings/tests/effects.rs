@@ -46,17 +46,17 @@ fn who_said_it_is_said_with_the_reason_and_what_to_use() {
         check(&options.said, &none).map_err(|error| error.to_string())
     };
     let told = said(&["--report-time=true"], &[]).unwrap_err();
-    let expected = "--report-time: it does nothing under `--isolation none`: the lines of tests are libtest-mimic's, which \
-                    prints no times\nhelp: use `--durations 0`, or `--isolation in-process`";
+    let expected = "--report-time: has no effect under `--isolation none`: libtest-mimic prints the line of each test, \
+                    without times\nhelp: use `--durations 0`, or `--isolation in-process`";
     assert_eq!(told, expected);
     let by_variable = said(&[], &[("ARMADILLO_REPORT_TIME", "true")]).unwrap_err();
     assert!(
-        by_variable.starts_with("ARMADILLO_REPORT_TIME: it does"),
+        by_variable.starts_with("ARMADILLO_REPORT_TIME: has no effect"),
         "{by_variable}"
     );
     let by_file = said(&[], &[]).unwrap_err();
     assert!(
-        by_file.contains("armadillo.toml:1: report-time: it does"),
+        by_file.contains("armadillo.toml:1: report-time: has no effect"),
         "{by_file}"
     );
     // The default asks for nothing.
@@ -64,7 +64,7 @@ fn who_said_it_is_said_with_the_reason_and_what_to_use() {
     let notes = said(&["--report-time=false", "--retries", "2"], &[]).unwrap();
     assert_eq!(notes.len(), 1);
     assert!(
-        notes[0].starts_with("--retries where tests run in the runner's process: "),
+        notes[0].starts_with("--retries when tests run in the process of the runner: "),
         "{notes:?}"
     );
 }

@@ -145,6 +145,6 @@ fn the_section_of_a_system_holds_its_flags_and_is_skipped_where_nobody_knows_it(
     let scene = Scene::with_file("[system.taly]\nmissing = \"ignore\"\n");
     assert_eq!(
         scene.resolve(&[], &[]).unwrap().1,
-        ["the section [system.taly] of armadillo.toml is skipped; did you mean [system.tally]?"]
+        ["ignoring the section [system.taly] of armadillo.toml; did you mean [system.tally]?"]
     );
 }

@@ -136,6 +136,6 @@ fn a_variable_that_is_nearly_a_setting_is_warned_of() {
     let (_, warnings) = scene.resolve(&[], &variables).unwrap();
     assert_eq!(
         warnings,
-        ["the variable ARMADILLO_MARKER means nothing here; did you mean ARMADILLO_MARKERS?"]
+        ["unknown variable ARMADILLO_MARKER; did you mean ARMADILLO_MARKERS?"]
     );
 }

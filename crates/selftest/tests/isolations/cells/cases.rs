@@ -126,7 +126,7 @@ pub(super) const CASES: &[Case] = &[
             let told = seen
                 .ran
                 .stderr
-                .contains("slow: told::takes_a_second has run for");
+                .contains("slow: told::takes_a_second has been running for");
             passed(seen, "told::takes_a_second") && told != place.surroundings.debugger
         },
     ),
@@ -184,7 +184,7 @@ pub(super) const CASES: &[Case] = &[
     case("memory", "4", "told::fails_on_a_server", |_, seen| {
         seen.ran
             .message("told::fails_on_a_server")
-            .contains("--memory raises that")
+            .contains("raise the limit with --memory")
     }),
     case(
         "keep-on-failure",
@@ -261,7 +261,7 @@ fn nothing_ran(place: &Place, seen: &Seen) -> bool {
     let said = if place.surroundings.own_main {
         seen.ran.stdout.contains("running 0 tests")
     } else {
-        seen.ran.stderr.contains("no test was selected")
+        seen.ran.stderr.contains("no tests were selected")
     };
     said && seen.ran.runs().is_empty()
 }

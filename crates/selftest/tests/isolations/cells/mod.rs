@@ -107,7 +107,7 @@ fn refused(case: &Case, seen: &Seen, why: &str, instead: &str) -> Option<&'stati
     if seen.code != Some(2) {
         Some("it is not refused")
     } else if !(names_it
-        && stderr.contains("it does nothing ")
+        && stderr.contains("has no effect ")
         && stderr.contains(why)
         && stderr.contains(instead))
     {
