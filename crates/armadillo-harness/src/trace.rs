@@ -133,13 +133,13 @@ impl Trace {
         };
         let first = match &self.what {
             What::Failed => format!("at {place}"),
-            What::Waits => format!("waits at {place}"),
-            What::NeverWoken => "waits for something that can never wake it".to_owned(),
+            What::Waits => format!("waiting at {place}"),
+            What::NeverWoken => "waiting for something that can never wake it".to_owned(),
             What::NoLineNumbers => {
-                "where it is cannot be told: the executable has no line numbers\n   help: set `debug = \"line-tables-only\"` in its profile"
+                "its location is unknown: the executable has no line numbers\n   help: set `debug = \"line-tables-only\"` in its profile"
                     .to_owned()
             }
-            What::Blocks => format!("blocks at {place}"),
+            What::Blocks => format!("blocked at {place}"),
             What::Panicked { message } => {
                 let said = message.lines().next().unwrap_or_default();
                 format!("also panicked: {said}\n   at {place}")

@@ -112,11 +112,11 @@ fn the_runs_time_limit() {
     for (test, place) in [
         (
             "on_a_server",
-            "\n    waits at crates/selftest/src/bin/commands.rs:",
+            "\n    waiting at crates/selftest/src/bin/commands.rs:",
         ),
         (
             "with_a_child",
-            "\n    blocks at crates/selftest/src/bin/commands.rs:",
+            "\n    blocked at crates/selftest/src/bin/commands.rs:",
         ),
     ] {
         let block = format!("---- endless::{test} stdout ----");

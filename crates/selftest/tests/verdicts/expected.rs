@@ -30,7 +30,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "fixtures::an_async_body_over_time",
         "timed_out",
-        "it did not end within 1s",
+        "the test did not finish within 1s",
     ),
     ("fixtures::a_body_that_panics", "failed", "in the body"),
     ("fixtures::a_set_up_that_fails", "set_up", "no luck"),

@@ -190,7 +190,7 @@ pub(super) const CASES: &[Case] = &[
         "keep-on-failure",
         "true",
         "told::fails_on_a_server",
-        |_, seen| seen.ran.stderr.contains("stdin is no terminal"),
+        |_, seen| seen.ran.stderr.contains("stdin is not a terminal"),
     ),
     case("cgroup", "off", "prints", |_, seen| {
         let started = seen.ran.events("run_started");
