@@ -14,8 +14,8 @@ Runs the tests of this binary on shared deployments, each started once.
 
 Usage: cargo test -- [OPTIONS] [FILTER]...
 
-  A FILTER selects the tests whose names contain it. With several, a test runs if
-  it matches any of them.
+  A FILTER selects the tests whose names contain it. With several filters, a
+  test runs if any of them matches.
 
 Examples:
   cargo test -- -m \"not slow\" -n 4
