@@ -26,26 +26,11 @@ pub fn descendants(root: u32) -> Vec<Stat> {
     below(&proc_fs::all(), root, &[])
 }
 
-/// Kills every descendant of `root` until none is left, for processes may start others while they are being killed.
+/// Kills every descendant of `root` until none is left.
 /// `except` are spared, and whatever descends from them. It blocks; `root` itself is left alone.
 #[must_use]
 pub fn kill_descendants(root: u32, except: &[u32], deadline: impl Into<Deadline>) -> Killed {
-    let deadline = deadline.into();
-    let mut killed = BTreeMap::new();
-    loop {
-        let living = below(&proc_fs::all(), root, except);
-        if living.is_empty() || deadline.passed() {
-            let left = living.iter().map(|stat| stat.pid).collect();
-            return Killed { killed, left };
-        }
-        let dying = kill_all(&living);
-        if dying.is_empty() {
-            nap();
-        } else {
-            killed.extend(living.into_iter().map(|stat| (stat.pid, stat.name)));
-            wait_for_death(&dying, deadline.within(Duration::from_millis(100)));
-        }
-    }
+    kill_until_none(|| below(&proc_fs::all(), root, except), deadline.into())
 }
 
 /// Makes this process the parent of every orphan among its descendants, as far as the system can do that.
@@ -57,9 +42,7 @@ pub fn adopt_orphans() {
 /// Kills the children of this process that are `ours` with all that descends from them, until none is left: orphans that it
 /// has adopted among them. It blocks.
 pub fn kill_children(ours: impl Fn(&Stat) -> bool, deadline: impl Into<Deadline>) -> Killed {
-    let deadline = deadline.into();
-    let mut killed = BTreeMap::new();
-    loop {
+    let living = || {
         let children = proc_fs::own_children();
         let roots = children
             .into_iter()
@@ -73,6 +56,16 @@ pub fn kill_children(ours: impl Fn(&Stat) -> bool, deadline: impl Into<Deadline>
             let below: Vec<Stat> = below.collect();
             living.extend(below);
         }
+        living
+    };
+    kill_until_none(living, deadline.into())
+}
+
+/// Kills what is found again and again until nothing is, for processes may start others while they are being killed.
+fn kill_until_none(find: impl Fn() -> Vec<Stat>, deadline: Deadline) -> Killed {
+    let mut killed = BTreeMap::new();
+    loop {
+        let living = find();
         if living.is_empty() || deadline.passed() {
             let left = living.iter().map(|stat| stat.pid).collect();
             return Killed { killed, left };
@@ -80,9 +73,10 @@ pub fn kill_children(ours: impl Fn(&Stat) -> bool, deadline: impl Into<Deadline>
         let dying = kill_all(&living);
         if dying.is_empty() {
             nap();
+        } else {
+            killed.extend(living.into_iter().map(|stat| (stat.pid, stat.name)));
+            wait_for_death(&dying, deadline.within(Duration::from_millis(100)));
         }
-        killed.extend(living.into_iter().map(|stat| (stat.pid, stat.name)));
-        wait_for_death(&dying, deadline.within(Duration::from_millis(100)));
     }
 }
 
