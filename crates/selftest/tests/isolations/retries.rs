@@ -62,7 +62,7 @@ fn a_test_that_wants_a_process_of_its_own_and_gets_none_is_named() {
     for isolation in EVERYWHERE {
         let ran = suite(&["alone::", "--isolation", isolation]).run();
         assert_eq!(ran.code, Some(0), "{}", ran.said());
-        let named = ran.stderr.contains("(`isolated`): alone::a, alone::b");
+        let named = ran.stderr.contains("with the others: alone::a, alone::b");
         let processes = matches!(isolation, "workers" | "process");
         assert_eq!(named, !processes, "{}", ran.said());
     }
