@@ -125,8 +125,8 @@ impl Trace {
         let mut frames = self.frames.iter().peekable();
         let place = match (&self.place, frames.peek()) {
             (Some(place), Some(first)) if is_same_line(place, &first.place) => {
-                let function = frames.next().map(|first| &first.function);
-                format!("{place} in {}", function.map_or("", String::as_str))
+                let within = frames.next().map(Frame::within);
+                format!("{place}{}", within.unwrap_or_default())
             }
             (Some(place), _) => place.clone(),
             (None, _) => "an unknown location".to_owned(),
@@ -145,10 +145,20 @@ impl Trace {
                 format!("also panicked: {said}\n   at {place}")
             }
         };
-        let called = |frame: &Frame| format!("   called at {} in {}", frame.place, frame.function);
+        let called = |frame: &Frame| format!("   called at {}{}", frame.place, frame.within());
         let mut lines: Vec<String> = first.lines().map(str::to_owned).collect();
         lines.extend(frames.map(called));
         lines
+    }
+}
+
+impl Frame {
+    /// ` in FUNCTION`, where the function has a name: with line tables only, some have none.
+    fn within(&self) -> String {
+        match self.function.starts_with('{') {
+            true => String::new(),
+            false => format!(" in {}", self.function),
+        }
     }
 }
 
@@ -483,6 +493,8 @@ mod tests {
         trace.place = Some("tests/suite.rs:13:9".into());
         trace.frames.remove(0);
         assert_eq!(trace.lines(), ["waiting at tests/suite.rs:13:9", callers]);
+        trace.frames = vec![frame("{async_block#0}", "tests/suite.rs:13:5")];
+        assert_eq!(trace.lines(), ["waiting at tests/suite.rs:13:9"]);
     }
 
     #[test]
