@@ -169,7 +169,7 @@ fn a_program_that_says_no_version_ends_with_all_it_has_started() {
         .run();
     assert_eq!(ran.code, Some(3), "{}", ran.said());
     assert!(
-        ran.stderr.contains("the test did not finish within 5s"),
+        ran.stderr.contains("it did not exit within 5s"),
         "{}",
         ran.said()
     );
