@@ -84,8 +84,9 @@ impl Origin {
     /// Whether the executable has line numbers, as far as these calls tell.
     pub(crate) fn has_lines(&self) -> bool {
         let calls = functions(&self.calls.to_string());
-        // The standard library always has them.
-        calls.iter().any(|(_, place)| !place.contains("/rustc/"))
+        // The standard library always has them, and so may libraries in C.
+        let is_known = |place: &String| place.contains(".rs:") && !place.contains("/rustc/");
+        calls.iter().any(|(_, place)| is_known(place))
     }
 
     /// What these calls are.

@@ -164,7 +164,7 @@ mod deployment {
         Ok(())
     }
 
-    #[armadillo::test(timeout = "1s")]
+    #[armadillo::test(timeout = "4s")]
     async fn waits_in_vain(tally: Tally) -> TestResult {
         let wanted = when("a thousand visits", |_| false);
         tally.wait_until(wanted).await?;
