@@ -260,7 +260,7 @@ impl Code {
                 // What the attribute on the test has made: what called it is the harness.
                 break;
             }
-            let place = absolute(&place);
+            let place = self.absolute(&place);
             if !self.is_own(&function, &place) {
                 continue;
             }
@@ -278,15 +278,33 @@ impl Code {
     }
 
     fn is_own(&self, function: &str, place: &str) -> bool {
-        is_own_file(place) && !self.is_of_the_harness(function)
+        is_own_file(place) && !self.is_foreign(function)
     }
 
-    /// Whether a function is one of the harness's own crates or of a system's, and not of the package under test.
-    fn is_of_the_harness(&self, function: &str) -> bool {
+    /// Whether a function is one of the standard library, of the harness's own crates or of a system's, and not of the
+    /// package under test. A debugger names files of the standard library as that was compiled, so that they look like one's
+    /// own.
+    fn is_foreign(&self, function: &str) -> bool {
         let path = function.trim_start_matches(['<', '&', '(']);
         let name = path.split("::").next().unwrap_or_default();
         let name = name.trim_start_matches("dyn ");
-        (name == "armadillo" || name.starts_with("armadillo_")) && name != self.package
+        let is_std = ["std", "core", "alloc"].contains(&name);
+        let is_ours = name == "armadillo" || name.starts_with("armadillo_");
+        (is_std || is_ours) && name != self.package
+    }
+
+    /// A backtrace names files below the working directory relative to it, a debugger as the compiler does.
+    fn absolute(&self, place: &str) -> String {
+        let base = match (place.strip_prefix("./"), &self.root) {
+            (Some(_), _) => std::env::current_dir().ok(),
+            (None, root) => root.clone(),
+        };
+        let relative = place.strip_prefix("./").unwrap_or(place);
+        // An absolute path replaces what it is joined to.
+        base.map_or_else(
+            || place.to_owned(),
+            |base| base.join(relative).display().to_string(),
+        )
     }
 
     /// As `file!()` names it, so that a panic's place and its frames look alike.
@@ -325,17 +343,6 @@ fn is_own_file(place: &str) -> bool {
     let rest = place.strip_prefix(ours);
     let is_ours = rest.is_some_and(|rest| rest.starts_with(['-', '/']));
     place.contains(".rs:") && !is_ours && !elsewhere.iter().any(|part| place.contains(part))
-}
-
-/// A backtrace names files below the working directory relative to it.
-fn absolute(place: &str) -> String {
-    match place.strip_prefix("./") {
-        Some(relative) => {
-            let here = std::env::current_dir().unwrap_or_default();
-            here.join(relative).display().to_string()
-        }
-        None => place.to_owned(),
-    }
 }
 
 /// Functions and places in the text of a backtrace, which is the only way to read one.

@@ -4,6 +4,8 @@ mod files;
 mod logs;
 mod running;
 
+pub use files::write_private;
+
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
+use armadillo_selftest::cargo::has;
 use armadillo_selftest::wait::{LIMIT, until};
 use armadillo_selftest::{Ran, Suite};
 use rustix::process::Signal;
@@ -152,6 +153,26 @@ fn a_deployment_is_kept_as_a_failed_test_has_left_it() {
     let ran = running.wait();
     assert_eq!(ran.code, Some(101), "{}", ran.said());
     assert_eq!(ran.remains(), [""; 0]);
+}
+
+/// Whoever cannot answer is asked by a debugger.
+#[test]
+fn a_process_that_does_not_answer_is_looked_at_from_outside() {
+    if !has("gdb", &["--version"], "ARMADILLO_REQUIRE_GDB") {
+        return;
+    }
+    let ran = run(&["--exact", "hang::in_a_stopped_process", "--include-ignored"]);
+    assert_eq!(ran.verdict("hang::in_a_stopped_process"), "timed_out");
+    let blocks = blocks(&ran.stdout);
+    let block = &blocks["hang::in_a_stopped_process"];
+    let place = "\n    blocked at crates/selftest/src/bin/gallery.rs:";
+    assert!(block.contains(place), "{}", ran.said());
+    assert!(
+        block.contains(" in hang::in_a_stopped_process\n"),
+        "{block}"
+    );
+    // Where the other threads of the process are says nothing.
+    assert!(!block.contains(" in main\n"), "{block}");
 }
 
 #[test]

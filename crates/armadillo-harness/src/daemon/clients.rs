@@ -1,12 +1,10 @@
 //! Clients: what they wish, and the polls with which they wait for it.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use armadillo_orchestrator::local::write_private;
 use tokio::sync::oneshot;
 
 use super::Daemon;
@@ -197,7 +195,7 @@ pub(super) fn kept(daemon: &Daemon) -> Vec<Kept> {
         let system = armadillo_orchestrator::system(&view.topology.system)?;
         let file = daemon.secrets.join(&view.deployment).join("credentials");
         let written = match system.credentials(view) {
-            Some(content) => write_for_owner(&file, content.reveal()),
+            Some(content) => write_private(&file, &content),
             None => Ok(()),
         };
         let servers = view.places.iter().map(|(server, place)| KeptServer {
@@ -213,27 +211,10 @@ pub(super) fn kept(daemon: &Daemon) -> Vec<Kept> {
             deployment: view.deployment.clone(),
             topology: view.topology.to_string(),
             servers: servers.collect(),
-            problem: written
-                .err()
-                .map(|error| format!("{}: {error}", file.display())),
+            problem: written.err().map(|error| error.to_string()),
         })
     });
     kept.collect()
-}
-
-/// Writes a file that nobody else can read.
-fn write_for_owner(path: &Path, content: &str) -> std::io::Result<()> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    let mut options = std::fs::File::options();
-    let mut file = options
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(content.as_bytes())
 }
 
 /// What the daemon has.

@@ -55,7 +55,8 @@ pub(crate) const APPLET: &str = "daemon";
 /// How long the end of all that is left may take.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often new descendants are written down where there is no control group.
+/// How often new descendants are written down where there is no control group. A poll, because the kernel announces new
+/// processes only to a privileged listener.
 const NOTE_EVERY: Duration = Duration::from_millis(500);
 
 /// Why the daemon cannot do its part.

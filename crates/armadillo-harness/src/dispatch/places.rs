@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often it is looked whether they are still there.
+/// How often to check that they are still there. A poll, because inotify reports no removal on a network file system.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The directories, as they were when the run began.

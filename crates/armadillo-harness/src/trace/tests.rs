@@ -45,6 +45,7 @@ fn only_the_authors_functions_count() {
             "../armadillo/p.rs:1:1",
         ),
         ("armadillo::main", "../armadillo/lib.rs:1:1"),
+        ("std::thread::park", "library/std/src/thread/thread.rs:121"),
         ("start_thread", "./nptl/pthread_create.c:442:8"),
         (
             "body_async",

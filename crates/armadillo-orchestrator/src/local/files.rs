@@ -38,6 +38,14 @@ pub(super) fn write_all(
     Ok(())
 }
 
+/// Writes a file that only its owner can read, in a directory that only its owner may enter.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private(path: &Path, content: &Secret) -> Result<(), BackEndError> {
+    write(path, 0o600, content)
+}
+
 fn write(path: &Path, mode: u32, content: &Secret) -> Result<(), BackEndError> {
     make_parent(path)?;
     replace(path, |new| {

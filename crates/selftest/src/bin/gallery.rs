@@ -115,6 +115,14 @@ mod hang {
         shop::pay().await
     }
 
+    #[armadillo::test(timeout = "1s", ignore = "it stops its process")]
+    fn in_a_stopped_process() -> TestResult {
+        let this = rustix::process::getpid();
+        rustix::process::kill_process(this, rustix::process::Signal::STOP)?;
+        shop::wait_for_the_bank();
+        Ok(())
+    }
+
     #[armadillo::test(timeout = "1s")]
     async fn for_nothing() {
         std::future::pending::<()>().await;

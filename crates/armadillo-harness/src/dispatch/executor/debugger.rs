@@ -16,6 +16,7 @@ const FILE: &str = "worker-stacks.txt";
 
 /// Where the threads of this process are, as far as they run code that has line numbers. All stacks go to a file.
 pub(super) async fn stacks(process: u32, def: &TestDef, directory: &Path) -> Vec<Trace> {
+    let main_thread = format!("(LWP {process})");
     let process = process.to_string();
     let asked = tokio::task::spawn_blocking(move || {
         let args = [
@@ -39,12 +40,15 @@ pub(super) async fn stacks(process: u32, def: &TestDef, directory: &Path) -> Vec
     let made = std::fs::create_dir_all(directory);
     // The verdict has what counts of it.
     let _ = made.and_then(|()| std::fs::write(directory.join(FILE), text.as_bytes()));
-    threads(&text, &Code::of(Some(def)))
+    threads(&text, &main_thread, &Code::of(Some(def)))
 }
 
-/// The threads in gdb's text that run code of the author's.
-fn threads(text: &str, code: &Code) -> Vec<Trace> {
-    let threads = text.split("\nThread ").skip(1);
+/// The threads in gdb's text that run code of the author's. The main thread of a worker runs no test.
+fn threads(text: &str, main_thread: &str, code: &Code) -> Vec<Trace> {
+    let threads = text.split("\nThread ").skip(1).filter(|thread| {
+        let title = thread.lines().next().unwrap_or_default();
+        !title.contains(main_thread)
+    });
     let traces = threads.map(|thread| Trace {
         what: What::Blocks,
         place: None,
@@ -68,8 +72,20 @@ fn call(line: &str) -> Option<(String, String)> {
         Some(_) => call.split_once(" in ")?.1,
         None => call,
     };
-    let function = function.split(" (").next()?;
+    let function = without_hash(function.split(" (").next()?);
     Some((function.to_owned(), place.to_owned()))
+}
+
+/// gdb shows the hash at the end of a symbol: `suite::pays::h4cb5f07d942a873f`.
+fn without_hash(function: &str) -> &str {
+    let is_hash = |last: &str| {
+        let digits = last.strip_prefix('h').unwrap_or_default();
+        digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    match function.rsplit_once("::") {
+        Some((path, last)) if is_hash(last) => path,
+        _ => function,
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +100,8 @@ mod tests {
             pays
         );
         assert_eq!(call("#0  suite::pays () at tests/suite.rs:12"), pays);
+        let hashed = "#2  0x0000aaaa in suite::pays::h4cb5f07d942a873f () at tests/suite.rs:12";
+        assert_eq!(call(hashed), pays);
         assert_eq!(call("#1  0x0000bbbb in poll () from /lib/libc.so.6"), None);
         assert_eq!(call("[Thread debugging using libthread_db enabled]"), None);
     }
