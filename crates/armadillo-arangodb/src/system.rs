@@ -194,6 +194,20 @@ pub(crate) mod tests {
         }
     }
 
+    #[test]
+    fn a_person_reaches_a_server_without_seeing_the_token() {
+        let view = view();
+        let server = ServerKey::from("single-1");
+        let lines = ArangoDb.access(&view, &server, Path::new("/private/credentials"));
+        let line =
+            "curl -sS -K '/private/credentials' 'http://127.0.0.1:4711/_api/version?details=true'";
+        assert_eq!(lines, [line]);
+        let token = crate::auth::superuser_token(&view);
+        let content = ArangoDb.credentials(&view).unwrap();
+        let header = format!("header = \"Authorization: bearer {}\"\n", token.reveal());
+        assert_eq!(content.reveal(), header);
+    }
+
     /// A deployment of a cluster, of which nothing runs. The servers listen on ports from 10001 on, in the order of the plan.
     pub(crate) fn cluster_view(agents: u32, dbservers: u32, coordinators: u32) -> View {
         let wish = cluster()
