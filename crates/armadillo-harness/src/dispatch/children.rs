@@ -27,7 +27,7 @@ impl Children {
         let older = proc_fs::own_children().into_iter();
         Self {
             older: older.map(|stat| (stat.pid, stat.start_time)).collect(),
-            own_session: proc_fs::session(std::process::id()),
+            own_session: proc_fs::stat(std::process::id()).map(|stat| stat.session),
             main,
         }
     }
@@ -36,7 +36,7 @@ impl Children {
     pub(crate) fn end_inherited(&self, run: &str) {
         self.end(|stat| match self.main {
             // Everything the daemon starts has a session of its own; this process starts nothing that has.
-            Main::Ours => proc_fs::session(stat.pid) != self.own_session,
+            Main::Ours => Some(stat.session) != self.own_session,
             // Whoever has the main function may start what they like.
             Main::Theirs => is_marked(stat, run),
         });

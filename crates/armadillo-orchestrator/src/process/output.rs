@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::{proc_fs, table, tree};
+use super::{table, tree};
 use crate::deadline::Deadline;
 
 /// As much as is kept of what a program prints, in bytes.
@@ -76,9 +76,9 @@ pub fn output_of(program: &Path, args: &[&str], limit: Duration) -> Result<Strin
     }
     let status = child.wait()?;
     // Its number is the number of its session, which lasts as long as one that is in it.
-    let session = Some(child.id());
+    let session = child.id();
     drop(tree::kill_children(
-        |stat| proc_fs::session(stat.pid) == session,
+        |stat| stat.session == session,
         KILL_LIMIT,
     ));
     if !in_time {
@@ -147,6 +147,7 @@ fn nap() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::proc_fs;
 
     const LIMIT: Duration = Duration::from_secs(10);
 

@@ -17,6 +17,8 @@ pub struct Stat {
     pub state: char,
     /// Its parent.
     pub parent: u32,
+    /// Its session; 0 for one whose leader is outside this process's pid namespace, as in some containers.
+    pub session: u32,
     /// When it started, in clock ticks since boot: with the pid, this names a process for ever.
     pub start_time: u64,
     /// CPU time used so far, in clock ticks (a hundredth of a second on every Linux there is).
@@ -49,14 +51,6 @@ pub fn is_ending(pid: u32) -> bool {
     let state = fields.next().unwrap_or("Z");
     let flags = fields.nth(5).and_then(|flags| flags.parse::<u32>().ok());
     matches!(state, "Z" | "X") || flags.is_some_and(|flags| flags & PF_EXITING != 0)
-}
-
-/// The session of the process of that id; `None` if there is none.
-#[must_use]
-pub fn session(pid: u32) -> Option<u32> {
-    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?);
-    let session = rustix::process::getsid(pid).ok()?;
-    Some(session.as_raw_pid().unsigned_abs())
 }
 
 /// When the process of that id started; `None` if there is none.
@@ -182,6 +176,7 @@ fn parse(line: &[u8]) -> Option<Stat> {
         name: name.to_owned(),
         state: fields.first()?.chars().next()?,
         parent: u32::try_from(number(1)?).ok()?,
+        session: u32::try_from(number(3)?).ok()?,
         cpu_ticks: number(11)? + number(12)?,
         start_time: number(19)?,
         rss_kib: number(21)? * (page_size()? / 1024),
@@ -194,15 +189,15 @@ mod tests {
 
     #[test]
     fn a_name_with_spaces_and_parentheses_is_read() {
-        let line = b"42 (a) b (c) T 7 42 42 0 -1 4194560 1 2 3 4 50 6 7 8 20 0 1 0 123456 1000 25 18446744073709551615";
+        let line = b"42 (a) b (c) T 7 42 41 0 -1 4194560 1 2 3 4 50 6 7 8 20 0 1 0 123456 1000 25 18446744073709551615";
         let stat = parse(line).unwrap();
         assert_eq!(
             (stat.pid, stat.name.as_str(), stat.state),
             (42, "a) b (c", 'T')
         );
         assert_eq!(
-            (stat.parent, stat.start_time, stat.cpu_ticks),
-            (7, 123_456, 56)
+            (stat.parent, stat.session, stat.start_time, stat.cpu_ticks),
+            (7, 41, 123_456, 56)
         );
         assert!(parse(b"42 (cut").is_none());
         assert!(is_ending(u32::MAX) && !is_ending(std::process::id()));

@@ -179,6 +179,7 @@ mod tests {
             name: String::new(),
             state,
             parent,
+            session: parent,
             start_time: 0,
             cpu_ticks: 0,
             rss_kib: 0,

@@ -33,13 +33,10 @@ fn daemonised() {
         let daemonises = row("by-pid", 1, &[("node-1", "daemonises")]);
         let deployment = ground.start(&daemonises).await.unwrap();
         let sleeper = sleepers(ground.processes.run_id())[0];
-        let session = |pid| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-            stat.split(' ').nth(5).unwrap().to_owned()
-        };
-        let server = pid_of(&deployment, &key(1));
-        assert_ne!(session(sleeper), session(server));
-        assert_eq!(proc_fs::stat(sleeper).unwrap().parent, std::process::id());
+        let sleeper_stat = proc_fs::stat(sleeper).unwrap();
+        let server = proc_fs::stat(pid_of(&deployment, &key(1))).unwrap();
+        assert_ne!(sleeper_stat.session, server.session);
+        assert_eq!(sleeper_stat.parent, std::process::id());
         deployment
             .operate(&key(1), Operation::Kill, LIMIT)
             .await

@@ -105,6 +105,20 @@ fn a_full_disk_costs_files_and_no_verdicts() {
     assert!(!whole.is_empty());
 }
 
+/// As in a container that was entered from outside: this process's session is led by one that it cannot see.
+#[test]
+fn a_session_led_from_outside_the_pid_namespace_costs_nothing() {
+    let namespace = ["-rpf", "--mount-proc"];
+    let probe = ["-rpf", "--mount-proc", "true"];
+    if !cargo::has("unshare", &probe, "ARMADILLO_REQUIRE_MOUNT") {
+        return;
+    }
+    let suite = Suite::new("unshare").args(namespace).args([SUITE]);
+    let ran = suite.args(HOLDS_IT).run();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    assert!(ran.stdout.contains("ok. 1 passed; 0 failed"));
+}
+
 #[test]
 fn what_tests_print_does_not_move_the_cursor() {
     let test = ["plays_with_the_terminal", "--exact", "--include-ignored"];
