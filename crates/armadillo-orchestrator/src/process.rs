@@ -5,6 +5,7 @@ mod exit;
 mod handle;
 mod ledger;
 mod limits;
+mod mark;
 mod os;
 mod output;
 pub mod proc_fs;
@@ -21,12 +22,10 @@ pub use exit::Exit;
 pub use handle::Process;
 pub use ledger::{Ledger, LedgerEntry};
 pub use limits::raise_file_limit;
+pub use mark::{Mark, RUN_MARKER};
 pub use output::{OutputError, output_of};
 pub use spawn::{Environment, Output, Spawn, SpawnError};
 pub use table::{InstallError, Processes, SignalError};
-
-/// The name of the environment variable that everything a run starts carries, with the run's id as its value.
-pub const RUN_MARKER: &str = "ARMADILLO_RUN";
 
 /// The signal that a verb is for a process.
 fn signal_of(verb: Verb) -> Signal {

@@ -55,8 +55,7 @@ pub fn seconds(token: &str) -> String {
 }
 
 /// The living processes that were started with [`nameless_seconds`].
-#[must_use]
-pub fn nameless(token: &str) -> Vec<Found> {
+fn nameless(token: &str) -> Vec<Found> {
     let wanted = format!("sleep {} ", seconds(token));
     let pids = pids().map(|pid| Found {
         pid,

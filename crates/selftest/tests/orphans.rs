@@ -1,6 +1,5 @@
 //! However a run is killed, nothing of it is left: no process, no socket, no directory; and the next run starts clean.
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use armadillo_selftest::remains;
@@ -36,18 +35,6 @@ fn busy() -> Suite {
     Suite::new(BUSY).args(["-n", "4"])
 }
 
-/// Whether this machine lets a run have a control group of its own.
-fn has_cgroups() -> bool {
-    static HAS: OnceLock<bool> = OnceLock::new();
-    *HAS.get_or_init(look_for_cgroups)
-}
-
-fn look_for_cgroups() -> bool {
-    let ran = Suite::new(BUSY).args(["--exact", "does_nothing"]).run();
-    let started = &ran.events("run_started")[0];
-    started["protections"].to_string().contains("control group")
-}
-
 /// The process, if it is there and belongs to this run.
 fn find(running: &Running, victim: Victim) -> Option<u32> {
     // The runner has other children too, for a moment: programs that are asked for their versions.
@@ -65,11 +52,11 @@ fn find(running: &Running, victim: Victim) -> Option<u32> {
 
 /// Waits for the moment, kills the victims in this order, and looks until nothing is left. How long that took.
 fn kill(victims: &[Victim], moment: Moment) -> Duration {
-    kill_in(busy(), has_cgroups(), victims, moment)
+    kill_in(busy(), victims, moment)
 }
 
-/// The same for this suite; without a `cgroup` nobody can know a daemon without environment after the death of all three.
-fn kill_in(suite: Suite, cgroup: bool, victims: &[Victim], moment: Moment) -> Duration {
+/// The same for this suite.
+fn kill_in(suite: Suite, victims: &[Victim], moment: Moment) -> Duration {
     let mut running = suite.start();
     // Whoever is not there yet is waited for: their number is what the kernel gives, not what we know.
     let mut pids = Vec::new();
@@ -110,16 +97,6 @@ fn kill_in(suite: Suite, cgroup: bool, victims: &[Victim], moment: Moment) -> Du
     if everybody {
         // What has no parent that could end it is left to the next run.
         assert_eq!(next_run_says(), "", "{said}");
-    }
-    if everybody && !cgroup {
-        // The ledger knows those that had been there for half a second.
-        let unknown = remains::nameless(&token);
-        if !unknown.is_empty() {
-            println!("{said}: {} daemons were left", unknown.len());
-        }
-        for nameless in unknown {
-            send(nameless.pid, Signal::KILL);
-        }
     }
     let left = remains::after(LIMIT, &token, &runs);
     let took = killed.elapsed();
@@ -271,7 +248,7 @@ fn a_storm() {
         &[Daemon, Runner],
         &[Warden, Runner],
     ];
-    for (cgroup, word) in [(true, "auto"), (false, "off")] {
+    for word in ["auto", "off"] {
         let name = format!("storm, control group {word}");
         let mut random = Moments::new(&name);
         let mut times = Times::default();
@@ -285,7 +262,7 @@ fn a_storm() {
                 teardown => teardown,
             };
             let suite = busy().args(["--cgroup", word]);
-            times.add(kill_in(suite, cgroup && has_cgroups(), order, moment));
+            times.add(kill_in(suite, order, moment));
         }
         println!("{name}, until nothing was left: {times}");
     }

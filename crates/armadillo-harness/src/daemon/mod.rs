@@ -22,7 +22,7 @@ mod repair;
 mod workers;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -54,10 +54,6 @@ pub(crate) const APPLET: &str = "daemon";
 
 /// How long the end of all that is left may take.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
-
-/// How often new descendants are written down where there is no control group. A poll, because the kernel announces new
-/// processes only to a privileged listener.
-const NOTE_EVERY: Duration = Duration::from_millis(500);
 
 /// Why the daemon cannot do its part.
 #[derive(Debug, thiserror::Error)]
@@ -248,18 +244,6 @@ fn cgroup(run_dir: &RunDir) -> Option<Cgroup> {
         .ok()
 }
 
-/// Keeps writing down what descends from this process: what a control group would know.
-async fn keep_noting(processes: Processes) {
-    let mut noted = BTreeSet::new();
-    loop {
-        if let Err(error) = processes.note_descendants(&mut noted) {
-            tracing::warn!(%error, "processes are not written down any more");
-            return;
-        }
-        tokio::time::sleep(NOTE_EVERY).await;
-    }
-}
-
 /// Greets the runner and answers requests for as long as it lives.
 async fn serve_in(
     orders: Start,
@@ -280,10 +264,7 @@ async fn serve_in(
         swept: swept.iter().map(describe).collect(),
     };
     greet(&started).map_err(os("greet the runner"))?;
-    let daemon = Rc::new(Daemon::new(orders, run_dir, socket, processes.clone(), log));
-    if !has_cgroup {
-        daemon.spawn(keep_noting(processes));
-    }
+    let daemon = Rc::new(Daemon::new(orders, run_dir, socket, processes, log));
     tokio::select! {
         ended = lifeline::closed() => ended.map_err(os("watch the runner"))?,
         never = api::serve(&daemon, listener) => match never {},
@@ -337,6 +318,7 @@ fn protections(has_cgroup: bool) -> Vec<String> {
         (linux, "parent-death signal"),
         (has_cgroup, "control group"),
         (true, "ledger"),
+        (linux, "inherited mark"),
     ];
     layers
         .into_iter()

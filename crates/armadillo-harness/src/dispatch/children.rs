@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use armadillo_orchestrator::process::proc_fs::{self, Stat};
-use armadillo_orchestrator::process::{RUN_MARKER, tree};
+use armadillo_orchestrator::process::{Mark, tree};
 
 use super::environment::Main;
 use crate::options::Isolation;
@@ -34,11 +34,12 @@ impl Children {
 
     /// Ends what was inherited from programs that were asked for their versions, or from the daemon of this run.
     pub(crate) fn end_inherited(&self, run: &str) {
+        let mark = Mark::of(run);
         self.end(|stat| match self.main {
             // Everything the daemon starts has a session of its own; this process starts nothing that has.
             Main::Ours => Some(stat.session) != self.own_session,
             // Whoever has the main function may start what they like.
-            Main::Theirs => is_marked(stat, run),
+            Main::Theirs => mark.is_on(stat.pid),
         });
     }
 
@@ -58,8 +59,4 @@ impl Children {
             LIMIT,
         ));
     }
-}
-
-fn is_marked(stat: &Stat, run: &str) -> bool {
-    proc_fs::has_environment(stat.pid, &format!("{RUN_MARKER}={run}"))
 }

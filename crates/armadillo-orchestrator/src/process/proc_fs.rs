@@ -89,6 +89,16 @@ pub fn has_environment(pid: u32, entry: &str) -> bool {
     })
 }
 
+/// How long a thread of the process may run with real-time priority without a pause, in microseconds: the soft limit, as it
+/// is inherited. `None` if there is no limit.
+#[must_use]
+pub fn real_time_limit(pid: u32) -> Option<u64> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let mut lines = limits.lines();
+    let limit = lines.find_map(|line| line.strip_prefix("Max realtime timeout"))?;
+    limit.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// The inodes of the sockets a process has open.
 ///
 /// # Errors

@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
-use super::{RUN_MARKER, os};
+use super::mark::{self, LimitOfRun, RUN_MARKER};
+use super::os;
 
 /// Added to a child's badness, so that the kernel, when memory runs out, ends a server rather than its supervisor.
 const OOM_SCORE_ADJUSTMENT: &[u8] = b"500";
@@ -146,22 +147,23 @@ pub(super) fn launch(spawn: Spawn, run_id: &str) -> io::Result<u32> {
         }
     }
     command.env(RUN_MARKER, run_id);
-    let parent = rustix::process::getpid();
+    let (parent, limit) = (rustix::process::getpid(), LimitOfRun::new(run_id));
     // SAFETY: between fork and exec only async-signal-safe calls may be made. `prepare` makes nothing but system calls
     // (through rustix, and libc's signal functions, which POSIX lists as safe); it neither allocates nor locks nor
-    // panics, and what it captures is a plain number.
+    // panics, and what it captures are plain numbers.
     unsafe {
-        command.pre_exec(move || prepare(parent));
+        command.pre_exec(move || prepare(parent, limit));
     }
     // The handle is dropped: neither kills nor waits. The reaper does both.
     Ok(command.spawn()?.id())
 }
 
 /// Runs in the child, between fork and exec. Must stay async-signal-safe: no allocation, no lock, no panic.
-fn prepare(parent: Pid) -> io::Result<()> {
+fn prepare(parent: Pid, limit: LimitOfRun) -> io::Result<()> {
     rustix::process::setsid()?;
     os::die_with_parent(parent)?;
     super::raise_file_limit();
+    mark::set_limit(limit);
     reset_signals();
     // Best effort: the file is missing outside Linux.
     if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY, Mode::empty()) {

@@ -2,7 +2,7 @@
 //!
 //! Signals are sent and exits reaped under one lock, so a pid in the table is never reused before its entry is gone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -178,31 +178,6 @@ impl Processes {
                 })
             }
         }
-    }
-
-    /// Writes down everything that descends from this process and is not in `noted`: what daemonises itself and loses its
-    /// marker can then be ended after this process's death. `noted` becomes what there is now.
-    ///
-    /// # Errors
-    /// Those of writing to the ledger.
-    pub fn note_descendants(&self, noted: &mut BTreeSet<(u32, u64)>) -> io::Result<()> {
-        let mut living = BTreeSet::new();
-        let mut open = vec![std::process::id()];
-        while let Some(parent) = open.pop() {
-            for stat in proc_fs::children(parent) {
-                let is_new = living.insert((stat.pid, stat.start_time));
-                if is_new && !noted.contains(&(stat.pid, stat.start_time)) {
-                    self.0
-                        .ledger
-                        .record(stat.pid, stat.start_time, &stat.name)?;
-                }
-                if is_new {
-                    open.push(stat.pid);
-                }
-            }
-        }
-        *noted = living;
-        Ok(())
     }
 
     /// The id of the run, as everything started carries it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::mark::Mark;
 use super::os;
 use super::proc_fs::{self, Stat};
 use crate::deadline::Deadline;
@@ -87,15 +88,15 @@ pub fn wait_for_end(pid: u32, start_time: u64, deadline: impl Into<Deadline>) {
     }
 }
 
-/// The living processes whose environment carries the marker of a run, this process excepted.
+/// The living processes that have the mark of a run, this process excepted.
 #[must_use]
 pub fn marked(run_id: &str) -> Vec<Stat> {
-    let entry = format!("{}={run_id}", super::RUN_MARKER);
+    let mark = Mark::of(run_id);
     let own = std::process::id();
     proc_fs::all()
         .into_iter()
         .filter(|stat| stat.pid != own && !stat.is_zombie())
-        .filter(|stat| proc_fs::has_environment(stat.pid, &entry))
+        .filter(|stat| mark.is_on(stat.pid))
         .collect()
 }
 

@@ -20,6 +20,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         whole_tree,
     ),
     ("orphans::the_warden_kills_all_but_the_excepted", warden),
+    (
+        "orphans::what_clears_its_environment_keeps_the_mark",
+        without_environment,
+    ),
     ("orphans::a_sweep_ends_what_both_deaths_left", both_died),
     (
         "orphans::a_sweep_believes_the_ledger_only_with_the_start_time",
@@ -171,6 +175,28 @@ fn both_died() {
     block_on(until("all is gone", || {
         !path.exists() && !is_alive(sleeper)
     }));
+}
+
+fn without_environment() {
+    block_on(async {
+        let ground = Ground::new();
+        let run = ground.processes.run_id();
+        let script = "exec env -i sleep 1000";
+        let process = ground.processes.spawn(sh(script)).unwrap();
+        let has_none = |pid| {
+            std::fs::read(format!("/proc/{pid}/environ"))
+                .unwrap()
+                .is_empty()
+        };
+        until("its environment is cleared", || has_none(process.pid())).await;
+        let marked = tree::marked(run);
+        assert!(
+            marked.iter().any(|stat| stat.pid == process.pid()),
+            "{marked:?}"
+        );
+        assert!(tree::marked("00000000").is_empty());
+        process.kill().unwrap();
+    });
 }
 
 fn ledger_evidence() {
