@@ -112,6 +112,13 @@ impl DaemonProcess {
         std::os::fd::AsFd::as_fd(&self.greeting).try_clone_to_owned()
     }
 
+    /// Whether the daemon is gone.
+    pub(crate) fn has_exited(&self) -> bool {
+        let mut watched = [PollFd::new(&self.greeting, PollFlags::empty())];
+        let hung_up = poll(&mut watched, Some(&Timespec::default()));
+        hung_up.is_ok_and(|count| count > 0)
+    }
+
     /// Closes the pipe and waits until daemon and warden have ended, with everything below them.
     pub(crate) fn end(mut self, children: &Children) {
         self.lifeline = None;

@@ -40,6 +40,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(120);
 /// How long a last request to the daemon may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// What became of a daemon that is gone.
+const EXITED: &str = "it exited";
+
 /// Why the run is over.
 enum Over {
     /// Everything ran.
@@ -209,9 +212,12 @@ async fn conduct(
         error = keep_sending(&run.journal, client.as_ref()) => Over::DaemonGone(error.to_string()),
         error = follow(follower) => Over::DaemonGone(error.to_string()),
     };
+    let is_gone = daemon.is_some_and(DaemonProcess::has_exited);
     let over = match (over, context.places.removed()) {
         // Without its socket it cannot be reached, and that is why.
-        (Over::DaemonGone(_), Some(path)) => Over::Removed(path.to_owned()),
+        (Over::DaemonGone(_), Some(path)) if !is_gone => Over::Removed(path.to_owned()),
+        // What a dead daemon leaves, another run removes.
+        (Over::Removed(_), _) if is_gone => Over::DaemonGone(EXITED.to_owned()),
         (over, _) => over,
     };
     queue.stop();
@@ -341,7 +347,7 @@ async fn daemon_gone(daemon: Option<&DaemonProcess>) -> String {
             .await
     };
     match watch.await {
-        Ok(_) => "it exited".to_owned(),
+        Ok(_) => EXITED.to_owned(),
         Err(error) => format!("it cannot be monitored: {error}"),
     }
 }

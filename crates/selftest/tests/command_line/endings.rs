@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
+use armadillo_selftest::suite::send;
 use armadillo_selftest::wait::{LIMIT, until};
 use armadillo_selftest::{Ran, Running, remains};
 use rustix::process::Signal;
@@ -181,6 +182,30 @@ fn a_directory_that_is_removed() {
         assert_eq!(ran.junit().tests, 2);
         assert_eq!(ran.remains(), [""; 0]);
     }
+}
+
+/// The warden removes what a killed daemon leaves, be it before the runner looks: it is the daemon's death that is told.
+#[test]
+fn a_directory_that_goes_with_the_daemon() {
+    let running = endless();
+    let run = running.runs().pop().expect("a run");
+    let child = |pid: u32, role: &str| {
+        let mut children = remains::children(pid).into_iter();
+        let is_it = |child: &u32| remains::command(*child).contains(&format!("__armadillo {role}"));
+        children.find(is_it).expect("a child")
+    };
+    let daemon = child(child(running.pid(), "warden"), "daemon");
+    running.signal(Signal::STOP);
+    send(daemon, Signal::KILL);
+    let private = remains::private_directory(&run);
+    let gone = until(LIMIT, || (!private.exists()).then_some(()));
+    running.signal(Signal::CONT);
+    let ran = running.wait();
+    assert!(gone.is_some(), "{} is there", private.display());
+    assert_eq!(ran.code, Some(3), "{}", ran.said());
+    assert!(ran.stderr.contains("daemon"), "{}", ran.said());
+    assert!(!ran.stderr.contains("was removed during"), "{}", ran.said());
+    assert_eq!(ran.remains(), [""; 0]);
 }
 
 /// `| head -1`: whoever closed stdout wants to see no more, and the run goes on to its end.
