@@ -108,6 +108,10 @@ impl System for ArangoDb {
         Box::pin(async move { probe::look(view, server).await.into() })
     }
 
+    fn ready_message(&self, view: &View, server: &ServerKey) -> Option<&'static str> {
+        probe::ready_message(view, server)
+    }
+
     fn health<'a>(&'a self, view: &'a View) -> Fut<'a, Health> {
         Box::pin(health::health(view))
     }

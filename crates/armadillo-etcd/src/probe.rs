@@ -53,6 +53,10 @@ pub(crate) async fn probe(view: &View, server: &ServerKey) -> Probe {
                 Stage::Answering
             },
             identity: served.identity,
+            missing: match served.has_leader {
+                true => String::new(),
+                false => "it has no leader".to_owned(),
+            },
         },
         Err(why) => match ask_peer(view, peer).await {
             Ok(identity) => answers(identity),
@@ -65,6 +69,7 @@ fn answers(identity: Option<Identity>) -> Probe {
     Probe::At {
         stage: Stage::Answering,
         identity,
+        missing: "it does not serve clients".to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@ mod logs;
 mod observe;
 mod operate;
 mod prove;
+mod ready_message;
 mod request;
 mod start;
 mod status;

@@ -107,6 +107,13 @@ pub trait System: Send + Sync + 'static {
     /// ONE look at a server that was started.
     fn probe<'a>(&'a self, view: &'a View, server: &'a ServerKey) -> Fut<'a, Probe>;
 
+    /// The id of the message ([`LogRecord::id`]) that a server logs when it is ready, for products whose servers answer as if
+    /// they were ready before they are. A server that the probe calls ready is waited for until it has logged it since its
+    /// start; `None` takes the probe's word.
+    fn ready_message(&self, _view: &View, _server: &ServerKey) -> Option<&'static str> {
+        None
+    }
+
     /// One look at the whole. Every planned server must be in the answer.
     fn health<'a>(&'a self, view: &'a View) -> Fut<'a, Health>;
 
@@ -184,12 +191,15 @@ pub struct PlanError {
 pub enum Probe {
     /// Not there yet, and why.
     NotYet(String),
-    /// It has reached this stage; `identity` says who answered, where the product can say.
+    /// It has reached this stage; `identity` says who answered, where the product can say. With [`Stage::Started`], somebody
+    /// answers, but not as a server of this deployment would: a start fails if another process listens there.
     At {
         /// How far it has come.
         stage: Stage,
         /// Proof that the answer comes from the process just started; `None` leaves the proof to the socket's owner.
         identity: Option<Identity>,
+        /// What it still lacks to be ready, for the message of a start that takes too long; empty if it is ready.
+        missing: String,
     },
     /// It will never get there.
     Hopeless(String),

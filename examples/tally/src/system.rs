@@ -109,6 +109,7 @@ impl System for TallySystem {
                 Ok(Ok(pid)) => Probe::At {
                     stage: Stage::Ready,
                     identity: Some(Identity::Pid(pid)),
+                    missing: String::new(),
                 },
                 Ok(Err(error)) => Probe::Hopeless(format!("its pid is none: {error}")),
                 Err(error) => Probe::NotYet(error.to_string()),

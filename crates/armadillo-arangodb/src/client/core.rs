@@ -23,6 +23,9 @@ use crate::role::Role;
 /// How long a request may take unless [`ArangoClient::with_limit`] says otherwise.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How long to wait before a server is asked again that rejected a superuser's token.
+const SECOND_TRY: Duration = Duration::from_millis(200);
+
 /// The database that every server has.
 pub(crate) const SYSTEM_DATABASE: &str = "_system";
 
@@ -51,6 +54,8 @@ struct Credentials {
     user: String,
     password: Secret,
     token: Secret,
+    /// Whether the token is a superuser's, which every server of the deployment accepts.
+    superuser: bool,
 }
 
 /// What a server says of itself.
@@ -84,6 +89,7 @@ impl ArangoClient {
             user: "root".to_owned(),
             password: auth::root_password(view),
             token: auth::superuser_token(view),
+            superuser: true,
         };
         Self::with_token(view, addresses, credentials)
     }
@@ -97,6 +103,7 @@ impl ArangoClient {
             user: user.to_owned(),
             password: password.clone(),
             token: auth::user_token(view, user),
+            superuser: false,
         };
         Self::new(view, for_clients(view), credentials, authorization)
     }
@@ -108,6 +115,7 @@ impl ArangoClient {
             user: String::new(),
             password: Secret::default(),
             token: token.clone(),
+            superuser: false,
         };
         Self::with_token(view, for_clients(view), credentials)
     }
@@ -229,6 +237,7 @@ impl ArangoClient {
             user,
             password,
             token,
+            ..
         } = self.inner.credentials.clone();
         Connection {
             endpoints: self.endpoints(),
@@ -241,11 +250,22 @@ impl ArangoClient {
 
     /// Sends any request, with this client's credentials, and returns the answer whatever its status.
     ///
-    /// A second server is asked if the first was surely not reached.
+    /// A second server is asked if the first was surely not reached. A superuser's client repeats a request once, 200 ms later,
+    /// that is answered with 401: a server that has just started may reject a valid token, and then has done nothing.
     ///
     /// # Errors
     /// [`ArangoError::Transport`], when there is no answer.
     pub async fn request(&self, request: Request) -> Result<Response, ArangoError> {
+        match self.request_once(request.clone()).await {
+            Ok(response) if response.status == 401 && self.inner.credentials.superuser => {
+                tokio::time::sleep(SECOND_TRY).await;
+                self.request_once(request).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn request_once(&self, request: Request) -> Result<Response, ArangoError> {
         let mut unreached = None;
         for (_, server) in &self.inner.servers {
             let request = request

@@ -1,6 +1,6 @@
 //! One look at the whole: a state for every planned server.
 
-use armadillo_orchestrator::{Health, Identity, State, View};
+use armadillo_orchestrator::{Health, State, View};
 
 use crate::probe::{Look, look};
 use crate::topology::CLUSTER;
@@ -26,17 +26,15 @@ pub(crate) async fn health(view: &View) -> Health {
 fn state_of(look: Look) -> (State, String) {
     match look {
         Look::Serving { .. } => (State::Good, String::new()),
-        Look::Waiting {
-            identity: Identity::Ours(false),
-            why,
-        } => (State::Failed, why),
         Look::Waiting { why, .. } => (State::Degraded, why),
-        Look::Silent(why) | Look::Wrong(why) => (State::Failed, why),
+        Look::Silent(why) | Look::Stranger(why) | Look::Wrong(why) => (State::Failed, why),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use armadillo_orchestrator::Identity;
+
     use super::*;
     use crate::scripted::run;
 
@@ -48,12 +46,12 @@ mod tests {
 
     #[test]
     fn what_a_look_means() {
-        let waiting = |identity| Look::Waiting {
-            identity,
+        let waiting = Look::Waiting {
+            identity: Identity::Pid(1),
             why: "w".into(),
         };
-        assert_eq!(state_of(waiting(Identity::Pid(1))).0, State::Degraded);
-        assert_eq!(state_of(waiting(Identity::Ours(false))).0, State::Failed);
+        assert_eq!(state_of(waiting).0, State::Degraded);
+        assert_eq!(state_of(Look::Stranger("x".into())).0, State::Failed);
         let serving = Look::Serving {
             identity: Identity::Pid(1),
         };

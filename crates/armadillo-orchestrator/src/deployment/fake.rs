@@ -175,6 +175,7 @@ impl System for Theatre {
             Probe::At {
                 stage,
                 identity: Some(Identity::Ours(true)),
+                missing: String::new(),
             }
         })
     }

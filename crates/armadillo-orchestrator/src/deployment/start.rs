@@ -15,6 +15,7 @@ use super::gates;
 use super::leaders::LeadershipKeeper;
 use super::observe::Observations;
 use super::prove::{Proof, prove};
+use super::ready_message::ReadyMessage;
 use super::request::{Failure, Problem, StartError, StartRequest};
 use super::status::Server;
 use crate::backend::{BackEnd, BackEndError, PlaceRequest, Running};
@@ -317,6 +318,10 @@ impl Deployment {
         let begun = Instant::now();
         let mut poll = Poll::new(Duration::from_millis(2), Duration::from_millis(50));
         let mut stage = Stage::Started;
+        let mut ready_message = self
+            .system
+            .ready_message(&self.view, key)
+            .map(|id| ReadyMessage::new(id, server.log_from()));
         let mut missing = "it has not responded yet".to_owned();
         loop {
             let look = deadline
@@ -328,10 +333,16 @@ impl Deployment {
                 None => "the health check timed out".to_owned(),
                 Some(Probe::NotYet(reason)) => reason,
                 Some(Probe::Hopeless(reason)) => return Err(Problem::Hopeless(reason)),
-                Some(Probe::At { stage: now, .. }) if now <= stage => format!("it is {now}"),
+                // Who answers is known since it reached the stage.
+                Some(Probe::At {
+                    stage: now,
+                    missing,
+                    ..
+                }) if now <= stage && stage > Stage::Started => format!("it is {stage}: {missing}"),
                 Some(Probe::At {
                     stage: now,
                     identity,
+                    missing,
                 }) => {
                     let place = self
                         .view
@@ -340,24 +351,27 @@ impl Deployment {
                         .ok_or_else(|| BackEndError::Unknown {
                             server: key.clone(),
                         })?;
+                    let unlogged = ready_message
+                        .as_mut()
+                        .filter(|_| now == Stage::Ready)
+                        .and_then(|message| message.missing(self, key));
+                    let (now, missing) = match unlogged {
+                        Some(unlogged) => (Stage::Answering, unlogged),
+                        None => (now, missing),
+                    };
                     match prove(running, place, identity) {
                         Proof::Foreign(who) => return Err(Problem::Foreign(who)),
                         Proof::Open(reason) => reason,
                         Proof::Ours => {
-                            stage = now;
-                            if server.reached(now) {
-                                self.notices.send(Notice::ServerReached {
-                                    server: key.clone(),
-                                    stage: now,
-                                    after: begun.elapsed(),
-                                });
-                                self.changed();
+                            if now > stage {
+                                stage = now;
+                                self.has_reached(server, now, begun.elapsed());
+                                poll.reset();
                             }
                             if now == Stage::Ready {
                                 return Ok(());
                             }
-                            poll.reset();
-                            format!("it is {now}")
+                            format!("it is {stage}: {missing}")
                         }
                     }
                 }
@@ -369,6 +383,18 @@ impl Deployment {
                 });
             }
             poll.pause(deadline).await;
+        }
+    }
+
+    /// Notes that a server has come this far.
+    fn has_reached(&self, server: &Server, stage: Stage, after: Duration) {
+        if server.reached(stage) {
+            self.notices.send(Notice::ServerReached {
+                server: server.plan.key.clone(),
+                stage,
+                after,
+            });
+            self.changed();
         }
     }
 

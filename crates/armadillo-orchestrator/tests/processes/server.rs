@@ -68,6 +68,13 @@ pub(crate) fn main(options: &[String]) -> ExitCode {
             end_with(5);
         });
     }
+    if let Some(limit) = options.get("logs-after") {
+        let limit = Duration::from_millis(limit.parse().unwrap());
+        std::thread::spawn(move || {
+            std::thread::park_timeout(limit);
+            eprintln!("READY at last");
+        });
+    }
     for stream in listener.incoming() {
         let stage = if begun.elapsed() < options.millis("ready-after") {
             "answering"

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use armadillo_orchestrator::deployment::{Phase, Problem};
-use armadillo_orchestrator::{Notice, ServerKey, Stage, StartError};
+use armadillo_orchestrator::{Notice, Operation, ServerKey, Stage, StartError};
 
 use crate::support::{Ground, LIMIT, Scenario, block_on, directory_of, key, row};
 
@@ -17,6 +17,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     (
         "starting::whoever_else_answers_is_refused",
         foreign_listener,
+    ),
+    (
+        "starting::who_answers_but_is_not_accepted_is_looked_at",
+        not_accepted,
+    ),
+    (
+        "starting::a_ready_server_has_said_so_in_its_log",
+        ready_message,
     ),
     (
         "starting::a_wrong_configuration_fails_at_once_with_the_log",
@@ -115,6 +123,53 @@ fn foreign_listener() {
     });
 }
 
+fn not_accepted() {
+    block_on(async {
+        let ground = Ground::new();
+        let limit = Duration::from_millis(500);
+        let own = row("by-nothing", 1, &[]);
+        let text = ground.start_within(&own, limit).await.unwrap_err();
+        let text = text.to_string();
+        assert!(
+            text.contains("it is started: it says that it is busy"),
+            "{text}"
+        );
+        let foreign = row("by-nothing", 1, &[("node-1", "sleep"), ("impostor", "yes")]);
+        let text = ground.start(&foreign).await.unwrap_err().to_string();
+        assert!(text.contains("is not the server that responds"), "{text}");
+    });
+}
+
+fn ready_message() {
+    block_on(async {
+        let mut ground = Ground::new();
+        let slow = row("by-log", 1, &[("node-1", "logs-after=300")]);
+        let deployment = ground.start(&slow).await.unwrap();
+        let ready_after = ground.heard().into_iter().find_map(|notice| match notice {
+            Notice::ServerReached {
+                stage: Stage::Ready,
+                after,
+                ..
+            } => Some(after),
+            _ => None,
+        });
+        assert!(ready_after.unwrap() > Duration::from_millis(250));
+        // What it said at an earlier start does not count.
+        for operation in [Operation::Kill, Operation::Start] {
+            let done = deployment.operate(&key(1), operation, LIMIT).await;
+            done.unwrap();
+        }
+        let silent = row("by-log", 1, &[]);
+        let error = ground.start_within(&silent, Duration::from_millis(500));
+        let text = error.await.unwrap_err().to_string();
+        assert!(
+            text.contains("it is answering: its log does not have the message READY yet"),
+            "{text}"
+        );
+        deployment.stop(LIMIT).await;
+    });
+}
+
 fn wrong_configuration() {
     block_on(async {
         let mut ground = Ground::new();
@@ -181,7 +236,10 @@ fn late() {
             .unwrap_err();
         let text = error.to_string();
         assert!(text.contains("node-1 is not ready after"), "{text}");
-        assert!(text.contains("it is answering"), "{text}");
+        assert!(
+            text.contains("it is answering: it says that it is busy"),
+            "{text}"
+        );
         assert!(ground.processes.running().is_empty());
     });
 }

@@ -129,19 +129,24 @@ impl System for Row {
                 Err(why) => Probe::NotYet(why),
                 Ok(answer) if answer.stage == "hopeless" => Probe::Hopeless("it said so".into()),
                 Ok(answer) => Probe::At {
-                    stage: if answer.stage == "ready" {
-                        Stage::Ready
-                    } else {
-                        Stage::Answering
+                    stage: match answer.stage.as_str() {
+                        _ if view.topology.shape == "by-nothing" => Stage::Started,
+                        "ready" => Stage::Ready,
+                        _ => Stage::Answering,
                     },
                     identity: match view.topology.shape.as_str() {
                         "by-pid" => Some(Identity::Pid(answer.pid)),
                         "by-token" => Some(Identity::Ours(answer.token == "right")),
                         _ => None,
                     },
+                    missing: "it says that it is busy".into(),
                 },
             }
         })
+    }
+
+    fn ready_message(&self, view: &View, _: &ServerKey) -> Option<&'static str> {
+        (view.topology.shape == "by-log").then_some("READY")
     }
 
     fn health<'a>(&'a self, view: &'a View) -> Fut<'a, Health> {
@@ -176,7 +181,7 @@ impl System for Row {
         Some(LogRecord {
             time: None,
             level: Level::Info,
-            id: None,
+            id: line.starts_with("READY").then(|| "READY".to_owned()),
             text: line.to_owned(),
             crash: line.starts_with("CRASH"),
         })
