@@ -10,6 +10,10 @@ use serde::Deserialize;
 /// What the crash handler writes under.
 const CRASH_TOPIC: &str = "crash";
 
+/// What it writes at a crash on the level INFO: memory, a thread's backtrace, its frames, and that there are more
+/// (`CrashHandler.cpp`). Under the same topic, others write of files of earlier crashes.
+const BACKTRACE: [&str; 4] = ["ded81", "c962b", "308c3", "bbb04"];
+
 /// Reads one line; `None` if it is not one of the log's: a backtrace, a program's own output.
 pub(crate) fn read(line: &str) -> Option<LogRecord> {
     let line = line.trim();
@@ -70,6 +74,8 @@ fn record(
     topic: Option<&str>,
     message: &str,
 ) -> LogRecord {
+    let is_of_crash =
+        level >= Level::Error || BACKTRACE.iter().any(|of| id.as_deref() == Some(*of));
     LogRecord {
         time: LogRecord::time_of_day(time),
         level,
@@ -78,7 +84,7 @@ fn record(
             Some(topic) => format!("{{{topic}}} {message}"),
             None => message.to_owned(),
         },
-        crash: topic == Some(CRASH_TOPIC),
+        crash: topic == Some(CRASH_TOPIC) && is_of_crash,
     }
 }
 
@@ -182,6 +188,41 @@ mod tests {
             Some("308c3"),
             "{crash} frame 1",
             true,
+        );
+    }
+
+    /// As the crash handler of 3.12.8 writes them, through the logger.
+    #[test]
+    fn a_crash_in_json() {
+        let line = |level: &str, id: &str, message: &str| {
+            format!(
+                r#"{{"time":"2026-11-28T10:00:00Z","prefix":"","pid":7,"tid":9,"thread":"Crash","role":"S","level":"{level}","topic":"crash","id":"{id}","hostname":"h","message":"{message}"}}"#
+            )
+        };
+        let signal = "\u{1F4A5} ArangoDB 3.12.10 enterprise [linux], thread 22 [Console] caught unexpected signal 11 \
+                      (SIGSEGV) from pid 0 in state \\\"in wait\\\" accessing address 0x0: signal handler invoked";
+        let is_crash = |level, id, message| read(&line(level, id, message)).unwrap().crash;
+        assert!(is_crash("FATAL", "a7902", signal));
+        assert!(is_crash(
+            "FATAL",
+            "a7903",
+            "Hello, this is the dedicated crash handler thread"
+        ));
+        assert!(is_crash(
+            "INFO",
+            "308c3",
+            "frame  1 [$0x0000000001] f (+0x1)"
+        ));
+        assert!(!is_crash(
+            "INFO",
+            "12345",
+            "removing an old crash directory"
+        ));
+        let record = read(&line("FATAL", "a7902", signal)).unwrap();
+        assert!(
+            record
+                .text
+                .starts_with("{crash} \u{1F4A5} ArangoDB 3.12.10")
         );
     }
 

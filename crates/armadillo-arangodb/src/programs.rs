@@ -1,6 +1,14 @@
 //! Where `arangod` may be, how to get it, and what it says of its version.
+//!
+//! Packages install it into `sbin`, which is not in the `PATH` of users. What is `bin/arangod` in the official tarball is a
+//! script: it starts `usr/sbin/arangod` with an endpoint on port 8529 in addition to those it is given (`server.endpoint` is an
+//! option that is given several times). The second such server of a machine cannot start, so the program itself is used.
 
-use armadillo_orchestrator::{Candidate, Settings};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use armadillo_orchestrator::{Candidate, Installed, Settings};
 
 /// The setting that names the program.
 pub(crate) const SETTING: &str = "arangod";
@@ -12,13 +20,98 @@ const STAND_IN: &str = "emulator";
 const TITLE: &str = "arangod-emulator, a stand-in, not ArangoDB";
 
 pub(crate) fn candidates(settings: &Settings) -> Vec<Candidate> {
-    vec![match settings.get(SETTING) {
-        Some(name) => named(name),
-        None => Candidate::OnPath("arangod"),
-    }]
+    let Some(name) = settings.get(SETTING) else {
+        return usual();
+    };
+    vec![named(name)]
 }
 
-/// The file of that name, or the stand-in.
+/// Where it is found without anybody naming it.
+fn usual() -> Vec<Candidate> {
+    let packages = ["/usr/sbin/arangod", "/usr/local/sbin/arangod"];
+    let packages = packages.map(|path| Candidate::Usually(path.into()));
+    let unpacked = BELOW.map(|file| Candidate::UsuallyBelow {
+        parent: "/opt".into(),
+        prefix: "arangodb3",
+        file,
+    });
+    let on_path = [Candidate::OnPath("arangod")];
+    on_path
+        .into_iter()
+        .chain(packages)
+        .chain(unpacked)
+        .collect()
+}
+
+/// Where it is below a directory that holds it: an unpacked tarball, a build, an installation.
+const BELOW: [&str; 3] = ["usr/sbin/arangod", "bin/arangod", "sbin/arangod"];
+
+/// As much of a script as is read.
+const SCRIPT: u64 = 64 << 10;
+
+/// What to run where `arangod` was found or named: a program, a script in front of one, or a directory that holds one.
+pub(crate) fn installed(found: &Path) -> Result<Installed, String> {
+    if found.is_dir() {
+        let inside = BELOW.map(|file| found.join(file));
+        let first = inside.iter().find(|file| file.is_file());
+        return match first {
+            Some(file) => installed(file),
+            None => Err(format!("is a directory without {}", BELOW.join(", "))),
+        };
+    }
+    let mut place = Installed::at(found);
+    if adds_an_endpoint(found) {
+        // A link to the script lies elsewhere than the script.
+        let script = found.canonicalize().unwrap_or_else(|_| found.to_owned());
+        let program = root_of(&script).join("usr/sbin/arangod");
+        if !program.is_file() {
+            return Err(format!(
+                "is a script that adds an endpoint, and the program that it starts is not {}",
+                program.display()
+            ));
+        }
+        place.program = program;
+        place.note = Some(format!(
+            "instead of {}, a script that adds an endpoint on a fixed port",
+            found.display()
+        ));
+    }
+    // Needed only if somebody switches JavaScript on; a server does not find it without a configuration file.
+    if let Some(directory) = startup_directory(&place.program) {
+        let directory = directory.display().to_string();
+        place.args = vec!["--javascript.startup-directory".to_owned(), directory];
+    }
+    Ok(place)
+}
+
+/// Whether a file is a script that starts a server with an endpoint of its own.
+fn adds_an_endpoint(file: &Path) -> bool {
+    let mut text = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(SCRIPT).read_to_end(&mut text));
+    let option = b"--server.endpoint";
+    read.is_ok() && text.starts_with(b"#!") && text.windows(option.len()).any(|part| part == option)
+}
+
+/// The directory with the `bin` or `sbin` of a program.
+fn root_of(program: &Path) -> PathBuf {
+    let root = program.parent().and_then(Path::parent);
+    root.unwrap_or(Path::new("/")).to_owned()
+}
+
+/// The JavaScript files of a server: of an installation, of a build, or of the sources that the build is in.
+fn startup_directory(program: &Path) -> Option<PathBuf> {
+    let beside = |program: &Path| {
+        let root = root_of(program);
+        let sources = root.parent().map(|sources| sources.join("js"));
+        let places = [root.join("share/arangodb3/js"), root.join("js")];
+        let mut places = places.into_iter().chain(sources);
+        places.find(|place| place.join("server").is_dir())
+    };
+    // A link may lie elsewhere than the program.
+    beside(program).or_else(|| beside(&program.canonicalize().ok()?))
+}
+
+/// The file or directory of that name, or the stand-in.
 pub(crate) fn named(name: &str) -> Candidate {
     match name {
         STAND_IN => Candidate::StandIn {
@@ -30,8 +123,9 @@ pub(crate) fn named(name: &str) -> Candidate {
 }
 
 pub(crate) const HOW_TO_GET: &str = "\
-install ArangoDB 3.12, so that `arangod` is in PATH (https://docs.arangodb.com)
-or set its path: --arangod PATH, ARMADILLO_ARANGOD=PATH, or `arangod = \"PATH\"` in armadillo.toml
+install ArangoDB 3.12 (https://docs.arangodb.com)
+or set the path of the program, of an unpacked tarball, or of a build directory: --arangod PATH, ARMADILLO_ARANGOD=PATH,
+or `arangod = \"PATH\"` in armadillo.toml
 or use the built-in stand-in, which is not ArangoDB: --arangod emulator";
 
 /// The version in the output of `arangod --version`: the line `server-version: 3.12.10`, or a first line that is nothing
@@ -59,10 +153,11 @@ mod tests {
 
     #[test]
     fn the_stand_in_is_used_only_where_it_is_named() {
-        assert_eq!(
-            candidates(&Settings::default()),
-            [Candidate::OnPath("arangod")]
-        );
+        let usual = candidates(&Settings::default());
+        assert_eq!(usual[0], Candidate::OnPath("arangod"));
+        assert_eq!(usual.len(), 6);
+        let stands_in = |candidate: &Candidate| matches!(candidate, Candidate::StandIn { .. });
+        assert!(!usual.iter().any(stands_in));
         assert_eq!(
             candidates(&settings("/opt/arangod")),
             [Candidate::File("/opt/arangod".into())]

@@ -34,6 +34,8 @@ pub struct Shard {
     pub planned: Vec<ServerKey>,
     /// The servers that have everything, as its leader says.
     pub in_sync: Vec<ServerKey>,
+    /// How many servers are to keep it, if its collection says; the plan names one more for a while when one has failed.
+    pub copies: Option<usize>,
     /// Those of all these that the supervision calls failed. What they led or had is theirs until others take it over.
     pub failed: Vec<ServerKey>,
 }
@@ -62,12 +64,21 @@ impl Shard {
         leader.filter(|leader| !self.failed.contains(leader))
     }
 
-    /// Whether it has a leader, exactly the planned servers have everything, and none of them has failed.
+    /// How many servers the plan names more than its collection asks for: a leader that fails is replaced, and a spare server
+    /// is added (`FailedLeader.cpp`); what is too much then is removed later.
+    #[must_use]
+    pub fn surplus(&self) -> usize {
+        let copies = self.copies.unwrap_or(self.planned.len());
+        self.planned.len().saturating_sub(copies)
+    }
+
+    /// Whether it has a leader, exactly the planned servers have everything, they are not too many, and none of them has failed.
     #[must_use]
     pub fn is_in_sync(&self) -> bool {
         self.leader.is_some()
             && self.behind().is_empty()
             && self.leaving().is_empty()
+            && self.surplus() == 0
             && self.failed.is_empty()
     }
 }
@@ -88,6 +99,10 @@ impl fmt::Display for Shard {
         }
         for server in &self.failed {
             write!(f, ", {server} has failed")?;
+        }
+        match self.surplus() {
+            0 => {}
+            surplus => write!(f, ", {surplus} more copies than asked for")?,
         }
         Ok(())
     }
@@ -112,6 +127,19 @@ struct Planned {
     name: String,
     #[serde(default)]
     shards: BTreeMap<String, Vec<String>>,
+    /// A number; 0 or a word where every dbserver keeps a copy.
+    #[serde(rename = "replicationFactor", default)]
+    replication_factor: Value,
+}
+
+impl Planned {
+    fn copies(&self) -> Option<usize> {
+        let copies = self
+            .replication_factor
+            .as_u64()
+            .filter(|copies| *copies > 0);
+        copies.and_then(|copies| usize::try_from(copies).ok())
+    }
 }
 
 #[derive(Deserialize)]
@@ -157,6 +185,7 @@ fn read(tree: &Value, view: &View) -> Result<Layout, serde_json::Error> {
     for (database, planned) in children(at(tree, PLAN)) {
         for (id, planned) in children(Some(planned)) {
             let planned = Planned::deserialize(planned)?;
+            let copies = planned.copies();
             let mut shards = Vec::new();
             for (shard, servers) in planned.shards {
                 let there = at(tree, CURRENT)
@@ -171,6 +200,7 @@ fn read(tree: &Value, view: &View) -> Result<Layout, serde_json::Error> {
                 let failed = all.intersection(&failed).map(|id| key(id));
                 shards.push(Shard {
                     failed: failed.collect(),
+                    copies,
                     leader: servers.first().filter(leads).map(|id| key(id)),
                     planned: servers.iter().map(|id| key(id)).collect(),
                     in_sync: there.iter().map(|id| key(id)).collect(),
@@ -220,6 +250,7 @@ impl Layout {
                     leader: shard.leader.clone(),
                     behind,
                     leaving,
+                    surplus: shard.surplus(),
                 };
                 parts.insert(name, part);
             }
@@ -270,6 +301,31 @@ pub(crate) mod tests {
             Some(&["PRMR-1", "PRMR-3", "PRMR-2"]),
         );
         assert!(order.is_in_sync());
+    }
+
+    #[test]
+    fn a_spare_copy_is_waited_for() {
+        let all = ["PRMR-2", "PRMR-1", "PRMR-3"];
+        let with = |replication_factor: Value| {
+            let mut tree = tree(&all, Some(&all));
+            tree["arango"]["Plan"]["Collections"]["db"]["7"]["replicationFactor"] =
+                replication_factor;
+            let layout = read(&tree, &cluster_view(1, 3, 1)).unwrap();
+            let shard = layout.collections[0].shards[0].clone();
+            let part = layout.parts().into_values().next().unwrap();
+            assert_eq!(part.surplus, shard.surplus());
+            shard
+        };
+        assert!(with(json!(3)).is_in_sync());
+        let spare = with(json!(2));
+        assert!(!spare.is_in_sync());
+        assert_eq!(
+            spare.to_string(),
+            "s8: dbserver-2 leads, dbserver-1 in sync, dbserver-3 in sync, 1 more copies than asked for"
+        );
+        for everywhere in [json!(0), json!("satellite"), Value::Null] {
+            assert!(with(everywhere).is_in_sync());
+        }
     }
 
     #[test]

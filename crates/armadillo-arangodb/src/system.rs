@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use armadillo_orchestrator::{
-    Candidate, Checker, Evidence, ExitMeaning, Flag, Fut, Health, Launch, LogRecord, PlanError,
-    Probe, Secret, ServerKey, ServerPlan, Settings, System, Topology, View,
+    Candidate, Checker, Evidence, ExitMeaning, Flag, Fut, Health, Installed, Launch, LogRecord,
+    PlanError, Probe, Secret, ServerKey, ServerPlan, Settings, System, Topology, View,
 };
 
 use crate::role::Role;
@@ -77,6 +77,10 @@ impl System for ArangoDb {
         programs::named(name)
     }
 
+    fn installed(&self, found: &Path) -> Result<Installed, String> {
+        programs::installed(found)
+    }
+
     fn program_option(&self, role: &str) -> String {
         match Role::of_name(role) {
             Some(Role::Single) => "binary".to_owned(),
@@ -102,6 +106,10 @@ impl System for ArangoDb {
 
     fn launch(&self, view: &View, server: &ServerKey) -> Launch {
         launch::launch(view, server)
+    }
+
+    fn passed_on(&self) -> &'static [&'static str] {
+        &launch::PASSED_ON
     }
 
     fn probe<'a>(&'a self, view: &'a View, server: &'a ServerKey) -> Fut<'a, Probe> {

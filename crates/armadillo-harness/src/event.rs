@@ -323,6 +323,9 @@ pub struct ProgramInfo {
     pub version: String,
     /// Set for a stand-in: what it is shown as in headers, summaries and reports.
     pub stand_in: Option<String>,
+    /// Why it is not the program that was found or named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// An attempt of a test ended.

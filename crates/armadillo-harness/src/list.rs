@@ -108,6 +108,9 @@ pub fn plan_text(
             program.version,
             stand_in.unwrap_or_default()
         );
+        if let Some(note) = &program.note {
+            _ = writeln!(text, "  {note}");
+        }
     }
     if let Some(copies) = copies {
         _ = writeln!(text, "{}", crate::report::copies_line(copies));

@@ -22,6 +22,7 @@ mod stop;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -60,6 +61,8 @@ pub struct Deployment {
     notices: Notices,
     board: observe::Observations,
     leaders: leaders::LeadershipKeeper,
+    /// Where the servers have their directories.
+    directory: PathBuf,
     crashes: Mutex<Vec<(Instant, Crash)>>,
     /// The servers of whose logs it was said that they are cut, or cannot be.
     said_of_logs: Mutex<BTreeSet<ServerKey>>,

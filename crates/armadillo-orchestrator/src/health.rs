@@ -30,6 +30,9 @@ pub struct Part {
     pub behind: BTreeSet<ServerKey>,
     /// The servers that have a copy and should not.
     pub leaving: BTreeSet<ServerKey>,
+    /// How many servers more than it should have are to keep a copy for now: some will be told to give theirs up.
+    #[serde(default)]
+    pub surplus: usize,
 }
 
 impl Part {
@@ -45,7 +48,14 @@ impl Part {
         let leaving =
             (!self.leaving.is_empty()).then(|| format!("{} still has a copy", list(&self.leaving)));
         let leader = self.leader.is_none().then(|| "no leader".to_owned());
-        let all: Vec<String> = leader.into_iter().chain(behind).chain(leaving).collect();
+        let surplus =
+            (self.surplus > 0).then(|| format!("{} more copies than asked for", self.surplus));
+        let all = leader
+            .into_iter()
+            .chain(behind)
+            .chain(leaving)
+            .chain(surplus);
+        let all: Vec<String> = all.collect();
         (!all.is_empty()).then(|| all.join(", "))
     }
 }
@@ -124,7 +134,9 @@ impl Health {
         let mut rest = self.clone();
         rest.servers.remove(server);
         for part in rest.parts.values_mut() {
-            part.behind.remove(server);
+            if part.behind.remove(server) {
+                part.surplus = part.surplus.saturating_sub(1);
+            }
             part.leaving.remove(server);
         }
         rest
@@ -303,8 +315,27 @@ mod tests {
         Part {
             leader: leader.map(ServerKey::from),
             behind: behind.iter().copied().map(ServerKey::from).collect(),
-            leaving: BTreeSet::new(),
+            ..Part::default()
         }
+    }
+
+    #[test]
+    fn copies_that_are_to_be_given_up_are_waited_for() {
+        let mut spare = part(Some("a"), &["b"]);
+        spare.surplus = 1;
+        assert_eq!(
+            spare.missing().as_deref(),
+            Some("b not in sync, 1 more copies than asked for")
+        );
+        let mut health = Health {
+            parts: [("shard 1".to_owned(), spare)].into(),
+            ..Health::default()
+        };
+        // It is the one that is excepted.
+        assert!(health.without(&"b".into()).is_good());
+        health.parts.get_mut("shard 1").unwrap().behind.clear();
+        let missing = ["shard 1: 1 more copies than asked for"];
+        assert_eq!(health.without(&"b".into()).missing(), missing);
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub use secret::Secret;
 pub use server::{Cost, Launch, ServerKey, ServerPlan, Stage, Stop, Verb};
 pub use settings::{Flag, Settings};
 pub use system::{
-    Candidate, Checker, Evidence, ExitMeaning, Fut, Identity, Level, LogRecord, PlanError, Probe,
-    Scope, System, SystemEntry, system, systems,
+    Candidate, Checker, Evidence, ExitMeaning, Fut, Identity, Installed, Level, LogRecord,
+    PlanError, Probe, Scope, System, SystemEntry, system, systems,
 };
 pub use topology::{StaticTopology, Topology};
 pub use view::{Place, Share, View};

@@ -1,29 +1,28 @@
 //! The program of a system: where it is, and what it says of itself.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 
-use crate::applet::{APPLET_WORD, applet};
+use crate::applet::APPLET_WORD;
 use crate::process::output_of;
 use crate::settings::Settings;
 use crate::system::{Candidate, System};
+use places::Looked;
+
+mod places;
 
 /// How long a program may take to say its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(5);
-
-/// This very executable, also after it was rebuilt.
-const OWN_EXECUTABLE: &str = "/proc/self/exe";
 
 /// A program that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// What is executed.
     pub path: PathBuf,
-    /// Arguments before those of the launch: what makes this executable an applet.
+    /// Arguments before those of the launch: what makes this executable an applet, and what the system adds because of where
+    /// the program is.
     pub leading_args: Vec<String>,
     /// Its version, if it said one.
     pub version: Option<String>,
@@ -31,6 +30,9 @@ pub struct Program {
     pub title: String,
     /// Whether it stands in for the product.
     pub stand_in: bool,
+    /// Why it is another program than the one that was found or named, if it is.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// Why there is no program.
@@ -158,55 +160,29 @@ impl Program {
     ) -> Result<Self, ProgramError> {
         let mut tried = Vec::new();
         for candidate in candidates {
-            let (path, leading_args, title) = match candidate {
-                Candidate::File(path) => {
-                    let path = std::path::absolute(&path).unwrap_or(path);
-                    match unusable(&path) {
-                        None => (path, Vec::new(), None),
-                        Some(reason) => {
-                            return Err(ProgramError::Named {
-                                system: system.name(),
-                                absent: !path.exists(),
-                                path,
-                                reason: reason.to_owned(),
-                                how_to_get: how_to_get.to_owned(),
-                            });
-                        }
-                    }
+            let (place, title) = match places::look(system, candidate) {
+                Looked::Found { place, title } => (place, title),
+                Looked::Nothing(what) => {
+                    tried.push(what);
+                    continue;
                 }
-                Candidate::OnPath(name) => match on_path(name) {
-                    Some(path) => (path, Vec::new(), None),
-                    None => {
-                        tried.push(format!("no {name} in PATH"));
-                        continue;
-                    }
-                },
-                Candidate::StandIn {
-                    applet: name,
-                    title,
-                } => match built_in(name) {
-                    Some(args) => (OWN_EXECUTABLE.into(), args, Some(title)),
-                    None => {
-                        tried.push(format!(
-                            "the stand-in {name} is not built into this executable"
-                        ));
-                        continue;
-                    }
-                },
-                Candidate::BuiltIn { applet: name } => match built_in(name) {
-                    Some(args) => (OWN_EXECUTABLE.into(), args, None),
-                    None => {
-                        tried.push(format!("{name} is not built into this executable"));
-                        continue;
-                    }
-                },
+                Looked::Unusable { path, reason } => {
+                    return Err(ProgramError::Named {
+                        system: system.name(),
+                        absent: !path.exists(),
+                        path,
+                        reason,
+                        how_to_get: how_to_get.to_owned(),
+                    });
+                }
             };
             let mut program = Self {
-                path,
-                leading_args,
+                path: place.program,
+                leading_args: place.args,
                 version: None,
                 title: title.unwrap_or(system.name()).to_owned(),
                 stand_in: title.is_some(),
+                note: place.note,
             };
             program.version = program.ask_version(system, how_to_get)?;
             return Ok(program);
@@ -216,6 +192,15 @@ impl Program {
             tried,
             how_to_get: how_to_get.to_owned(),
         })
+    }
+
+    /// The applet of this executable that it is, if it is one.
+    #[must_use]
+    pub fn applet(&self) -> Option<&str> {
+        match &self.leading_args[..] {
+            [word, name] if word == APPLET_WORD => Some(name),
+            _ => None,
+        }
     }
 
     fn ask_version(
@@ -238,27 +223,4 @@ impl Program {
             })?;
         Ok(system.version_of(&output))
     }
-}
-
-/// Why a file cannot be executed, if it cannot.
-fn unusable(path: &Path) -> Option<&'static str> {
-    match path.metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some("does not exist"),
-        Err(_) => Some("cannot be accessed"),
-        Ok(metadata) if !metadata.is_file() => Some("is not a file"),
-        Ok(_) if rustix::fs::access(path, Access::EXEC_OK).is_err() => Some("is not executable"),
-        Ok(_) => None,
-    }
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(name))
-        .find(|path| unusable(path).is_none())
-}
-
-/// The arguments that make this executable the applet `name`, if it has one.
-fn built_in(name: &str) -> Option<Vec<String>> {
-    applet(name).map(|applet| vec![APPLET_WORD.to_owned(), applet.name.to_owned()])
 }

@@ -70,6 +70,15 @@ pub trait System: Send + Sync + 'static {
         Candidate::File(name.into())
     }
 
+    /// What to run where a program was found or named: a product may come with a script in front of its program, or be a
+    /// directory. It looks at files, and starts nothing.
+    ///
+    /// # Errors
+    /// Why it will not do, after its path: `is a directory without bin/mydb`.
+    fn installed(&self, found: &Path) -> Result<Installed, String> {
+        Ok(Installed::at(found))
+    }
+
     /// How a test's topology names the program of a role's servers: `member_binary`.
     fn program_option(&self, role: &str) -> String {
         format!("{role}_binary")
@@ -97,6 +106,12 @@ pub trait System: Send + Sync + 'static {
 
     /// How to start `server`. Pure; called again at each restart.
     fn launch(&self, view: &View, server: &ServerKey) -> Launch;
+
+    /// The variables that servers inherit from the environment of the run, where that has them and their launch does not set
+    /// them: what sanitizers and profilers read.
+    fn passed_on(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// How each server is stopped when the whole deployment ends; `None`: as its launch says. By then nobody will read
     /// what a server would still save, and some products take long to part from peers that part at the same time.
@@ -156,8 +171,20 @@ pub trait System: Send + Sync + 'static {
 /// A place where the program may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Candidate {
-    /// This file; if it is named and missing, that is an error, not a reason to try the next.
+    /// This file, or what else [`System::installed`] knows; if it is named and missing, that is an error, not a reason to
+    /// try the next.
     File(PathBuf),
+    /// The same where it usually is: if nothing is there, the next is tried.
+    Usually(PathBuf),
+    /// This file below each directory of `parent` whose name begins with `prefix`, the newest version first.
+    UsuallyBelow {
+        /// Where the directories are: `/opt`.
+        parent: PathBuf,
+        /// How their names begin: `mydb-`.
+        prefix: &'static str,
+        /// The file below each: `bin/mydb`.
+        file: &'static str,
+    },
     /// This name, looked up in `PATH`.
     OnPath(&'static str),
     /// An applet of this executable that stands in for the product, with the title it is shown under.
@@ -172,6 +199,29 @@ pub enum Candidate {
         /// The applet's name, as registered with [`crate::Applet`].
         applet: &'static str,
     },
+}
+
+/// What is run where a program was found or named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// What is executed.
+    pub program: PathBuf,
+    /// Arguments before those of each launch, because of where it is.
+    pub args: Vec<String>,
+    /// Why it is not what was found, for the header of a run.
+    pub note: Option<String>,
+}
+
+impl Installed {
+    /// What was found itself.
+    #[must_use]
+    pub fn at(found: &Path) -> Self {
+        Self {
+            program: found.to_owned(),
+            args: Vec::new(),
+            note: None,
+        }
+    }
 }
 
 /// A wish that cannot be planned.

@@ -219,9 +219,10 @@ impl Agency {
 }
 
 /// Whether a 503 says that the agency has no leader now, or that the agent starts or ends. Without either of these an agent
-/// means that it does not know whether an entry was committed (`RestAgencyHandler.cpp`, `handleWrite`), with the same
-/// number of the error.
+/// means that it does not know whether an entry was committed (`RestAgencyHandler.cpp`, `handleWrite`): it then says no more
+/// than "service unavailable", with the number 503 that starting agents use, too.
 fn nothing_was_done(response: &Response) -> bool {
     let text = response.text();
-    text.contains("No leader") || text.contains("startup or maintenance")
+    let gates = ["No leader", "due to startup", "shutdown in progress"];
+    gates.iter().any(|gate| text.contains(gate))
 }

@@ -1,28 +1,44 @@
 //! What the three roles of a cluster get beside what every server gets.
 
-use armadillo_orchestrator::{Place, View};
+use armadillo_orchestrator::{Place, ServerKey, View};
 
-use super::PORT;
 use super::options::Options;
+use super::{FAILOVER, PORT};
 use crate::role::Role;
-use crate::topology::{AGENTS, DBSERVERS, REPLICATION_FACTOR};
+use crate::topology::{AGENTS, DBSERVERS, FAST_FAILOVER, REPLICATION_FACTOR};
 
-/// How often the supervision looks at the cluster, in seconds; `arangod`'s own is 1. ArangoDB's resilience tests use this.
-const SUPERVISION_FREQUENCY: f64 = 0.5;
+/// The periods of the supervision, in seconds. A heartbeat comes each second.
+struct Periods {
+    /// How often it looks at the cluster.
+    frequency: f64,
+    /// How long after its last heartbeat a server is good.
+    ok_threshold: f64,
+    /// How long after its last heartbeat a server is failed. It must be more than the threshold above, or a server would be
+    /// failed that was never bad.
+    grace_period: f64,
+}
 
-/// How long after its last heartbeat a server is good, in seconds; `arangod`'s own is 5. A heartbeat comes each second.
-const OK_THRESHOLD: f64 = 2.0;
+/// Those of `arangod` itself, which the Starter and the Kubernetes operator keep.
+const STANDARD: Periods = Periods {
+    frequency: 1.0,
+    ok_threshold: 5.0,
+    grace_period: 10.0,
+};
 
-/// How long after its last heartbeat a server is failed, in seconds; `arangod`'s own is 10, ArangoDB's resilience tests
-/// use 2.5. It must be more than the threshold above, or a server would be failed that was never bad.
-const GRACE_PERIOD: f64 = 3.0;
+/// Those of ArangoDB's own resilience tests.
+const FAST: Periods = Periods {
+    frequency: 0.5,
+    ok_threshold: 1.5,
+    grace_period: 2.5,
+};
 
 /// The setting that stretches every time limit of a run on a slow machine.
 const TIMEOUT_FACTOR: &str = "timeout-factor";
 
 /// A member of the agency. It is told where all of them are, itself too, as ArangoDB's own test utilities do.
-pub(super) fn agent(options: &mut Options, view: &View, place: &Place) {
+pub(super) fn agent(options: &mut Options, view: &View, server: &ServerKey, place: &Place) {
     let factor = slowness(view);
+    let periods = periods(view, server);
     options.set("agency.activate", "true");
     options.set("agency.size", number(view, AGENTS));
     options.set("agency.my-address", advertised(place));
@@ -31,14 +47,32 @@ pub(super) fn agent(options: &mut Options, view: &View, place: &Place) {
     }
     options.set("agency.supervision", "true");
     let seconds = |seconds: f64| (seconds * factor).to_string();
+    options.set("agency.supervision-frequency", seconds(periods.frequency));
     options.set(
-        "agency.supervision-frequency",
-        seconds(SUPERVISION_FREQUENCY),
+        "agency.supervision-ok-threshold",
+        seconds(periods.ok_threshold),
     );
-    options.set("agency.supervision-ok-threshold", seconds(OK_THRESHOLD));
-    options.set("agency.supervision-grace-period", seconds(GRACE_PERIOD));
+    options.set(
+        "agency.supervision-grace-period",
+        seconds(periods.grace_period),
+    );
     // What was handed to the kernel survives the process; nobody tests the loss of a machine's power here.
     options.set("agency.wait-for-sync", "false");
+}
+
+/// How soon the supervision of this agent is to act: as the topology says, or the setting; short where nobody does and the
+/// agent is the stand-in, which is no `arangod` to be tested.
+fn periods(view: &View, server: &ServerKey) -> Periods {
+    let said = view.settings.get(FAILOVER);
+    let is_fast = match said {
+        _ if view.topology.param(FAST_FAILOVER).is_some() => true,
+        None => view.stand_ins.contains(server),
+        Some(said) => said == "fast",
+    };
+    match is_fast {
+        true => FAST,
+        false => STANDARD,
+    }
 }
 
 /// A server that holds shards.

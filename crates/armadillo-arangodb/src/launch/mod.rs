@@ -25,6 +25,9 @@ pub(crate) const PORT: &str = "http";
 /// The setting of how long the stand-in takes for what it does, and the stand-in's own option. `arangod` does not know it.
 pub(crate) const PACE: &str = "pace";
 
+/// The setting of how soon a cluster's supervision acts.
+pub(crate) const FAILOVER: &str = "failover";
+
 /// The file that holds the key of tokens, in the server's directory.
 const KEY_FILE: &str = "jwt-key";
 
@@ -36,6 +39,35 @@ const TEMPORARY_MARK: &str = "tmp/.keep";
 /// `--database.init-database` is given (`InitDatabaseFeature::prepare`, `UserManager::createRootUser`): so there is no
 /// moment with an empty password, and none is on a command line.
 const ROOT_PASSWORD: &str = "ARANGODB_DEFAULT_ROOT_PASSWORD";
+
+/// What builds with sanitizers, of coverage, or in a build directory, read from the environment of whoever starts them.
+pub(crate) const PASSED_ON: [&str; 16] = [
+    "ARANGODB_OVERRIDE_CRASH_HANDLER",
+    "ASAN_OPTIONS",
+    "ASAN_SYMBOLIZER_PATH",
+    "GCOV_PREFIX",
+    "GCOV_PREFIX_STRIP",
+    "ICU_DATA",
+    "LLVM_SYMBOLIZER_PATH",
+    "LSAN_OPTIONS",
+    "MALLOC_CONF",
+    "MSAN_OPTIONS",
+    "MSAN_SYMBOLIZER_PATH",
+    "TSAN_OPTIONS",
+    "TSAN_SYMBOLIZER_PATH",
+    "TZDIR",
+    "UBSAN_OPTIONS",
+    "UBSAN_SYMBOLIZER_PATH",
+];
+
+/// How long a server may take to stop. It waits for what its clients are doing.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// How long a dbserver may take: it writes what it has in memory, and others are told.
+const DBSERVER_GRACE: Duration = Duration::from_secs(120);
+
+/// How long a server may take to write where it is when it is told to abort.
+const ABORT_LIMIT: Duration = Duration::from_secs(20);
 
 /// The command line, environment and files of one server of the plan.
 #[expect(
@@ -49,7 +81,7 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
     common(&mut options, place);
     match role {
         Role::Single => without_javascript(&mut options),
-        Role::Agent => cluster::agent(&mut options, view, place),
+        Role::Agent => cluster::agent(&mut options, view, server, place),
         Role::DbServer => cluster::dbserver(&mut options, view, place),
         Role::Coordinator => {
             cluster::coordinator(&mut options, view, place);
@@ -76,8 +108,12 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
         ],
         stop: Stop {
             polite: Verb::Terminate,
-            grace: Duration::from_secs(30),
-            then: vec![(Verb::Abort, Duration::from_secs(10))],
+            grace: match role {
+                Role::DbServer => DBSERVER_GRACE,
+                _ => GRACE,
+            },
+            // Its crash handler writes where each thread is.
+            then: vec![(Verb::Abort, ABORT_LIMIT)],
         },
     }
 }
@@ -100,6 +136,8 @@ fn common(options: &mut Options, place: &Place) {
     options.set("log.force-direct", "true");
     options.set("log.use-json-format", "true");
     options.set("log.role", "true");
+    // Without this, where a crash was is not logged.
+    options.add("log.level", "crash=info");
     // A thread that writes to the directory every few seconds and complains of slow disks.
     options.set("database.io-heartbeat", "false");
 }

@@ -59,9 +59,9 @@ fn the_servers_of_a_cluster_are_started_like_this() {
             "--agency.endpoint tcp://127.0.0.1:10002",
             "--agency.endpoint tcp://127.0.0.1:10003",
             "--agency.supervision true",
-            "--agency.supervision-frequency 0.5",
-            "--agency.supervision-ok-threshold 2",
-            "--agency.supervision-grace-period 3",
+            "--agency.supervision-frequency 1",
+            "--agency.supervision-ok-threshold 5",
+            "--agency.supervision-grace-period 10",
             "--agency.wait-for-sync false",
         ]
     );
@@ -119,19 +119,53 @@ fn all_servers_of_a_deployment_share_the_key_and_only_those_for_clients_hear_of_
 #[test]
 fn the_supervision_waits_longer_on_slow_machines() {
     let mut view = cluster_view(1, 1, 1);
-    let thresholds = |view: &View| {
-        let launch = launch(view, &"agent-1".into());
-        let threshold = |name| value(&launch, name)[0].parse::<f64>().unwrap();
-        (
-            threshold("--agency.supervision-ok-threshold"),
-            threshold("--agency.supervision-grace-period"),
-        )
-    };
-    assert_eq!(thresholds(&view), (2.0, 3.0));
+    assert_eq!(periods(&view), "1 5 10");
     view.settings.set("timeout-factor", vec!["3".into()]);
-    assert_eq!(thresholds(&view), (6.0, 9.0));
+    assert_eq!(periods(&view), "3 15 30");
     view.settings.set("timeout-factor", vec!["0.1".into()]);
-    assert_eq!(thresholds(&view), (2.0, 3.0));
+    assert_eq!(periods(&view), "1 5 10");
+}
+
+/// How often the supervision looks, when a server is bad, and when it has failed.
+fn periods(view: &View) -> String {
+    let launch = launch(view, &"agent-1".into());
+    let names = ["frequency", "ok-threshold", "grace-period"];
+    let options = names.map(|name| format!("--agency.supervision-{name}"));
+    options
+        .map(|option| value(&launch, &option).concat())
+        .join(" ")
+}
+
+#[test]
+fn failover_is_fast_where_it_is_asked_for_and_on_the_stand_in() {
+    let fast = "0.5 1.5 2.5";
+    let view = cluster_view(1, 1, 1);
+    let mut said = view.clone();
+    said.settings.set(FAILOVER, vec!["fast".into()]);
+    assert_eq!(periods(&said), fast);
+    let mut of_topology = view.clone();
+    let param = (crate::topology::FAST_FAILOVER.to_owned(), 1);
+    of_topology.topology.params.extend([param]);
+    of_topology.settings.set(FAILOVER, vec!["standard".into()]);
+    assert_eq!(periods(&of_topology), fast);
+    let mut stand_in = view.clone();
+    stand_in.stand_ins.insert("agent-1".into());
+    assert_eq!(periods(&stand_in), fast);
+    stand_in.settings.set(FAILOVER, vec!["standard".into()]);
+    assert_eq!(periods(&stand_in), "1 5 10");
+    let mut own = view;
+    let option = ("agency.supervision-grace-period".into(), "7".into());
+    own.topology.options = vec![option];
+    assert_eq!(periods(&own), "1 5 7");
+}
+
+#[test]
+fn dbservers_have_longest_to_stop_and_say_where_they_are_if_they_do_not() {
+    let view = cluster_view(1, 1, 1);
+    let stop = |server: &str| launch(&view, &server.into()).stop;
+    assert_eq!(stop("agent-1").grace, GRACE);
+    assert_eq!(stop("dbserver-1").grace, DBSERVER_GRACE);
+    assert_eq!(stop("coordinator-1").then, [(Verb::Abort, ABORT_LIMIT)]);
 }
 
 #[test]
@@ -189,7 +223,10 @@ fn a_users_option_replaces_ours_and_repeats_where_it_may() {
     ];
     let launch = launched(&view);
     assert_eq!(value(&launch, "--javascript.enabled"), ["true"]);
-    assert_eq!(value(&launch, "--log.level"), ["debug", "queries=trace"]);
+    assert_eq!(
+        value(&launch, "--log.level"),
+        ["crash=info", "debug", "queries=trace"]
+    );
     assert_eq!(value(&launch, "--log.role"), ["false"]);
     assert!(value(&launch, "--log.ids").is_empty());
 }

@@ -6,20 +6,20 @@ use armadillo_orchestrator::topology::ANY_SHAPE;
 use armadillo_orchestrator::{PlanError, Settings, Topology};
 
 use super::flags::{
-    NUMBERS, any_shape, check_pace, error, number, only_shape, said_dbservers, sensible,
+    NUMBERS, any_shape, check_words, error, number, only_shape, said_dbservers, sensible,
 };
 use crate::role::Role;
 use crate::topology::{
-    AGENTS, CLUSTER, COORDINATORS, DBSERVERS, REPLICATION_FACTOR, SINGLE, SYSTEM,
+    AGENTS, CLUSTER, COORDINATORS, DBSERVERS, FAST_FAILOVER, REPLICATION_FACTOR, SINGLE, SYSTEM,
 };
-use crate::{options, programs};
+use crate::{launch, options, programs};
 
 /// What `--cluster.max-replication-factor` is unless said (official list).
 const MOST_COPIES: u32 = 10;
 
 /// The wish with shape, numbers and options filled in.
 pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology, PlanError> {
-    check_pace(settings)?;
+    check_words(settings)?;
     only_shape(settings)?;
     let shape = match wish.shape.as_str() {
         ANY_SHAPE => any_shape(settings)?,
@@ -81,7 +81,9 @@ fn binaries(
 
 /// The four numbers of a cluster: the test's own, then the settings', then defaults.
 fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>, PlanError> {
-    let known = |name: &&String| !NUMBERS.iter().any(|(number, _)| number == *name);
+    let known = |name: &&String| {
+        *name != FAST_FAILOVER && !NUMBERS.iter().any(|(number, _)| number == *name)
+    };
     if let Some(unknown) = wish.params.keys().find(known) {
         let help = "the parameters are agents, dbservers, coordinators and replication_factor";
         let says = "a cluster does not have this parameter".to_owned();
@@ -119,9 +121,14 @@ fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>
         (COORDINATORS, coordinators),
         (REPLICATION_FACTOR, copies),
     ];
-    Ok(numbers
+    let mut numbers: BTreeMap<String, u32> = numbers
         .map(|(name, number)| (name.to_owned(), number))
-        .into())
+        .into();
+    // Where all clusters are so, it makes no difference.
+    if is_said(FAST_FAILOVER) && settings.get(launch::FAILOVER) != Some("fast") {
+        numbers.insert(FAST_FAILOVER.to_owned(), 1);
+    }
+    Ok(numbers)
 }
 
 #[cfg(test)]
@@ -255,6 +262,22 @@ mod tests {
         let single = single().topology().with(AGENTS, 3).to_topology();
         assert!(refused(single.clone(), &[]).starts_with("agents: a single server"));
         assert!(refused(silent(), &[("pace", "slow")]).starts_with("pace: \"slow\" is not a pace"));
+    }
+
+    #[test]
+    fn a_topology_with_fast_failover_is_another_unless_all_are_fast() {
+        let fast = || cluster().fast_failover().topology().to_topology();
+        let label = |pairs: &[(&str, &str)]| completed(fast(), pairs).unwrap();
+        assert_eq!(
+            label(&[]),
+            "arangodb-cluster-agents3-coordinators1-dbservers3-fast-failover1-replication-factor2"
+        );
+        assert_eq!(label(&[("failover", "standard")]), label(&[]));
+        assert_eq!(label(&[("failover", "fast")]), DEFAULT);
+        assert_eq!(
+            completed(silent(), &[("failover", "slow")]).unwrap_err(),
+            "failover: \"slow\" is neither fast nor standard; use fast or standard"
+        );
     }
 
     #[test]

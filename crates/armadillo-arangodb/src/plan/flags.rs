@@ -12,13 +12,13 @@ const MODE: &str = "deployment-mode";
 const CLUSTER_SWITCH: &str = "cluster";
 
 /// The flags this system adds.
-pub(crate) const FLAGS: [Flag; 9] = [
+pub(crate) const FLAGS: [Flag; 10] = [
     Flag {
         name: programs::SETTING,
         short: None,
         value: "PATH|emulator",
         repeats: false,
-        help: "Path of the arangod program. `emulator` uses the built-in stand-in, which is not ArangoDB.",
+        help: "Path of the arangod program, of an unpacked tarball, or of a build directory. `emulator` uses the built-in stand-in, which is not ArangoDB.",
     },
     Flag {
         name: MODE,
@@ -71,6 +71,14 @@ pub(crate) const FLAGS: [Flag; 9] = [
         help: "Server option for all deployments: `[ROLE.]name=value`. May be given several times.",
     },
     Flag {
+        name: launch::FAILOVER,
+        short: None,
+        value: "fast|standard",
+        repeats: false,
+        help: "How soon clusters fail over. `standard`: a silent server has failed after 10 s, as arangod's own options \
+               say. `fast`: after 2.5 s. Default: `standard`, and `fast` for the stand-in.",
+    },
+    Flag {
         name: launch::PACE,
         short: None,
         value: "fast|realistic",
@@ -89,7 +97,7 @@ pub(super) const NUMBERS: [(&str, &str); 4] = [
 
 /// Whether every flag makes sense by itself, whatever tests say.
 pub(crate) fn check(settings: &Settings) -> Result<(), PlanError> {
-    check_pace(settings)?;
+    check_words(settings)?;
     only_shape(settings)?;
     for (name, _) in NUMBERS {
         number(settings, name)?;
@@ -97,8 +105,20 @@ pub(crate) fn check(settings: &Settings) -> Result<(), PlanError> {
     options::check(settings)
 }
 
+/// The flags with few values.
+pub(super) fn check_words(settings: &Settings) -> Result<(), PlanError> {
+    check_pace(settings)?;
+    match settings.get(launch::FAILOVER) {
+        None | Some("fast" | "standard") => Ok(()),
+        Some(other) => {
+            let says = format!("{other:?} is neither fast nor standard");
+            Err(error(launch::FAILOVER, says, "use fast or standard"))
+        }
+    }
+}
+
 /// How fast the stand-in is.
-pub(super) fn check_pace(settings: &Settings) -> Result<(), PlanError> {
+fn check_pace(settings: &Settings) -> Result<(), PlanError> {
     match settings.get(launch::PACE) {
         None | Some("fast" | "realistic") => Ok(()),
         Some(other) => {

@@ -17,7 +17,7 @@ use crate::needs::LeaseMode;
 const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a deployment may take to stop, before the factor.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(240);
 
 /// Starts a deployment.
 pub(super) async fn start(

@@ -158,9 +158,8 @@ pub(super) fn infos(programs: &Programs) -> BTreeMap<String, ProgramInfo> {
 
 /// What events say of a program.
 fn info(program: &Program) -> ProgramInfo {
-    let applet = program.leading_args.last();
     ProgramInfo {
-        program: applet.map_or_else(
+        program: program.applet().map_or_else(
             || program.path.display().to_string(),
             |applet| format!("{applet} (built in)"),
         ),
@@ -169,5 +168,6 @@ fn info(program: &Program) -> ProgramInfo {
             .clone()
             .unwrap_or_else(|| "unknown version".to_owned()),
         stand_in: program.stand_in.then(|| program.title.clone()),
+        note: program.note.clone(),
     }
 }

@@ -35,7 +35,7 @@ use crate::options::{Isolation, Options};
 use crate::outcome::FailureKind;
 
 /// How long deployments may take to stop at the end of a run, before the factor.
-const STOP_LIMIT: Duration = Duration::from_secs(120);
+const STOP_LIMIT: Duration = Duration::from_secs(300);
 
 /// How long a last request to the daemon may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);

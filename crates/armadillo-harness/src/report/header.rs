@@ -31,8 +31,12 @@ pub fn header(started: &RunStarted, color: bool) -> String {
             Some(title) => paint.yellow(&format!(", {title}")),
             None => String::new(),
         };
+        let note = match &program.note {
+            Some(note) => format!("\n    {note}"),
+            None => String::new(),
+        };
         text.push_str(&format!(
-            "  {system}: {} {}{stand_in}\n",
+            "  {system}: {} {}{stand_in}{note}\n",
             program.program, program.version
         ));
     }

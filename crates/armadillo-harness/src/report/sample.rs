@@ -71,6 +71,7 @@ pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted 
                 program: "tally-stub".to_owned(),
                 version: "1.2.0".to_owned(),
                 stand_in: Some("tally-stub, a stand-in, not tally".to_owned()),
+                note: None,
             },
         )]),
         protections: ["subreaper", "parent-death signal"]

@@ -40,6 +40,27 @@ impl Deployment {
         deadline: impl Into<Deadline> + Send,
     ) -> EvidenceReport {
         let deadline = deadline.into();
+        let mut report = self.look_for_evidence(dest, deadline).await;
+        self.collect_all(dest, deadline, &mut report, |item| {
+            matches!(item, Evidence::Signal(..))
+        })
+        .await;
+        for key in self.servers.keys() {
+            let lines = self.last_lines(key, LOG_LINES);
+            if !lines.is_empty() {
+                let text = lines.join("\n") + "\n";
+                report.add(save(dest, &format!("{key}.log"), text.as_bytes()));
+            }
+        }
+        report
+    }
+
+    /// The same without the log, and without what a server may end by.
+    pub(super) async fn look_for_evidence(
+        &self,
+        dest: &Path,
+        deadline: Deadline,
+    ) -> EvidenceReport {
         let mut report = EvidenceReport::default();
         if let Err(error) = fs::create_dir_all(dest) {
             let problem = format!("cannot make {}: {error}", dest.display());
@@ -51,27 +72,28 @@ impl Deployment {
         if !lines.is_empty() {
             report.add(save(dest, leaders::FILE, lines.as_bytes()));
         }
-        let (verbs, questions): (Vec<Evidence>, Vec<Evidence>) = self
-            .system
-            .evidence(&self.view)
-            .into_iter()
-            .partition(|item| matches!(item, Evidence::Signal(..)));
-        for items in [questions, verbs] {
-            let all = items
-                .into_iter()
-                .map(|item| self.collect(item, dest, deadline));
-            for piece in join_all(all).await.into_iter().flatten() {
-                report.add(piece);
-            }
-        }
-        for key in self.servers.keys() {
-            let lines = self.last_lines(key, LOG_LINES);
-            if !lines.is_empty() {
-                let text = lines.join("\n") + "\n";
-                report.add(save(dest, &format!("{key}.log"), text.as_bytes()));
-            }
-        }
+        self.collect_all(dest, deadline, &mut report, |item| {
+            !matches!(item, Evidence::Signal(..))
+        })
+        .await;
         report
+    }
+
+    /// Collects those items of the system's that are wanted.
+    async fn collect_all(
+        &self,
+        dest: &Path,
+        deadline: Deadline,
+        report: &mut EvidenceReport,
+        wanted: impl Fn(&Evidence) -> bool,
+    ) {
+        let items = self.system.evidence(&self.view).into_iter();
+        let all = items
+            .filter(wanted)
+            .map(|item| self.collect(item, dest, deadline));
+        for piece in join_all(all).await.into_iter().flatten() {
+            report.add(piece);
+        }
     }
 
     async fn collect(&self, item: Evidence, dest: &Path, deadline: Deadline) -> Option<Piece> {

@@ -134,6 +134,7 @@ impl Deployment {
             notices: Notices::new(&request.id, notices),
             board: Observations::default(),
             leaders,
+            directory: request.directory,
             crashes: Mutex::default(),
             said_of_logs: Mutex::default(),
             expectations: Expectations::default(),
@@ -195,9 +196,12 @@ impl Deployment {
                 return Ok(());
             };
             if deadline.bound(changes.changed()).await.is_none() {
+                let why = self.servers.get(key).map(Server::missing);
+                let why = why.filter(|why| !why.is_empty());
+                let why = why.map_or(String::new(), |why| format!(": {why}"));
                 let problem = Problem::Late {
                     waited: begun.elapsed(),
-                    missing: format!("waiting for {key} to be {stage}"),
+                    missing: format!("waiting for {key} to be {stage}{why}"),
                 };
                 return Err(self.failure(server, problem, 0));
             }
@@ -294,7 +298,12 @@ impl Deployment {
         if self.ended.load(Ordering::SeqCst) {
             return Err(Problem::Ended);
         }
-        let launch = self.system.launch(&self.view, key);
+        let mut launch = self.system.launch(&self.view, key);
+        for name in self.system.passed_on() {
+            if let Ok(value) = std::env::var(name) {
+                launch.env.entry((*name).to_owned()).or_insert(value);
+            }
+        }
         let running: Arc<dyn Running> =
             Arc::from(self.site.start(key, &server.program, &launch).await?);
         server.started(Arc::clone(&running), launch.stop, log_from);
@@ -376,6 +385,7 @@ impl Deployment {
                     }
                 }
             };
+            server.note_missing(&missing);
             if deadline.passed() {
                 return Err(Problem::Late {
                     waited: begun.elapsed(),

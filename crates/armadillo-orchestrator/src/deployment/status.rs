@@ -65,6 +65,8 @@ struct Held {
     meant: bool,
     /// Where its log ended when it was started last.
     log_from: u64,
+    /// What it lacked at the last look to be ready.
+    missing: String,
     watcher: Option<AbortHandle>,
 }
 
@@ -116,6 +118,16 @@ impl Server {
     /// How its process ended last.
     pub(super) fn last_exit(&self) -> Option<Exit> {
         self.held(|held| held.exit)
+    }
+
+    /// Takes note of what it lacks to be ready.
+    pub(super) fn note_missing(&self, missing: &str) {
+        self.held(|held| missing.clone_into(&mut held.missing));
+    }
+
+    /// What it lacked at the last look to be ready; nothing if nobody has looked.
+    pub(super) fn missing(&self) -> String {
+        self.held(|held| held.missing.clone())
     }
 
     /// Where its log ended when it was started last.

@@ -17,6 +17,9 @@ use crate::system::ExitMeaning;
 /// How long a killed process may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long it may take to look at a server that does not stop.
+const EVIDENCE_LIMIT: Duration = Duration::from_secs(10);
+
 /// How one server was stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopOutcome {
@@ -120,6 +123,9 @@ impl Deployment {
                 // A frozen process takes nothing but SIGKILL. If it has ended, that is seen below.
                 let _ = running.deliver(Verb::Resume, deadline).await;
             }
+            if verb == Verb::Abort {
+                self.keep_evidence_of(server).await;
+            }
             let _ = running.deliver(verb, deadline).await;
             let asked = Instant::now();
             if deadline.within(limit).bound(server.gone()).await.is_some() {
@@ -137,6 +143,20 @@ impl Deployment {
         let _ = running.deliver(Verb::Kill, limit).await;
         let _ = limit.bound(server.gone()).await;
         self.judge(server, stop.polite, &tried, begun)
+    }
+
+    /// Keeps what can be seen of a server that does not stop, before it is ended by force.
+    async fn keep_evidence_of(&self, server: &Server) {
+        let dest = self.directory.join(format!("{}-stuck", server.plan.key));
+        let report = self
+            .look_for_evidence(&dest, Deadline::after(EVIDENCE_LIMIT))
+            .await;
+        self.notices.warn(format!(
+            "{} does not stop; {} files about it are in {}",
+            server.plan.key,
+            report.saved.len(),
+            dest.display()
+        ));
     }
 
     fn judge(

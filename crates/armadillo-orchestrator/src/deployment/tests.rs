@@ -39,6 +39,7 @@ fn program(path: &str) -> Program {
         version: None,
         title: "fake".into(),
         stand_in: path == "/stand-in",
+        note: None,
     }
 }
 

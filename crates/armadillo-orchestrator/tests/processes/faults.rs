@@ -208,6 +208,7 @@ fn behind_a_script() {
             version: None,
             title: "a script".into(),
             stand_in: false,
+            note: None,
         };
         for shape in ["by-pid", "by-socket"] {
             let topology = row(shape, 1, &[]);

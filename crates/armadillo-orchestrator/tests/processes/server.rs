@@ -31,6 +31,9 @@ pub(crate) fn main(options: &[String]) -> ExitCode {
     let options = Options(options);
     let begun = Instant::now();
     eprintln!("server {} begins", std::process::id());
+    for name in ["ONLY_IN_THE_PARENT", "ROW_SERVER", "NOWHERE"] {
+        eprintln!("{name}: {:?}", std::env::var(name).ok());
+    }
     if options.has("sleep") {
         loop {
             std::thread::park();

@@ -13,6 +13,10 @@ use crate::support::{Ground, LIMIT, Scenario, block_on, directory_of, key, row};
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("starting::gates_are_kept_and_the_whole_is_good", gates),
     ("starting::the_proof_may_be_a_token_or_the_socket", proofs),
+    (
+        "starting::variables_that_the_system_names_are_passed_on",
+        passed_on,
+    ),
     ("starting::a_wrong_token_is_refused", wrong_token),
     (
         "starting::whoever_else_answers_is_refused",
@@ -83,6 +87,18 @@ fn gates() {
         }));
         assert_eq!(deployment.view().places[&key(1)].share.cores, 2);
         assert!(deployment.stop(LIMIT).await.complaints().is_empty());
+    });
+}
+
+fn passed_on() {
+    block_on(async {
+        let ground = Ground::new();
+        let deployment = ground.start(&row("by-pid", 1, &[])).await.unwrap();
+        let log = deployment.last_lines(&key(1), 10).join("\n");
+        assert!(log.contains("ONLY_IN_THE_PARENT: Some(\"1\")"), "{log}");
+        assert!(log.contains("ROW_SERVER: Some(\"node-1\")"), "{log}");
+        assert!(log.contains("NOWHERE: None"), "{log}");
+        deployment.stop(LIMIT).await;
     });
 }
 

@@ -4,13 +4,19 @@ use std::time::Duration;
 
 use armadillo_orchestrator::{Notice, Operation, ServerKey, Verb};
 
-use crate::support::{Ground, LIMIT, Scenario, block_on, is_alive, key, pid_of, row, until};
+use crate::support::{
+    Ground, LIMIT, Scenario, block_on, directory_of, is_alive, key, pid_of, row, until,
+};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("stopping::servers_stop_in_their_order", order),
     (
         "stopping::a_server_that_ignores_the_request_is_killed",
         escalation,
+    ),
+    (
+        "stopping::a_server_that_is_stuck_is_looked_at_before_it_is_aborted",
+        stuck,
     ),
     ("stopping::a_passed_deadline_kills_at_once", no_time),
     ("stopping::a_dropped_deployment_leaves_nothing", dropped),
@@ -73,6 +79,33 @@ fn escalation() {
         );
         assert!(report.servers[&key(1)].exit.unwrap().is_by(Verb::Kill));
         assert!(!is_alive(pid));
+    });
+}
+
+fn stuck() {
+    block_on(async {
+        let mut ground = Ground::new();
+        let mut stubborn = row("by-pid", 1, &[("node-1", "ignores-terminate")]);
+        stubborn.params.insert("grace_ms".into(), 50);
+        stubborn.params.insert("abort_ms".into(), 5000);
+        let deployment = ground.start(&stubborn).await.unwrap();
+        ground.heard();
+        let report = deployment.stop(LIMIT).await;
+        let exit = report.servers[&key(1)].exit.unwrap();
+        assert!(exit.is_by(Verb::Abort), "{exit}");
+        let files = directory_of(&ground, &ServerKey::from("node-1-stuck"));
+        for file in ["processes", "node-1.json", "node-1-conf"] {
+            assert!(files.join(file).is_file(), "{file}");
+        }
+        let warned = ground.heard().into_iter().find_map(|notice| match notice {
+            Notice::Warning { text } => Some(text),
+            _ => None,
+        });
+        let warned = warned.unwrap();
+        assert!(
+            warned.starts_with("node-1 does not stop; 4 files about it are in "),
+            "{warned}"
+        );
     });
 }
 

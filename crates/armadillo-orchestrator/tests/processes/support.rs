@@ -135,6 +135,7 @@ pub(crate) fn own_program() -> Program {
         version: None,
         title: "row".into(),
         stand_in: false,
+        note: None,
     }
 }
 

@@ -118,7 +118,9 @@ impl System for Row {
                 grace: Duration::from_millis(u64::from(
                     view.topology.param("grace_ms").unwrap_or(10_000),
                 )),
-                then: Vec::new(),
+                then: view.topology.param("abort_ms").map_or(Vec::new(), |limit| {
+                    vec![(Verb::Abort, Duration::from_millis(limit.into()))]
+                }),
             },
         }
     }
@@ -143,6 +145,10 @@ impl System for Row {
                 },
             }
         })
+    }
+
+    fn passed_on(&self) -> &'static [&'static str] {
+        &["ONLY_IN_THE_PARENT", "ROW_SERVER", "NOWHERE"]
     }
 
     fn ready_message(&self, view: &View, _: &ServerKey) -> Option<&'static str> {

@@ -32,6 +32,12 @@ async fn a_single_server_again(server: Exclusive<SingleServer>) -> TestResult {
     Ok(())
 }
 
+#[armadillo::test(cluster(fast_failover))]
+async fn a_cluster_that_fails_over_soon(cluster: Cluster) -> TestResult {
+    assert_eq!(cluster.health().await?.percent(), 100);
+    Ok(())
+}
+
 #[armadillo::test]
 async fn a_cluster(cluster: Cluster) -> TestResult {
     root_is_there(&cluster.client(), &cluster).await?;

@@ -205,7 +205,10 @@ fn a_write_is_not_repeated_when_it_may_have_been_done() {
     }
     let starting = r#"{"error":true,"code":503,"errorNum":503,
         "errorMessage":"service unavailable due to startup or maintenance mode"}"#;
-    for nothing in [r#"{"message":"No leader"}"#, starting] {
+    let early = starting.replace(" or maintenance mode", "");
+    let stopping =
+        r#"{"error":true,"code":503,"errorNum":30,"errorMessage":"shutdown in progress"}"#;
+    for nothing in [r#"{"message":"No leader"}"#, starting, &early, stopping] {
         let mut answers = second_leads(5);
         answers.push(answer(503, nothing));
         answers.extend(second_leads(5));

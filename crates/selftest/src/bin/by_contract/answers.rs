@@ -132,6 +132,10 @@ fn has_token(server: &Server, request: &Request) -> bool {
 /// Whether whoever asks may ask a server that serves.
 fn may(server: &Server, request: &Request, phase: Phase) -> bool {
     if has_token(server, request) {
+        // What a start looks at is not rejected, so that it is only afterwards.
+        if [VERSION, STATUS].contains(&request.path.as_str()) {
+            return true;
+        }
         let rejects = server
             .rejects
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {

@@ -109,6 +109,15 @@ async fn run(program: &Path, options: &BTreeMap<&str, Vec<&str>>) -> ExitCode {
             .copied()
             .unwrap_or_default()
     };
+    let own = options.get("server.endpoint").map_or(0, Vec::len);
+    if own != 1 {
+        eprintln!("{own} endpoints");
+        return ExitCode::from(21);
+    }
+    eprintln!("options: {options:?}");
+    let passed_on = ["ASAN_OPTIONS", "ICU_DATA", "ARMADILLO_ARANGOD"];
+    let passed_on = passed_on.map(|name| std::env::var(name).unwrap_or_default());
+    eprintln!("environment: {passed_on:?}");
     let address = |endpoint: &&str| endpoint.trim_start_matches("tcp://").to_owned();
     let agents = ["agency.endpoint", "cluster.agency-endpoint"];
     let agents = agents.iter().filter_map(|name| options.get(name)).flatten();

@@ -1,5 +1,4 @@
-//! The first contact with an `arangod` that is not the emulator: a program that answers as the sources of `arangod` say
-//! becomes ready, healthy, and stops, whatever it goes through on its way.
+//! What a server may go through until it is ready.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use armadillo_selftest::{Ran, Suite};
 
+use crate::{PROGRAM, SUITE};
+
 /// Runs these tests on the program, whose servers go through these phases.
 fn run(phases: &str, args: &[&str]) -> Ran {
-    let suite = Suite::new(env!("CARGO_BIN_EXE_contact"));
+    let suite = Suite::new(SUITE);
     let program = suite.home().join("arangod");
-    symlink(env!("CARGO_BIN_EXE_by-contract"), &program).unwrap();
+    symlink(PROGRAM, &program).unwrap();
     fs::write(suite.home().join("phases"), phases).unwrap();
     let program = program.display().to_string();
     suite.args(["--arangod", &program]).args(args).run()
