@@ -32,8 +32,9 @@ pub mod topology;
 
 pub use agency::{Agency, AgencyError, Answer, Precondition, Query, Transaction, Written};
 pub use client::{
-    ArangoClient, ArangoError, Collection, Connection, DocumentMeta, Grant, Refusal, ShardError,
-    User, Version,
+    AqlQuery, ArangoClient, ArangoError, Collection, Connection, Cursor, Direction, DocumentMeta,
+    EdgeDefinition, Grant, Graph, Imported, Index, Locks, NewIndex, OnDuplicate, Refusal,
+    ShardError, StreamTransaction, TransactionState, User, Version,
 };
 #[cfg(feature = "proof")]
 pub use consistency::ArangoRegisters;

@@ -208,8 +208,12 @@ impl Program {
         system: &dyn System,
         how_to_get: &str,
     ) -> Result<Option<String>, ProgramError> {
-        let args: Vec<&str> = self
-            .leading_args
+        // What else leads the arguments is for servers.
+        let leading = match self.applet() {
+            Some(_) => &self.leading_args[..],
+            None => &[],
+        };
+        let args: Vec<&str> = leading
             .iter()
             .map(String::as_str)
             .chain(system.version_args().iter().copied())

@@ -22,6 +22,9 @@ pub struct CreateCollection {
 #[serde(rename_all = "camelCase")]
 struct Properties {
     name: String,
+    /// 3 for edges.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     number_of_shards: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,12 +41,19 @@ impl CreateCollection {
             database,
             properties: Properties {
                 name: name.to_owned(),
+                kind: None,
                 number_of_shards: None,
                 replication_factor: None,
                 write_concern: None,
                 wait_for_sync: None,
             },
         }
+    }
+
+    /// For edges: documents with `_from` and `_to`.
+    pub fn edges(mut self) -> Self {
+        self.properties.kind = Some(3);
+        self
     }
 
     /// The number of shards; a single server ignores it.

@@ -36,6 +36,8 @@ pub struct ArangoClient {
     /// How long a request may take, if somebody has said it.
     limit: Option<Duration>,
     waits: Option<WaitEnd>,
+    /// The stream transaction that its requests are part of.
+    transaction: Option<Arc<str>>,
 }
 
 /// When a wait that begins now should give up: a test's, for the clients its fixtures make.
@@ -144,6 +146,7 @@ impl ArangoClient {
             }),
             limit: None,
             waits: None,
+            transaction: None,
         }
     }
 
@@ -184,6 +187,14 @@ impl ArangoClient {
     pub(crate) fn waiting_until(&self, end: impl Fn() -> Deadline + Send + Sync + 'static) -> Self {
         Self {
             waits: Some(Arc::new(end)),
+            ..self.clone()
+        }
+    }
+
+    /// The same client, whose requests are part of this stream transaction.
+    pub(super) fn in_transaction(&self, id: &str) -> Self {
+        Self {
+            transaction: Some(id.into()),
             ..self.clone()
         }
     }
@@ -265,7 +276,10 @@ impl ArangoClient {
         }
     }
 
-    async fn request_once(&self, request: Request) -> Result<Response, ArangoError> {
+    async fn request_once(&self, mut request: Request) -> Result<Response, ArangoError> {
+        if let Some(id) = &self.transaction {
+            request = request.header("x-arango-trx-id", &**id);
+        }
         let mut unreached = None;
         for (_, server) in &self.inner.servers {
             let request = request

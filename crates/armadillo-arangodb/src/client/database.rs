@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::core::{ArangoClient, Listing};
 use super::error::ArangoError;
 use super::path::in_database;
+use super::query::AqlQuery;
 
 /// A handle on a database, with the rights of the client it came from. Clones are cheap.
 #[derive(Clone)]
@@ -65,6 +66,11 @@ impl Database {
     #[must_use]
     pub fn collection(&self, name: &str) -> Collection {
         Collection::new(self.clone(), name)
+    }
+
+    /// A query in AQL, which is sent when its results are asked for: `db.query("RETURN @n").bind("n", 1).all().await?`.
+    pub fn query(&self, text: &str) -> AqlQuery {
+        AqlQuery::new(self.clone(), text)
     }
 
     /// The names of its collections, without the system's own.

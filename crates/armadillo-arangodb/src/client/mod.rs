@@ -1,4 +1,5 @@
-//! A small client: databases, users, collections and documents; [`ArangoClient::request`] for anything else.
+//! A small client: databases, users, collections and documents; of a real server AQL, indexes, edges, graphs, stream
+//! transactions and imports, too; [`ArangoClient::request`] for anything else.
 //!
 //! It talks to the servers directly, holds no background tasks, and shows no secret in `Debug` or in an error.
 
@@ -11,8 +12,12 @@ mod database;
 mod document;
 mod error;
 mod error_names;
+mod graph;
+mod index;
 mod path;
 mod placement;
+mod query;
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod user;
@@ -28,5 +33,9 @@ pub use document::{DocumentMeta, WriteDocument};
 pub use error::ArangoError;
 pub(crate) use error::label;
 pub use error_names::error_name;
+pub use graph::{EdgeDefinition, Graph};
+pub use index::{Direction, Imported, Index, NewIndex, OnDuplicate};
 pub use placement::ShardError;
+pub use query::{AqlQuery, Cursor};
+pub use stream::{Locks, StreamTransaction, TransactionState};
 pub use user::{Grant, User};

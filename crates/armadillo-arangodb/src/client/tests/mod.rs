@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::scripted::{answer, run};
 
+mod queries;
+
 /// What a real 3.12.10 said, as its documentation records it.
-const RECORDED: &str = include_str!("../../tests/data/recorded-3.12.10.json");
+const RECORDED: &str = include_str!("../../../tests/data/recorded-3.12.10.json");
 
 /// One recorded exchange: method and path, and the answer.
 pub(crate) fn recorded(name: &str, exchange: usize) -> (String, Response) {
