@@ -49,6 +49,11 @@ impl ApiError {
         Value::Object(element)
     }
 
+    /// An error of HTTP only.
+    pub(crate) fn without_number(status: u16, message: &str) -> Self {
+        Self::new(status, 0, message)
+    }
+
     /// 501: the emulator cannot do it.
     pub(crate) fn not_implemented(what: impl std::fmt::Display) -> Self {
         Self::new(501, 501, format!("the emulator does not implement {what}"))
@@ -78,9 +83,19 @@ impl ApiError {
         Self::new(403, 11, "forbidden")
     }
 
-    /// 403 in read-only mode.
+    /// 403: only for administrators.
+    pub(crate) fn not_admin() -> Self {
+        Self::new(403, 403, "insufficient permissions")
+    }
+
+    /// 403: may read, but not write.
     pub(crate) fn read_only() -> Self {
         Self::new(403, 1004, "read only")
+    }
+
+    /// 501/1471: a request for coordinators.
+    pub(crate) fn only_on_coordinators() -> Self {
+        Self::new(501, 1471, "this is only available on a coordinator")
     }
 
     /// 400 with the HTTP number.
@@ -154,21 +169,21 @@ impl ApiError {
         error
     }
 
-    /// 421/1496: somebody else leads the shard, or nobody does.
+    /// 421/1491: somebody else leads the shard, or nobody does.
     pub(crate) fn not_leader() -> Self {
-        Self::new(421, 1496, "not a leader")
+        let text = "a (former) leader could not write because it has resigned";
+        Self::new(421, 1491, text)
     }
 
-    /// 503/1457: whether it was done is not known.
+    /// 500/1457: whether it was done is not known.
     pub(crate) fn unknown_outcome() -> Self {
         let text = "timeout in cluster operation: the result is not known";
-        Self::new(503, 1457, text)
+        Self::new(500, 1457, text)
     }
 
     /// 403/1004: too few copies are in sync.
     pub(crate) fn write_concern() -> Self {
-        let text = "read only: fewer copies are in sync than writeConcern asks for";
-        Self::new(403, 1004, text)
+        Self::new(403, 1004, "collection is read-only")
     }
 
     /// 500/2: the disk failed.

@@ -236,35 +236,40 @@ impl Server {
         }
     }
 
-    /// Refuses those who are not administrators, that is, may not write `_system`.
+    /// Whether somebody is an administrator, that is, was granted to write `_system`. Read-only mode
+    /// takes nothing from administrators: they can end it.
+    pub(crate) fn is_admin(&self, who: &Identity) -> Result<bool, ApiError> {
+        let system = crate::store::SYSTEM;
+        self.read(|store| Ok(database_right(store, who, system) == Right::Rw))
+    }
+
+    /// Refuses those who are not administrators, where that is an error of HTTP.
     pub(crate) fn require_admin(&self, who: &Identity) -> Result<(), ApiError> {
-        self.require_database(who, crate::store::SYSTEM, Right::Rw)
+        match self.is_admin(who)? {
+            true => Ok(()),
+            false => Err(ApiError::not_admin()),
+        }
     }
 
-    /// Refuses those who have a smaller right on a database.
-    pub(crate) fn require_database(
-        &self,
-        who: &Identity,
-        database: &str,
-        right: Right,
-    ) -> Result<(), ApiError> {
-        let has = self.read(|store| Ok(database_right(store, who, database)))?;
-        if has < right {
-            return Err(ApiError::forbidden());
+    /// Refuses those who are not administrators, where that is an error of arangod's own. The
+    /// recorded rights tell which endpoint does which.
+    pub(crate) fn require_privilege(&self, who: &Identity) -> Result<(), ApiError> {
+        match self.is_admin(who)? {
+            true => Ok(()),
+            false => Err(ApiError::forbidden()),
         }
-        Ok(())
     }
 
-    /// Refuses those who have a smaller right on the collection, and all writes in read-only mode.
-    pub(crate) fn require_collection(
-        &self,
-        request: &Request,
-        collection: &str,
-        right: Right,
-    ) -> Result<(), ApiError> {
-        if right == Right::Rw {
-            self.require_writable()?;
+    /// What is left of a right: in read-only mode users only read.
+    fn left_of(&self, who: &Identity, right: Right) -> Right {
+        match who {
+            Identity::User(_) if self.read_only.get() => right.min(Right::Ro),
+            _ => right,
         }
+    }
+
+    /// The right on a collection, which may be called by its id.
+    fn collection_right(&self, request: &Request, collection: &str) -> Result<Right, ApiError> {
         let has = self.read(|store| {
             // Rights are granted on names, and a collection may be called by its id.
             let found = store.collection(&request.database, collection);
@@ -276,25 +281,44 @@ impl Server {
                 name,
             ))
         })?;
-        if has < right {
-            return Err(ApiError::forbidden());
-        }
-        Ok(())
+        Ok(self.left_of(&request.identity, has))
     }
 
-    /// Refuses writes of documents in read-only mode.
-    pub(crate) fn require_writable(&self) -> Result<(), ApiError> {
-        if self.read_only.get() {
-            return Err(ApiError::read_only());
+    /// Refuses those who have a smaller right on the documents of a collection. Who may read them,
+    /// but not write, is told so.
+    pub(crate) fn require_collection(
+        &self,
+        request: &Request,
+        collection: &str,
+        right: Right,
+    ) -> Result<(), ApiError> {
+        match self.collection_right(request, collection)? {
+            has if has >= right => Ok(()),
+            Right::Ro => Err(ApiError::read_only()),
+            _ => Err(ApiError::forbidden()),
         }
-        Ok(())
     }
 
-    /// Refuses creating and dropping in read-only mode, and to those who may not write the database.
+    /// Refuses creating and dropping to those who may not write the database.
     pub(crate) fn require_ddl(&self, request: &Request) -> Result<(), ApiError> {
-        if self.read_only.get() {
+        let (who, database) = (&request.identity, &request.database);
+        let has = self.read(|store| Ok(database_right(store, who, database)))?;
+        if self.left_of(who, has) < Right::Rw {
             return Err(ApiError::forbidden());
         }
-        self.require_database(&request.identity, &request.database, Right::Rw)
+        Ok(())
+    }
+
+    /// Refuses changing a collection itself to those who may not write both it and its database.
+    pub(crate) fn require_collection_ddl(
+        &self,
+        request: &Request,
+        collection: &str,
+    ) -> Result<(), ApiError> {
+        self.require_ddl(request)?;
+        if self.collection_right(request, collection)? < Right::Rw {
+            return Err(ApiError::forbidden());
+        }
+        Ok(())
     }
 }

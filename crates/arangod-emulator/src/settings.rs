@@ -29,6 +29,8 @@ pub(crate) enum Step {
     CreateDatabase,
     /// Creating a collection.
     CreateCollection,
+    /// From the answer to `DELETE /_admin/shutdown` to the begin of what it asks for.
+    ShutdownRequest,
     /// From the signal to the end of the process.
     Shutdown,
 }
@@ -48,6 +50,7 @@ impl Pace {
             Step::Bootstrap => 800,
             Step::CreateDatabase => 150,
             Step::CreateCollection => 20,
+            Step::ShutdownRequest => 2000,
             Step::Shutdown => 1000,
         })
     }

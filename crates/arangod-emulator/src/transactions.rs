@@ -85,6 +85,21 @@ impl Transactions {
             .map(|(id, _)| *id)
     }
 
+    /// How many run.
+    pub(crate) fn count(&self) -> usize {
+        let running = |found: &&Transaction| found.state == State::Running;
+        self.known.values().filter(running).count()
+    }
+
+    /// Aborts all that this owner may see.
+    pub(crate) fn abort_all(&mut self, owner: &Owner) {
+        for found in self.known.values_mut() {
+            if owner.may_see(&found.owner) {
+                found.state = State::Aborted;
+            }
+        }
+    }
+
     /// How one is, which counts as a use of it.
     pub(crate) fn state(&mut self, id: u64, owner: &Owner) -> Option<State> {
         let found = self.known.get_mut(&id)?;

@@ -4,13 +4,15 @@ use std::rc::Rc;
 
 use hyper::Method;
 use serde_json::json;
+use tokio::task::spawn_local;
 
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::role::Role;
 use crate::server::{Server, Stage};
+use crate::settings::Step;
+use crate::system;
 use crate::version::{LICENSE, STAND_IN, VERSION};
-use crate::{auth::Right, system};
 
 /// `GET /_admin/status`. It names the process, so a client can tell whose answer it is.
 pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiError> {
@@ -18,7 +20,7 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
         return Err(ApiError::method_not_allowed());
     }
     if server.settings.harden {
-        server.require_admin(&request.identity)?;
+        server.require_privilege(&request.identity)?;
     }
     let (phase, state) = match server.stage() {
         Stage::Early => ("in start", "STARTUP"),
@@ -87,14 +89,14 @@ pub(crate) fn time(request: &Request) -> Result<Answer, ApiError> {
 /// `DELETE /_admin/shutdown`
 pub(crate) fn shutdown(server: &Rc<Server>, request: &Request) -> Result<Answer, ApiError> {
     if request.method == Method::GET {
-        return Err(ApiError::not_implemented("soft shutdown"));
+        return progress(server, request);
     }
     if request.method != Method::DELETE {
         return Err(ApiError::method_not_allowed());
     }
-    if server.require_admin(&request.identity).is_err() {
+    if !server.is_admin(&request.identity)? {
         let message = "you need admin rights to trigger shutdown";
-        return Err(ApiError::new(403, 11, message));
+        return Err(ApiError::new(403, 403, message));
     }
     if request.query_flag("soft") == Some(true) {
         return Err(ApiError::not_implemented("soft shutdown"));
@@ -104,8 +106,35 @@ pub(crate) fn shutdown(server: &Rc<Server>, request: &Request) -> Result<Answer,
             return Err(ApiError::not_implemented(format_args!("{unable}")));
         }
     }
-    server.request_stop();
+    // The answer is sent before anything stops.
+    let server = Rc::clone(server);
+    drop(spawn_local(async move {
+        server.settings.pace.spend(Step::ShutdownRequest).await;
+        server.request_stop();
+    }));
     Ok(Answer::raw_json(200, String::from("\"OK\"")))
+}
+
+/// `GET /_admin/shutdown`: how far a soft shutdown is. There is none.
+fn progress(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    server.require_admin(&request.identity)?;
+    if server.settings.role != Role::Coordinator {
+        return Err(ApiError::method_not_allowed());
+    }
+    let transactions = server.transactions.borrow().count();
+    Ok(Answer::json(
+        200,
+        &json!({
+            "softShutdownOngoing": false,
+            "AQLcursors": 0,
+            "transactions": transactions,
+            "pendingJobs": 0,
+            "doneJobs": 0,
+            "lowPrioOngoingRequests": 0,
+            "lowPrioQueuedRequests": 0,
+            "allClear": transactions == 0,
+        }),
+    ))
 }
 
 /// `/_admin/server/{availability,role,id,mode}`
@@ -131,10 +160,7 @@ pub(crate) fn server(
             Ok(Answer::good(200, json!({ "id": id })))
         }
         (&Method::GET, ["id"]) => Err(ApiError::new(500, 500, "internal error")),
-        // The documentation of 3.12 says 503 in read-only mode; the source of 3.8 said 200.
-        (&Method::GET, ["availability"]) if server.read_only.get() => {
-            Err(ApiError::new(503, 503, "service unavailable"))
-        }
+        // Also in read-only mode (`RestAdminServerHandler.cpp`; the documentation says 503).
         (&Method::GET, ["availability"]) => Ok(Answer::good(200, json!({ "mode": mode }))),
         (_, ["mode" | "role" | "id" | "availability"]) => Err(ApiError::method_not_allowed()),
         _ => Err(ApiError::not_implemented(format_args!(
@@ -145,7 +171,7 @@ pub(crate) fn server(
 }
 
 fn set_mode(server: &Server, request: &Request) -> Result<Answer, ApiError> {
-    server.require_database(&request.identity, crate::store::SYSTEM, Right::Rw)?;
+    server.require_privilege(&request.identity)?;
     let body = request.json_object()?;
     let mode = body
         .get("mode")

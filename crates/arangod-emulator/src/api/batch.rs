@@ -32,8 +32,16 @@ pub(super) fn insert(
 
 /// `PUT`, `PATCH` and `DELETE` with an array; `PUT ...?onlyget=true` reads.
 pub(super) fn change(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
-    let Value::Array(list) = request.json()? else {
-        return Err(ApiError::bad("expecting a JSON array as body"));
+    let list = match request.json()? {
+        Value::Array(list) => list,
+        _ if request.method != Method::DELETE => {
+            return Err(ApiError::bad("expecting a JSON array as body"));
+        }
+        // A document, or a key, that is to be removed.
+        element => {
+            let key = key_of(&element)?;
+            return super::document::remove(server, request, name, &key);
+        }
     };
     if request.method == Method::PUT && request.query_flag("onlyget") == Some(true) {
         return read(server, request, name, &list);

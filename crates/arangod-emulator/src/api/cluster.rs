@@ -11,16 +11,81 @@ use super::{health, jobs, maintenance, removal};
 use crate::cluster::{Cluster, PATIENCE, find};
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
+use crate::role::Role;
 use crate::server::Server;
 
 /// How long a switch of the maintenance mode waits for supervision.
 const SWITCH: Duration = Duration::from_secs(120);
 /// How long maintenance lasts after `"on"`, in seconds.
 const HOUR: u64 = 3600;
+/// How long another server may take for what is asked about itself.
+const ANSWER: Duration = Duration::from_secs(10);
+/// What is only known on coordinators, beside what has branches of its own.
+const COMMANDS: [&str; 20] = [
+    "agencyDiagnosis",
+    "cancelAgencyJob",
+    "cleanOutServer",
+    "collectionShardDistribution",
+    "health",
+    "maintenance",
+    "moveShard",
+    "nodeEngine",
+    "nodeStatistics",
+    "nodeVersion",
+    "numberOfServers",
+    "queryAgencyJob",
+    "rebalance",
+    "rebalanceShards",
+    "removeServer",
+    "resignLeadership",
+    "shardDistribution",
+    "shardStatistics",
+    "statistics",
+    "uniqId",
+];
 
-fn member(server: &Server) -> Result<&Cluster, ApiError> {
-    let only = || ApiError::new(403, 11, "only allowed on coordinators");
-    server.cluster().map(|cluster| &**cluster).ok_or_else(only)
+/// The membership of a coordinator.
+fn coordinator(server: &Server) -> Option<&Cluster> {
+    let cluster = server.cluster()?;
+    (cluster.role == Role::Coordinator).then_some(cluster)
+}
+
+/// What other servers than coordinators answer.
+fn elsewhere(server: &Server, request: &Request, rest: &[&str]) -> Result<Answer, ApiError> {
+    let refused = |text: &str| Err(ApiError::new(403, 403, text));
+    let alone = server.settings.role == Role::Single;
+    let not_here = match alone {
+        true => "not allowed on single servers",
+        false => "only allowed on single server and coordinators",
+    };
+    match rest {
+        ["health"] => refused(not_here),
+        ["maintenance"] => {
+            server.require_admin(&request.identity)?;
+            refused(not_here)
+        }
+        ["shardStatistics"] => {
+            server.require_admin(&request.identity)?;
+            Err(ApiError::only_on_coordinators())
+        }
+        ["removeServer"] if alone => {
+            server.require_admin(&request.identity)?;
+            Err(ApiError::new(500, 500, "internal error"))
+        }
+        ["removeServer"] | ["vpackSortMigration", ..] => Err(missing(request)),
+        ["rebalance", ..] | ["maintenance", _] => refused("only allowed on coordinators"),
+        [command] if COMMANDS.contains(command) => refused("only allowed on coordinators"),
+        [command] => Err(ApiError::bad(format!("invalid command '{command}'"))),
+        _ => Err(ApiError::new(
+            400,
+            601,
+            "expecting URL /_admin/cluster/<command>",
+        )),
+    }
+}
+
+fn missing(request: &Request) -> ApiError {
+    ApiError::not_implemented(format_args!("{} {}", request.method, request.path))
 }
 
 /// `/_admin/cluster/*`
@@ -29,23 +94,28 @@ pub(crate) async fn admin(
     request: &Request,
     rest: &[&str],
 ) -> Result<Answer, ApiError> {
-    let cluster = member(server)?;
+    let Some(cluster) = coordinator(server) else {
+        return elsewhere(server, request, rest);
+    };
     match (&request.method, rest) {
         (&Method::GET, ["health"]) => health::health(cluster).await,
         (&Method::GET, ["numberOfServers"]) => numbers(cluster).await,
         (&Method::PUT, ["numberOfServers"]) => set_numbers(server, cluster, request).await,
         (&Method::GET, ["maintenance"]) => {
-            let mode = mode(cluster).await?;
-            Ok(Answer::json(
-                200,
-                &json!({ "error": false, "result": mode }),
-            ))
+            server.require_admin(&request.identity)?;
+            Ok(Answer::result(200, mode(cluster).await?))
         }
         (&Method::PUT, ["maintenance"]) => maintain(server, cluster, request).await,
-        (&Method::GET, ["maintenance", name]) => maintenance::get(cluster, name).await,
-        (&Method::PUT, ["maintenance", name]) => {
-            maintenance::set(server, cluster, request, name).await
+        (&Method::GET, ["maintenance", id]) => {
+            server.require_admin(&request.identity)?;
+            maintenance::get(cluster, id).await
         }
+        (&Method::PUT, ["maintenance", id]) => maintenance::set(server, cluster, request, id).await,
+        (
+            &Method::GET,
+            [what @ ("nodeVersion" | "nodeEngine" | "nodeStatistics" | "statistics")],
+        ) => ask_member(cluster, request, what).await,
+        (&Method::PUT, ["uniqId"]) => unique_numbers(server, cluster, request).await,
         (&Method::POST, [kind @ ("moveShard" | "cleanOutServer" | "resignLeadership")]) => {
             jobs::ask(server, cluster, request, kind).await
         }
@@ -54,12 +124,54 @@ pub(crate) async fn admin(
         (_, ["health" | "numberOfServers" | "maintenance"])
         | (_, ["maintenance", _])
         | (_, ["moveShard" | "cleanOutServer" | "resignLeadership"])
-        | (_, ["queryAgencyJob" | "removeServer"]) => Err(ApiError::method_not_allowed()),
-        _ => Err(ApiError::not_implemented(format_args!(
-            "{} {}",
-            request.method, request.path
-        ))),
+        | (_, ["queryAgencyJob" | "removeServer" | "uniqId"])
+        | (_, ["nodeVersion" | "nodeEngine" | "nodeStatistics" | "statistics"]) => {
+            Err(ApiError::method_not_allowed())
+        }
+        (_, [command]) if !COMMANDS.contains(command) && *command != "rebalance" => {
+            Err(ApiError::bad(format!("invalid command '{command}'")))
+        }
+        _ => Err(missing(request)),
     }
+}
+
+/// What another server of the cluster answers about itself, as it says it.
+async fn ask_member(cluster: &Cluster, request: &Request, what: &str) -> Result<Answer, ApiError> {
+    let (parameter, path) = match what {
+        "nodeVersion" => ("ServerID", "/_api/version"),
+        "nodeEngine" => ("ServerID", "/_api/engine"),
+        "nodeStatistics" => ("ServerID", "/_admin/statistics"),
+        _ => ("DBserver", "/_admin/statistics"),
+    };
+    let id = request.query(parameter).filter(|id| !id.is_empty());
+    let id = id.ok_or_else(|| ApiError::bad(format!("missing parameter '{parameter}'")))?;
+    let place = format!("Current/ServersRegistered/{id}/endpoint");
+    let endpoint = cluster.look(&place, |endpoint| endpoint.as_str().map(String::from));
+    let endpoint = endpoint.ok_or_else(|| ApiError::bad("unknown server"))?;
+    let asked = cluster.agency.client().get(&endpoint, path, ANSWER).await;
+    let reply = asked.map_err(|_| ApiError::new(408, 504, "server did not answer"))?;
+    Ok(Answer::json(reply.status, &reply.json()))
+}
+
+/// `PUT uniqId?number=`: numbers that nobody else gets.
+async fn unique_numbers(
+    server: &Server,
+    cluster: &Cluster,
+    request: &Request,
+) -> Result<Answer, ApiError> {
+    server.require_admin(&request.identity)?;
+    if request.query("minimum").is_some() {
+        return Err(ApiError::not_implemented("uniqId with a minimum"));
+    }
+    let number = request.query("number").unwrap_or("1").parse().ok();
+    let number = number.filter(|number| (1..=1_000_000).contains(number));
+    let number = number.ok_or_else(|| ApiError::bad_parameter("invalid value for 'number'"))?;
+    let taken = server.numbers.take(cluster, number).await?;
+    let (smallest, largest) = (taken.start, taken.end - 1);
+    Ok(Answer::good(
+        200,
+        json!({ "smallest": smallest.to_string(), "largest": largest.to_string() }),
+    ))
 }
 
 /// `GET /_api/cluster/endpoints`: where the coordinators are.
@@ -67,7 +179,10 @@ pub(crate) fn endpoints(server: &Server, request: &Request) -> Result<Answer, Ap
     if request.method != Method::GET {
         return Err(ApiError::method_not_allowed());
     }
-    let cluster = member(server)?;
+    let Some(cluster) = coordinator(server) else {
+        let text = "only to be executed on coordinators";
+        return Err(ApiError::new(501, 9, text));
+    };
     let known: Vec<String> = cluster.look("Current/Coordinators", |servers| {
         servers
             .as_object()
@@ -112,7 +227,9 @@ async fn set_numbers(
     request: &Request,
 ) -> Result<Answer, ApiError> {
     server.require_admin(&request.identity)?;
-    let body = request.json_object()?;
+    let Value::Object(body) = request.json()? else {
+        return Err(ApiError::bad_parameter("object expected"));
+    };
     let mut operations = Map::new();
     for (name, path) in NUMBERS {
         match body.get(name) {
@@ -121,19 +238,20 @@ async fn set_numbers(
             Some(value) if value.is_u64() => {
                 drop(operations.insert(String::from(path), value.clone()))
             }
-            Some(_) => return Err(ApiError::bad(format!("{name} must be a number or null"))),
+            Some(_) => return Err(ApiError::bad_parameter(format!("{name}: number expected"))),
         }
     }
     if let Some(cleaned) = body.get("cleanedServers") {
         let list = cleaned.as_array();
         if !list.is_some_and(|list| list.iter().all(Value::is_string)) {
-            return Err(ApiError::bad("cleanedServers must be an array of strings"));
+            let text = "cleanedServers: array (of strings) expected";
+            return Err(ApiError::bad_parameter(text));
         }
         let key = String::from("/arango/Target/CleanedServers");
         operations.insert(key, cleaned.clone());
     }
     if operations.is_empty() {
-        return Err(ApiError::bad("nothing to change"));
+        return Ok(Answer::good(200, json!({})));
     }
     let operations = Value::Object(operations);
     cluster
@@ -162,11 +280,13 @@ async fn maintain(
 ) -> Result<Answer, ApiError> {
     server.require_admin(&request.identity)?;
     let body = request.json()?;
-    let wrong = || ApiError::bad("string expected with 'on', 'off' or a number of seconds");
-    let seconds = match body.as_str().ok_or_else(wrong)? {
-        "on" => Some(HOUR),
-        "off" => None,
-        text => Some(text.parse().map_err(|_| wrong())?),
+    let wrong = || ApiError::bad_parameter("string expected with value `on` or `off`");
+    let seconds = match &body {
+        Value::Number(seconds) => Some(seconds.as_u64().ok_or_else(wrong)?),
+        Value::String(text) if text == "on" => Some(HOUR),
+        Value::String(text) if text == "off" => None,
+        Value::String(text) => Some(text.parse().map_err(|_| wrong())?),
+        _ => return Err(wrong()),
     };
     let key = "/arango/Supervision/Maintenance";
     let (operation, wanted) = match seconds {
@@ -184,7 +304,7 @@ async fn maintain(
     while mode(cluster).await? != wanted {
         if Instant::now() >= end {
             let text = "timed out while waiting for supervision to switch";
-            return Err(ApiError::new(504, 504, text));
+            return Err(ApiError::new(408, 504, text));
         }
         sleep(Duration::from_millis(50)).await;
     }
@@ -200,8 +320,5 @@ async fn maintain(
         ),
         None => String::from("Cluster supervision reactivated."),
     };
-    Ok(Answer::json(
-        200,
-        &json!({ "error": false, "warning": warning }),
-    ))
+    Ok(Answer::good(200, json!({ "warning": warning })))
 }

@@ -202,6 +202,7 @@ fn look(
                 };
                 body
             }
+            Some("shards") => return Err(ApiError::new(501, 9, "not implemented")),
             Some(other) => {
                 return Err(ApiError::not_implemented(format_args!(
                     "GET /_api/collection/.../{other}"
@@ -216,17 +217,27 @@ fn look(
     })
 }
 
+/// Refuses a change to those who may not make it.
+pub(super) fn permit_change(
+    server: &Server,
+    request: &Request,
+    name: &str,
+    what: &str,
+) -> Result<(), ApiError> {
+    match what {
+        "rename" | "properties" => server.require_collection_ddl(request, name),
+        "truncate" => server.require_collection(request, name, Right::Rw),
+        _ => server.require_collection(request, name, Right::Ro),
+    }
+}
+
 fn change(server: &Server, request: &Request, name: &str, what: &str) -> Result<Answer, ApiError> {
-    let right = match what {
-        "load" | "unload" | "recalculateCount" | "loadIndexesIntoMemory" => Right::Ro,
-        _ => Right::Rw,
-    };
-    server.require_collection(request, name, right)?;
+    permit_change(server, request, name, what)?;
     let database = &request.database;
     // A rename changes the name under which the collection is found afterwards.
     let id = server.read(|store| Ok(store.collection(database, name)?.id.to_string()))?;
     match what {
-        "load" | "unload" | "recalculateCount" | "loadIndexesIntoMemory" => {}
+        "compact" | "load" | "unload" | "recalculateCount" | "loadIndexesIntoMemory" => {}
         "truncate" => {
             let asked = request.query_flag("waitForSync") == Some(true);
             server.write(|store| {
@@ -237,13 +248,12 @@ fn change(server: &Server, request: &Request, name: &str, what: &str) -> Result<
             })?;
         }
         "rename" => {
-            server.require_ddl(request)?;
             rename(server, request, name)?;
         }
         "properties" => {
-            server.require_ddl(request)?;
             set_properties(server, request, name)?;
         }
+        "responsibleShard" => return Err(ApiError::only_on_coordinators()),
         other => {
             return Err(ApiError::not_implemented(format_args!(
                 "PUT /_api/collection/.../{other}"
@@ -303,8 +313,7 @@ fn set_properties(server: &Server, request: &Request, name: &str) -> Result<(), 
 }
 
 fn drop_collection(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
-    server.require_ddl(request)?;
-    server.require_collection(request, name, Right::Rw)?;
+    server.require_collection_ddl(request, name)?;
     let system = request.query_flag("isSystem") == Some(true);
     let id = server.write(|store| {
         if store.collection(&request.database, name)?.meta.system && !system {

@@ -188,7 +188,13 @@ fn change(server: &Server, request: &Request, name: &str, key: &str) -> Result<A
     Ok(answer(request, if sync { 201 } else { 202 }, &outcome))
 }
 
-fn remove(server: &Server, request: &Request, name: &str, key: &str) -> Result<Answer, ApiError> {
+/// Removes one document.
+pub(super) fn remove(
+    server: &Server,
+    request: &Request,
+    name: &str,
+    key: &str,
+) -> Result<Answer, ApiError> {
     let return_old = request.query_flag("returnOld") == Some(true);
     let (outcome, sync) = with_collection(server, request, name, |store, collection| {
         let expected = match revision_header(request, "if-match") {

@@ -10,7 +10,6 @@ use crate::agency::join_all;
 use crate::cluster::{Cluster, PATIENCE, find};
 use crate::errors::ApiError;
 use crate::http::Answer;
-use crate::version::{ENGINE, VERSION};
 
 /// How long an agent may take to say how it is.
 const ANSWER: Duration = Duration::from_millis(500);
@@ -21,28 +20,27 @@ pub(super) async fn health(cluster: &Cluster) -> Result<Answer, ApiError> {
     let paths = [
         "/arango/Cluster",
         "/arango/Supervision/Health",
-        "/arango/Plan/DBServers",
-        "/arango/Plan/Coordinators",
         "/arango/Plan/Collections",
         "/arango/Current/Collections",
     ];
     let tree = cluster.agency.read(&paths, PATIENCE).await.map_err(lost)?;
     let config = cluster.agency.learn().await.map_err(lost)?;
     let mut health = Map::new();
-    for (kind, role) in [("DBServers", "DBServer"), ("Coordinators", "Coordinator")] {
-        let planned = find(&tree, &format!("/arango/Plan/{kind}"));
-        for (id, _) in planned.as_object().into_iter().flatten() {
-            let entry = find(&tree, &format!("/arango/Supervision/Health/{id}"));
-            // Supervision has not looked at it yet.
-            let Some(mut entry) = entry.as_object().cloned() else {
-                continue;
-            };
-            let failed = entry.get("Status").is_some_and(|status| status == "FAILED");
-            entry.insert(String::from("Role"), json!(role));
-            let removable = failed && !is_responsible(&tree, id);
-            entry.insert(String::from("CanBeDeleted"), json!(removable));
-            health.insert(id.clone(), Value::Object(entry));
-        }
+    // All that supervision knows, planned or not.
+    let known = find(&tree, "/arango/Supervision/Health").as_object();
+    for (id, entry) in known.into_iter().flatten() {
+        let Some(mut entry) = entry.as_object().cloned() else {
+            continue;
+        };
+        let role = match id.starts_with("CRDN-") {
+            true => "Coordinator",
+            false => "DBServer",
+        };
+        let failed = entry.get("Status").is_some_and(|status| status == "FAILED");
+        entry.insert(String::from("Role"), json!(role));
+        let removable = failed && !is_responsible(&tree, id);
+        entry.insert(String::from("CanBeDeleted"), json!(removable));
+        health.insert(id.clone(), Value::Object(entry));
     }
     agents(cluster, &config, &mut health).await;
     let id = find(&tree, "/arango/Cluster");
@@ -74,15 +72,18 @@ async fn agents(cluster: &Cluster, config: &Value, health: &mut Map<String, Valu
         let status = if said.is_some() { "GOOD" } else { "BAD" };
         let mut entry = json!({
             "Endpoint": endpoint, "Role": "Agent", "CanBeDeleted": false, "Status": status,
-            "Version": VERSION, "Engine": ENGINE, "Leader": config["leaderId"],
-            "Leading": config["leaderId"] == json!(id),
         });
+        // Only an agent that answers says what it is, and only the leader knows who has answered it.
         if let Some(said) = said {
+            entry["Engine"] = said["engine"].clone();
+            entry["Version"] = said["version"].clone();
             entry["Leader"] = said["leaderId"].clone();
-            entry["Leading"] = json!(said.get("lastAcked").is_some());
         }
         let acked = &config["lastAcked"][id]["lastAckedTime"];
-        entry["LastAckedTime"] = acked.clone();
+        if acked.is_number() {
+            entry["Leading"] = json!(config["leaderId"] == json!(id));
+            entry["LastAckedTime"] = acked.clone();
+        }
         health.insert(id.clone(), entry);
     }
 }

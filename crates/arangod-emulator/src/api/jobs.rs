@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::auth::{Right, collection_right};
 use crate::cluster::{Cluster, PATIENCE, find};
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
@@ -18,8 +19,12 @@ pub(super) async fn ask(
     request: &Request,
     kind: &str,
 ) -> Result<Answer, ApiError> {
-    server.require_admin(&request.identity)?;
-    let body = request.json_object()?;
+    if kind != "moveShard" {
+        server.require_admin(&request.identity)?;
+    }
+    let Value::Object(body) = request.json()? else {
+        return Err(ApiError::bad_parameter("object expected"));
+    };
     let paths = [
         "/arango/Plan/DBServers",
         "/arango/Plan/Databases",
@@ -28,18 +33,17 @@ pub(super) async fn ask(
     ];
     let tree = cluster.agency.read(&paths, PATIENCE).await?;
     let mut entry = match kind {
-        "moveShard" => move_shard(&tree, request, &body)?,
+        "moveShard" => move_shard(server, &tree, request, &body)?,
         _ => {
+            // Whether there is such a server, the job finds out.
             let name = text(&body, "server")?;
-            let server = dbserver(&tree, name).ok_or_else(|| missing("dbserver not found"))?;
-            json!({ "server": server })
+            json!({ "server": dbserver(&tree, name).unwrap_or(name) })
         }
     };
-    if kind == "resignLeadership" {
-        match body.get("undoMoves") {
-            None | Some(Value::Bool(false)) => entry["undoMoves"] = json!(false),
-            Some(_) => return Err(ApiError::not_implemented("undoMoves")),
-        }
+    if kind == "resignLeadership"
+        && let Some(undo) = body.get("undoMoves")
+    {
+        entry["undoMoves"] = undo.clone();
     }
     entry["type"] = json!(kind);
     let id = create(cluster, entry).await?;
@@ -54,9 +58,9 @@ pub(super) async fn query(
 ) -> Result<Answer, ApiError> {
     server.require_admin(&request.identity)?;
     let id = request.query("id").filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| ApiError::bad("missing parameter 'id'"))?;
+    let id = id.ok_or_else(|| ApiError::bad_parameter("missing id parameter"))?;
     let tree = cluster.agency.read(&["/arango/Target"], PATIENCE).await?;
-    for stage in ["ToDo", "Pending", "Finished", "Failed"] {
+    for stage in ["Pending", "Failed", "Finished", "ToDo"] {
         let Some(entry) = find(&tree, &format!("/arango/Target/{stage}")).get(id) else {
             continue;
         };
@@ -76,7 +80,7 @@ pub(super) fn missing(message: impl Into<String>) -> ApiError {
 
 fn text<'a>(body: &'a Map<String, Value>, name: &str) -> Result<&'a str, ApiError> {
     let text = body.get(name).and_then(Value::as_str);
-    text.ok_or_else(|| ApiError::bad(format!("expecting a string as '{name}'")))
+    text.ok_or_else(|| ApiError::bad_parameter(format!("object with key `{name}`")))
 }
 
 /// The id of a server that is called by its id or its short name.
@@ -93,6 +97,7 @@ pub(super) fn dbserver<'a>(tree: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 fn move_shard(
+    server: &Server,
     tree: &Value,
     request: &Request,
     body: &Map<String, Value>,
@@ -103,30 +108,39 @@ fn move_shard(
     };
     let (name, shard) = (text(body, "collection")?, text(body, "shard")?);
     let servers = (text(body, "fromServer")?, text(body, "toServer")?);
-    if find(tree, "/arango/Plan/Databases").get(database).is_none() {
-        return Err(ApiError::database_not_found());
-    }
     let collections = find(tree, "/arango/Plan/Collections")[database].as_object();
     let mut collections = collections.into_iter().flatten();
-    let (cid, collection) = collections
-        .find(|(cid, collection)| *cid == name || collection["name"] == name)
-        .ok_or_else(|| ApiError::collection_not_found(name))?;
+    let found = collections.find(|(cid, collection)| *cid == name || collection["name"] == name);
+    let called = found.and_then(|(_, collection)| collection["name"].as_str());
+    let who = &request.identity;
+    let right = server.read(|store| {
+        let called = called.unwrap_or(name);
+        Ok(collection_right(store, who, database, called))
+    })?;
+    if right < Right::Rw && !server.is_admin(who)? {
+        let text = "insufficient permissions on database to move shard";
+        return Err(ApiError::new(403, 403, text));
+    }
+    let (cid, collection) = found.ok_or_else(|| missing("database/collection not found"))?;
     if collection.get("distributeShardsLike").is_some() {
         let text = "MoveShard only allowed for collections which have distributeShardsLike unset.";
-        return Err(ApiError::new(403, 11, text));
+        return Err(ApiError::new(403, 403, text));
     }
     let (Some(from), Some(to)) = (dbserver(tree, servers.0), dbserver(tree, servers.1)) else {
         return Err(missing("one or both dbservers not found"));
     };
     let planned = collection["shards"][shard].as_array();
+    if planned.is_none() {
+        return Err(missing("shard not found"));
+    }
     let place = planned.into_iter().flatten().position(|each| each == from);
     let place = place.ok_or_else(|| missing("shard is not located on the server"))?;
     let leads = place == 0;
-    let remains = match body.get("remainsFollower") {
-        None => leads,
-        Some(Value::Bool(remains)) => leads && *remains,
-        Some(_) => return Err(ApiError::bad("expecting a boolean as 'remainsFollower'")),
-    };
+    // Whatever is not true counts as false.
+    let remains = body
+        .get("remainsFollower")
+        .is_none_or(|it| *it == json!(true));
+    let undo = body.get("tryUndo").is_some_and(|it| *it == json!(true));
     Ok(json!({
         "database": database,
         "collection": cid,
@@ -134,7 +148,8 @@ fn move_shard(
         "fromServer": from,
         "toServer": to,
         "isLeader": leads,
-        "remainsFollower": remains,
+        "remainsFollower": leads && remains,
+        "tryUndo": undo,
     }))
 }
 
@@ -162,5 +177,5 @@ async fn create(cluster: &Cluster, mut entry: Value) -> Result<String, ApiError>
             return Ok(id);
         }
     }
-    Err(ApiError::new(503, 1457, "timeout in cluster operation"))
+    Err(ApiError::unknown_outcome())
 }

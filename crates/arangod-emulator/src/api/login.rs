@@ -3,10 +3,30 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::auth::users;
+use crate::auth::{Credentials, Identity, users};
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::server::Server;
+
+/// `POST /_open/auth/renew`: another token for who comes with one.
+pub(crate) fn renew(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    if request.method != Method::POST {
+        return Err(ApiError::method_not_allowed());
+    }
+    let credentials = Credentials::read(request.header("authorization"));
+    match (&request.identity, credentials) {
+        (Identity::User(name), Credentials::Bearer(_)) => token(server, name),
+        _ => Err(ApiError::new(404, 1703, "user not found")),
+    }
+}
+
+fn token(server: &Server, name: &str) -> Result<Answer, ApiError> {
+    let token = server
+        .secrets
+        .sign(name, server.settings.session_timeout)
+        .ok_or_else(|| ApiError::storage("the token cannot be signed"))?;
+    Ok(Answer::json(200, &json!({ "jwt": token })))
+}
 
 /// `POST /_open/auth`
 pub(crate) fn open_auth(server: &Server, request: &Request) -> Result<Answer, ApiError> {
@@ -24,9 +44,5 @@ pub(crate) fn open_auth(server: &Server, request: &Request) -> Result<Answer, Ap
     if !user.is_some_and(|user| user.opens_with(password)) {
         return Err(ApiError::new(401, 401, "Wrong credentials"));
     }
-    let token = server
-        .secrets
-        .sign(name, server.settings.session_timeout)
-        .ok_or_else(|| ApiError::storage("the token cannot be signed"))?;
-    Ok(Answer::json(200, &json!({ "jwt": token })))
+    token(server, name)
 }

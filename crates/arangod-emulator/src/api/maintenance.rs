@@ -3,57 +3,45 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::jobs::{dbserver, missing};
 use crate::cluster::{Cluster, PATIENCE, find};
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::server::Server;
 
-/// How long it is waited for supervision.
-const SWITCH: Duration = Duration::from_secs(120);
-/// How long it lasts if nobody says how long, in seconds.
+/// How long it lasts if nobody says how long, or says it in a way that cannot be read, in seconds.
 const HOUR: u64 = 3600;
-const PATHS: [&str; 3] = [
-    "/arango/Plan/DBServers",
-    "/arango/Target/MapUniqueToShortID",
-    "/arango/Current/MaintenanceDBServers",
-];
+const CURRENT: &str = "/arango/Current/MaintenanceDBServers";
 
-async fn look(cluster: &Cluster, name: &str) -> Result<(String, Value), ApiError> {
-    let tree = cluster.agency.read(&PATHS, PATIENCE).await?;
-    let id = dbserver(&tree, name).ok_or_else(|| missing(format!("unknown dbserver {name}")))?;
-    let entry = find(&tree, "/arango/Current/MaintenanceDBServers")[id].clone();
-    Ok((String::from(id), entry))
+async fn entry(cluster: &Cluster, id: &str) -> Result<Value, ApiError> {
+    let tree = cluster.agency.read(&[CURRENT], PATIENCE).await?;
+    Ok(find(&tree, CURRENT)[id].clone())
 }
 
-/// Whether it is left alone, and until when.
-pub(super) async fn get(cluster: &Cluster, name: &str) -> Result<Answer, ApiError> {
-    let (_, entry) = look(cluster, name).await?;
-    Ok(if entry.is_null() {
-        Answer::good(200, json!({}))
-    } else {
-        Answer::result(200, entry)
+/// Whether it is left alone, and until when. Of a server that does not exist nothing is said.
+pub(super) async fn get(cluster: &Cluster, id: &str) -> Result<Answer, ApiError> {
+    Ok(match entry(cluster, id).await? {
+        Value::Null => Answer::good(200, json!({})),
+        entry => Answer::result(200, entry),
     })
 }
 
-/// Asks for it, and waits until supervision has noticed.
+/// Asks for it, and waits until supervision has noticed, however long that takes.
 pub(super) async fn set(
     server: &Server,
     cluster: &Cluster,
     request: &Request,
-    name: &str,
+    id: &str,
 ) -> Result<Answer, ApiError> {
     server.require_admin(&request.identity)?;
-    let body = request.json_object()?;
-    let seconds = match body.get("timeout") {
-        None => HOUR,
-        Some(value) => value
-            .as_u64()
-            .filter(|seconds| (1..=1_000_000_000).contains(seconds))
-            .ok_or_else(|| ApiError::bad("expecting a number of seconds as 'timeout'"))?,
+    let Value::Object(body) = request.json()? else {
+        return Err(ApiError::bad_parameter("object expected"));
     };
+    let seconds = body.get("timeout").and_then(Value::as_u64);
+    let seconds = seconds
+        .filter(|seconds| (1..=1_000_000_000).contains(seconds))
+        .unwrap_or(HOUR);
     let wanted = match body.get("mode").and_then(Value::as_str) {
         Some("maintenance") => {
             let until = crate::system::timestamp_in(seconds);
@@ -61,34 +49,31 @@ pub(super) async fn set(
         }
         Some("normal") => Value::Null,
         _ => {
-            return Err(ApiError::bad(
-                "'mode' must be \"maintenance\" or \"normal\"",
-            ));
+            let text = "'mode' must be \"maintenance\" or \"normal\"";
+            return Err(ApiError::bad_parameter(text));
         }
     };
-    let (id, _) = look(cluster, name).await?;
     let key = format!("/arango/Target/MaintenanceDBServers/{id}");
     let operation = match &wanted {
         Value::Null => json!({ "op": "delete" }),
         entry => json!({ "op": "set", "new": entry }),
     };
-    let operations = json!({ key: operation });
-    cluster
+    let healthy = format!("/arango/Supervision/Health/{id}/Status");
+    let conditions = json!({ healthy: { "old": "GOOD" } });
+    let written = cluster
         .agency
-        .write(operations, json!({}), PATIENCE)
+        .write(json!({ key: operation }), conditions, PATIENCE)
         .await?;
-    let end = Instant::now() + SWITCH;
+    if written.place().is_none() {
+        let text = "the server does not exist, or is not healthy";
+        return Err(ApiError::new(412, 412, text));
+    }
     loop {
-        let is_so = look(cluster, &id).await?.1;
         let over = wanted["Until"]
             .as_str()
             .is_some_and(|until| until < crate::system::timestamp().as_str());
-        if is_so.is_null() == wanted.is_null() || over {
+        if entry(cluster, id).await?.is_null() == wanted.is_null() || over {
             return Ok(Answer::good(200, json!({})));
-        }
-        if Instant::now() >= end {
-            let text = "timed out while waiting for supervision";
-            return Err(ApiError::new(504, 504, text));
         }
         sleep(Duration::from_millis(50)).await;
     }

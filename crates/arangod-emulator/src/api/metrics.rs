@@ -18,7 +18,7 @@ pub(crate) fn metrics(server: &Server, request: &Request) -> Result<Answer, ApiE
         return Err(ApiError::method_not_allowed());
     }
     if server.settings.harden {
-        server.require_admin(&request.identity)?;
+        server.require_privilege(&request.identity)?;
     }
     let mut text = Text {
         role: server.settings.role.name(),

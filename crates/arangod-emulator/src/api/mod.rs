@@ -16,6 +16,7 @@ pub(crate) mod log;
 pub(crate) mod login;
 mod maintenance;
 pub(crate) mod metrics;
+pub(crate) mod refused;
 mod removal;
 pub(crate) mod sharded;
 pub(crate) mod transaction;

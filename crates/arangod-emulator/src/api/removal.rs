@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::jobs::{id_of, missing};
 use crate::cluster::{Cluster, PATIENCE, find};
@@ -11,17 +11,14 @@ use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::server::Server;
 
-/// For so many grace periods it is waited for that a server may be removed: arangod's minute.
-const PERIODS: f64 = 6.0;
-/// The grace period when nobody has said one.
-const GRACE: f64 = 2.5;
+/// So often it is looked whether a server may be removed.
+const TRIES: u32 = 60;
 /// What is looked at.
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 4] = [
     "/arango/Plan",
     "/arango/Current",
     "/arango/Supervision",
     "/arango/Target",
-    "/arango/Emulator/Grace",
 ];
 
 /// Removes a server as soon as that is possible.
@@ -33,20 +30,14 @@ pub(super) async fn remove(
     server.require_admin(&request.identity)?;
     let body = request.json()?;
     let name = body.as_str().or_else(|| body["server"].as_str());
-    let name = name.ok_or_else(|| ApiError::bad("expecting the id of a server"))?;
-    let begin = Instant::now();
+    let name = name.ok_or_else(|| ApiError::bad_parameter("object with key `server`"))?;
+    let mut tries = 0;
     loop {
         let tree = cluster.agency.read(&PATHS, PATIENCE).await?;
-        let kinds = ["DBServers", "Coordinators"].iter();
-        let mut found = kinds.filter_map(|kind| {
-            let planned = find(&tree, &format!("/arango/Plan/{kind}"));
-            Some((*kind, id_of(&tree, planned, name)?))
-        });
-        let (kind, id) = found
-            .next()
-            .ok_or_else(|| missing(format!("unknown server {name}")))?;
+        let known = find(&tree, "/arango/Supervision/Health");
+        let id = id_of(&tree, known, name).ok_or_else(|| missing("unknown server id"))?;
         if may_be_removed(&tree, id) {
-            let (operations, conditions) = removal(&tree, kind, id);
+            let (operations, conditions) = removal(&tree, id);
             let decided = cluster
                 .agency
                 .write(operations, conditions, PATIENCE)
@@ -55,15 +46,12 @@ pub(super) async fn remove(
                 return Ok(Answer::raw_json(200, String::new()));
             }
         }
-        let grace = find(&tree, "/arango/Emulator/Grace").as_f64();
-        let grace = grace
-            .filter(|grace| (0.0..1e6).contains(grace))
-            .unwrap_or(GRACE);
-        if begin.elapsed() > Duration::from_secs_f64(PERIODS * grace) {
+        tries += 1;
+        if tries == TRIES {
             return Err(ApiError::new(412, 412, "server may not be deleted"));
         }
-        // As often as arangod asks in its time.
-        sleep(Duration::from_secs_f64(grace / 10.0)).await;
+        let arangods = Duration::from_secs(1);
+        sleep(server.settings.pace.timer(arangods / 4, arangods)).await;
     }
 }
 
@@ -95,40 +83,28 @@ pub(super) fn is_responsible(tree: &Value, id: &str) -> bool {
 }
 
 /// The transaction; nothing may be planned anywhere meanwhile.
-fn removal(tree: &Value, kind: &str, id: &str) -> (Value, Value) {
+fn removal(tree: &Value, id: &str) -> (Value, Value) {
     let mut operations = Map::new();
     let places = [
-        format!("Plan/{kind}"),
-        format!("Current/{kind}"),
-        String::from("Current/ServersRegistered"),
-        String::from("Current/ServersKnown"),
-        String::from("Current/MaintenanceDBServers"),
-        String::from("Supervision/Health"),
-        String::from("Target/MapUniqueToShortID"),
-        String::from("Target/FailedServers"),
-        String::from("Target/MaintenanceDBServers"),
+        "Plan/Coordinators",
+        "Plan/DBServers",
+        "Current/ServersRegistered",
+        "Current/DBServers",
+        "Current/Coordinators",
+        "Current/ServersKnown",
+        "Supervision/Health",
+        "Target/MapUniqueToShortID",
     ];
     for place in places {
         let key = format!("/arango/{place}/{id}");
         operations.insert(key, json!({ "op": "delete" }));
     }
-    let databases = find(tree, "/arango/Current/Databases").as_object();
-    for (name, _) in databases.into_iter().flatten() {
-        let key = format!("/arango/Current/Databases/{name}/{id}");
-        operations.insert(key, json!({ "op": "delete" }));
-    }
-    for list in ["CleanedServers", "ToBeCleanedServers"] {
-        let key = format!("/arango/Target/{list}");
-        operations.insert(key, json!({ "op": "erase", "val": id }));
-    }
     let removed = format!("/arango/Target/RemovedServers/{id}");
     let time = crate::system::timestamp();
     operations.insert(removed, json!({ "op": "set", "new": time }));
     let mut conditions = Map::new();
-    for version in ["/arango/Plan/Version", "/arango/Current/Version"] {
-        operations.insert(String::from(version), json!({ "op": "increment" }));
-        conditions.insert(String::from(version), json!({ "old": find(tree, version) }));
-    }
+    let version = "/arango/Plan/Version";
+    conditions.insert(String::from(version), json!({ "old": find(tree, version) }));
     let health = format!("/arango/Supervision/Health/{id}/Status");
     conditions.insert(health, json!({ "old": "FAILED" }));
     let lock = format!("/arango/Supervision/DBServers/{id}");

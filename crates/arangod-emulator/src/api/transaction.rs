@@ -28,10 +28,15 @@ pub(crate) async fn transaction(
     server.transactions.borrow_mut().expire(idle);
     match (&request.method, rest) {
         (&Method::POST, ["begin"]) => begin(server, request).await,
-        (&Method::POST, []) => Err(ApiError::not_implemented("JavaScript transactions")),
+        (&Method::POST, []) => {
+            permit(server, request)?;
+            Err(ApiError::not_implemented("JavaScript transactions"))
+        }
         (&Method::GET, []) => list(server, request).await,
+        (&Method::DELETE, ["write"]) => abort_all(server, request).await,
         (&Method::GET | &Method::DELETE, [id]) => one(server, request, id).await,
-        (&Method::PUT, [_]) => {
+        (&Method::PUT, [id]) => {
+            one(server, request, id).await?;
             let what = "the commit of a stream transaction: nothing can be done in one";
             Err(ApiError::not_implemented(what))
         }
@@ -66,14 +71,26 @@ fn named(collections: &Map<String, Value>, kind: &str) -> Result<Vec<String>, Ap
 }
 
 async fn begin(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    if let Some(cluster) = server.cluster() {
+        cluster.refresh(server).await?;
+    }
+    permit(server, request)?;
+    let id = match server.cluster() {
+        Some(cluster) => server.numbers.take(cluster, 1).await?.start,
+        None => server.transactions.borrow().next_id(),
+    };
+    let mut transactions = server.transactions.borrow_mut();
+    transactions.begin(id, owner(request));
+    Ok(described(201, &id.to_string(), State::Running))
+}
+
+/// Refuses a transaction to those who may not use its collections.
+fn permit(server: &Server, request: &Request) -> Result<(), ApiError> {
     let body = request.json_object()?;
     let Some(Value::Object(collections)) = body.get("collections") else {
         let text = "missing/invalid collections definition for transaction";
         return Err(ApiError::bad_parameter(text));
     };
-    if let Some(cluster) = server.cluster() {
-        cluster.refresh(server).await?;
-    }
     for (kind, right) in [
         ("read", Right::Ro),
         ("write", Right::Rw),
@@ -84,13 +101,7 @@ async fn begin(server: &Server, request: &Request) -> Result<Answer, ApiError> {
             server.read(|store| store.collection(&request.database, &name).map(drop))?;
         }
     }
-    let id = match server.cluster() {
-        Some(cluster) => server.numbers.take(cluster, 1).await?.start,
-        None => server.transactions.borrow().next_id(),
-    };
-    let mut transactions = server.transactions.borrow_mut();
-    transactions.begin(id, owner(request));
-    Ok(described(201, &id.to_string(), State::Running))
+    Ok(())
 }
 
 fn described(status: u16, id: &str, state: State) -> Answer {
@@ -111,6 +122,14 @@ async fn list(server: &Server, request: &Request) -> Result<Answer, ApiError> {
         }
     }
     Ok(Answer::json(200, &json!({ "transactions": found })))
+}
+
+/// `DELETE write`
+async fn abort_all(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    let owner = owner(request);
+    server.transactions.borrow_mut().abort_all(&owner);
+    ask_others(server, request, "/write", &owner).await;
+    Ok(Answer::good(200, json!({})))
 }
 
 async fn one(server: &Server, request: &Request, id: &str) -> Result<Answer, ApiError> {

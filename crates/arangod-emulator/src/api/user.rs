@@ -21,6 +21,7 @@ pub(crate) async fn user(
     match (&request.method, rest) {
         (&Method::GET, []) => list(server),
         (&Method::POST, []) => create(server, request).await,
+        (&Method::POST, [name]) => check(server, request, name),
         (&Method::GET, [name]) => show(server, name),
         (&Method::PUT | &Method::PATCH, [name]) => change(server, request, name).await,
         (&Method::DELETE, [name]) => remove(server, request, name).await,
@@ -45,7 +46,11 @@ pub(crate) async fn user(
 }
 
 /// Administrators may do everything; others may look at themselves and change their own password.
+/// Whether a password is right may be asked by everybody.
 fn require(server: &Server, request: &Request, name: Option<&str>) -> Result<(), ApiError> {
+    if request.method == Method::POST && name.is_some() {
+        return Ok(());
+    }
     let own = matches!((&request.identity, name), (Identity::User(me), Some(name)) if me == name);
     let looking = request.method == Method::GET;
     let changing =
@@ -53,7 +58,10 @@ fn require(server: &Server, request: &Request, name: Option<&str>) -> Result<(),
     if own && (looking || changing) {
         return Ok(());
     }
-    server.require_admin(&request.identity)
+    match looking {
+        true => server.require_admin(&request.identity),
+        false => server.require_privilege(&request.identity),
+    }
 }
 
 fn not_found() -> ApiError {
@@ -98,7 +106,6 @@ fn amend(user: &mut User, body: &Map<String, Value>) -> Result<(), ApiError> {
 }
 
 async fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> {
-    server.require_writable()?;
     let body = request.json_object()?;
     let name = body
         .get("user")
@@ -119,8 +126,18 @@ async fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> 
     Ok(Answer::good(201, shape(&user)))
 }
 
+/// Whether this is the user's password.
+fn check(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
+    let body = request.json_object()?;
+    let password = body.get("passwd").and_then(Value::as_str).unwrap_or("");
+    let user = server.read(|store| Ok(users::find(store, name)))?;
+    match user.is_some_and(|user| user.opens_with(password)) {
+        true => Ok(Answer::result(200, json!(true))),
+        false => Err(ApiError::new(401, 401, "unauthorized")),
+    }
+}
+
 async fn change(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
-    server.require_writable()?;
     let body = request.json_object()?;
     let user = cluster::change(server, |store| {
         let mut user = found(store, name)?;
@@ -137,8 +154,7 @@ async fn change(server: &Server, request: &Request, name: &str) -> Result<Answer
 }
 
 async fn remove(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
-    server.require_writable()?;
-    server.require_admin(&request.identity)?;
+    server.require_privilege(&request.identity)?;
     cluster::change(server, |store| {
         let user = found(store, name)?;
         users::remove(store, &user)
@@ -220,7 +236,6 @@ async fn grant(
     database: &str,
     collection: Option<&str>,
 ) -> Result<Answer, ApiError> {
-    server.require_writable()?;
     let body = request.json_object()?;
     let right = body
         .get("grant")
@@ -261,8 +276,7 @@ async fn revoke(
     database: &str,
     collection: Option<&str>,
 ) -> Result<Answer, ApiError> {
-    server.require_writable()?;
-    server.require_admin(&request.identity)?;
+    server.require_privilege(&request.identity)?;
     cluster::change(server, |store| {
         let mut user = found(store, name)?;
         match collection {

@@ -11,7 +11,7 @@ use crate::version::{ENGINE, LICENSE, VERSION, details};
 /// `/_api/version`, by any verb. `--server.harden` hides the version from all but administrators.
 pub(crate) fn version(server: &Server, request: &Request) -> Result<Answer, ApiError> {
     let mut body = json!({ "server": "arango", "license": LICENSE });
-    if !server.settings.harden || server.require_admin(&request.identity).is_ok() {
+    if !server.settings.harden || server.is_admin(&request.identity)? {
         body["version"] = json!(VERSION);
         body["apiVersions"] = json!(["v0"]);
         body["deprecatedApiVersions"] = json!([]);

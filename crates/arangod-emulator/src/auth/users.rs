@@ -1,6 +1,7 @@
 //! The users, kept as documents of `_users` in the shape arangod gives them.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 
@@ -69,29 +70,45 @@ impl User {
         self.active && password_hash(&self.salt, password).is_some_and(|hash| hash == self.hash)
     }
 
-    /// The right on a database: the explicit one, or that on `*`.
-    pub(crate) fn database_right(&self, database: &str) -> Right {
-        [database, "*"]
-            .iter()
-            .find_map(|name| self.databases.get(*name)?.database)
-            .unwrap_or(Right::None)
+    fn granted(&self, database: &str) -> Option<Right> {
+        self.databases.get(database)?.database
     }
 
-    /// The right on a collection. Nobody has any on `_users`: it has an API of its own.
+    /// The right on a database: the explicit one, or the greater of those on `*` and `_system`
+    /// (`Auth/User.cpp` of arangodb/arangodb).
+    pub(crate) fn database_right(&self, database: &str) -> Right {
+        let elsewhere = match database {
+            "*" => None,
+            _ => self.granted("*").max(self.granted(SYSTEM)),
+        };
+        self.granted(database).or(elsewhere).unwrap_or(Right::None)
+    }
+
+    /// The right on a collection: its own grant, which may also take away; without one, the greatest
+    /// of those on all collections and on databases. Nobody has any on `_users`: it has an API of
+    /// its own.
     pub(crate) fn collection_right(&self, database: &str, collection: &str) -> Right {
-        if collection == "_users" {
-            return Right::None;
+        match collection {
+            "_users" if database == SYSTEM => return Right::None,
+            "_queues" => return Right::Ro,
+            "_frontend" => return Right::Rw,
+            _ if collection.starts_with('_') => return self.database_right(database),
+            _ => {}
         }
-        let explicit = [database, "*"].iter().find_map(|name| {
-            let grants = self.databases.get(*name)?;
-            let found = grants.collections.get(collection);
-            found.or_else(|| grants.collections.get("*")).copied()
-        });
-        let whole = self.database_right(database);
-        if collection.starts_with('_') {
-            return whole;
-        }
-        explicit.unwrap_or(whole)
+        let on = |database: &str, collection: &str| {
+            let grants = self.databases.get(database)?;
+            grants.collections.get(collection).copied()
+        };
+        let general = [
+            self.granted(database),
+            on(database, "*"),
+            self.granted(SYSTEM),
+            self.granted("*"),
+            on("*", "*"),
+        ];
+        on(database, collection)
+            .or(general.into_iter().max().flatten())
+            .unwrap_or(Right::None)
     }
 
     fn to_document(&self) -> Map<String, Value> {
@@ -188,9 +205,28 @@ pub(crate) fn all(store: &Store) -> Vec<User> {
         .collect()
 }
 
+thread_local! {
+    /// Under which key a user was found last. Every request looks for a user, and there may be many.
+    static KEYS: RefCell<HashMap<String, String>> = RefCell::default();
+}
+
 /// A user by name.
 pub(crate) fn find(store: &Store, name: &str) -> Option<User> {
-    all(store).into_iter().find(|user| user.name == name)
+    let users = store.collection(SYSTEM, "_users").ok()?;
+    let at = |key: &str| {
+        let document = users.documents.get(key)?;
+        User::from_document(key, &serde_json::from_str(&document.body).ok()?)
+    };
+    let remembered = KEYS.with_borrow(|keys| at(keys.get(name)?));
+    if let Some(user) = remembered.filter(|user| user.name == name) {
+        return Some(user);
+    }
+    let user = all(store).into_iter().find(|user| user.name == name)?;
+    if let Some(key) = &user.key {
+        let (name, key) = (user.name.clone(), key.clone());
+        KEYS.with_borrow_mut(|keys| keys.insert(name, key));
+    }
+    Some(user)
 }
 
 /// Stores a user, new or changed.
@@ -254,8 +290,26 @@ mod tests {
         assert_eq!(user.database_right("d"), Right::Ro);
         assert_eq!(user.database_right("e"), Right::Rw);
         assert_eq!(user.collection_right("d", "c"), Right::None);
+        // The greater of the grants on the database and on all databases.
+        assert_eq!(user.collection_right("d", "other"), Right::Rw);
+        assert_eq!(user.collection_right("d", "_jobs"), Right::Ro);
+        assert_eq!(user.collection_right(SYSTEM, "_users"), Right::None);
+        user.databases.remove("*");
         assert_eq!(user.collection_right("d", "other"), Right::Ro);
-        assert_eq!(user.collection_right("e", "_users"), Right::None);
+        let mut admin = User::new("admin", "").unwrap();
+        let grants = |right| Grants {
+            database: Some(right),
+            collections: BTreeMap::new(),
+        };
+        admin
+            .databases
+            .insert(String::from(SYSTEM), grants(Right::Rw));
+        assert_eq!(admin.database_right("d"), Right::Rw);
+        assert_eq!(admin.collection_right("d", "c"), Right::Rw);
+        admin
+            .databases
+            .insert(String::from("d"), grants(Right::None));
+        assert_eq!(admin.database_right("d"), Right::None);
         let document = Value::Object(user.to_document());
         let back = User::from_document("1", &document).unwrap();
         assert_eq!(back.databases, user.databases);

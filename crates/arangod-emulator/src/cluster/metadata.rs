@@ -50,7 +50,7 @@ pub(crate) async fn change<T>(
         }
         let confirmed = cluster.until(|cluster| cluster.is_confirmed(&wanted.databases));
         if timeout(CONFIRMATION, confirmed).await.is_err() {
-            return Err(ApiError::new(503, 1457, "timeout in cluster operation"));
+            return Err(ApiError::new(500, 1457, "timeout in cluster operation"));
         }
         for (name, _) in wanted.databases.iter().filter(|(_, made)| !**made) {
             cluster.sweep(&format!("Collections/{name}")).await;

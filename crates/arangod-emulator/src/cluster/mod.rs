@@ -236,6 +236,6 @@ impl Cluster {
 impl From<AgencyError> for ApiError {
     /// 1457 is the timeout of a cluster operation.
     fn from(error: AgencyError) -> Self {
-        Self::new(503, 1457, format!("timeout in cluster operation: {error}"))
+        Self::new(500, 1457, format!("timeout in cluster operation: {error}"))
     }
 }

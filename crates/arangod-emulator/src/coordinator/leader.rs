@@ -89,7 +89,7 @@ fn verdict(reply: &Reply) -> Verdict {
     }
     let body = reply.json();
     match (reply.status, body["errorNum"].as_u64().unwrap_or(0)) {
-        (421, _) | (_, 1496) | (503, 30 | 503) => Verdict::NotThere,
+        (421, _) | (503, 30 | 503) => Verdict::NotThere,
         (404, 1203 | 1228) => Verdict::Missing,
         (_, 1457) => Verdict::Unknown(String::from(body["errorMessage"].as_str().unwrap_or(""))),
         _ => Verdict::Final,
@@ -101,7 +101,7 @@ fn unknown(shard: &str, reason: &str) -> ApiError {
         "timeout in cluster operation: result unknown, the leader of shard {shard} has not \
          confirmed what it was asked to do: {reason}"
     );
-    ApiError::new(503, 1457, text)
+    ApiError::new(500, 1457, text)
 }
 
 fn unavailable(shard: &str, reason: &str) -> ApiError {
@@ -237,12 +237,12 @@ mod tests {
             (404, 1202, Verdict::Final),
             (404, 1203, Verdict::Missing),
             (409, 1210, Verdict::Final),
-            (421, 1496, Verdict::NotThere),
+            (421, 1491, Verdict::NotThere),
             (503, 30, Verdict::NotThere),
             (503, 503, Verdict::NotThere),
             (403, 1004, Verdict::Final),
             (500, 2, Verdict::Final),
-            (503, 1457, Verdict::Unknown(String::from("m"))),
+            (500, 1457, Verdict::Unknown(String::from("m"))),
         ];
         for (status, number, expected) in verdicts {
             assert_eq!(

@@ -67,7 +67,7 @@ async fn ask(cluster: &Cluster, size: u64) -> Result<Range<u64>, ApiError> {
         }
     }
     Err(ApiError::new(
-        503,
+        500,
         1457,
         "no numbers could be had from the agency",
     ))

@@ -16,6 +16,10 @@ use crate::shard;
 pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<Answer, ApiError> {
     let route = request.route();
     let pace = server.settings.pace;
+    api::refused::check(server, request, &route)?;
+    if let Some(answer) = api::listing::nothing(server, request, &route) {
+        return answer;
+    }
     check_role(server.settings.role, request, &route)?;
     match route.as_slice() {
         ["_api", "database"] if request.method == Method::POST => {
@@ -43,6 +47,7 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
     match route.as_slice() {
         ["_api" | "_admin", "version"] => api::version::version(server, request),
         ["_open", "auth"] => api::login::open_auth(server, request),
+        ["_open", "auth", "renew"] => api::login::renew(server, request),
         ["_admin", "status"] => api::admin::status(server, request),
         ["_admin", "time"] => api::admin::time(request),
         ["_admin", "shutdown"] => api::admin::shutdown(server, request),
@@ -94,20 +99,30 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
             | ["_api", "engine"]
     );
     let there = match role {
-        Role::Single => !matches!(
-            route,
-            [
-                "_api",
-                "agency" | "agency_priv" | "cluster" | "emulator",
-                ..
-            ] | ["_admin", "cluster", ..]
-        ),
-        Role::Agent => everywhere || matches!(route, ["_api", "agency" | "agency_priv", ..]),
+        Role::Single => {
+            matches!(route, ["_api", "cluster", "endpoints"])
+                || !matches!(
+                    route,
+                    [
+                        "_api",
+                        "agency" | "agency_priv" | "cluster" | "emulator",
+                        ..
+                    ]
+                )
+        }
+        Role::Agent => {
+            everywhere
+                || matches!(
+                    route,
+                    ["_api", "agency" | "agency_priv", ..] | ["_admin", "cluster", ..]
+                )
+        }
         Role::DbServer => {
             everywhere
                 || matches!(
                     route,
                     ["_api", "emulator", "shard"]
+                        | ["_admin", "cluster", ..]
                         | ["_api", "document", _, ..]
                         | ["_api", "collection", _]
                         | [
@@ -131,17 +146,12 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
                         | ["_api", "import"]
                         | ["_api", "replication", "clusterInventory"]
                         | ["_api", "view" | "gharial" | "transaction" | "tasks", ..]
-                        | ["_open", "auth"]
+                        | ["_open", "auth", ..]
                 )
         }
     };
     if there {
         return Ok(());
-    }
-    if matches!(role, Role::Agent | Role::DbServer) && *route == ["_admin", "cluster", "health"] {
-        // `RestAdminClusterHandler.cpp`, `handleHealth`.
-        let text = "only allowed on single server and coordinators";
-        return Err(ApiError::new(403, 403, text));
     }
     let (method, path, role) = (&request.method, &request.path, role.name());
     Err(ApiError::not_implemented(format_args!(

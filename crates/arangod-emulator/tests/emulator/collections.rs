@@ -373,7 +373,7 @@ fn rights_databases_and_transactions() {
         )
     };
     assert_eq!(insert("open").status, 202);
-    assert_eq!(insert("readable").error(), (403, 11));
+    assert_eq!(insert("readable").error(), (403, 1004));
     assert_eq!(insert("closed").error(), (403, 11));
     assert_eq!(
         eve.get("/_db/d/_api/document/readable/k").error(),
@@ -657,7 +657,7 @@ fn a_collection_that_cannot_be_made_leaves_nothing() {
     let body = json!({ "name": "c", "numberOfShards": 2, "replicationFactor": 2 });
     cluster.dbserver(0).signal(Signal::STOP);
     let refused = client.post("/_api/collection", &body);
-    assert_eq!(refused.error(), (503, 1457), "{}", refused.text);
+    assert_eq!(refused.error(), (500, 1457), "{}", refused.text);
     assert_eq!(client.get("/_api/collection/c").error(), (404, 1203));
     let planned = cluster.agents.read("/arango/Plan/Collections/_system");
     assert_eq!(planned, json!({}));
@@ -686,8 +686,8 @@ fn without_the_agency_nobody_says_what_may_be_wrong() {
     for index in 0..3 {
         cluster.agents.kill(index);
     }
-    assert_eq!(client.get("/_api/collection").error(), (503, 1457));
-    assert_eq!(client.get("/_api/collection/none").error(), (503, 1457));
+    assert_eq!(client.get("/_api/collection").error(), (500, 1457));
+    assert_eq!(client.get("/_api/collection/none").error(), (500, 1457));
     // The leader may serve reads until its lease ends.
     wait_for("the end of the lease", || {
         let read = client.get("/_api/document/c/k");

@@ -221,25 +221,47 @@ fn a_dbserver_in_maintenance_is_not_failed_over() {
     cluster.wait_for_status(&ids[0], "FAILED");
     assert_eq!(failed(), json!({}));
 
-    // When it is over, what was left is done.
-    assert_eq!(client.put(&path, &json!({ "mode": "normal" })).status, 200);
-    assert_eq!(client.get(&path).json().get("result"), None);
+    // It is asked for and ended while the server is well. Without the request nobody is spared: what
+    // was left is done.
+    let off = json!({ "mode": "normal" });
+    assert_eq!(client.put(&path, &off).error(), (412, 412));
+    let wish = format!("/arango/Target/MaintenanceDBServers/{}", ids[0]);
+    let end = json!({ &wish: { "op": "delete" } });
+    let ended = cluster
+        .agents
+        .write(&end, &json!({}), "the end of maintenance");
+    assert_eq!(ended, Fate::Done);
+    wait_for("the end of maintenance", || {
+        let entry = client.get(&path).json();
+        entry.get("result").is_none().then_some(())
+    });
     wait_for("the failed server", || {
         (failed() == json!({ &ids[0]: [] })).then_some(())
     });
     cluster.dbserver(0).signal(Signal::CONT);
     cluster.wait_for_status(&ids[0], "GOOD");
     for (path, body, error) in [
-        (path.as_str(), json!({ "mode": "?" }), (400, 400)),
+        (path.as_str(), json!({ "mode": "?" }), (400, 10)),
+        ("/_admin/cluster/maintenance/PRMR-x", on, (412, 412)),
         (
-            path.as_str(),
-            json!({ "mode": "maintenance", "timeout": 0 }),
-            (400, 400),
+            "/_admin/cluster/maintenance/DBServer0001",
+            off.clone(),
+            (412, 412),
         ),
-        ("/_admin/cluster/maintenance/PRMR-x", on, (404, 404)),
     ] {
         assert_eq!(client.put(path, &body).error(), error, "{path} {body}");
     }
+
+    // A time that cannot be read means an hour.
+    for timeout in [json!(null), json!(0), json!("x")] {
+        let on = json!({ "mode": "maintenance", "timeout": timeout });
+        assert_eq!(client.put(&path, &on).status, 200);
+        let until = client.get(&path).json()["result"]["Until"].clone();
+        assert!(until.is_string());
+        assert_eq!(client.put(&path, &off).status, 200);
+    }
+    let unknown = client.get("/_admin/cluster/maintenance/PRMR-x");
+    assert_eq!((unknown.status, unknown.json().get("result")), (200, None));
 
     // Nobody is forgotten who lives, and nobody who has a shard.
     let remove = |name: &str| client.post("/_admin/cluster/removeServer", &json!(name));
@@ -314,15 +336,17 @@ fn jobs_are_asked_for_at_coordinators() {
             .post(&format!("/_admin/cluster/{name}"), &body)
             .error()
     };
-    assert_eq!(ask("cleanOutServer", json!({ "server": "x" })), (404, 404));
-    assert_eq!(ask("cleanOutServer", json!({})), (400, 400));
-    assert_eq!(
-        ask(
-            "resignLeadership",
-            json!({ "server": ids[0], "undoMoves": true })
-        ),
-        (501, 501)
-    );
+    assert_eq!(ask("cleanOutServer", json!({})), (400, 10));
+    // Whether there is such a server, the job finds out.
+    for name in ["cleanOutServer", "resignLeadership"] {
+        let body = json!({ "server": "x" });
+        let failed = done(client.post(&format!("/_admin/cluster/{name}"), &body));
+        assert_eq!(failed["status"], "Failed", "{failed}");
+        assert_eq!(
+            failed["reason"],
+            "server does not exist as DBServer in Plan"
+        );
+    }
     let collection = json!({ "name": "c", "shards": { "s1": [ids[0]] } });
     let set = |path: &str, value: &Value| {
         let operations = json!({ path: { "op": "set", "new": value } });
@@ -340,9 +364,9 @@ fn jobs_are_asked_for_at_coordinators() {
         ("fromServer", json!(ids[1]), (404, 404)),
         ("toServer", json!("x"), (404, 404)),
         ("shard", json!("s2"), (404, 404)),
-        ("collection", json!("d"), (404, 1203)),
-        ("database", json!("d"), (404, 1228)),
-        ("shard", json!(1), (400, 400)),
+        ("collection", json!("d"), (404, 404)),
+        ("database", json!("d"), (404, 404)),
+        ("shard", json!(1), (400, 10)),
     ] {
         let mut wrong = body.clone();
         wrong[name] = value;
@@ -353,12 +377,8 @@ fn jobs_are_asked_for_at_coordinators() {
         &json!("d"),
     );
     body["database"] = json!("_system");
-    assert_eq!(ask("moveShard", body), (403, 11));
-    for (path, error) in [
-        ("?id=0", (404, 404)),
-        ("?id=", (400, 400)),
-        ("", (400, 400)),
-    ] {
+    assert_eq!(ask("moveShard", body), (403, 403));
+    for (path, error) in [("?id=0", (404, 404)), ("?id=", (400, 10)), ("", (400, 10))] {
         let path = format!("/_admin/cluster/queryAgencyJob{path}");
         assert_eq!(client.get(&path).error(), error, "{path}");
     }

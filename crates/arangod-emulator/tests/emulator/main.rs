@@ -18,6 +18,7 @@ mod durability;
 mod golden;
 mod jobs;
 mod moves;
+mod rights;
 mod rounds;
 mod shard_rounds;
 mod sharded;

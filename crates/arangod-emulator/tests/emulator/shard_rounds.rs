@@ -84,7 +84,10 @@ impl Load {
                 assert_eq!(answer.error(), (403, 1004));
                 Fate::Refused
             }
-            503 if answer.error() == (503, 1457) => Fate::Unknown,
+            500 => {
+                assert_eq!(answer.error(), (500, 1457));
+                Fate::Unknown
+            }
             503 => Fate::Refused,
             _ => panic!("{} {}", answer.status, answer.text),
         }

@@ -17,10 +17,10 @@ fn a_shard_is_served_by_its_leader() {
     assert_eq!(answer.json()["_id"], "c/k");
     assert_eq!(sharded.count(0), 1);
     for follower in [1, 2] {
-        assert_eq!(sharded.get(follower, "k").error(), (421, 1496));
+        assert_eq!(sharded.get(follower, "k").error(), (421, 1491));
         assert_eq!(
             sharded.insert(follower, "k", &json!(2)).error(),
-            (421, 1496)
+            (421, 1491)
         );
     }
     // Errors, revisions and batches are those of a single server.
@@ -40,7 +40,7 @@ fn a_shard_is_served_by_its_leader() {
     let path = "/_api/collection/s1001/truncate";
     assert_eq!(client.put(path, &json!({})).status, 200);
     assert_eq!(sharded.count(0), 0);
-    assert_eq!(client.get("/_api/document/s77/k").error(), (421, 1496));
+    assert_eq!(client.get("/_api/document/s77/k").error(), (421, 1491));
     sharded.drop_collection();
     wait_for("nobody to lead", || {
         (sharded.get(0, "k").status == 421).then_some(())
@@ -106,7 +106,7 @@ fn a_restarted_leader_goes_on_with_what_it_had() {
     sharded.kill(0);
     sharded.kill(1);
     sharded.boot(1);
-    assert_eq!(sharded.get(1, "k").error(), (421, 1496));
+    assert_eq!(sharded.get(1, "k").error(), (421, 1491));
     sharded.boot(0);
     assert_eq!(sharded.get_when_leading(0, "l").json()["v"], 2);
     sharded.wait_until_in_sync();
@@ -162,7 +162,7 @@ fn a_leader_that_stood_still_answers_nothing_stale() {
         sharded.signal(0, Signal::CONT);
         for reader in readers {
             let answer = reader.join().unwrap();
-            assert_eq!(answer.error(), (421, 1496), "{}", answer.text);
+            assert_eq!(answer.error(), (421, 1491), "{}", answer.text);
         }
         let stuck: Vec<String> = writers
             .into_iter()
@@ -170,7 +170,7 @@ fn a_leader_that_stood_still_answers_nothing_stale() {
                 let (answer, key) = writer.join().unwrap();
                 let error = answer.error();
                 assert!(
-                    [(421, 1496), (503, 1457)].contains(&error),
+                    [(421, 1491), (500, 1457)].contains(&error),
                     "{}",
                     answer.text
                 );
@@ -217,8 +217,8 @@ fn a_leader_resigns_and_followers_are_planned_anew() {
     wait_for("the resignation", || {
         (sharded.current() == json!([resigned, ids[1]])).then_some(())
     });
-    assert_eq!(sharded.get(0, "k").error(), (421, 1496));
-    assert_eq!(sharded.insert(0, "k", &json!(2)).error(), (421, 1496));
+    assert_eq!(sharded.get(0, "k").error(), (421, 1491));
+    assert_eq!(sharded.insert(0, "k", &json!(2)).error(), (421, 1491));
     let next = json!([ids[1], ids[0]]);
     sharded.replan(&new, &next);
     assert_eq!(sharded.get_when_leading(1, "k").json()["v"], 1);
@@ -245,7 +245,7 @@ fn a_leader_resigns_and_followers_are_planned_anew() {
     wait_for("the former leader to stop", || {
         (sharded.get(1, "k").status == 421).then_some(())
     });
-    assert_eq!(sharded.get(0, "k").error(), (421, 1496));
+    assert_eq!(sharded.get(0, "k").error(), (421, 1491));
     assert_eq!(sharded.current()[0], json!(ids[1]));
     sharded.replan(&wrong, &less);
     let answer = sharded.get_when_leading(1, "k");

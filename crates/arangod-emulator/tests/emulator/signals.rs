@@ -101,7 +101,7 @@ fn shutdown_by_request() {
         .anonymous()
         .basic("eve", "")
         .delete("/_admin/shutdown");
-    assert_eq!(refused.error(), (403, 11));
+    assert_eq!(refused.error(), (403, 403));
     assert_eq!(
         refused.json()["errorMessage"],
         "you need admin rights to trigger shutdown"

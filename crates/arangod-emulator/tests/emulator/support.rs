@@ -245,6 +245,12 @@ pub(crate) fn superuser_token() -> String {
     token(&serde_json::json!({ "iss": "arangodb", "server_id": "test" }))
 }
 
+/// The value of an `Authorization` header with a password.
+pub(crate) fn basic(name: &str, password: &str) -> String {
+    let encoded = STANDARD.encode(format!("{name}:{password}"));
+    format!("Basic {encoded}")
+}
+
 /// A client that opens a connection for each request.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -300,8 +306,7 @@ impl Client {
     }
 
     pub(crate) fn basic(&self, name: &str, password: &str) -> Self {
-        let encoded = STANDARD.encode(format!("{name}:{password}"));
-        self.header("authorization", &format!("Basic {encoded}"))
+        self.header("authorization", &basic(name, password))
     }
 
     /// The answer, or nothing if the connection failed anywhere.

@@ -131,7 +131,7 @@ async fn ask_shard(
             Value::Array(list) if list.len() == chunk.len() => Ok((reply, list)),
             _ => {
                 let text = "result unknown, the leader of a shard gave another number of results";
-                Err(ApiError::new(503, 1457, text))
+                Err(ApiError::new(500, 1457, text))
             }
         });
         match results {
@@ -171,8 +171,13 @@ pub(super) async fn insert(
 /// `PUT`, `PATCH` and `DELETE` with an array; `PUT ...?onlyget=true` reads.
 pub(super) async fn change(asks: Sharded<'_>, name: &str) -> Result<Answer, ApiError> {
     let request = asks.request;
-    let Value::Array(list) = request.json()? else {
-        return Err(ApiError::bad("expecting a JSON array as body"));
+    let list = match request.json()? {
+        Value::Array(list) => list,
+        _ if request.method != Method::DELETE => {
+            return Err(ApiError::bad("expecting a JSON array as body"));
+        }
+        // A document, or a key, that is to be removed.
+        element => return super::document::change(asks, name, &key_of(&element)?).await,
     };
     let right = if only_reads(asks) {
         Right::Ro

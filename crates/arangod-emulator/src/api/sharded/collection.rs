@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Sharded;
 use super::properties::{brief, full, number, write_concern};
-use crate::api::collection::{flag, located, refuse_unable};
+use crate::api::collection::{flag, located, permit_change, refuse_unable};
 use crate::auth::{Right, collection_right};
 use crate::cluster::{Decided, PATIENCE};
 use crate::coordinator::{Ask, Planned, create, remove};
@@ -102,15 +102,13 @@ pub(super) async fn truncate(asks: Sharded<'_>, found: &Planned) -> Result<(), A
 }
 
 async fn change(asks: Sharded<'_>, name: &str, what: &str) -> Result<Answer, ApiError> {
-    let right = match what {
-        "load" | "unload" | "recalculateCount" | "loadIndexesIntoMemory" | "responsibleShard" => {
-            Right::Ro
-        }
-        _ => Right::Rw,
-    };
-    let found = asks.collection(name, right).await?;
+    let found = asks
+        .permitted(name, |called| {
+            permit_change(asks.server, asks.request, called, what)
+        })
+        .await?;
     let body = match what {
-        "unload" => brief(&found),
+        "unload" | "compact" => brief(&found),
         "loadIndexesIntoMemory" => json!({ "result": true }),
         "recalculateCount" => json!({ "result": true, "count": asks.count(&found).await? }),
         "load" => {
@@ -127,10 +125,7 @@ async fn change(asks: Sharded<'_>, name: &str, what: &str) -> Result<Answer, Api
             brief(&found)
         }
         "responsibleShard" => responsible(asks, &found)?,
-        "properties" => {
-            asks.server.require_ddl(asks.request)?;
-            set_properties(asks, &found).await?
-        }
+        "properties" => set_properties(asks, &found).await?,
         "rename" => {
             let text = "this operation is not supported in a cluster";
             return Err(ApiError::new(501, 1470, text));
@@ -222,8 +217,11 @@ async fn write_properties(
 }
 
 async fn drop_collection(asks: Sharded<'_>, name: &str) -> Result<Answer, ApiError> {
-    asks.server.require_ddl(asks.request)?;
-    let found = asks.collection(name, Right::Rw).await?;
+    let found = asks
+        .permitted(name, |called| {
+            asks.server.require_collection_ddl(asks.request, called)
+        })
+        .await?;
     let system = asks.request.query_flag("isSystem") == Some(true);
     if found.is_system() && !system {
         return Err(ApiError::forbidden());

@@ -7,7 +7,6 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::Sharded;
-use crate::auth::Right;
 use crate::coordinator::Planned;
 use crate::errors::ApiError;
 use crate::http::Answer;
@@ -31,7 +30,7 @@ pub(super) async fn distribution(asks: Sharded<'_>, what: &str) -> Result<Answer
         _ => return Err(ApiError::method_not_allowed()),
     };
     let (server, database) = (asks.server, &request.database);
-    server.require_database(&request.identity, database, Right::Rw)?;
+    server.require_admin(&request.identity)?;
     asks.cluster.refresh(server).await?;
     let wanted = match name {
         None => asks.cluster.planned(database),

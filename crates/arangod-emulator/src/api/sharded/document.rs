@@ -121,7 +121,8 @@ async fn insert(asks: Sharded<'_>, name: &str) -> Result<Answer, ApiError> {
     Ok(changed(&reply, &collection, &key))
 }
 
-async fn change(asks: Sharded<'_>, name: &str, key: &str) -> Result<Answer, ApiError> {
+/// Changes or removes one document.
+pub(super) async fn change(asks: Sharded<'_>, name: &str, key: &str) -> Result<Answer, ApiError> {
     let request = asks.request;
     let mut body = Bytes::new();
     if request.method != Method::DELETE {

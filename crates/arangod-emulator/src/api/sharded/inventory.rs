@@ -4,8 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Sharded;
-use crate::api::listing::{asked_index, index_answer, primary_index};
-use crate::auth::Right;
+use crate::api::listing::{asked_index, index_answer, permit_index, primary_index};
 use crate::coordinator::{Planned, is_in_sync};
 use crate::errors::ApiError;
 use crate::http::Answer;
@@ -17,7 +16,6 @@ pub(super) async fn inventory(asks: Sharded<'_>) -> Result<Answer, ApiError> {
         return Err(ApiError::method_not_allowed());
     }
     let (server, database) = (asks.server, &request.database);
-    server.require_database(&request.identity, database, Right::Rw)?;
     asks.cluster.refresh(server).await?;
     let system = request.query_flag("includeSystem").unwrap_or(true);
     let version = asks.cluster.look("Plan/Version", Value::clone);
@@ -68,6 +66,7 @@ fn entry(asks: Sharded<'_>, found: &Planned, version: &Value) -> Value {
 pub(super) async fn index(asks: Sharded<'_>, rest: &[&str]) -> Result<Answer, ApiError> {
     let request = asks.request;
     let (name, number) = asked_index(request, rest)?;
-    let found = asks.collection(name, Right::Ro).await?;
+    let permit = |called: &str| permit_index(asks.server, request, rest, called);
+    let found = asks.permitted(name, permit).await?;
     index_answer(vec![primary_index(found.name())], number)
 }

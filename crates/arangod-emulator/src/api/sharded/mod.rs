@@ -60,12 +60,23 @@ struct Sharded<'a> {
 impl Sharded<'_> {
     /// The collection, for those who have the right on it.
     async fn collection(&self, name: &str, right: Right) -> Result<Planned, ApiError> {
+        let permit = |called: &str| {
+            let (server, request) = (self.server, self.request);
+            server.require_collection(request, called, right)
+        };
+        self.permitted(name, permit).await
+    }
+
+    /// The collection, for those whom `permit` lets through.
+    async fn permitted(
+        &self,
+        name: &str,
+        permit: impl FnOnce(&str) -> Result<(), ApiError>,
+    ) -> Result<Planned, ApiError> {
         let database = &self.request.database;
         let found = self.cluster.collection(self.server, database, name).await;
         // Rights are granted on names, and a collection may be called by its id.
-        let called = found.as_ref().map_or(name, Planned::name);
-        self.server
-            .require_collection(self.request, called, right)?;
+        permit(found.as_ref().map_or(name, Planned::name))?;
         found
     }
 

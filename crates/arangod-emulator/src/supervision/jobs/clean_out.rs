@@ -52,7 +52,7 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
 
 fn begin(job: &Job<'_>, server: &str) -> Option<Step> {
     if job.view.at(&format!("Plan/DBServers/{server}")).is_null() {
-        return Some(job.fail("server is not in Plan/DBServers"));
+        return Some(job.fail("server does not exist as DBServer in Plan"));
     }
     if job.view.lists(CLEANED, server) || job.view.lists(TO_BE_CLEANED, server) {
         return Some(job.fail("server has been cleaned out already, or is about to be"));

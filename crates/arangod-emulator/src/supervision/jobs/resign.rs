@@ -16,7 +16,7 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
     let status = job.view.status(server);
     if !job.begun {
         if job.view.at(&format!("Plan/DBServers/{server}")).is_null() {
-            return Some(job.fail("server is not in Plan/DBServers"));
+            return Some(job.fail("server does not exist as DBServer in Plan"));
         }
         if status == Some(Status::Failed) {
             return Some(job.fail("server has failed"));

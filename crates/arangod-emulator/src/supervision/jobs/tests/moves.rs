@@ -267,7 +267,10 @@ fn a_server_cannot_be_cleaned_out_when_nobody_can_take_its_shards() {
     world.ask("6", json!({"type": "cleanOutServer", "server": "X"}));
     world.settle();
     assert_eq!(world.reason("5"), "no server is there to take shard s1");
-    assert_eq!(world.reason("6"), "server is not in Plan/DBServers");
+    assert_eq!(
+        world.reason("6"),
+        "server does not exist as DBServer in Plan"
+    );
     assert_eq!(world.plan("s1"), ["A", "B", "C", "D"]);
     world.rests();
 }
