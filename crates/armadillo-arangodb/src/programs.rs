@@ -169,6 +169,26 @@ mod tests {
     }
 
     #[test]
+    fn a_script_that_adds_an_endpoint_is_not_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for name in ["bin", "usr/sbin"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let (script, program) = (root.join("bin/arangod"), root.join("usr/sbin/arangod"));
+        let text = "#!/bin/sh\nexec arangod --server.endpoint tcp://127.0.0.1:8529 \"$@\"\n";
+        std::fs::write(&script, text).unwrap();
+        let refused = installed(&script).unwrap_err();
+        assert!(refused.contains("adds an endpoint"), "{refused}");
+        std::fs::write(&program, "ELF").unwrap();
+        let canonical = program.canonicalize().unwrap();
+        assert_eq!(installed(&script).unwrap().program, canonical);
+        assert_eq!(installed(root).unwrap(), Installed::at(&program));
+        std::fs::write(&script, text.replace("--server.endpoint", "--log.level")).unwrap();
+        assert_eq!(installed(&script).unwrap(), Installed::at(&script));
+    }
+
+    #[test]
     fn the_version_is_read_from_its_line_or_from_a_bare_first_one() {
         let output = "architecture: 64bit\nserver-version: 3.12.10\nfull-version-string: ArangoDB 3.12.4 enterprise";
         assert_eq!(version_of(output).as_deref(), Some("3.12.10"));

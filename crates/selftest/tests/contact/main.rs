@@ -1,6 +1,8 @@
 //! The first contact with an `arangod` that is not the emulator: a program that answers as the sources of `arangod` say is
 //! found, becomes ready and healthy, and stops, whatever it goes through on its way.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod finding;
 mod phases;
 
