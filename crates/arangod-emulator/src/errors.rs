@@ -56,7 +56,12 @@ impl ApiError {
 
     /// 501: the emulator cannot do it.
     pub(crate) fn not_implemented(what: impl std::fmt::Display) -> Self {
-        Self::new(501, 501, format!("the emulator does not implement {what}"))
+        let advice = "not in the stand-in: use `--arangod PATH` or `--attach-arangodb URL`; mark the test `requires(real)`";
+        Self::new(
+            501,
+            501,
+            format!("the emulator does not implement {what} ({advice})"),
+        )
     }
 
     /// 503 before the server is up.

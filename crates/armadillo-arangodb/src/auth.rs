@@ -6,6 +6,8 @@
 //! authentication"; `TokenCache.cpp`).
 
 use armadillo_orchestrator::{Secret, View};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
@@ -29,6 +31,29 @@ pub fn superuser_token(view: &View) -> Secret {
             server_id: "armadillo",
         },
     )
+}
+
+/// What shows that somebody has all rights, as the value of the header `Authorization`: a superuser's token, or on servers that
+/// somebody else started the login that was given for them. `None`: nothing was given.
+pub(crate) fn of_superuser(view: &View) -> Option<Secret> {
+    match view.attached() {
+        None => Some(bearer(&superuser_token(view))),
+        Some(attached) => {
+            let login = attached.login.as_ref()?;
+            Some(basic(&login.user, &login.password))
+        }
+    }
+}
+
+/// The header's value for a token.
+pub(crate) fn bearer(token: &Secret) -> Secret {
+    Secret::new(format!("bearer {}", token.reveal()))
+}
+
+/// The header's value for a name and a password.
+pub(crate) fn basic(user: &str, password: &Secret) -> Secret {
+    let pair = format!("{user}:{}", password.reveal());
+    Secret::new(format!("Basic {}", STANDARD.encode(pair)))
 }
 
 /// A token with the rights of `user`. It does not expire.
@@ -58,8 +83,19 @@ pub fn user_password(view: &View, user: &str) -> Secret {
 /// A token with any claims, signed with the deployment's key: for tests of what a server accepts.
 ///
 /// # Errors
-/// When the claims cannot be written as JSON.
+/// When the claims cannot be written as JSON, and on servers that somebody else started, whose key nobody knows.
 pub fn sign(view: &View, claims: &impl Serialize) -> Result<Secret, SignError> {
+    if let Some(attached) = view.attached() {
+        return Err(SignError {
+            reason: format!(
+                "the key of {attached} is not known, because Armadillo did not start it"
+            ),
+        });
+    }
+    sign_with_key(view, claims)
+}
+
+fn sign_with_key(view: &View, claims: &impl Serialize) -> Result<Secret, SignError> {
     let key = EncodingKey::from_secret(jwt_key(view).reveal().as_bytes());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
         .map(Secret::new)
@@ -70,7 +106,7 @@ pub fn sign(view: &View, claims: &impl Serialize) -> Result<Secret, SignError> {
 
 /// Claims that cannot be signed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot serialize the claims as JSON: {reason}")]
+#[error("cannot sign the claims: {reason}")]
 pub struct SignError {
     reason: String,
 }
@@ -105,7 +141,7 @@ fn derive(view: &View, purpose: &str) -> Secret {
     reason = "the claims are two strings, which are always JSON, and HMAC-SHA-256 cannot fail"
 )]
 fn token(view: &View, claims: &impl Serialize) -> Secret {
-    sign(view, claims).expect("two strings can be signed")
+    sign_with_key(view, claims).expect("two strings can be signed")
 }
 
 #[cfg(test)]

@@ -48,14 +48,17 @@ fn pages(role: &str) -> impl Iterator<Item = &'static (&'static str, &'static st
 const LIMIT: Duration = Duration::from_secs(5);
 
 pub(crate) fn evidence(view: &View) -> Vec<Evidence> {
-    let token = auth::superuser_token(view);
+    let authorization = auth::of_superuser(view);
     view.places
         .iter()
         .flat_map(|(server, place)| {
-            let token = token.clone();
+            let authorization = authorization.clone();
             pages(&place.role).map(move |(path, file)| Evidence::Http {
                 server: server.clone(),
-                request: Request::get(*path).bearer(&token),
+                request: match &authorization {
+                    Some(shown) => Request::get(*path).header("authorization", shown.reveal()),
+                    None => Request::get(*path),
+                },
                 save_as: format!("{server}-{file}"),
                 limit: LIMIT,
             })

@@ -4,7 +4,9 @@
 //! What is assumed of `arangod` is listed in `docs/assumptions.md`, each with its source.
 
 pub mod agency;
+mod attach;
 pub mod auth;
+mod capabilities;
 pub mod checkers;
 pub mod client;
 #[cfg(feature = "proof")]

@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use armadillo_orchestrator::{
-    Candidate, Checker, Evidence, ExitMeaning, Flag, Fut, Health, Installed, Launch, LogRecord,
-    PlanError, Probe, Secret, ServerKey, ServerPlan, Settings, System, Topology, View,
+    AttachError, Attached, Attachment, Candidate, Checker, Evidence, ExitMeaning, Flag, Fut,
+    Health, Installed, Launch, LogRecord, PlanError, Probe, Program, Secret, ServerKey, ServerPlan, Settings,
+    System, Topology, View,
 };
 
 use crate::role::Role;
 use crate::topology::{self, SYSTEM};
-use crate::{checkers, evidence, exit_codes, health, launch, log, plan, probe, programs, purge};
+use crate::{
+    attach, capabilities, checkers, evidence, exit_codes, health, launch, log, plan, probe,
+    programs, purge,
+};
 
 /// The arangodb system.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +96,22 @@ impl System for ArangoDb {
         programs::HOW_TO_GET.to_owned()
     }
 
+    fn survey<'a>(&'a self, at: &'a Attachment) -> Fut<'a, Result<Attached, AttachError>> {
+        Box::pin(attach::survey(at))
+    }
+
+    fn suffices(&self, wish: &Topology, attached: &Attached) -> Result<(), String> {
+        attach::suffices(wish, attached)
+    }
+
+    fn capabilities(&self) -> &'static [(&'static str, &'static str)] {
+        &capabilities::ALL
+    }
+
+    fn lacks(&self, capability: &str, program: &Program, settings: &Settings) -> Option<String> {
+        capabilities::lacks(capability, program, settings)
+    }
+
     fn version_of(&self, output: &str) -> Option<String> {
         programs::version_of(output)
     }
@@ -156,10 +176,10 @@ impl System for ArangoDb {
     }
 
     fn credentials(&self, view: &View) -> Option<Secret> {
-        let token = crate::auth::superuser_token(view);
-        let token = token.reveal();
+        let authorization = crate::auth::of_superuser(view)?;
+        let authorization = authorization.reveal();
         Some(Secret::new(format!(
-            "header = \"Authorization: bearer {token}\"\n"
+            "header = \"Authorization: {authorization}\"\n"
         )))
     }
 

@@ -3,6 +3,7 @@
 use armadillo_orchestrator::topology::ANY_SHAPE;
 use armadillo_orchestrator::{StaticTopology, Topology};
 
+use crate::attach;
 use crate::role::Role;
 
 /// The name of the system in topologies, paths and settings.
@@ -169,7 +170,7 @@ pub(crate) fn shape_of_marker(marker: &str) -> Option<&'static str> {
 pub(crate) fn markers_of(topology: &Topology) -> Vec<&'static str> {
     match topology.shape.as_str() {
         SINGLE => vec!["arango_single"],
-        CLUSTER => vec!["arango_cluster"],
+        CLUSTER | attach::SHAPE => vec!["arango_cluster"],
         _ => Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use armadillo_orchestrator::{Checker, Fut, Scope, View};
 
 use crate::client::wire::ranges_outside;
 use crate::client::{EtcdClient, EtcdError, Member};
-use crate::names::DEPLOYMENT_PREFIX;
+use crate::names::kept_prefix;
 use crate::purge::leftovers;
 
 /// How many keys of a range are named; the rest is counted.
@@ -77,7 +77,7 @@ fn verdict(found: Result<Vec<String>, EtcdError>) -> Result<(), String> {
 async fn strangers(view: &View) -> Result<Vec<String>, EtcdError> {
     let client = EtcdClient::without_prefix(view);
     let mut found = Vec::new();
-    for range in ranges_outside(DEPLOYMENT_PREFIX.as_bytes()) {
+    for range in ranges_outside(kept_prefix(view).as_bytes()) {
         let request = "list keys outside of the deployment's".to_owned();
         let (keys, count) = client.keys_between(range, NAMED, request).await?;
         let unnamed = count.saturating_sub(keys.len() as u64);
@@ -88,6 +88,10 @@ async fn strangers(view: &View) -> Result<Vec<String>, EtcdError> {
     }
     found.extend(client.etcd_leases().await?);
     found.extend(client.alarms().await?);
+    if view.attached().is_some() {
+        // Who started them planned their names.
+        return Ok(found);
+    }
     let planned = |member: &Member| {
         let server = member.server.as_ref();
         server.is_some_and(|server| view.places.contains_key(server))

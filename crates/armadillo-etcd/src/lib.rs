@@ -2,6 +2,7 @@
 //! and what is looked at when a test has left something behind.
 
 mod all;
+mod attach;
 #[cfg(test)]
 mod canned;
 mod checker;

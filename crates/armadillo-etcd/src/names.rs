@@ -1,12 +1,21 @@
 //! Names that say to whom something belongs: members to a deployment, keys to a lease.
 
-use armadillo_orchestrator::ServerKey;
+use armadillo_orchestrator::{ServerKey, View};
 
 /// Everything Armadillo puts into the key space lies below this.
 pub(crate) const ROOT: &str = "/armadillo/";
 
 /// Below this lies what belongs to a whole deployment: data loaded once for all its tests.
 pub(crate) const DEPLOYMENT_PREFIX: &str = "/armadillo/deployment/";
+
+/// The prefix of what belongs to a whole deployment. Members that somebody else started go on after the run: there it is the
+/// run's own, and is removed with it.
+pub(crate) fn kept_prefix(view: &View) -> String {
+    match view.attached() {
+        Some(_) => lease_prefix(view.mark()),
+        None => DEPLOYMENT_PREFIX.to_owned(),
+    }
+}
 
 /// The `--name` of a member. The deployment's id in it makes it unique among all etcd members of all runs, so that a
 /// member that answers with this name is the one just started.

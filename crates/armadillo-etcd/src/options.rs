@@ -25,6 +25,22 @@ pub(crate) const FLAGS: &[Flag] = &[
         help: "Path of the etcd program. Defaults to `etcd` in PATH.",
     },
     Flag {
+        name: "attach-etcd",
+        short: None,
+        value: "URL",
+        repeats: true,
+        help: "Run the tests on an etcd cluster that somebody else started: `http://HOST:PORT` of a member (several times, or \
+               separated by commas). Tests that need more are ignored.",
+    },
+    Flag {
+        name: "attach-etcd-login",
+        short: None,
+        value: "FILE",
+        repeats: false,
+        help: "File with `USER:PASSWORD` for --attach-etcd; only its owner may be able to read it. Without it: \
+               ARMADILLO_ATTACH_ETCD_USER and ARMADILLO_ATTACH_ETCD_PASSWORD.",
+    },
+    Flag {
         name: MEMBERS_FLAG,
         short: None,
         value: "N",

@@ -6,6 +6,7 @@ use armadillo_orchestrator::{Client, HttpError, Identity, Probe, Request, Server
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::client::EtcdClient;
 use crate::client::wire::{MembersAnswer, PeerAnswer, StatusAnswer, decode};
 use crate::names::{member_name, server_of_name};
 
@@ -25,6 +26,9 @@ struct Served {
 /// clients and knows a leader. etcd serves clients only after a leader was elected and the member has made itself known
 /// to the cluster: until then a request hangs, so both ports are asked at the same time.
 pub(crate) async fn probe(view: &View, server: &ServerKey) -> Probe {
+    if view.attached().is_some() {
+        return attached(view, server).await;
+    }
     let (Some(client), Some(peer)) = (view.reach(server, "client"), view.reach(server, "peer"))
     else {
         return Probe::Hopeless(format!("{server} has no client port or no peer port"));
@@ -62,6 +66,22 @@ pub(crate) async fn probe(view: &View, server: &ServerKey) -> Probe {
             Ok(identity) => answers(identity),
             Err(_) => Probe::NotYet(why),
         },
+    }
+}
+
+/// A look at a member that somebody else started: only clients can ask it, and its name is not ours.
+async fn attached(view: &View, server: &ServerKey) -> Probe {
+    let status = EtcdClient::without_prefix(view)
+        .with_limit(LIMIT * 4)
+        .status(server)
+        .await;
+    match status {
+        Ok(status) if status.leader.is_some() => Probe::At {
+            stage: Stage::Ready,
+            identity: None,
+        },
+        Ok(_) => answers(None),
+        Err(error) => Probe::NotYet(error.to_string()),
     }
 }
 

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use armadillo_orchestrator::{
-    Candidate, Checker, Evidence, ExitMeaning, Flag, Fut, Health, Launch, LogRecord, PlanError,
-    Probe, ServerKey, ServerPlan, Settings, Stop, System, Topology, View,
+    AttachError, Attached, Attachment, Candidate, Checker, Evidence, ExitMeaning, Flag, Fut,
+    Health, Launch, LogRecord, PlanError, Probe, ServerKey, ServerPlan, Settings, Stop, System,
+    Topology, View,
 };
 
 use crate::options::{FLAGS, PROGRAM_FLAG};
 use crate::topology::SYSTEM;
-use crate::{checker, evidence, exit, health, launch, log, plan, probe, purge};
+use crate::{attach, checker, evidence, exit, health, launch, log, plan, probe, purge};
 
 /// The etcd system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +51,10 @@ impl System for Etcd {
          release from https://github.com/etcd-io/etcd/releases), or set its path: `--etcd PATH`, `ARMADILLO_ETCD=PATH`, or \
          `etcd = \"PATH\"` in armadillo.toml"
             .to_owned()
+    }
+
+    fn survey<'a>(&'a self, at: &'a Attachment) -> Fut<'a, Result<Attached, AttachError>> {
+        Box::pin(attach::survey(at))
     }
 
     fn version_of(&self, output: &str) -> Option<String> {

@@ -14,6 +14,7 @@ use armadillo_orchestrator::{Settings, Topology};
 
 use crate::checking::known_checkers;
 use crate::markers::Markers;
+use crate::requires::{self, RequirementError};
 use crate::test_def::{MarkerUse, TestDef};
 
 pub use shapes::ShapeError;
@@ -92,6 +93,9 @@ pub enum CollectError {
         /// Those that there are.
         known: String,
     },
+    /// What a test requires makes no sense.
+    #[error(transparent)]
+    Requirement(#[from] RequirementError),
     /// What a test says of its deployment makes no sense.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -108,6 +112,13 @@ pub fn collect(
     settings: &Settings,
 ) -> Result<Vec<Test>, CollectError> {
     from_definitions(inventory::iter::<TestDef>(), only, markers, settings)
+}
+
+/// The registered tests, or only those of these names.
+pub(crate) fn definitions(only: Option<&[String]>) -> impl Iterator<Item = &'static TestDef> {
+    inventory::iter::<TestDef>()
+        .into_iter()
+        .filter(move |def| only.is_none_or(|names| names.iter().any(|name| is_named(def, name))))
 }
 
 /// How many tests are registered in this executable. Those that [`collect`] did not look at count as filtered out.
@@ -141,6 +152,9 @@ fn from_definitions(
     check_markers(&tests, markers)?;
     shapes::check(&tests)?;
     check_checkers(&tests)?;
+    for test in &tests {
+        requires::check(test.def, &test.name, &test.place())?;
+    }
     check_names(&tests)?;
     Ok(tests)
 }
@@ -259,7 +273,7 @@ fn markers_of(wish: &Topology, settings: &Settings) -> Vec<MarkerUse> {
     let Some(system) = armadillo_orchestrator::system(&wish.system) else {
         return Vec::new();
     };
-    let complete = system.complete(wish, settings);
+    let complete = crate::plan::complete_by(system, wish, settings);
     let names = system.topology_markers(complete.as_ref().unwrap_or(wish));
     let as_use = |name| MarkerUse { name, args: &[] };
     names.into_iter().map(as_use).collect()

@@ -28,6 +28,7 @@ mod process_name;
 pub mod protocol;
 mod regular;
 pub mod report;
+pub mod requires;
 pub mod select;
 pub mod settings;
 pub mod test_def;

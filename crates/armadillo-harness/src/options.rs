@@ -31,6 +31,8 @@ pub struct Options {
     pub markers: BTreeMap<String, String>,
     /// The settings of the systems, and every other setting that was said, by its name.
     pub settings: Settings,
+    /// Why tests cannot run on the servers that the settings name, by system.
+    pub unreachable: BTreeMap<String, String>,
     /// Everything that was said, and who said it.
     pub said: BTreeMap<&'static str, Settled>,
 }
@@ -298,6 +300,7 @@ impl Default for Options {
             checkers: Policies::default(),
             markers: BTreeMap::new(),
             settings: Settings::default(),
+            unreachable: BTreeMap::new(),
             said: BTreeMap::new(),
         }
     }

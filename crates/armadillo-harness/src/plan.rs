@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use armadillo_orchestrator::duration::{micros, times};
-use armadillo_orchestrator::{PlanError, Settings, Topology};
+use armadillo_orchestrator::{PlanError, Settings, System, Topology};
 
 use crate::collect::Test;
 use crate::event::PlannedTest;
@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) tests: Vec<Planned>,
     /// The topologies in the order in which they are started.
     pub(crate) topologies: Vec<PlannedTopology>,
+    /// The systems whose servers somebody else started: there is one deployment of each, which all tests share.
+    pub(crate) attached: BTreeSet<String>,
 }
 
 /// A topology of a run.
@@ -126,11 +128,23 @@ fn complete(test: &Test, wish: &Topology, settings: &Settings) -> Result<Topolog
             known,
         }
     })?;
-    let complete = system.complete(wish, settings);
+    let complete = complete_by(system, wish, settings);
     complete.map_err(|error| PlanProblem::Topology {
         test: test.name.clone(),
         error,
     })
+}
+
+/// The wish with everything filled in: as the servers are that somebody else started and that will do, else as the system says.
+pub(crate) fn complete_by(
+    system: &dyn System,
+    wish: &Topology,
+    settings: &Settings,
+) -> Result<Topology, PlanError> {
+    match settings.attached(system.name()) {
+        Some(attached) if system.suffices(wish, attached).is_ok() => Ok(attached.topology.clone()),
+        _ => system.complete(wish, settings),
+    }
 }
 
 /// The topology of two needs that would have to be one deployment.
@@ -143,7 +157,7 @@ fn same_twice(needs: &[Need]) -> Option<&Topology> {
 }
 
 /// Tests that crash servers, and measurements, want their deployments for themselves.
-fn lease_of(def: &TestDef, lease: LeaseMode) -> LeaseMode {
+pub(crate) fn lease_of(def: &TestDef, lease: LeaseMode) -> LeaseMode {
     let alone = def
         .markers
         .iter()
@@ -218,7 +232,11 @@ pub(crate) fn plan(
             )
         });
     }
-    Plan { tests, topologies }
+    Plan {
+        tests,
+        topologies,
+        attached: BTreeSet::new(),
+    }
 }
 
 /// The most expensive topology first: it takes longest to start, and what is started first is ready first.

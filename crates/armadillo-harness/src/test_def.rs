@@ -9,6 +9,7 @@ use crate::checking::CheckPolicy;
 use crate::fixture::Run;
 use crate::needs::StaticNeed;
 use crate::outcome::Outcome;
+use crate::requires::Requirement;
 
 /// A marker on a test, with its arguments: `slow`, `rta_suite("auth")`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct TestDef {
     pub needs: &'static [StaticNeed],
     /// What it says of checkers: name, and what is done about what that finds.
     pub checkers: &'static [(&'static str, CheckPolicy)],
+    /// What it requires of the product.
+    pub requires: &'static [Requirement],
     /// Its own time limit for the body.
     pub timeout: Option<Duration>,
     /// How often it may be tried again.

@@ -124,6 +124,11 @@ pub trait Running: Send + Sync {
         false
     }
 
+    /// How it ended, in words, where the back end knows better than the exit says; `None`: as the exit and the system say.
+    fn exit_in_words(&self, _exit: Exit) -> Option<String> {
+        None
+    }
+
     /// Whether it is frozen as a whole: `Some(false)` if as a whole it is not. `None` if it is neither, or nobody can
     /// tell.
     fn is_paused(&self) -> Option<bool>;
@@ -176,6 +181,14 @@ pub enum BackEndError {
     /// A signal could not be sent.
     #[error("{0}")]
     Signal(#[from] crate::process::SignalError),
+    /// A server that somebody else started is not there any more.
+    #[error("cannot reach the server at http://{address}: {source}")]
+    Gone {
+        /// Its address.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Something that was to end did not.
     #[error("{what} still exists")]
     StillThere {

@@ -1,6 +1,7 @@
 //! Starts, watches, judges and ends the servers of a deployment; knows no product.
 
 pub mod applet;
+pub mod attach;
 pub mod backend;
 pub mod deadline;
 pub mod deployment;
@@ -26,6 +27,7 @@ pub mod topology;
 pub mod view;
 
 pub use applet::{APPLET_WORD, Applet};
+pub use attach::{AttachError, Attached, Attachment, Login};
 pub use backend::{BackEnd, BackEndError, PlaceRequest, Running, Site};
 pub use deadline::Deadline;
 pub use deployment::{

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::applet::APPLET_WORD;
+use crate::attach::Attached;
 use crate::process::output_of;
 use crate::settings::Settings;
 use crate::system::{Candidate, System};
@@ -140,6 +141,20 @@ impl Program {
                 role: role.to_owned(),
                 source: Box::new(source),
             })
+    }
+
+    /// What servers run that somebody else started: it is shown, and never executed.
+    #[must_use]
+    pub fn attached(system: &dyn System, attached: &Attached) -> Self {
+        let title = attached.stand_in.clone();
+        Self {
+            path: attached.to_string().into(),
+            leading_args: Vec::new(),
+            version: Some(attached.version.clone()),
+            stand_in: title.is_some(),
+            title: title.unwrap_or_else(|| system.name().to_owned()),
+            note: None,
+        }
     }
 
     fn with_version(self, system: &dyn System, how_to_get: &str) -> Result<Self, ProgramError> {

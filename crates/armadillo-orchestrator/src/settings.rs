@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attach::Attached;
+
 /// A flag that a system adds to the command line; its environment twin (`ARMADILLO_<NAME>`) and its place in
 /// `armadillo.toml` follow from its name.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,9 @@ pub struct Flag {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     values: BTreeMap<String, Vec<String>>,
+    /// What was found of the servers that the settings name, by system.
+    #[serde(default)]
+    attached: BTreeMap<String, Attached>,
 }
 
 impl Settings {
@@ -44,6 +49,22 @@ impl Settings {
     pub fn is_on(&self, name: &str) -> bool {
         self.get(name)
             .is_some_and(|value| !matches!(value, "false" | "0" | "no" | "off"))
+    }
+
+    /// The servers of this system that somebody else started, if tests run on such.
+    #[must_use]
+    pub fn attached(&self, system: &str) -> Option<&Attached> {
+        self.attached.get(system)
+    }
+
+    /// The systems whose servers somebody else started.
+    pub fn attached_systems(&self) -> impl Iterator<Item = &str> {
+        self.attached.keys().map(String::as_str)
+    }
+
+    /// Adds what was found of the servers of this system.
+    pub fn attach(&mut self, system: &str, attached: Attached) {
+        self.attached.insert(system.to_owned(), attached);
     }
 
     /// Replaces every value of `name`.

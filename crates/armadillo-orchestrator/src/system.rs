@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::attach::{AttachError, Attached, Attachment};
 use crate::health::Health;
+use crate::program::Program;
 use crate::secret::Secret;
 use crate::server::{Launch, ServerKey, ServerPlan, Stage, Stop, Verb};
 use crate::settings::{Flag, Settings};
-use crate::topology::Topology;
+use crate::topology::{ANY_SHAPE, Topology};
 use crate::view::View;
 
 /// A boxed future, so that [`System`] can be a trait object.
@@ -86,6 +88,50 @@ pub trait System: Send + Sync + 'static {
 
     /// What to tell a user who has none of them: how to install it, which setting names it.
     fn how_to_get(&self) -> String;
+
+    /// One look at servers that somebody else started: what they are, and whether tests can run on them with this login.
+    /// Asked only of a system that has the flags [`crate::attach::flag`] and [`crate::attach::login_flag`].
+    fn survey<'a>(&'a self, at: &'a Attachment) -> Fut<'a, Result<Attached, AttachError>> {
+        let at = at.addresses.first().map_or("", String::as_str);
+        let says = format!("tests of {} cannot run on it", self.name());
+        let error = AttachError::at(at, says, "remove it");
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// Whether servers that somebody else started will do for a test with this wish, which says nothing of options and
+    /// programs.
+    ///
+    /// # Errors
+    /// What is missing: `needs members = 3, not 1`.
+    fn suffices(&self, wish: &Topology, attached: &Attached) -> Result<(), String> {
+        let there = &attached.topology;
+        if wish.shape != ANY_SHAPE && wish.shape != there.shape {
+            return Err(format!(
+                "needs {} {}, not {}",
+                self.name(),
+                wish.shape,
+                there.shape
+            ));
+        }
+        let mut params = wish.params.iter();
+        match params.find(|(name, wanted)| there.param(name) != Some(**wanted)) {
+            None => Ok(()),
+            Some((name, wanted)) => Err(match there.param(name) {
+                Some(number) => format!("needs {name} = {wanted}, not {number}"),
+                None => format!("needs {name} = {wanted}"),
+            }),
+        }
+    }
+
+    /// What tests may require of the product by a word of its own, each with its meaning.
+    fn capabilities(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// Why what a program runs has not this capability: `the stand-in has no AQL`. `None` if it has.
+    fn lacks(&self, _capability: &str, _program: &Program, _settings: &Settings) -> Option<String> {
+        None
+    }
 
     /// The arguments that make the program say its version.
     fn version_args(&self) -> &'static [&'static str] {

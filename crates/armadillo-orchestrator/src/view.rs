@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attach::Attached;
 use crate::secret::Secret;
 use crate::server::ServerKey;
 use crate::settings::Settings;
@@ -62,6 +63,18 @@ impl View {
     #[must_use]
     pub fn reach(&self, server: &ServerKey, port: &str) -> Option<&str> {
         self.places.get(server)?.reach.get(port).map(String::as_str)
+    }
+
+    /// What is known of its servers, if somebody else started them.
+    #[must_use]
+    pub fn attached(&self) -> Option<&Attached> {
+        self.settings.attached(&self.topology.system)
+    }
+
+    /// The end of its id: what the names of things carry that belong to the deployment as a whole.
+    #[must_use]
+    pub fn mark(&self) -> &str {
+        self.deployment.rsplit('-').next().unwrap_or_default()
     }
 
     /// The servers of one role, in order.

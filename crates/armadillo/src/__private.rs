@@ -9,6 +9,7 @@ pub use armadillo_harness::fixture::{
 pub use armadillo_harness::inventory;
 pub use armadillo_harness::needs::{Needs, StaticNeed, join};
 pub use armadillo_harness::outcome::{Outcome, returned};
+pub use armadillo_harness::requires::{Bound, Required, Requirement};
 pub use armadillo_harness::test_def::{MarkerUse, ShouldPanic, TestDef};
 
 /// A fixture for an argument of type `T`, as opposed to `&T`: fixtures that are handles can be cloned.

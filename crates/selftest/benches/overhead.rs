@@ -30,6 +30,7 @@ const NOTHING: TestDef = TestDef {
     markers: &[],
     needs: &[],
     checkers: &[],
+    requires: &[],
     timeout: None,
     retries: None,
     isolated: false,

@@ -5,6 +5,7 @@
 
 pub mod brittle;
 pub mod cargo;
+pub mod foreign;
 pub mod junk;
 pub mod meeting;
 pub mod ran;

@@ -55,7 +55,7 @@ async fn a_lock_is_taken_once(client: EtcdClient) -> TestResult {
 }
 
 /// What one member acknowledges, each of the others shows to who reads after that.
-#[armadillo::test(markers(replication))]
+#[armadillo::test(etcd(members = 3), markers(replication))]
 async fn every_member_tells_the_same(cluster: Etcd, client: EtcdClient) -> TestResult {
     let members = cluster.members();
     assert_eq!(members.len(), 3);

@@ -63,11 +63,8 @@ fn etcdctl_reads_what_a_test_wrote(cluster: Etcd, cx: &TestContext) -> TestResul
 }
 
 /// For requests that the client has no method for. The stand-in does not compute: this test is for ArangoDB.
-#[armadillo::test]
-async fn the_server_can_add(db: &Database, server: &SingleServer) -> TestResult {
-    if !server.view().stand_ins.is_empty() {
-        skip!("the stand-in for arangod has no AQL");
-    }
+#[armadillo::test(requires(aql))]
+async fn the_server_can_add(db: &Database) -> TestResult {
     let query = Request::post(db.path("/_api/cursor")).json(&json!({ "query": "RETURN 1 + 1" }));
     let answer = db.client().request(query).await?;
     assert_eq!(answer.status, 201, "{}", answer.text());
@@ -85,5 +82,10 @@ async fn the_stand_in_admits_what_it_cannot_do(db: &Database, server: &SingleSer
     let answer = db.client().request(query).await?;
     assert_eq!(answer.status, 501, "{}", answer.text());
     assert!(answer.text().contains("emulator"), "{}", answer.text());
+    assert!(
+        answer.text().contains("`requires(real)`"),
+        "{}",
+        answer.text()
+    );
     Ok(())
 }

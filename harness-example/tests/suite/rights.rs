@@ -52,7 +52,7 @@ async fn a_token_is_as_good_as_a_password(auth: &Auth, articles: &Collection) ->
 }
 
 /// Tokens with any claims, signed with the deployment's key.
-#[armadillo::test(markers(auth_required))]
+#[armadillo::test(markers(auth_required), requires(signing_key))]
 async fn an_expired_token_is_refused(auth: &Auth) -> TestResult {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let token = |expires: Duration| {

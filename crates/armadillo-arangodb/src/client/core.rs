@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use armadillo_harness::fixture::ServerName;
 use armadillo_orchestrator::{Client, Deadline, Request, Response, Secret, ServerKey, View};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -47,7 +45,8 @@ struct Inner {
     view: View,
     servers: Vec<(String, Client)>,
     credentials: Credentials,
-    authorization: Secret,
+    /// What shows who asks; `None` on servers that ask nobody.
+    authorization: Option<Secret>,
 }
 
 /// Who asks.
@@ -87,6 +86,19 @@ impl ArangoClient {
     }
 
     fn superuser_of(view: &View, addresses: Vec<String>) -> Self {
+        if let Some(attached) = view.attached() {
+            let (user, password) = match attached.login.clone() {
+                Some(login) => (login.user, login.password),
+                None => ("root".to_owned(), Secret::default()),
+            };
+            let credentials = Credentials {
+                user,
+                password,
+                token: Secret::default(),
+                superuser: true,
+            };
+            return Self::new(view, addresses, credentials, auth::of_superuser(view));
+        }
         let credentials = Credentials {
             user: "root".to_owned(),
             password: auth::root_password(view),
@@ -96,18 +108,59 @@ impl ArangoClient {
         Self::with_token(view, addresses, credentials)
     }
 
-    /// A client with the rights of `user`, who shows name and password.
+    /// A client with the rights of `user`, who shows name and password. On servers that somebody else started, its
+    /// [`Self::connection`] has no token; see [`Self::with_own_token`].
     #[must_use]
     pub fn user(view: &View, user: &str, password: &Secret) -> Self {
-        let pair = format!("{user}:{}", password.reveal());
-        let authorization = Secret::new(format!("Basic {}", STANDARD.encode(pair)));
+        let token = match view.attached() {
+            Some(_) => Secret::default(),
+            None => auth::user_token(view, user),
+        };
         let credentials = Credentials {
             user: user.to_owned(),
             password: password.clone(),
-            token: auth::user_token(view, user),
+            token,
             superuser: false,
         };
-        Self::new(view, for_clients(view), credentials, authorization)
+        let authorization = auth::basic(user, password);
+        Self::new(view, for_clients(view), credentials, Some(authorization))
+    }
+
+    /// The same client, whose [`Self::connection`] has a token: where the key of the servers is not known, one that they made
+    /// for this user. Servers without authentication make none.
+    ///
+    /// # Errors
+    /// Those of any request.
+    pub(crate) async fn with_own_token(&self) -> Result<Self, ArangoError> {
+        let credentials = &self.inner.credentials;
+        if self.view().attached().is_none() || credentials.user.is_empty() {
+            return Ok(self.clone());
+        }
+        let body =
+            json!({ "username": credentials.user, "password": credentials.password.reveal() });
+        let token = match self.call(Request::post("/_open/auth").json(&body)).await {
+            Ok(OpenAuth { jwt }) => Secret::new(jwt),
+            Err(error) if error.status() == Some(404) => Secret::default(),
+            Err(error) => return Err(error),
+        };
+        let inner = Inner {
+            view: self.inner.view.clone(),
+            servers: self.inner.servers.clone(),
+            credentials: Credentials {
+                token,
+                ..credentials.clone()
+            },
+            authorization: self.inner.authorization.clone(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+            ..self.clone()
+        })
+    }
+
+    /// The token of its [`Self::connection`].
+    pub(crate) fn own_token(&self) -> &Secret {
+        &self.inner.credentials.token
     }
 
     /// A client that shows this token, whatever it is. Its [`Self::connection`] has no user and no password.
@@ -123,15 +176,15 @@ impl ArangoClient {
     }
 
     fn with_token(view: &View, addresses: Vec<String>, credentials: Credentials) -> Self {
-        let authorization = Secret::new(format!("bearer {}", credentials.token.reveal()));
-        Self::new(view, addresses, credentials, authorization)
+        let authorization = auth::bearer(&credentials.token);
+        Self::new(view, addresses, credentials, Some(authorization))
     }
 
     fn new(
         view: &View,
         addresses: Vec<String>,
         credentials: Credentials,
-        authorization: Secret,
+        authorization: Option<Secret>,
     ) -> Self {
         let servers = addresses
             .into_iter()
@@ -282,9 +335,10 @@ impl ArangoClient {
         }
         let mut unreached = None;
         for (_, server) in &self.inner.servers {
-            let request = request
-                .clone()
-                .header("authorization", self.inner.authorization.reveal());
+            let request = match &self.inner.authorization {
+                Some(shown) => request.clone().header("authorization", shown.reveal()),
+                None => request.clone(),
+            };
             match server.send(request, self.limit()).await {
                 Ok(response) => return Ok(response),
                 Err(error) if error.surely_not_sent() => unreached = Some(error),
@@ -384,6 +438,12 @@ fn for_clients(view: &View) -> Vec<String> {
 /// A request on the database `_system`.
 pub(super) fn system(method: &'static str, path: &str) -> Request {
     Request::new(method, in_database(SYSTEM_DATABASE, path))
+}
+
+/// `POST /_open/auth`
+#[derive(Deserialize)]
+struct OpenAuth {
+    jwt: String,
 }
 
 /// The usual shape of a list in an answer.

@@ -12,13 +12,29 @@ const MODE: &str = "deployment-mode";
 const CLUSTER_SWITCH: &str = "cluster";
 
 /// The flags this system adds.
-pub(crate) const FLAGS: [Flag; 10] = [
+pub(crate) const FLAGS: [Flag; 12] = [
     Flag {
         name: programs::SETTING,
         short: None,
         value: "PATH|emulator",
         repeats: false,
         help: "Path of the arangod program, of an unpacked tarball, or of a build directory. `emulator` uses the built-in stand-in, which is not ArangoDB.",
+    },
+    Flag {
+        name: "attach-arangodb",
+        short: None,
+        value: "URL",
+        repeats: true,
+        help: "Run the tests on ArangoDB servers that somebody else started: `http://HOST:PORT` of a single server, or of \
+               coordinators of one cluster (several times, or separated by commas). Tests that need more are ignored.",
+    },
+    Flag {
+        name: "attach-arangodb-login",
+        short: None,
+        value: "FILE",
+        repeats: false,
+        help: "File with `USER:PASSWORD` for --attach-arangodb; only its owner may be able to read it. Without it: \
+               ARMADILLO_ATTACH_ARANGODB_USER and ARMADILLO_ATTACH_ARANGODB_PASSWORD.",
     },
     Flag {
         name: MODE,

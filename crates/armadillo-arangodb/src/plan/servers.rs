@@ -2,6 +2,7 @@
 
 use armadillo_orchestrator::{Cost, ServerKey, ServerPlan, Stage, Topology};
 
+use crate::attach;
 use crate::launch;
 use crate::role::Role;
 use crate::topology::{AGENTS, COORDINATORS, DBSERVERS, SINGLE};
@@ -33,6 +34,9 @@ pub(crate) fn servers(topology: &Topology) -> Vec<ServerPlan> {
         let count = topology.param(param).unwrap_or(1);
         (1..=count).map(move |number| server(role, number))
     };
+    if topology.shape == attach::SHAPE {
+        return some(Role::Coordinator, COORDINATORS).collect();
+    }
     let mut agents: Vec<ServerPlan> = some(Role::Agent, AGENTS).collect();
     let mut others: Vec<ServerPlan> = some(Role::DbServer, DBSERVERS)
         .chain(some(Role::Coordinator, COORDINATORS))

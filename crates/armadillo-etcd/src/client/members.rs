@@ -1,6 +1,6 @@
 //! The members: who they are, how each is, who leads.
 
-use armadillo_orchestrator::{Request, ServerKey};
+use armadillo_orchestrator::{Deadline, ServerKey};
 use serde_json::json;
 
 use super::wire::{HashAnswer, MemberAnswer, MembersAnswer, PlainAnswer, StatusAnswer};
@@ -123,8 +123,11 @@ impl EtcdClient {
     /// [`EtcdError::NoLeader`] when there is none right now. It is one look: an election takes its time.
     pub async fn leader(&self) -> Result<ServerKey, EtcdError> {
         let looks = all(self.members.iter().map(|member| async {
-            let request = Request::post("/v3/maintenance/status").json(&json!({}));
-            let look = match member.http.send(request, self.limit).await {
+            let limit = Deadline::after(self.limit);
+            let look = match self
+                .ask(member, "/v3/maintenance/status", &json!({}), limit)
+                .await
+            {
                 Ok(response) => member
                     .read::<StatusAnswer>("status", &response)
                     .map(MemberStatus::from)

@@ -6,6 +6,7 @@ mod error;
 mod inspect;
 mod keys;
 mod members;
+mod session;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
@@ -15,7 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use armadillo_orchestrator::{Client, Deadline, Request, Response, ServerKey, View};
+use armadillo_orchestrator::{
+    Client, Deadline, HttpError, Request, Response, Secret, ServerKey, View,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,6 +28,7 @@ pub use keys::{Expected, KeyValue, Swapped};
 pub use members::{Member, MemberStatus};
 
 use crate::names;
+use session::Session;
 
 /// How long one call may take, unless said otherwise. etcd itself gives a request up after about five seconds.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(10);
@@ -37,7 +41,10 @@ pub struct EtcdClient {
     /// The member that is asked first, as an index.
     first: Arc<AtomicUsize>,
     prefix: String,
+    /// The prefix of [`Self::for_deployment`].
+    kept: String,
     limit: Duration,
+    login: Option<Arc<Session>>,
 }
 
 /// A member's address and the connections to it.
@@ -71,7 +78,9 @@ impl EtcdClient {
             members: view.places.keys().filter_map(endpoint).collect(),
             first: Arc::default(),
             prefix: String::new(),
+            kept: names::kept_prefix(view),
             limit: DEFAULT_LIMIT,
+            login: Session::of(view),
         }
     }
 
@@ -89,7 +98,7 @@ impl EtcdClient {
     #[must_use]
     pub fn for_deployment(&self) -> Self {
         Self {
-            prefix: names::DEPLOYMENT_PREFIX.to_owned(),
+            prefix: self.kept.clone(),
             ..self.clone()
         }
     }
@@ -139,6 +148,34 @@ impl EtcdClient {
         servers.collect()
     }
 
+    /// Sends a request to one member, with a token where there is a login. A token that has run out is replaced: who shows one
+    /// is refused before anything is done.
+    async fn ask(
+        &self,
+        member: &Endpoint,
+        path: &'static str,
+        body: &impl Serialize,
+        deadline: Deadline,
+    ) -> Result<Response, HttpError> {
+        let Some(session) = &self.login else {
+            return member
+                .http
+                .send(Request::post(path).json(body), deadline)
+                .await;
+        };
+        let send = async |token: &Secret| {
+            let request = Request::post(path).json(body);
+            let request = request.header("authorization", token.reveal());
+            member.http.send(request, deadline).await
+        };
+        let token = session.token(&member.http, deadline).await?;
+        let response = send(&token).await?;
+        if response.is_success() || !response.text().contains("invalid auth token") {
+            return Ok(response);
+        }
+        send(&session.token_after(&token, &member.http, deadline).await?).await
+    }
+
     fn no_such_member(&self, server: &ServerKey) -> EtcdError {
         EtcdError::NoSuchMember {
             server: server.clone(),
@@ -170,8 +207,7 @@ impl EtcdClient {
                 Kind::Write => deadline,
                 Kind::Read => deadline.within(share_of(deadline, count - step)),
             };
-            let sent = Request::post(path).json(body);
-            let outcome = member.http.send(sent, share).await;
+            let outcome = self.ask(member, path, body, share).await;
             let error = match outcome {
                 Ok(response) => match member.read(&request, &response) {
                     Ok(answer) => {

@@ -96,6 +96,13 @@ pub(crate) struct MembersAnswer {
     pub(crate) members: Vec<MemberAnswer>,
 }
 
+/// `/v3/auth/authenticate`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AuthAnswer {
+    pub(crate) token: String,
+}
+
 /// A member in [`MembersAnswer`].
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

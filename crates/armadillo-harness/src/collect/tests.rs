@@ -25,6 +25,7 @@ pub(crate) fn definition(module: &'static str, function: &'static str, line: u32
         markers: &[],
         needs: &[],
         checkers: &[],
+        requires: &[],
         timeout: None,
         retries: None,
         isolated: false,

@@ -131,6 +131,15 @@ impl Deployments {
         taken.unwrap_or_default()
     }
 
+    /// Every deployment that is there.
+    pub(super) fn all(&self) -> Vec<(DeploymentNo, Arc<Deployment>)> {
+        let all = self.0.borrow();
+        let there = all
+            .iter()
+            .filter_map(|(no, entry)| Some((*no, entry.deployment.clone()?)));
+        there.collect()
+    }
+
     /// Ends every server at once.
     pub(super) fn kill_now(&self) {
         for entry in self.0.borrow().values() {

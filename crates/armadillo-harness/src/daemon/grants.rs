@@ -137,6 +137,12 @@ impl Grants {
         Ok(())
     }
 
+    /// The names of all open leases.
+    pub(super) fn names(&self) -> Vec<String> {
+        let leases = self.leases.borrow();
+        leases.values().map(|open| open.name.clone()).collect()
+    }
+
     /// The name of a lease, its test, and how long that waited.
     pub(super) fn label(&self, lease: LeaseNo) -> Option<(String, Arc<str>, u64)> {
         self.with(lease, |open| {

@@ -51,7 +51,12 @@ pub(super) async fn last(daemon: &Daemon, deployment: &Deployment, guests: &Name
 
 async fn ask(deployment: &Deployment, policies: &Policies, limit: Duration) -> Sorted {
     let asked = |checker: &dyn Checker| policies.of(checker.name()) != CheckPolicy::Off;
-    policies.sort(deployment.check(Scope::Idle, "", asked, limit).await)
+    let mut found = policies.sort(deployment.check(Scope::Idle, "", asked, limit).await);
+    if deployment.view().attached().is_some() {
+        // Others use these servers, too, and there are none to replace them with.
+        found.to_say.append(&mut found.wrong);
+    }
+    found
 }
 
 fn say(daemon: &Daemon, deployment: &Deployment, found: Vec<(String, String)>, guests: &Names) {

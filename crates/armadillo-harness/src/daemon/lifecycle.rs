@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use armadillo_orchestrator::attach::Foreign;
 use armadillo_orchestrator::duration::micros;
-use armadillo_orchestrator::{Deployment, StartRequest, Topology};
+use armadillo_orchestrator::{BackEnd, Deployment, StartRequest, Topology};
 
 use super::drive::feed;
 use super::{Daemon, inspect};
@@ -18,6 +19,9 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a deployment may take to stop, before the factor.
 const STOP_LIMIT: Duration = Duration::from_secs(240);
+
+/// How long it may take to remove what a test left on servers that somebody else started, before the factor.
+const PURGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Starts a deployment.
 pub(super) async fn start(
@@ -76,7 +80,11 @@ async fn start_deployment(
         share: None,
         deadline: daemon.limit(START_LIMIT).into(),
     };
-    let (host, notices) = (daemon.host.clone(), daemon.notices.clone());
+    let host: Arc<dyn BackEnd> = match daemon.orders.settings.attached(&topology.system) {
+        Some(attached) => Arc::new(Foreign::new(attached.clone())),
+        None => daemon.host.clone(),
+    };
+    let notices = daemon.notices.clone();
     let made = if mode == LeaseMode::Unstarted {
         Deployment::place(host, request, notices).await
     } else {
@@ -147,7 +155,8 @@ pub(super) async fn stop(
     }
     if let Some(deployment) = daemon.deployments.deployment(no) {
         inspect::last(&daemon, &deployment, &guests).await;
-        let mut complaints = deployment.stop(daemon.limit(STOP_LIMIT)).await.complaints();
+        let mut complaints = take_back(&daemon, no, &deployment).await;
+        complaints.extend(deployment.stop(daemon.limit(STOP_LIMIT)).await.complaints());
         if !keep_data && let Err(error) = deployment.remove_data() {
             complaints.push(format!("cannot remove its data: {error}"));
         }
@@ -158,6 +167,37 @@ pub(super) async fn stop(
     }
     daemon.deployments.stopped(no);
     feed(&daemon, Input::Stopped { deployment: no });
+}
+
+/// Removes what tests have made on servers that go on without them: what fixtures kept for all tests have made, and what
+/// could not be removed before. Whatever else is there is not touched.
+async fn take_back(daemon: &Daemon, no: DeploymentNo, deployment: &Deployment) -> Vec<String> {
+    if deployment.view().attached().is_none() {
+        return Vec::new();
+    }
+    let mut made = daemon.deployments.take_unpurged(no);
+    made.push(deployment.view().mark().to_owned());
+    let mut complaints = Vec::new();
+    for made in made {
+        if let Err(error) = deployment.purge(&made, daemon.limit(PURGE_LIMIT)).await {
+            complaints.push(format!(
+                "cannot remove what tests left behind ({made} in its name): {error}"
+            ));
+        }
+    }
+    complaints
+}
+
+/// The same when the runner is gone and nobody tears anything down any more: of every test that runs, too.
+pub(super) async fn take_back_all(daemon: &Daemon) {
+    for (no, deployment) in daemon.deployments.all() {
+        for lease in daemon.grants.names() {
+            daemon.deployments.add_unpurged(no, lease);
+        }
+        for complaint in take_back(daemon, no, &deployment).await {
+            tracing::warn!("{}: {complaint}", deployment.id());
+        }
+    }
 }
 
 /// Stops everything, for the end of a run; returns when every deployment is gone.

@@ -187,10 +187,13 @@ impl Daemon {
         while tasks.try_join_next().is_some() {}
     }
 
-    /// Ends every task and every server at once: the runner is gone.
-    fn abandon(&self) {
+    /// Ends every task and every server at once: the runner is gone. Servers that somebody else started go on, so what tests
+    /// have made there is removed.
+    async fn abandon(&self) {
         self.tasks.borrow_mut().abort_all();
+        self.workers.kill_now();
         self.deployments.kill_now();
+        lifecycle::take_back_all(self).await;
     }
 }
 
@@ -269,7 +272,7 @@ async fn serve_in(
         ended = lifeline::closed() => ended.map_err(os("watch the runner"))?,
         never = api::serve(&daemon, listener) => match never {},
     }
-    daemon.abandon();
+    daemon.abandon().await;
     Ok(())
 }
 

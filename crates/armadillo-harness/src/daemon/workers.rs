@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use armadillo_orchestrator::Verb;
 use armadillo_orchestrator::process::{Environment, Output, Process, Processes, Spawn};
 
 use rustix::fs::{Mode, OFlags};
@@ -64,6 +65,14 @@ impl Workers {
         let pid = process.pid();
         self.all.borrow_mut().insert(pid, process);
         Ok(WorkerStarted { pid })
+    }
+
+    /// Kills all of them, without waiting.
+    pub(super) fn kill_now(&self) {
+        for process in self.all.borrow().values() {
+            // One that has ended cannot be killed.
+            let _ = process.signal_tree(Verb::Kill);
+        }
     }
 
     /// Waits for one to end and kills it, with everything below it, if it does not.

@@ -1,5 +1,6 @@
 //! The dispatcher: the process a person or cargo started. It selects, plans, hands tests to executors and reports.
 
+mod attach;
 mod backlog;
 mod cancel;
 mod children;
@@ -53,6 +54,8 @@ enum RunnerError {
     Plan(#[from] crate::plan::PlanProblem),
     #[error(transparent)]
     Program(#[from] armadillo_orchestrator::ProgramError),
+    #[error("{0}")]
+    Attach(String),
     #[error(transparent)]
     Directory(#[from] run_directory::RunDirectoryError),
     #[error(
@@ -85,6 +88,7 @@ impl RunnerError {
             | Self::Plan(_)
             | Self::NoInit => Exit::Usage,
             Self::Program(_)
+            | Self::Attach(_)
             | Self::Directory(_)
             | Self::RunDir(_)
             | Self::Daemon(_)
@@ -107,7 +111,7 @@ pub(crate) fn main(args: &[OsString], depth: u32) -> ExitCode {
 }
 
 fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
-    let Some(options) = options(args)? else {
+    let Some(mut options) = options(args)? else {
         return Ok(Exit::Passed);
     };
     if let Action::ReportFrom(path) = &options.action {
@@ -118,11 +122,9 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
         console::text(&list::list_markers(&markers));
         return Ok(Exit::Passed);
     }
-    let named = (
-        options.selection.exact,
-        options.selection.filters.as_slice(),
-    );
-    let selected = select(&options, named)?;
+    let exact = options.selection.exact;
+    let names = options.selection.filters.clone();
+    let selected = select(&mut options, (exact, &names))?;
     match options.action {
         Action::List => {
             console::text(&list::list(&selected, options.showing.format));
@@ -154,12 +156,18 @@ fn options(args: &[OsString]) -> Result<Option<Options>, RunnerError> {
 }
 
 /// The selected tests of this executable. If exactly these names are wanted, no others are collected.
-fn select(options: &Options, (exact, names): (bool, &[String])) -> Result<Selected, RunnerError> {
+fn select(
+    options: &mut Options,
+    (exact, names): (bool, &[String]),
+) -> Result<Selected, RunnerError> {
     let markers = Markers::declared(&options.markers);
     if let Some(expression) = &options.selection.markers {
         expression.check_declared(&markers.names())?;
     }
     let only = exact.then_some(names).filter(|names| !names.is_empty());
+    attach::look(options, only)?;
     let tests = collect::collect(only, &markers, &options.settings)?;
-    Ok(select::select(tests, &options.selection))
+    let mut selected = select::select(tests, &options.selection);
+    attach::ignore_unfit(&mut selected, options);
+    Ok(selected)
 }

@@ -64,7 +64,7 @@ fn prepared_trials(arguments: &Arguments) -> Result<Vec<Trial>, RunnerError> {
     let named = arguments.filter.as_slice();
     let (selected, idle) = choose(
         arguments,
-        super::select(&options, (arguments.exact, named))?,
+        super::select(&mut options, (arguments.exact, named))?,
     );
     let ignored: BTreeSet<String> = selected
         .ignored

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use armadillo_orchestrator::Secret;
 use armadillo_orchestrator::random::{bytes, hex};
 use armadillo_orchestrator::run_dir;
+use armadillo_orchestrator::{Secret, Settings};
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
 use crate::clock::Origin;
@@ -37,7 +37,7 @@ use super::run::{self, Work};
 use super::run_directory::{self, RunDirectory};
 use super::slots::slots;
 use super::trials;
-use super::{RunnerError, environment, finish};
+use super::{RunnerError, attach, environment, finish};
 
 /// Everything a run needs once it is prepared.
 pub(super) struct Run {
@@ -120,6 +120,7 @@ pub(super) fn prepare(
         let needs = plan::needs_of(&test, &options.settings)?;
         tests.push((test, needs));
     }
+    attach::check(&tests, &options)?;
     let children = Children::watch(main);
     let found = programs::find(&mut tests, &options);
     children.end_inherited("");
@@ -154,6 +155,11 @@ pub(super) fn prepare(
     let mut plan = plan::plan(tests, &options.running, seed, &|test| {
         history.test(&test.def.id())
     });
+    plan.attached = options
+        .settings
+        .attached_systems()
+        .map(str::to_owned)
+        .collect();
     let memory_mib = options.running.memory_mib;
     let memory_mib = memory_mib.unwrap_or_else(memory_for_deployments);
     let slots = slots(options.running.parallel, plan.tests.len());
@@ -166,7 +172,12 @@ pub(super) fn prepare(
     let preview = RunStarted {
         copies,
         workers: u32::try_from(slots).unwrap_or(u32::MAX),
-        ..preview(&plan, &found, isolation, seed, filtered_out)?
+        ..preview(
+            &plan,
+            &found,
+            &options.settings,
+            (isolation, seed, filtered_out),
+        )?
     };
     let reasons = |tests: &[(Test, String)]| -> Vec<(String, String)> {
         let named = tests
@@ -310,9 +321,8 @@ fn libtest_arguments(showing: &Showing, threads: usize) -> Arguments {
 fn preview(
     plan: &Plan,
     found: &Found,
-    isolation: Isolation,
-    seed: u64,
-    filtered_out: u32,
+    settings: &Settings,
+    (isolation, seed, filtered_out): (Isolation, u64, u32),
 ) -> Result<RunStarted, RunnerError> {
     let first = plan.tests.first().map(|planned| planned.test.def);
     Ok(RunStarted {
@@ -328,7 +338,7 @@ fn preview(
         tests: (plan.tests.iter().map(plan::Planned::to_event))
             .chain(found.failed.iter().map(|(test, _)| never_to_begin(test)))
             .collect(),
-        programs: programs::infos(&found.found),
+        programs: programs::infos(&found.found, settings),
         ..nothing_started(filtered_out)
     })
 }

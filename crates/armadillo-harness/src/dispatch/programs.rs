@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use armadillo_orchestrator::{Program, ProgramError, Programs, Topology};
+use armadillo_orchestrator::{Program, ProgramError, Programs, Settings, Topology};
 
 use crate::collect::Test;
 use crate::event::ProgramInfo;
 use crate::needs::Need;
 use crate::options::{IgnoredTests, Missing, Options};
+use crate::requires;
 
 /// A test with what it needs.
 pub(super) type Needing = (Test, Vec<Need>);
@@ -35,6 +36,12 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
         let Some(system) = armadillo_orchestrator::system(&name) else {
             continue;
         };
+        if let (Some(attached), None) = (options.settings.attached(&name), &named) {
+            found
+                .found
+                .add(&name, None, Program::attached(system, attached));
+            continue;
+        }
         let program = match &named {
             Some(program) => Program::find_named(
                 system,
@@ -81,6 +88,13 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
                 .map(|(test, _)| (test, reason.clone())),
         );
     }
+    let unmet =
+        |(test, needs): &Needing| requires::unmet(test.def, needs, &found.found, &options.settings);
+    let ignored: Vec<(Test, String)> = tests
+        .extract_if(.., |test| unmet(test).is_some())
+        .filter_map(|needing| Some((needing.0.clone(), unmet(&needing)?)))
+        .collect();
+    found.ignored.extend(ignored);
     Ok(found)
 }
 
@@ -145,13 +159,17 @@ fn first_line(text: &str) -> &str {
 }
 
 /// What events say of the programs, by system; one that topologies name has that name behind it.
-pub(super) fn infos(programs: &Programs) -> BTreeMap<String, ProgramInfo> {
+pub(super) fn infos(programs: &Programs, settings: &Settings) -> BTreeMap<String, ProgramInfo> {
     let all = programs.iter().map(|(system, named, program)| {
         let title = match named {
             Some(named) => format!("{system} ({named})"),
             None => system.to_owned(),
         };
-        (title, info(program))
+        let mut info = info(program);
+        if named.is_none() && settings.attached(system).is_some() {
+            info.program.push_str(" (attached)");
+        }
+        (title, info)
     });
     all.collect()
 }

@@ -3,6 +3,8 @@
 //! The runner tells the daemon which tests it wants to run, and asks at the moment when a slot is free. It never holds a
 //! lease that nobody is ready to use.
 
+mod fixtures;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
@@ -16,7 +18,7 @@ use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
 use crate::needs::LeaseMode;
 use crate::plan::{Plan, Planned};
 use crate::protocol::daemon::{
-    DropPoll, FixturesGone, Grant, Join, Joined, Next, Offer, Ready, Retry, Wish, Wishes,
+    DropPoll, Grant, Join, Joined, Next, Offer, Ready, Retry, Wish, Wishes,
 };
 
 /// How long the daemon may take to note something.
@@ -68,6 +70,8 @@ struct State {
     chores: BTreeMap<u32, VecDeque<String>>,
     /// The slots that keep fixtures, by deployment.
     keepers: BTreeMap<String, BTreeSet<u32>>,
+    /// Deployments that have stopped: nobody is told any more to tear anything down for them.
+    ended: BTreeSet<String>,
     /// Attempts that were handed out and have not ended.
     running: usize,
     /// No more tests are handed out.
@@ -141,11 +145,18 @@ impl Queue {
         } else {
             job.attempt + 1
         };
-        let modes = job.modes.iter().map(|mode| match (step, mode) {
-            (2, LeaseMode::Shared) => LeaseMode::Exclusive,
-            (3.., LeaseMode::Shared | LeaseMode::Exclusive) => LeaseMode::Fresh,
-            (_, mode) => *mode,
-        });
+        let needs = self.plan.tests[job.test].needs.iter();
+        let modes = job
+            .modes
+            .iter()
+            .zip(needs)
+            .map(|(mode, need)| match (step, mode) {
+                // There is no other deployment, and this one is never a test's own.
+                _ if self.plan.attached.contains(&need.topology.system) => *mode,
+                (2, LeaseMode::Shared) => LeaseMode::Exclusive,
+                (3.., LeaseMode::Shared | LeaseMode::Exclusive) => LeaseMode::Fresh,
+                (_, mode) => *mode,
+            });
         self.job(job.test, job.attempt + 1, modes.collect())
     }
 
@@ -397,53 +408,6 @@ impl Queue {
     /// Another attempt of a test that needs no deployment.
     pub(super) fn again(&self, retry: Job) {
         self.state.borrow_mut().plain.push_front(retry);
-    }
-
-    /// An attempt has ended. `keeps` names the deployments for which `slot` keeps fixtures.
-    pub(super) fn finished(&self, slot: u32, keeps: &[String]) {
-        let mut state = self.state.borrow_mut();
-        state.running -= 1;
-        for deployment in keeps {
-            let keepers = state.keepers.entry(deployment.clone()).or_default();
-            keepers.insert(slot);
-        }
-        drop(state);
-        self.changed.notify_waiters();
-    }
-
-    /// The fixtures that `slot` kept for a deployment, or for all, are gone: torn down, or lost with their process.
-    pub(super) async fn fixtures_gone(&self, slot: u32, deployment: Option<&str>) {
-        let gone: Vec<String> = {
-            let mut state = self.state.borrow_mut();
-            let mut gone = Vec::new();
-            state.keepers.retain(|kept, slots| {
-                if deployment.is_none_or(|deployment| deployment == kept) {
-                    slots.remove(&slot);
-                }
-                if slots.is_empty() {
-                    gone.push(kept.clone());
-                }
-                !slots.is_empty()
-            });
-            if deployment.is_none() {
-                state.chores.remove(&slot);
-            }
-            gone
-        };
-        for deployment in gone {
-            self.tell_gone(deployment).await;
-        }
-        self.changed.notify_waiters();
-    }
-
-    async fn tell_gone(&self, deployment: String) {
-        let Some(daemon) = &self.daemon else {
-            return;
-        };
-        let path = self.path("fixtures-gone");
-        let gone = FixturesGone { deployment };
-        // If it cannot be said, the deployment stops with the run.
-        let _ = daemon.post::<Nothing>(&path, &gone, None, NOTE_LIMIT).await;
     }
 
     /// Hands out no more tests.

@@ -210,7 +210,7 @@ async fn conduct(
         path = context.places.wait_for_removal() => Over::Removed(path),
         never = accept(listening, &run.journal) => match never {},
         error = keep_sending(&run.journal, client.as_ref()) => Over::DaemonGone(error.to_string()),
-        error = follow(follower) => Over::DaemonGone(error.to_string()),
+        error = follow(follower, &queue) => Over::DaemonGone(error.to_string()),
     };
     let is_gone = daemon.is_some_and(DaemonProcess::has_exited);
     let over = match (over, context.places.removed()) {
@@ -288,9 +288,9 @@ async fn keep_sending(journal: &Journal, client: Option<&DaemonClient>) -> AskEr
     }
 }
 
-async fn follow(follower: Option<&Follower<'_>>) -> AskError {
+async fn follow(follower: Option<&Follower<'_>>, queue: &Queue) -> AskError {
     match follower {
-        Some(follower) => follower.follow().await,
+        Some(follower) => follower.follow(queue).await,
         None => std::future::pending().await,
     }
 }
@@ -362,9 +362,10 @@ struct Follower<'a> {
 
 impl Follower<'_> {
     /// For as long as it is polled.
-    async fn follow(&self) -> AskError {
+    async fn follow(&self, queue: &Queue) -> AskError {
+        let ended = |deployment: &str| queue.deployment_ended(deployment);
         loop {
-            if let Err(error) = self.fetch("", WITHOUT_LIMIT).await {
+            if let Err(error) = self.fetch("", WITHOUT_LIMIT, &ended).await {
                 return error;
             }
         }
@@ -372,21 +373,29 @@ impl Follower<'_> {
 
     /// What there is now.
     async fn catch_up(&self) -> Result<(), AskError> {
-        while self.fetch("/now", LAST_WORDS).await? > 0 {}
+        while self.fetch("/now", LAST_WORDS, &|_| {}).await? > 0 {}
         Ok(())
     }
 
-    /// How many came.
-    async fn fetch(&self, how: &str, limit: Duration) -> Result<usize, AskError> {
+    /// How many came. `ended` is told of deployments that have stopped.
+    async fn fetch(
+        &self,
+        how: &str,
+        limit: Duration,
+        ended: &dyn Fn(&str),
+    ) -> Result<usize, AskError> {
         let events: Vec<Event> = self
             .client
             .get(&format!("/v1/events/{}{how}", self.seen.get()), limit)
             .await?;
         let count = events.len();
         self.seen.set(self.seen.get() + count);
-        events
-            .into_iter()
-            .for_each(|event| self.journal.relay(event));
+        for event in events {
+            if let EventKind::DeploymentStopped { deployment, .. } = &event.kind {
+                ended(deployment);
+            }
+            self.journal.relay(event);
+        }
         Ok(count)
     }
 }

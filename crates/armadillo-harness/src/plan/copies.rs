@@ -40,7 +40,11 @@ pub(crate) fn decide(
         Copies::Auto => auto(plan, &costs, slots, memory_mib),
     };
     for (planned, count) in plan.topologies.iter_mut().zip(counts) {
-        planned.copies = u32::try_from(count).unwrap_or(u32::MAX);
+        planned.copies = if plan.attached.contains(&planned.topology.system) {
+            1
+        } else {
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
     }
     let several = plan.topologies.iter().filter(|planned| planned.copies > 1);
     Some(PlannedCopies {

@@ -71,7 +71,7 @@ impl Environment {
         (!value.is_empty()).then_some(value.as_os_str())
     }
 
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, UsageError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, UsageError> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };

@@ -9,6 +9,13 @@ use super::value::choice;
 use crate::options::{Missing, Options};
 use crate::select::closest;
 
+/// The variables with the user and the password of servers that somebody else started. A password stands neither on the
+/// command line nor in `armadillo.toml`, so these have no setting.
+pub(crate) fn attach_variables(system: &str) -> [String; 2] {
+    let system = system.to_uppercase().replace('-', "_");
+    ["USER", "PASSWORD"].map(|what| format!("ARMADILLO_ATTACH_{system}_{what}"))
+}
+
 impl Sources<'_> {
     /// Takes in everything that was said of it, the weakest place first.
     pub(super) fn missing(&self, options: &mut Options) -> Result<(), UsageError> {

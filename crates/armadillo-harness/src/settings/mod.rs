@@ -27,6 +27,7 @@ pub use effect::{Effect, Surroundings, check, effect};
 pub use error::{Source, UsageError, Wrong};
 pub use input::{Environment, Input};
 pub use manual::manual;
+pub(crate) use missing::attach_variables;
 pub use resolve::{Resolved, resolve};
 pub use setting::{Apply, Group, Said, Setting, Settled, SystemFlags};
 pub use table::all;

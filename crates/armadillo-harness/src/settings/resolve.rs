@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use armadillo_orchestrator::Attachment;
+
 use super::command::{self, CommandLine};
 use super::error::{Source, UsageError, Wrong};
 use super::file::{self, File};
 use super::help;
 use super::input::Input;
-use super::missing::missing_variable;
+use super::missing::{attach_variables, missing_variable};
 use super::pairs::{Rank, settle_pairs};
 use super::setting::{Said, Setting, Settled};
 use super::table::all;
@@ -219,6 +221,7 @@ impl<'a> Sources<'a> {
         let variables: Vec<String> = settings
             .map(Setting::variable)
             .chain(systems.iter().map(|system| missing_variable(system)))
+            .chain(systems.iter().flat_map(|system| attach_variables(system)))
             .collect();
         let said = self.input.environment.names();
         let strange = said.filter(|name| name.starts_with("ARMADILLO_"));
@@ -265,7 +268,8 @@ fn check_systems(
     found: &BTreeMap<&'static str, (Rank, Settled)>,
 ) -> Result<(), UsageError> {
     for system in armadillo_orchestrator::systems() {
-        let Err(error) = system.check_settings(&options.settings) else {
+        let attachment = Attachment::named(system.name(), &options.settings).map(drop);
+        let Err(error) = attachment.and_then(|()| system.check_settings(&options.settings)) else {
             continue;
         };
         let source = match found.get(error.param.as_str()) {

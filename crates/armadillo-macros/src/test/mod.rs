@@ -5,6 +5,7 @@ mod checkers;
 mod duration;
 mod markers;
 pub(crate) mod options;
+mod requires;
 mod standard;
 
 use proc_macro2::{Span, TokenStream};
@@ -113,6 +114,8 @@ fn registration(
     };
     let checkers = options.checkers.iter().flat_map(|said| &said.value);
     let checkers = checkers.map(checkers::Policy::tokens);
+    let requires = options.requires.iter().flat_map(|said| &said.value);
+    let requires = requires.map(requires::Requirement::tokens);
     let timeout = optional(options.timeout.as_ref().map(|timeout| {
         let millis = timeout.value;
         quote!(::core::time::Duration::from_millis(#millis))
@@ -148,6 +151,7 @@ fn registration(
                     markers: &[#(#markers),*],
                     needs: #list,
                     checkers: &[#(#checkers),*],
+                    requires: &[#(#requires),*],
                     timeout: #timeout,
                     retries: #retries,
                     isolated: #isolated,

@@ -9,12 +9,13 @@ use syn::{Error, Ident, LitInt, LitStr, Path, Token};
 use super::cases::{Case, TypeCase};
 use super::checkers::Policy;
 use super::markers::Marker;
+use super::requires::Requirement;
 use super::standard::Standard;
 use super::{duration, markers};
 use crate::topology::Topology;
 
 /// Every option there is, with how it is written.
-const OPTIONS: [(&str, &str); 9] = [
+const OPTIONS: [(&str, &str); 10] = [
     ("markers", "markers(slow, rta_suite(\"auth\"))"),
     ("timeout", "timeout = \"30s\""),
     ("retries", "retries = 2"),
@@ -22,6 +23,7 @@ const OPTIONS: [(&str, &str); 9] = [
     ("ignore", "ignore = \"reason\""),
     ("should_panic", "should_panic = \"text\""),
     ("checkers", "checkers(log = \"warn\")"),
+    ("requires", "requires(version = \">=1.2\")"),
     ("cases", "cases(small(1), large(1000))"),
     ("types", "types(a = A, b = B)"),
 ];
@@ -44,6 +46,7 @@ pub(super) struct Options {
     /// What the message must contain.
     pub(super) should_panic: Option<Said<Option<String>>>,
     pub(super) checkers: Option<Said<Vec<Policy>>>,
+    pub(super) requires: Option<Said<Vec<Requirement>>>,
     pub(super) cases: Option<Said<Vec<Case>>>,
     pub(super) types: Option<Said<Vec<TypeCase>>>,
     pub(super) topologies: Vec<Topology>,
@@ -123,6 +126,11 @@ impl Options {
                 parenthesis(input, &name, span)?;
                 let policies = Policy::parse_all(input)?;
                 put(&mut self.checkers, "checkers", span, policies)
+            }
+            "requires" => {
+                parenthesis(input, &name, span)?;
+                let all = Requirement::parse_all(input)?;
+                put(&mut self.requires, "requires", span, all)
             }
             "cases" => {
                 parenthesis(input, &name, span)?;

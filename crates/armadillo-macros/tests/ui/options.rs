@@ -35,4 +35,16 @@ fn no_word() {}
 #[armadillo::test(checkers(log = "maybe"))]
 fn no_policy() {}
 
+#[armadillo::test(requires(version = "3.12"))]
+fn no_sign() {}
+
+#[armadillo::test(requires())]
+fn nothing_required() {}
+
+#[armadillo::test(requires(version))]
+fn no_version() {}
+
+#[armadillo::test(requires)]
+fn no_requirement() {}
+
 fn main() {}

@@ -40,7 +40,7 @@ impl Deployment {
         let watcher = tokio::spawn(async move {
             let exit = running.exited().await;
             if let Some(deployment) = deployment.upgrade() {
-                deployment.note_exit(&key, running.pid(), exit);
+                deployment.note_exit(&key, running.as_ref(), exit);
             }
         });
         server.watched_by(watcher.abort_handle());
@@ -69,13 +69,15 @@ impl Deployment {
         })
     }
 
-    fn note_exit(&self, key: &ServerKey, pid: Option<u32>, exit: Exit) {
+    fn note_exit(&self, key: &ServerKey, running: &dyn Running, exit: Exit) {
         // Reading its log takes a while, in which tests begin.
         let noticed = Instant::now();
         let Some(server) = self.servers.get(key) else {
             return;
         };
-        let text = self.describe(server, exit);
+        let text = running
+            .exit_in_words(exit)
+            .unwrap_or_else(|| self.describe(server, exit));
         // Whoever starts a server judges its end until it is ready: it may be started again.
         let is_starting = server.phase() == Phase::Starting;
         let expectation = self.expectations.note_exit(key, exit, &text);
@@ -91,7 +93,7 @@ impl Deployment {
                 Some(expectation) => format!("{text}, but was expected to {expectation}"),
                 None => text.clone(),
             };
-            self.remember_crash(server, pid, exit, text, &log, noticed);
+            self.remember_crash(server, running.pid(), exit, text, &log, noticed);
         }
         server.ended(exit, &text, meant);
         self.notices.send(Notice::ServerExited {

@@ -17,6 +17,18 @@ fn neither() {}
 #[armadillo::test(markers(smoke_test))]
 async fn nothing_to_act_on(_: Orchestrator) {}
 
+#[armadillo::test(requires(real))]
+fn nothing_that_could_be_real() {}
+
+#[armadillo::test(requires(telepathy))]
+async fn an_unknown_capability(_: SingleServer) {}
+
+#[armadillo::test(requires(version = ">=3"))]
+async fn a_version_of_either(_: Etcd, _: SingleServer) {}
+
+#[armadillo::test(requires(etcd(version = ">=3")))]
+async fn a_version_of_another(_: SingleServer) {}
+
 #[armadillo::test(cluster(replication_factor = 3))]
 async fn three_copies(cluster: Cluster) {
     assert_eq!(cluster.dbservers().len(), 3);

@@ -30,6 +30,22 @@ fn markers_that_contradict_the_deployment_are_refused_with_the_place() {
             "nothing_to_act_on",
             "the test `nothing_to_act_on` takes an Orchestrator, but nothing selects a deployment for it",
         ),
+        (
+            "nothing_that_could_be_real",
+            "the test `nothing_that_could_be_real` has `requires(..)`, but it uses no deployment",
+        ),
+        (
+            "an_unknown_capability",
+            "unknown capability `telepathy` in `requires(..)` of the test `an_unknown_capability`",
+        ),
+        (
+            "a_version_of_either",
+            "`requires(version = ..)` of the test `a_version_of_either` can mean several systems",
+        ),
+        (
+            "a_version_of_another",
+            "the test `a_version_of_another` requires something of `etcd`, which it does not use",
+        ),
     ] {
         for action in [&[][..], &["--list"]] {
             let ran = run(&[&[test, "--exact"], action].concat());

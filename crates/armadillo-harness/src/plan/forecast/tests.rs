@@ -126,6 +126,7 @@ fn plan_of(count: usize, expected: Option<std::time::Duration>) -> Plan {
             topology: topology("shape0"),
             copies: 1,
         }],
+        attached: std::collections::BTreeSet::new(),
     }
 }
 

@@ -1,0 +1,274 @@
+//! Tests on servers that somebody else started: what is there, who asks, and which tests cannot run on them.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use armadillo_orchestrator::attach::{flag, login_flag};
+use armadillo_orchestrator::duration::times;
+use armadillo_orchestrator::{AttachError, Attached, Attachment, Login, Secret, System};
+
+use super::RunnerError;
+use crate::collect;
+use crate::needs::LeaseMode;
+use crate::options::Options;
+use crate::plan;
+use crate::select::Selected;
+use crate::settings::{Environment, attach_variables};
+use crate::test_def::TestDef;
+
+/// How long the look at one system's servers may take, before the factor.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest file with a login.
+const LONGEST: u64 = 4096;
+
+/// The user if only a password is said.
+const USER: &str = "root";
+
+/// Looks at the servers that the settings name, of every system that one of the tests needs. What is there goes into the
+/// settings; why tests cannot run on what is there is reported when one of them was selected.
+pub(super) fn look(options: &mut Options, only: Option<&[String]>) -> Result<(), RunnerError> {
+    let environment = Environment::of_process();
+    let needed: BTreeSet<String> = collect::definitions(only)
+        .flat_map(|def| def.wishes())
+        .map(|wish| wish.system)
+        .collect();
+    for system in armadillo_orchestrator::systems() {
+        if !needed.contains(system.name()) {
+            continue;
+        }
+        // What makes no sense was refused when the settings were resolved.
+        let Ok(Some(mut at)) = Attachment::named(system.name(), &options.settings) else {
+            continue;
+        };
+        let found = login(system.name(), options, &environment).and_then(|login| {
+            at.login = login;
+            survey(system, &at, times(LIMIT, options.running.timeout_factor))
+        });
+        match found {
+            Ok(attached) => options.settings.attach(system.name(), attached),
+            Err(problem) => {
+                let problem = format!(
+                    "cannot run tests on the {} servers at {problem}",
+                    system.name()
+                );
+                options
+                    .unreachable
+                    .insert(system.name().to_owned(), problem);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn survey(system: &dyn System, at: &Attachment, limit: Duration) -> Result<Attached, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            format!(
+                "{}: cannot create a runtime: {error}",
+                at.addresses.join(",")
+            )
+        })?;
+    let surveyed = runtime.block_on(async { tokio::time::timeout(limit, system.survey(at)).await });
+    match surveyed {
+        Ok(found) => found.map_err(|error| error.to_string()),
+        Err(_) => {
+            let address = at.addresses.first().map_or("", String::as_str);
+            let says = format!("they did not say within {limit:.1?} what they are");
+            let help = "check the address, and that the servers are up";
+            Err(AttachError::at(address, says, help).to_string())
+        }
+    }
+}
+
+/// The user and the password of this system's servers, from the environment or from a file.
+fn login(
+    system: &str,
+    options: &Options,
+    environment: &Environment,
+) -> Result<Option<Login>, String> {
+    let at = options.settings.all(&flag(system)).join(",");
+    let [user, password] = attach_variables(system);
+    let text = |name: &str| {
+        let text = environment.text(name);
+        text.map_err(|error| format!("{at}: {error}"))
+    };
+    let (said_user, said_password) = (text(&user)?, text(&password)?);
+    let file = options.settings.get(&login_flag(system));
+    match (file, said_user, said_password) {
+        (Some(file), None, None) => {
+            let read = read_login(Path::new(file));
+            read.map(Some)
+                .map_err(|(says, help)| format!("{at}: the login file {file} {says}\nhelp: {help}"))
+        }
+        (Some(_), _, _) => Err(format!(
+            "{at}: the login is set twice, by a file and by {user} or {password}\nhelp: use one of them"
+        )),
+        (None, Some(_), None) => Err(format!(
+            "{at}: {user} is set, but {password} is not\nhelp: set both"
+        )),
+        (None, user, Some(password)) => Ok(Some(Login {
+            user: user.unwrap_or_else(|| USER.to_owned()),
+            password: Secret::new(password),
+        })),
+        (None, None, None) => Ok(None),
+    }
+}
+
+/// `USER:PASSWORD` in a file that nobody else may read.
+fn read_login(path: &Path) -> Result<Login, (String, &'static str)> {
+    const WRITE: &str = "write `USER:PASSWORD` in one line";
+    let file = File::open(path);
+    let file = file.map_err(|error| (format!("cannot be opened: {error}"), WRITE))?;
+    let about = file.metadata();
+    let about = about.map_err(|error| (format!("cannot be examined: {error}"), WRITE))?;
+    if !about.is_file() {
+        return Err(("is not a file".to_owned(), WRITE));
+    }
+    if about.mode() & 0o077 != 0 {
+        let says = format!("can be read by others (mode {:o})", about.mode() & 0o777);
+        return Err((says, "run `chmod 600` on it"));
+    }
+    let mut text = String::new();
+    let read = file.take(LONGEST).read_to_string(&mut text);
+    read.map_err(|error| (format!("cannot be read: {error}"), WRITE))?;
+    let line = text.trim_end_matches(['\r', '\n']);
+    match line.split_once(':') {
+        Some((user, password)) if !user.is_empty() && !line.contains('\n') => Ok(Login {
+            user: user.to_owned(),
+            password: Secret::new(password),
+        }),
+        _ => Err(("does not contain a user and a password".to_owned(), WRITE)),
+    }
+}
+
+/// Ignores the selected tests that cannot run on servers that somebody else started, also those that were asked for in
+/// spite of another reason to ignore them.
+pub(super) fn ignore_unfit(selected: &mut Selected, options: &Options) {
+    let run = std::mem::take(&mut selected.run);
+    for test in run {
+        match unfit(test.def, options) {
+            Some(reason) => selected.ignored.push((test, reason)),
+            None => selected.run.push(test),
+        }
+    }
+}
+
+/// Why a test cannot run on the servers that the run was given.
+fn unfit(def: &TestDef, options: &Options) -> Option<String> {
+    let wishes = def.wishes();
+    wishes.iter().zip(def.needs).find_map(|(wish, need)| {
+        let attached = options.settings.attached(&wish.system)?;
+        let system = armadillo_orchestrator::system(&wish.system)?;
+        let lacks = match plan::lease_of(def, need.lease) {
+            LeaseMode::Exclusive => Some("needs a deployment to itself".to_owned()),
+            LeaseMode::Fresh => Some("needs a new deployment".to_owned()),
+            LeaseMode::Unstarted => Some("needs servers that are not running yet".to_owned()),
+            LeaseMode::Shared if !wish.options.is_empty() => {
+                Some("needs server options of its own".to_owned())
+            }
+            LeaseMode::Shared if !wish.binaries.is_empty() => {
+                Some("needs programs of its own".to_owned())
+            }
+            LeaseMode::Shared => system.suffices(wish, attached).err(),
+        };
+        lacks.map(|lacks| format!("{lacks}; this run has --{} {attached}", flag(&wish.system)))
+    })
+}
+
+/// Why a test cannot be run although it was selected: the servers it needs are not usable.
+pub(super) fn check(
+    tests: &[super::programs::Needing],
+    options: &Options,
+) -> Result<(), RunnerError> {
+    let mut needs = tests.iter().flat_map(|(_, needs)| needs);
+    let problem = needs.find_map(|need| options.unreachable.get(&need.topology.system));
+    match problem {
+        Some(problem) => Err(RunnerError::Attach(problem.clone())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use super::*;
+
+    fn file(mode: u32, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        use std::io::Write;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("login");
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&path)
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        (directory, path)
+    }
+
+    #[test]
+    fn a_login_is_read_from_a_private_file_only() {
+        let (_kept, path) = file(0o600, "ann:a:b\n");
+        let login = read_login(&path).unwrap();
+        assert_eq!(
+            (login.user.as_str(), login.password.reveal()),
+            ("ann", "a:b")
+        );
+        let (_kept, path) = file(0o640, "ann:secret\n");
+        let (says, help) = read_login(&path).unwrap_err();
+        assert!(
+            says.contains("mode 640") && help.contains("chmod 600"),
+            "{says}"
+        );
+        for text in ["", "ann", ":secret", "ann:x\nbob:y\n"] {
+            let (_kept, path) = file(0o600, text);
+            let (says, _) = read_login(&path).unwrap_err();
+            assert_eq!(says, "does not contain a user and a password", "{text:?}");
+        }
+        assert!(
+            read_login(Path::new("/nowhere/login"))
+                .unwrap_err()
+                .0
+                .starts_with("cannot be opened")
+        );
+    }
+
+    #[test]
+    fn a_login_has_one_source() {
+        let mut options = Options::default();
+        let mut login = |file: Option<&str>, variables: &[(&str, &str)]| {
+            options.settings.set("attach-mydb", vec!["a:1".to_owned()]);
+            options.settings.set(
+                "attach-mydb-login",
+                file.map(str::to_owned).into_iter().collect(),
+            );
+            login("mydb", &options, &Environment::of(variables))
+        };
+        assert_eq!(login(None, &[]), Ok(None));
+        let (user, password) = (
+            ("ARMADILLO_ATTACH_MYDB_USER", "ann"),
+            ("ARMADILLO_ATTACH_MYDB_PASSWORD", "s3cret"),
+        );
+        assert_eq!(login(None, &[user, password]).unwrap().unwrap().user, "ann");
+        assert_eq!(login(None, &[password]).unwrap().unwrap().user, USER);
+        assert!(
+            login(None, &[user])
+                .unwrap_err()
+                .contains("ARMADILLO_ATTACH_MYDB_PASSWORD is not")
+        );
+        let twice = login(Some("/x"), &[password]).unwrap_err();
+        assert!(
+            twice.contains("set twice") && !twice.contains("s3cret"),
+            "{twice}"
+        );
+    }
+}

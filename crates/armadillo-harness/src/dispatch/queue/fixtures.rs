@@ -1,0 +1,65 @@
+//! Which slots keep fixtures for which deployments.
+
+use super::{NOTE_LIMIT, Nothing, Queue};
+use crate::protocol::daemon::FixturesGone;
+
+impl Queue {
+    /// An attempt has ended. `keeps` names the deployments for which `slot` keeps fixtures.
+    pub(super) fn finished(&self, slot: u32, keeps: &[String]) {
+        let mut state = self.state.borrow_mut();
+        state.running -= 1;
+        for deployment in keeps {
+            if state.ended.contains(deployment) {
+                continue;
+            }
+            let keepers = state.keepers.entry(deployment.clone()).or_default();
+            keepers.insert(slot);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// The fixtures that `slot` kept for a deployment, or for all, are gone: torn down, or lost with their process.
+    pub(super) async fn fixtures_gone(&self, slot: u32, deployment: Option<&str>) {
+        let gone: Vec<String> = {
+            let mut state = self.state.borrow_mut();
+            let mut gone = Vec::new();
+            state.keepers.retain(|kept, slots| {
+                if deployment.is_none_or(|deployment| deployment == kept) {
+                    slots.remove(&slot);
+                }
+                if slots.is_empty() {
+                    gone.push(kept.clone());
+                }
+                !slots.is_empty()
+            });
+            if deployment.is_none() {
+                state.chores.remove(&slot);
+            }
+            gone
+        };
+        for deployment in gone {
+            self.tell_gone(deployment).await;
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// A deployment has stopped. If it was replaced, what slots keep for it ends with their processes: its data is gone.
+    pub(super) fn deployment_ended(&self, deployment: &str) {
+        let mut state = self.state.borrow_mut();
+        state.keepers.remove(deployment);
+        state.ended.insert(deployment.to_owned());
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    async fn tell_gone(&self, deployment: String) {
+        let Some(daemon) = &self.daemon else {
+            return;
+        };
+        let path = self.path("fixtures-gone");
+        let gone = FixturesGone { deployment };
+        // If it cannot be said, the deployment stops with the run.
+        let _ = daemon.post::<Nothing>(&path, &gone, None, NOTE_LIMIT).await;
+    }
+}
