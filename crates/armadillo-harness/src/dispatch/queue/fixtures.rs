@@ -5,7 +5,7 @@ use crate::protocol::daemon::FixturesGone;
 
 impl Queue {
     /// An attempt has ended. `keeps` names the deployments for which `slot` keeps fixtures.
-    pub(super) fn finished(&self, slot: u32, keeps: &[String]) {
+    pub(in crate::dispatch) fn finished(&self, slot: u32, keeps: &[String]) {
         let mut state = self.state.borrow_mut();
         state.running -= 1;
         for deployment in keeps {
@@ -20,7 +20,7 @@ impl Queue {
     }
 
     /// The fixtures that `slot` kept for a deployment, or for all, are gone: torn down, or lost with their process.
-    pub(super) async fn fixtures_gone(&self, slot: u32, deployment: Option<&str>) {
+    pub(in crate::dispatch) async fn fixtures_gone(&self, slot: u32, deployment: Option<&str>) {
         let gone: Vec<String> = {
             let mut state = self.state.borrow_mut();
             let mut gone = Vec::new();
@@ -45,7 +45,7 @@ impl Queue {
     }
 
     /// A deployment has stopped. If it was replaced, what slots keep for it ends with their processes: its data is gone.
-    pub(super) fn deployment_ended(&self, deployment: &str) {
+    pub(in crate::dispatch) fn deployment_ended(&self, deployment: &str) {
         let mut state = self.state.borrow_mut();
         state.keepers.remove(deployment);
         state.ended.insert(deployment.to_owned());
