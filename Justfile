@@ -11,6 +11,8 @@ lint:
     cargo fmt --all -- --check
     cargo clippy --workspace --all-targets -- -D warnings
 
-# What takes longer than anybody waits for after a change: runs that are killed at random moments, many times.
+# What takes longer than anybody waits for after a change: runs that are killed at random moments, many times, and every
+# stage of `--doctor` on every defect.
 long ROUNDS="200":
     ARMADILLO_ROUNDS={{ROUNDS}} cargo test -p armadillo-selftest --test orphans -- --nocapture --test-threads 2 a_storm
+    cargo test -p armadillo-selftest --test doctor -- --include-ignored --test-threads 2

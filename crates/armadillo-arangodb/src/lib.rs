@@ -11,6 +11,7 @@ pub mod checkers;
 pub mod client;
 #[cfg(feature = "proof")]
 mod consistency;
+mod doctor;
 mod evidence;
 pub mod exit_codes;
 pub mod fixture;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use armadillo_orchestrator::doctor::{Assumption, DoctorStage, Patient};
 use armadillo_orchestrator::{
     AttachError, Attached, Attachment, Candidate, Checker, Evidence, ExitMeaning, Flag, Fut,
     Health, Installed, Launch, LogRecord, PlanError, Probe, Program, Secret, ServerKey, ServerPlan, Settings,
@@ -11,7 +12,7 @@ use armadillo_orchestrator::{
 use crate::role::Role;
 use crate::topology::{self, SYSTEM};
 use crate::{
-    attach, capabilities, checkers, evidence, exit_codes, health, launch, log, plan, probe,
+    attach, capabilities, checkers, doctor, evidence, exit_codes, health, launch, log, plan, probe,
     programs, purge,
 };
 
@@ -110,6 +111,22 @@ impl System for ArangoDb {
 
     fn lacks(&self, capability: &str, program: &Program, settings: &Settings) -> Option<String> {
         capabilities::lacks(capability, program, settings)
+    }
+
+    fn stages(&self) -> &'static [DoctorStage] {
+        &doctor::STAGES
+    }
+
+    fn assumptions(&self) -> &'static [Assumption] {
+        &doctor::ALL
+    }
+
+    fn try_out<'a>(
+        &'a self,
+        assumption: &'a str,
+        on: &'a Patient,
+    ) -> Fut<'a, Result<String, String>> {
+        Box::pin(doctor::try_out(assumption, on))
     }
 
     fn version_of(&self, output: &str) -> Option<String> {

@@ -9,6 +9,7 @@ mod checker;
 mod client;
 #[cfg(feature = "proof")]
 mod consistency;
+mod doctor;
 mod evidence;
 mod exit;
 pub mod fixture;

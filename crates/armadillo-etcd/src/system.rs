@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use armadillo_orchestrator::doctor::{Assumption, DoctorStage, Patient};
 use armadillo_orchestrator::{
     AttachError, Attached, Attachment, Candidate, Checker, Evidence, ExitMeaning, Flag, Fut,
     Health, Launch, LogRecord, PlanError, Probe, ServerKey, ServerPlan, Settings, Stop, System,
@@ -10,7 +11,7 @@ use armadillo_orchestrator::{
 
 use crate::options::{FLAGS, PROGRAM_FLAG};
 use crate::topology::SYSTEM;
-use crate::{attach, checker, evidence, exit, health, launch, log, plan, probe, purge};
+use crate::{attach, checker, doctor, evidence, exit, health, launch, log, plan, probe, purge};
 
 /// The etcd system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,6 +56,22 @@ impl System for Etcd {
 
     fn survey<'a>(&'a self, at: &'a Attachment) -> Fut<'a, Result<Attached, AttachError>> {
         Box::pin(attach::survey(at))
+    }
+
+    fn stages(&self) -> &'static [DoctorStage] {
+        &doctor::STAGES
+    }
+
+    fn assumptions(&self) -> &'static [Assumption] {
+        &doctor::ALL
+    }
+
+    fn try_out<'a>(
+        &'a self,
+        assumption: &'a str,
+        on: &'a Patient,
+    ) -> Fut<'a, Result<String, String>> {
+        Box::pin(doctor::try_out(assumption, on))
     }
 
     fn version_of(&self, output: &str) -> Option<String> {

@@ -31,6 +31,8 @@ pub struct Options {
     pub markers: BTreeMap<String, String>,
     /// The settings of the systems, and every other setting that was said, by its name.
     pub settings: Settings,
+    /// The file for the findings of `--doctor`.
+    pub doctor_file: Option<PathBuf>,
     /// Why tests cannot run on the servers that the settings name, by system.
     pub unreachable: BTreeMap<String, String>,
     /// Everything that was said, and who said it.
@@ -68,6 +70,8 @@ pub enum Action {
     ListMarkers,
     /// Say what would run where; start nothing.
     Plan,
+    /// Try out what is assumed of the machine and of the programs.
+    Doctor,
     /// Make the reports of an earlier run from this event log, or from the one in this directory.
     ReportFrom(PathBuf),
 }
@@ -300,6 +304,7 @@ impl Default for Options {
             checkers: Policies::default(),
             markers: BTreeMap::new(),
             settings: Settings::default(),
+            doctor_file: None,
             unreachable: BTreeMap::new(),
             said: BTreeMap::new(),
         }

@@ -100,6 +100,15 @@ impl Deployment {
             .collect()
     }
 
+    /// The processes of a server, itself first; none if it does not run.
+    #[must_use]
+    pub fn pids(&self, server: &ServerKey) -> Vec<u32> {
+        let running = self.servers.get(server).and_then(Server::running);
+        let processes = running.map(|running| running.processes());
+        let processes = processes.unwrap_or_default();
+        processes.iter().map(|stat| stat.pid).collect()
+    }
+
     /// Every server that ended by itself, in the order it happened.
     #[must_use]
     pub fn crashes(&self) -> Vec<Crash> {

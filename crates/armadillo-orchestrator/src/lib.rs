@@ -5,6 +5,7 @@ pub mod attach;
 pub mod backend;
 pub mod deadline;
 pub mod deployment;
+pub mod doctor;
 pub mod duration;
 pub mod health;
 pub mod http;

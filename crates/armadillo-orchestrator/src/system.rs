@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::attach::{AttachError, Attached, Attachment};
+use crate::doctor::{Assumption, DoctorStage, Patient};
 use crate::health::Health;
 use crate::program::Program;
 use crate::secret::Secret;
@@ -121,6 +122,29 @@ pub trait System: Send + Sync + 'static {
                 None => format!("needs {name} = {wanted}"),
             }),
         }
+    }
+
+    /// The deployments on which `--doctor` tries out what is assumed of the product, in their order.
+    fn stages(&self) -> &'static [DoctorStage] {
+        &[]
+    }
+
+    /// What is assumed of the product, in the order in which it is tried out.
+    fn assumptions(&self) -> &'static [Assumption] {
+        &[]
+    }
+
+    /// Tries one of them out. Returns what was seen.
+    ///
+    /// # Errors
+    /// What was seen instead.
+    fn try_out<'a>(
+        &'a self,
+        assumption: &'a str,
+        _on: &'a Patient,
+    ) -> Fut<'a, Result<String, String>> {
+        let unknown = format!("{} does not know how to try {assumption}", self.name());
+        Box::pin(std::future::ready(Err(unknown)))
     }
 
     /// What tests may require of the product by a word of its own, each with its meaning.

@@ -4,6 +4,7 @@
 //! person would, and look at stdout, stderr, the exit code, the files of the run, and at what is left of it.
 
 pub mod brittle;
+pub mod broken;
 pub mod cargo;
 pub mod foreign;
 pub mod junk;

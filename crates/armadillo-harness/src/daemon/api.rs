@@ -21,7 +21,7 @@ use super::Daemon;
 use super::connections::{Connection, Connections};
 use super::grants::LeaseProblem;
 use super::holders::Used;
-use super::{clients, exits, holders, lifecycle};
+use super::{clients, doctor, exits, holders, lifecycle};
 use crate::accept;
 use crate::event::Event;
 use crate::needs::LeaseMode;
@@ -195,6 +195,14 @@ async fn route(
                 .map_err(|_| Refusal(StatusCode::NOT_FOUND, format!("`{pid}` is no pid")))?;
             let exit = daemon.workers.end(pid, &parse::<EndWorker>(&body)?).await;
             json(&exit.map_err(refuse(StatusCode::NOT_FOUND))?)
+        }
+        (&Method::POST, ["v1", "doctor"]) => {
+            let tried = doctor::try_out(daemon, &parse(&body)?).await;
+            json(&tried.map_err(refuse(StatusCode::NOT_FOUND))?)
+        }
+        (&Method::POST, ["v1", "doctor", "stop"]) => {
+            doctor::stop(daemon).await;
+            nothing()
         }
         (&Method::POST, ["v1", "stop"]) => {
             lifecycle::stop_all(daemon).await;

@@ -8,6 +8,7 @@ mod api;
 mod clients;
 mod connections;
 mod deployments;
+mod doctor;
 mod drive;
 mod examine;
 mod exits;
@@ -130,6 +131,8 @@ pub(crate) struct Daemon {
     feeding: Cell<bool>,
     deployments: Deployments,
     grants: Grants,
+    /// What `--doctor` looks at.
+    doctor: doctor::Doctor,
     /// Numbers of clients.
     clients: Cell<u64>,
     /// The core was fed, a fixture kept for a deployment was settled, or its claim has lapsed.
@@ -161,6 +164,7 @@ impl Daemon {
             feeding: Cell::new(false),
             deployments: Deployments::default(),
             grants: Grants::default(),
+            doctor: doctor::Doctor::default(),
             clients: Cell::new(0),
             changed: Notify::new(),
             host: Arc::new(Local::new(processes.clone())),
@@ -193,6 +197,7 @@ impl Daemon {
         self.tasks.borrow_mut().abort_all();
         self.workers.kill_now();
         self.deployments.kill_now();
+        self.doctor.kill_now();
         lifecycle::take_back_all(self).await;
     }
 }

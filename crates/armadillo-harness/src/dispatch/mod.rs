@@ -6,6 +6,7 @@ mod cancel;
 mod children;
 mod context;
 mod daemon_process;
+mod doctor;
 mod environment;
 mod executor;
 mod files;
@@ -121,6 +122,12 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
         let markers = Markers::declared(&options.markers);
         console::text(&list::list_markers(&markers));
         return Ok(Exit::Passed);
+    }
+    if options.action == Action::Doctor {
+        return doctor::run(&options, depth);
+    }
+    if options.doctor_file.is_some() {
+        console::warning("--json has no effect without --doctor");
     }
     let exact = options.selection.exact;
     let names = options.selection.filters.clone();

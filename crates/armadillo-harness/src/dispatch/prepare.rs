@@ -292,7 +292,7 @@ fn note_isolated(tests: &[Needing]) {
     }
 }
 
-fn absolute(path: PathBuf) -> Result<PathBuf, RunnerError> {
+pub(super) fn absolute(path: PathBuf) -> Result<PathBuf, RunnerError> {
     std::path::absolute(path).map_err(|source| RunnerError::Os {
         action: "tell the working directory",
         source,
@@ -343,7 +343,7 @@ fn preview(
     })
 }
 
-fn no_random_numbers(source: std::io::Error) -> RunnerError {
+pub(super) fn no_random_numbers(source: std::io::Error) -> RunnerError {
     RunnerError::Os {
         action: "get random numbers",
         source,

@@ -4,6 +4,8 @@
 //! | --- | --- | --- |
 //! | `GET /v1/status` | | [`Status`] |
 //! | `GET /v1/kept` | | [`Kept`], one for each deployment |
+//! | `POST /v1/doctor` | [`TryOut`](super::doctor::TryOut) | [`TriedOut`](super::doctor::TriedOut) |
+//! | `POST /v1/doctor/stop` | | `{}`: what it started has stopped |
 //! | `POST /v1/clients` | [`Join`] | [`Joined`] |
 //! | `POST /v1/clients/{client}/wishes` | [`Wishes`] | `{}` |
 //! | `POST /v1/clients/{client}/next` | [`Ready`] | [`Next`], when something can run |

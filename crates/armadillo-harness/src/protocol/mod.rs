@@ -5,6 +5,7 @@
 //! HTTP would be most of it.
 
 pub mod daemon;
+pub mod doctor;
 pub mod state;
 pub mod worker;
 

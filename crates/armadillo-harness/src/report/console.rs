@@ -14,6 +14,11 @@ pub(crate) fn text(text: &str) {
         .and_then(|()| stdout.flush());
 }
 
+/// A text with words of other programs, on stdout.
+pub(crate) fn tamed_text(text: &str) {
+    self::text(&tamed(text, false));
+}
+
 /// Why nothing is done, on stderr.
 pub(crate) fn error(why: impl Display) {
     say(format_args!("error: {why}"));

@@ -150,6 +150,8 @@ const TABLE: &[Row] = &[
     but("list", &[COMMAND_LINE_ACTS]),
     but("list-markers", &[COMMAND_LINE_ACTS]),
     but("plan", &[COMMAND_LINE_ACTS]),
+    but("doctor", &[COMMAND_LINE_ACTS]),
+    but("json", &[COMMAND_LINE_ACTS]),
     but("report-from", &[COMMAND_LINE_ACTS]),
     but("parallel", &[NEXTEST_COUNTS, MIMIC_COUNTS]),
     but("test-threads", &[NEXTEST_COUNTS, MIMIC_COUNTS]),

@@ -2,11 +2,12 @@
 
 use armadillo::arangodb::Grant;
 use armadillo::prelude::*;
-use armadillo_selftest::meeting;
+use armadillo_selftest::{broken, meeting};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 fn main() -> std::process::ExitCode {
+    broken::link();
     armadillo::main()
 }
 

@@ -124,6 +124,23 @@ pub(super) const TABLE: &[Setting] = &[
         "Show which tests would run on which deployments and programs, without starting anything.",
     )
     .apply(|options, values| act(options, values, Action::Plan)),
+    Setting::switch(
+        "doctor",
+        Group::Acting,
+        "Try out everything that Armadillo assumes of this machine and of the programs, on deployments started for it, and \
+         say what does not hold, what that breaks and what to do. Runs no tests.",
+    )
+    .apply(|options, values| act(options, values, Action::Doctor)),
+    Setting::valued(
+        "json",
+        "FILE",
+        Group::Acting,
+        "Write the findings of `--doctor` to this file.",
+    )
+    .apply(|options, values| {
+        options.doctor_file = Some(last(values).into());
+        Ok(())
+    }),
     Setting::valued(
         "report-from",
         "FILE",

@@ -82,6 +82,16 @@ pub(super) const CASES: &[Case] = &[
     case("plan", "true", "prints", |_, seen| {
         only_says(seen, "prints")
     }),
+    case("doctor", "true", "prints", |_, seen| {
+        seen.code == Some(4) && seen.ran.stdout.contains("0 hold")
+    }),
+    case("json", "found.json", "prints", |_, seen| {
+        let said = seen
+            .ran
+            .stderr
+            .contains("--json has no effect without --doctor");
+        said && passed(seen, "prints")
+    }),
     case("report-from", "nowhere", "prints", |_, seen| {
         seen.code == Some(2) && seen.ran.stderr.contains("nowhere")
     }),

@@ -1,0 +1,19 @@
+//! What `--doctor` asks the daemon.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/doctor`: try out one assumption, on the deployment of its stage.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TryOut {
+    /// The system.
+    pub system: String,
+    /// The assumption's name.
+    pub assumption: String,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TriedOut {
+    /// What was seen, if it holds; what was seen instead, if it does not.
+    pub outcome: Result<String, String>,
+}
