@@ -5,8 +5,8 @@ use std::path::Path;
 use armadillo_orchestrator::doctor::{Assumption, DoctorStage, Patient};
 use armadillo_orchestrator::{
     AttachError, Attached, Attachment, Candidate, Checker, Evidence, ExitMeaning, Flag, Fut,
-    Health, Installed, Launch, LogRecord, PlanError, Probe, Program, Secret, ServerKey, ServerPlan, Settings,
-    System, Topology, View,
+    Health, Installed, Launch, LogRecord, PlanError, Probe, Program, Secret, ServerKey, ServerPlan,
+    Settings, System, Topology, View,
 };
 
 use crate::role::Role;

@@ -1,6 +1,7 @@
 //! Members of an etcd cluster that somebody else started.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use armadillo_orchestrator::{
@@ -20,6 +21,8 @@ use crate::topology::{MEMBERS, ROLE, etcd};
 const LIMIT: Duration = Duration::from_secs(3);
 
 const CHECK_ADDRESS: &str = "check the address";
+
+const EACH_ADDRESS: &str = "give the address of each member";
 
 const CHECK_LOGIN: &str = "put `USER:PASSWORD` into a file that only you can read, and name it with --attach-etcd-login FILE, \
                            or set ARMADILLO_ATTACH_ETCD_USER and ARMADILLO_ATTACH_ETCD_PASSWORD";
@@ -61,22 +64,12 @@ pub(crate) async fn survey(at: &Attachment) -> Result<Attached, AttachError> {
         }
         known.insert(status.header.member_id, address.clone());
     }
-    for member in list.members.iter().filter(|member| !member.is_learner) {
-        if !known.contains_key(&member.id) {
-            let address = advertised(member, &asked).await.ok_or_else(|| {
-                let says = format!(
-                    "the cluster has {} members, and {} cannot be reached at {}",
-                    list.members.len(),
-                    member.name,
-                    if member.client_urls.is_empty() {
-                        "any address".to_owned()
-                    } else {
-                        member.client_urls.join(" or ")
-                    },
-                );
-                AttachError::at(first, says, "give the address of each member")
-            })?;
-            known.insert(member.id, address);
+    let voters = list.members.iter().filter(|member| !member.is_learner);
+    for member in voters {
+        if let Entry::Vacant(unknown) = known.entry(member.id) {
+            let address = advertised(member, &asked).await;
+            let missing = || AttachError::at(first, unreached(member, &list), EACH_ADDRESS);
+            unknown.insert(address.ok_or_else(missing)?);
         }
     }
     let members = u32::try_from(known.len()).unwrap_or(u32::MAX);
@@ -93,6 +86,16 @@ pub(crate) async fn survey(at: &Attachment) -> Result<Attached, AttachError> {
         stand_in: None,
         login: at.login.clone(),
     })
+}
+
+/// A member that was not found.
+fn unreached(member: &MemberAnswer, list: &MembersAnswer) -> String {
+    let urls = match member.client_urls.as_slice() {
+        [] => "any address".to_owned(),
+        urls => urls.join(" or "),
+    };
+    let (name, count) = (&member.name, list.members.len());
+    format!("the cluster has {count} members, and {name} cannot be reached at {urls}")
 }
 
 /// The address at which a member says that clients reach it, if it is there.

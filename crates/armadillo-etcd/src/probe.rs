@@ -79,6 +79,7 @@ async fn attached(view: &View, server: &ServerKey) -> Probe {
         Ok(status) if status.leader.is_some() => Probe::At {
             stage: Stage::Ready,
             identity: None,
+            missing: String::new(),
         },
         Ok(_) => answers(None),
         Err(error) => Probe::NotYet(error.to_string()),

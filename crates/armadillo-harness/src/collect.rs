@@ -117,7 +117,6 @@ pub fn collect(
 /// The registered tests, or only those of these names.
 pub(crate) fn definitions(only: Option<&[String]>) -> impl Iterator<Item = &'static TestDef> {
     inventory::iter::<TestDef>()
-        .into_iter()
         .filter(move |def| only.is_none_or(|names| names.iter().any(|name| is_named(def, name))))
 }
 

@@ -1,6 +1,8 @@
 //! Tests on servers that somebody else started: what can run there runs, what cannot is ignored with the reason, and nothing
 //! else on these servers is touched.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use armadillo_selftest::cargo::has;
 use armadillo_selftest::foreign::Foreign;
 use armadillo_selftest::{Ran, Suite, wait};

@@ -167,7 +167,7 @@ fn look_at_program(
     let finding = match Program::find(system, &options.settings) {
         Ok(program) => match program.version.clone() {
             Some(version) => {
-                let seen = match program.leading_args.last() {
+                let seen = match program.applet() {
                     Some(applet) => format!("{applet} (built in) {version}"),
                     None => format!("{} {version}", program.path.display()),
                 };
