@@ -330,6 +330,8 @@ impl Deployment {
         let mut ready_message = self
             .system
             .ready_message(&self.view, key)
+            // The logs of servers that somebody else started cannot be read.
+            .filter(|_| self.view.attached().is_none())
             .map(|id| ReadyMessage::new(id, server.log_from()));
         let mut missing = "it has not responded yet".to_owned();
         loop {
