@@ -193,17 +193,18 @@ pub(crate) fn ready_message(view: &View, server: &ServerKey) -> Option<&'static 
     let place = view.places.get(server)?;
     let role = Role::of_name(&place.role)?;
     let options = view.topology.options.iter();
-    let levels = options
-        .map(|(name, value)| ServerOption::new(name, value))
-        .filter(|option| option.name == "log.level" && option.is_for(role))
-        .map(|option| option.value);
-    let is_logged = levels.fold(true, |is_logged, level| match level.split_once('=') {
-        None => shows_info(&level),
-        Some(("general" | "all", level)) => shows_info(level),
-        Some(_) => is_logged,
-    });
+    let options = options.map(|(name, value)| ServerOption::new(name, value));
+    let (mut has_ids, mut is_logged) = (true, true);
+    for ServerOption { name, value, .. } in options.filter(|option| option.is_for(role)) {
+        match (name.as_str(), value.split_once('=')) {
+            ("log.ids", _) => has_ids = value != "false",
+            ("log.level", None) => is_logged = shows_info(&value),
+            ("log.level", Some(("general" | "all", level))) => is_logged = shows_info(level),
+            _ => {}
+        }
+    }
     let has_users = matches!(role, Role::Single | Role::Coordinator);
-    (has_users && is_logged).then_some(READY)
+    (has_users && has_ids && is_logged).then_some(READY)
 }
 
 fn shows_info(level: &str) -> bool {
@@ -326,12 +327,20 @@ mod tests {
 
     #[test]
     fn servers_with_users_say_in_their_log_when_they_know_them() {
-        let message = |server: &str, level: Option<&str>| {
+        let with = |server: &str, options: &[(&str, &str)]| {
             let mut view = crate::system::tests::cluster_view(1, 1, 1);
-            let option = level.map(|level| ("log.level".to_owned(), level.to_owned()));
-            view.topology.options.extend(option);
+            let options = options.iter().map(|(name, value)| (*name, *value));
+            let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            view.topology.options.extend(options);
             ready_message(&view, &server.into())
         };
+        let message = |server: &str, level: Option<&str>| {
+            let level = level.map(|level| ("log.level", level));
+            with(server, level.as_slice())
+        };
+        assert_eq!(with("coordinator-1", &[("log.ids", "false")]), None);
+        let of_others = [("dbserver.log.level", "error")];
+        assert_eq!(with("coordinator-1", &of_others), Some("cf3f4"));
         assert_eq!(message("coordinator-1", None), Some("cf3f4"));
         assert_eq!(message("agent-1", None), None);
         assert_eq!(message("dbserver-1", None), None);

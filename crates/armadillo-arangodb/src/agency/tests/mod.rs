@@ -213,11 +213,14 @@ fn a_write_is_not_repeated_when_it_may_have_been_done() {
         answers.push(answer(503, nothing));
         answers.extend(second_leads(5));
         answers.push(answer(200, r#"{"results":[4]}"#));
-        let (written, _) = run_as(view("twice"), answers, async |view| {
+        let (written, seen) = run_as(view("twice"), answers, async |view| {
             let transaction = Transaction::new().pop("/list");
             Agency::new(&view).write(&transaction).await
         });
         assert_eq!(written.unwrap(), Written::Committed(4));
+        // It is written again without asking whether it was.
+        let inquired = seen.iter().any(|seen| seen.line.ends_with("inquire"));
+        assert!(!inquired, "{nothing}");
     }
 }
 
