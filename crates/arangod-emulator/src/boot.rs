@@ -119,14 +119,17 @@ impl Life {
                 return Exit::Failed;
             }
         }
+        let (close, closing) = watch::channel(false);
         let (stop, stopped) = watch::channel(false);
         let mut serving = None;
         // A signal may come at any time, also while the server is still on its way up.
         let result = tokio::select! {
-            result = self.rise(&mut serving, stopped) => result,
+            result = self.rise(&mut serving, closing, stopped) => result,
             () = server.stop_requested() => Ok(()),
         };
         server.enter(Stage::Stopping);
+        // From now on nobody can connect. The receivers may be gone already, if no port was opened.
+        let _ = close.send(true);
         let down = tokio::select! {
             down = self.fall(serving, stop) => down,
             () = server.abandoned() => Err(Exit::Failed),
@@ -170,11 +173,14 @@ impl Life {
     async fn rise(
         &self,
         serving: &mut Option<JoinHandle<()>>,
+        closing: watch::Receiver<bool>,
         stopped: watch::Receiver<bool>,
     ) -> Result<(), Exit> {
         let server = &self.server;
-        let serve =
-            |listeners: Listeners| spawn_local(listeners.serve(Rc::clone(server), stopped.clone()));
+        let serve = |listeners: Listeners| {
+            let (closing, stopped) = (closing.clone(), stopped.clone());
+            spawn_local(listeners.serve(Rc::clone(server), closing, stopped))
+        };
         self.announce();
         let listens = self.task == Task::Serve && server.settings.rest_server;
         let early = listens && server.settings.early_connections;

@@ -3,6 +3,8 @@
 //!
 //! What is assumed of `arangod` is listed in `docs/assumptions.md`, each with its source.
 
+#[cfg(test)]
+mod against_contract;
 pub mod agency;
 mod attach;
 pub mod auth;

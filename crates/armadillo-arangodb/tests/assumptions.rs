@@ -1,26 +1,10 @@
-//! `docs/assumptions.md` has a source for every line, and names tests that exist.
+//! `docs/assumptions.md` is written from the ledger, whose lines have sources and name tests that exist.
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::{fs, io};
 
-const LEDGER: &str = include_str!("../../../docs/assumptions.md");
-
-/// The rows of the table: id, assumption, source, test.
-fn rows() -> Vec<[&'static str; 4]> {
-    LEDGER
-        .lines()
-        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
-        .skip_while(|line| !line.starts_with("id |"))
-        .skip(2)
-        .map(|line| {
-            let cells: Vec<&str> = line.split(" | ").map(str::trim).collect();
-            cells
-                .try_into()
-                .unwrap_or_else(|_| panic!("not four cells: {line}"))
-        })
-        .collect()
-}
+use arangod_contract::{Contract, ledger, manual};
 
 /// The text of every Rust file below a directory.
 fn code_below(directory: &Path, code: &mut String) -> io::Result<()> {
@@ -42,20 +26,20 @@ fn every_assumption_has_a_source_and_a_test_that_exists() {
     for name in ["armadillo-arangodb", "arangod-emulator"] {
         code_below(&crates.join(name), &mut code).unwrap();
     }
-    let rows = rows();
+    let rows = ledger().unwrap();
     let mut ids = HashSet::new();
     assert!(
         rows.len() > 40,
         "the table was not found: {} rows",
         rows.len()
     );
-    for [id, assumption, source, test] in rows {
+    for row in rows {
+        let (id, name) = (row.id, row.test);
         assert!(ids.insert(id), "{id} is there twice");
         assert!(
-            !assumption.is_empty() && !source.is_empty(),
+            !row.text.is_empty() && !row.source.is_empty(),
             "{id} lacks something"
         );
-        let name = test.trim_matches('`');
         let attribute = format!("#[test]\nfn {name}(");
         let inner = format!("#[test]\n    fn {name}(");
         assert!(
@@ -63,4 +47,19 @@ fn every_assumption_has_a_source_and_a_test_that_exists() {
             "{id} names a test that is not there: {name}"
         );
     }
+}
+
+#[test]
+fn the_page_is_written_from_the_ledger() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/assumptions.md");
+    let text = manual(&ledger().unwrap(), &Contract::read().unwrap());
+    if std::env::var_os("ARMADILLO_WRITE_DOCS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == text,
+        "docs/assumptions.md is not what the ledger says: \
+         ARMADILLO_WRITE_DOCS=1 cargo test -p armadillo-arangodb --test assumptions writes it"
+    );
 }

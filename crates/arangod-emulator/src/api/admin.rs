@@ -16,17 +16,14 @@ use crate::version::{LICENSE, STAND_IN, VERSION};
 
 /// `GET /_admin/status`. It names the process, so a client can tell whose answer it is.
 pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiError> {
-    if request.method != Method::GET {
-        return Err(ApiError::method_not_allowed());
-    }
     if server.settings.harden {
         server.require_privilege(&request.identity)?;
     }
     let (phase, state) = match server.stage() {
         Stage::Early => ("in start", "STARTUP"),
-        Stage::Maintenance => ("in wait", "STARTUP"),
+        Stage::Maintenance => ("in start", "STARTUP"),
         Stage::Serving => ("in wait", "SERVING"),
-        Stage::Stopping => ("in stop", "SHUTDOWN"),
+        Stage::Stopping => ("in shutdown", "SHUTDOWN"),
     };
     let read_only = server.read_only.get();
     let mut body = json!({
@@ -38,7 +35,6 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
             "operationMode": "server",
             "foxxApi": false,
             "host": system::host_name(),
-            "hostname": system::host_name(),
             "standIn": STAND_IN,
             "serverInfo": {
                 "progress": { "phase": phase, "feature": "", "recoveryTick": 0 },
@@ -49,7 +45,17 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
                 "state": state,
             },
     });
+    if let Ok(name) = std::env::var("HOSTNAME")
+        && !name.is_empty()
+    {
+        body["hostname"] = json!(name);
+    }
+    // What recovery has yet to find is not told.
+    if server.stage() == Stage::Early {
+        return Ok(Answer::json(200, &body));
+    }
     if let Ok(agent) = server.agent() {
+        body["serverInfo"]["persistedId"] = json!(agent.id);
         let (term, leader) = agent.leadership();
         body["agent"] = json!({
             "id": agent.id,

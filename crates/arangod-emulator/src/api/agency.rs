@@ -71,7 +71,9 @@ impl Stop {
         let message = |status, text: &str| Answer::json(status, &json!({ "message": text }));
         Ok(match self {
             Self::Unavailable(Unavailable::NoLeader) => message(503, "No leader"),
-            Self::Unavailable(Unavailable::Unknown) => message(503, "commit unknown"),
+            Self::Unavailable(Unavailable::Unknown) => {
+                return Err(ApiError::new(503, 503, "service unavailable"));
+            }
             Self::Unavailable(Unavailable::Elsewhere(endpoint)) => {
                 let host = endpoint
                     .split_once("://")

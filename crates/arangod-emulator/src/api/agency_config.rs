@@ -71,7 +71,9 @@ fn last_acked(agent: &Agent) -> Option<Value> {
                 (id.clone(), entry(ago, peer.matched))
             })
             .collect();
-        acked.insert(agent.id.clone(), entry(0.0, raft.last()));
+        // It appends nothing to itself.
+        let own = json!({ "lastAckedTime": 0, "lastAckedIndex": raft.last() });
+        acked.insert(agent.id.clone(), own);
         Some(Value::Object(acked))
     })
 }

@@ -108,7 +108,11 @@ fn set_levels(server: &Server, request: &Request) -> Result<Answer, ApiError> {
                 let level = level
                     .as_str()
                     .ok_or_else(|| ApiError::bad("a level must be a string"))?;
-                levels.set(topic, level).map_err(ApiError::bad)?;
+                // A topic that does not exist is no error, a level is.
+                if Level::parse(level).is_none() {
+                    return Err(ApiError::bad(format!("invalid log level '{level}'")));
+                }
+                drop(levels.set(topic, level));
             }
         }
         _ => return Err(ApiError::bad("expecting a JSON object as body")),

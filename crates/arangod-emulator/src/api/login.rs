@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::auth::{Credentials, Identity, users};
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
+use crate::role::Role;
 use crate::server::Server;
 
 /// `POST /_open/auth/renew`: another token for who comes with one.
@@ -35,6 +36,10 @@ pub(crate) fn open_auth(server: &Server, request: &Request) -> Result<Answer, Ap
     }
     if request.method != Method::POST {
         return Err(ApiError::method_not_allowed());
+    }
+    if !matches!(server.settings.role, Role::Single | Role::Coordinator) {
+        let text = "This server does not support users";
+        return Err(ApiError::new(401, 401, text));
     }
     let invalid = || ApiError::bad("invalid JSON");
     let body: Value = serde_json::from_slice(&request.body).map_err(|_| invalid())?;

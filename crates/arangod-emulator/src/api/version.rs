@@ -10,12 +10,15 @@ use crate::version::{ENGINE, LICENSE, VERSION, details};
 
 /// `/_api/version`, by any verb. `--server.harden` hides the version from all but administrators.
 pub(crate) fn version(server: &Server, request: &Request) -> Result<Answer, ApiError> {
-    let mut body = json!({ "server": "arango", "license": LICENSE });
+    let mut body = json!({
+        "server": "arango",
+        "license": LICENSE,
+        "apiVersions": ["v0"],
+        "deprecatedApiVersions": [],
+        "requestedApiVersion": "v0",
+    });
     if !server.settings.harden || server.is_admin(&request.identity)? {
         body["version"] = json!(VERSION);
-        body["apiVersions"] = json!(["v0"]);
-        body["deprecatedApiVersions"] = json!([]);
-        body["requestedApiVersion"] = json!("v0");
         if request.query_flag("details") == Some(true) {
             body["details"] = details(server.settings.role);
         }

@@ -139,7 +139,7 @@ impl Agency {
                 Ok(reply) if reply.status == 503 => {
                     turn += 1;
                     // A write may have been taken: that is for the caller to find out.
-                    if reply.json()["message"] == "commit unknown" {
+                    if reply.json()["errorMessage"] == "service unavailable" {
                         return Err(AgencyError::Unreachable(String::from("commit unknown")));
                     }
                     String::from("no leader")

@@ -120,13 +120,12 @@ fn check_stage(server: &Server, request: &Request) -> Result<(), ApiError> {
             // Only these answer before recovery, and only tokens are understood (page "General
             // request handling", "Respond to liveliness probes").
             let probe = ["/_api/version", "/_admin/version", "/_admin/status"];
-            if !probe.contains(&request.path.as_str()) {
-                return Err(ApiError::maintenance());
-            }
             let header = request.header("authorization");
             match (&request.identity, Credentials::read(header)) {
-                (Identity::Superuser, _) => Ok(()),
-                (_, Credentials::Basic(..)) => Err(ApiError::maintenance()),
+                (Identity::Superuser, _) if probe.contains(&request.path.as_str()) => Ok(()),
+                (Identity::Superuser, _) | (_, Credentials::Basic(..)) => {
+                    Err(ApiError::maintenance())
+                }
                 _ => Err(ApiError::unauthorized()),
             }
         }

@@ -40,15 +40,21 @@ pub(crate) fn bind(endpoints: &[Endpoint]) -> Result<Listeners, (String, std::io
 }
 
 impl Listeners {
-    /// Accepts connections until `stop` turns true, then lets running requests end.
-    pub(crate) async fn serve(self, server: Rc<Server>, stop: watch::Receiver<bool>) {
+    /// Accepts connections until `closing` turns true, and answers on those that are there until
+    /// `stop` does; then it lets running requests end.
+    pub(crate) async fn serve(
+        self,
+        server: Rc<Server>,
+        closing: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
+    ) {
         let mut acceptors = JoinSet::new();
         for listener in self.0 {
             let server = Rc::clone(&server);
-            let stop = stop.clone();
+            let (closing, stop) = (closing.clone(), stop.clone());
             acceptors.spawn_local(async move {
                 match TcpListener::from_std(listener) {
-                    Ok(listener) => accept(listener, server, stop).await,
+                    Ok(listener) => accept(listener, server, closing, stop).await,
                     Err(error) => server.log.error("", "communication", error.to_string()),
                 }
             });
@@ -57,14 +63,18 @@ impl Listeners {
     }
 }
 
-async fn accept(listener: TcpListener, server: Rc<Server>, mut stop: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    server: Rc<Server>,
+    mut closing: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
-    let shared = stop.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn_local(serve(stream, Rc::clone(&server), shared.clone()));
+                    connections.spawn_local(serve(stream, Rc::clone(&server), stop.clone()));
                 }
                 // Out of descriptors, or a client that gave up. Nothing tells when descriptors are
                 // free again, so others get a moment to free some.
@@ -78,7 +88,7 @@ async fn accept(listener: TcpListener, server: Rc<Server>, mut stop: watch::Rece
                     server.log.error("", "communication", format!("a connection failed: {error}"));
                 }
             }
-            _ = stop.wait_for(|stop| *stop) => break,
+            _ = closing.wait_for(|closing| *closing) => break,
         }
     }
     drop(listener);

@@ -97,6 +97,7 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
                 ..
             ]
             | ["_api", "engine"]
+            | ["_open", "auth", ..]
     );
     let there = match role {
         Role::Single => {
@@ -146,7 +147,6 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
                         | ["_api", "import"]
                         | ["_api", "replication", "clusterInventory"]
                         | ["_api", "view" | "gharial" | "transaction" | "tasks", ..]
-                        | ["_open", "auth", ..]
                 )
         }
     };

@@ -163,6 +163,8 @@ impl Logger {
     fn tell_crash_handler(&self) {
         let state = self.state();
         crash::set_outputs(state.outputs.iter().map(Output::descriptor));
+        let info = state.levels.shows("crash", Level::Info);
+        crash::set_style(self.style.json, self.style.role, info);
     }
 
     /// Writes a line if its topic shows its level.
@@ -250,6 +252,7 @@ impl Logger {
     /// Replaces the levels of all topics.
     pub(crate) fn set_levels(&self, levels: Levels) {
         self.state().levels = levels;
+        self.tell_crash_handler();
     }
 
     /// Goes back to the levels of the start.

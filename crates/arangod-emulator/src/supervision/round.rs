@@ -129,6 +129,10 @@ impl Supervision {
         if short.is_null() {
             return Ok(());
         }
+        let registered = find(root, &format!("Current/ServersRegistered/{id}"));
+        if !registered["endpoint"].is_string() {
+            return Ok(());
+        }
         let path = format!("Supervision/Health/{id}");
         let old = find(root, &path);
         let before = old["Status"].as_str().and_then(Status::parse);
@@ -142,18 +146,22 @@ impl Supervision {
             let status = watched.judge(before, &self.settings);
             (status, watched.heard_at.clone())
         };
-        let registered = find(root, &format!("Current/ServersRegistered/{id}"));
         let said = find_transient(self, id);
-        let lasting = json!({
+        let mut lasting = json!({
             "ShortName": short,
             "Endpoint": registered["endpoint"],
             "Host": registered["host"],
-            "SyncStatus": said,
             "Status": status.name(),
             "Version": VERSION,
             "Engine": ENGINE,
-            "AdvertisedEndpoint": registered["advertisedEndpoint"],
         });
+        if let Some(advertised) = registered["advertisedEndpoint"].as_str() {
+            lasting["AdvertisedEndpoint"] = json!(advertised);
+        }
+        // A server that has not been heard of has said nothing.
+        if said.is_string() {
+            lasting["SyncStatus"] = said;
+        }
         let now = crate::system::timestamp();
         let mut entry = lasting.clone();
         entry["Timestamp"] = json!(now);

@@ -45,6 +45,8 @@ impl Dummies {
         for name in names {
             tree["Plan"]["DBServers"][name] = json!("none");
             tree["Target"]["MapUniqueToShortID"][name] = json!({ "ShortName": name });
+            let registered = json!({ "endpoint": "tcp://127.0.0.1:1" });
+            tree["Current"]["ServersRegistered"][name] = registered;
         }
         let clients: Vec<Client> = (0..agents.places.len())
             .map(|index| agents.client(index))

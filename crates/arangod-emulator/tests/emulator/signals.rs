@@ -1,10 +1,12 @@
 //! How the process ends, and what it says about it.
 
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::line::Line;
 use crate::support::{Place, catch, wait_for};
 
 #[test]
@@ -24,17 +26,24 @@ fn requests_during_shutdown() {
     catch("the shutdown", || {
         let place = Place::new();
         let mut server = place.start(&["--pace", "realistic"]);
-        let client = server.client();
+        let mut line = Line::open(server.address);
+        let mut other = Line::open(server.address);
         server.signal(Signal::TERM);
-        // Answers as before, then refusals, then nobody.
-        let refusal = wait_for("the shutdown", || match client.try_get("/_api/version") {
-            Some(answer) if answer.status == 200 => None,
-            other => Some(other),
+        // Who is connected gets answers as before, then a refusal; nobody else can connect then.
+        let path = "/_admin/server/availability";
+        let refusal = loop {
+            let (status, body) = line.ask("GET", path, "", "").ok()?;
+            if status != 200 {
+                break (status, body);
+            }
+        };
+        wait_for("a port that nobody listens on", || {
+            TcpStream::connect(server.address).is_err().then_some(())
         });
-        assert_eq!(server.wait().code(), Some(0));
-        let refusal = refusal?;
-        assert_eq!(refusal.error(), (503, 30));
-        assert_eq!(refusal.json()["errorMessage"], "shutdown in progress");
+        let (status, _) = other.ask("GET", path, "", "").ok()?;
+        assert_eq!((status, server.wait().code()), (503, Some(0)));
+        assert_eq!((refusal.0, &refusal.1["errorNum"]), (503, &json!(30)));
+        assert_eq!(refusal.1["errorMessage"], "shutdown in progress");
         Some(())
     });
 }
@@ -44,8 +53,8 @@ fn clients_that_linger_do_not_hold_the_server_up() {
     use std::io::{Read, Write};
     let place = Place::new();
     let mut server = place.start(&[]);
-    let _silent = std::net::TcpStream::connect(server.address).unwrap();
-    let mut half = std::net::TcpStream::connect(server.address).unwrap();
+    let _silent = TcpStream::connect(server.address).unwrap();
+    let mut half = TcpStream::connect(server.address).unwrap();
     half.write_all(b"POST /_api/version HTTP/1.1\r\ncontent-length: 100\r\n\r\nhalf")
         .unwrap();
     // The server has accepted both once it answers a third.
@@ -112,6 +121,36 @@ fn shutdown_by_request() {
 }
 
 #[test]
+fn a_crash_is_logged_as_everything_is() {
+    let place = Place::new();
+    let json_lines = ["--log.use-json-format=true", "--log.role=true"];
+    let mut server = place.start(&json_lines);
+    // Only topics at this level write what is no error.
+    let levels = json!({ "crash": "error" });
+    assert_eq!(
+        server.client().put("/_admin/log/level", &levels).status,
+        200
+    );
+    server.signal(Signal::SEGV);
+    assert_eq!(server.wait().signal(), Some(11));
+    let lines: Vec<serde_json::Value> = place
+        .log()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let crash = lines.iter().filter(|line| line["topic"] == "crash");
+    let ids: Vec<&serde_json::Value> = crash.clone().map(|line| &line["id"]).collect();
+    assert_eq!(ids, ["a7902", "a7903"]);
+    for line in crash {
+        assert_eq!(
+            (&line["level"], &line["role"]),
+            (&json!("FATAL"), &json!("S"))
+        );
+        assert_eq!(line["pid"], json!(server.pid()));
+    }
+}
+
+#[test]
 fn a_hangup_opens_the_log_again() {
     let place = Place::new();
     let server = place.start(&[]);
@@ -136,6 +175,9 @@ fn a_crash_is_logged_and_is_a_crash() {
         let line = log.lines().find(|line| line.contains("[a7902] {crash}"));
         let line = line.unwrap_or_else(|| panic!("no crash in\n{log}"));
         assert!(line.contains(&format!("caught unexpected signal {number} (SIG")));
+        let pid = std::process::id();
+        assert!(line.contains(&format!(" from pid {pid}")), "{line}");
+        assert!(log.contains("[a7903] {crash}"));
         assert!(log.contains("[ded81] {crash}"));
         // The lock file stays, as after every crash.
         assert!(place.data().join("LOCK").exists());

@@ -64,7 +64,8 @@ struct Credentials {
 pub struct Version {
     /// `arango`.
     pub server: String,
-    /// `3.12.10`.
+    /// `3.12.10`; empty from a hardened server, for all but administrators.
+    #[serde(default)]
     pub version: String,
     /// `community` or `enterprise`.
     #[serde(default)]
