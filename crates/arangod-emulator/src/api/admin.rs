@@ -42,7 +42,6 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
                 "role": server.settings.role.name(),
                 "writeOpsEnabled": !read_only,
                 "readOnly": read_only,
-                "state": state,
             },
     });
     if let Ok(name) = std::env::var("HOSTNAME")
@@ -67,6 +66,7 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
     }
     if let Some(cluster) = server.cluster() {
         let info = &mut body["serverInfo"];
+        info["state"] = json!(state);
         info["persistedId"] = json!(cluster.id);
         info["serverId"] = json!(cluster.id);
         info["rebootId"] = json!(cluster.reboot.get());

@@ -34,7 +34,7 @@ fn files_and_log_lines_of_a_first_start() {
     // The identity of the process can be proved.
     let status = server.client().get("/_admin/status").json();
     assert_eq!(status["pid"], json!(server.pid()));
-    assert_eq!(status["serverInfo"]["state"], "SERVING");
+    assert_eq!(status["serverInfo"]["maintenance"], false);
 
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
@@ -118,7 +118,7 @@ fn stages_with_early_connections() {
             return None;
         }
         assert_eq!(status.status, 200);
-        assert_eq!(status.json()["serverInfo"]["state"], "STARTUP");
+        assert_eq!(status.json()["serverInfo"]["maintenance"], true);
         assert_eq!(status.json()["pid"], json!(server.pid()));
         assert_eq!(seen, [200, 503, 503, 503, 401]);
         server.wait_until_ready();
