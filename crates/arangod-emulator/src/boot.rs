@@ -221,6 +221,12 @@ impl Life {
             self.join(cluster).await?;
         }
         server.enter(Stage::Serving);
+        if matches!(server.settings.role, Role::Single | Role::Coordinator) {
+            let text = "Preloading the users";
+            server.log.info("ef78c", "authentication", text);
+            server.settings.pace.spend(Step::LoadUsers).await;
+        }
+        server.knows_users.set(true);
         server.log.info(
             "cf3f4",
             "general",

@@ -62,6 +62,8 @@ pub(crate) struct Server {
     pub(crate) answered: Cell<u64>,
     /// Writes are refused.
     pub(crate) read_only: Cell<bool>,
+    /// The users are known: a server serves a little before that.
+    pub(crate) knows_users: Cell<bool>,
     /// Of a coordinator: numbers that nobody else gives.
     pub(crate) numbers: Numbers,
     /// Of a coordinator: how many shards it has placed, for the next one's turn.
@@ -94,6 +96,7 @@ impl Server {
             started,
             answered: Cell::new(0),
             read_only: Cell::new(false),
+            knows_users: Cell::new(false),
             numbers: Numbers::default(),
             rotation: Cell::new(0),
             transactions: RefCell::default(),

@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Recovery,
     /// From the open port to the end of maintenance mode.
     Bootstrap,
+    /// From the end of maintenance mode to the moment in which the users are known.
+    LoadUsers,
     /// Creating a database.
     CreateDatabase,
     /// Creating a collection.
@@ -40,7 +42,7 @@ impl Pace {
     ///
     /// First log line to "ready for business" took two seconds in the example of the page "ArangoDB
     /// Server Server Options" of the documentation of 3.4 (07:30:42 to 07:30:44); how they divide
-    /// into stages is an estimate, nobody measured. So are the times of the other three steps.
+    /// into stages is an estimate, nobody measured. So are the times of the other steps.
     pub(crate) fn least(self, step: Step) -> Duration {
         if self == Self::Fast {
             return Duration::ZERO;
@@ -48,6 +50,7 @@ impl Pace {
         Duration::from_millis(match step {
             Step::Recovery => 1200,
             Step::Bootstrap => 800,
+            Step::LoadUsers => 300,
             Step::CreateDatabase => 150,
             Step::CreateCollection => 20,
             Step::ShutdownRequest => 2000,

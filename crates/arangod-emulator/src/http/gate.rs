@@ -13,10 +13,21 @@ use super::router;
 use super::{Answer, Request};
 use crate::auth::{Credentials, Identity, Right, database_right, identify};
 use crate::errors::ApiError;
+use crate::role::Role;
 use crate::server::{Server, Stage};
 
 /// Longer addresses are refused (page "General request handling").
 const LONGEST_URL: usize = 16 << 10;
+/// What servers that users do not talk to leave out (`CommTask.cpp` of arangodb/arangodb).
+const FOR_USERS: [&str; 7] = [
+    "cache-control",
+    "content-security-policy",
+    "expires",
+    "pragma",
+    "strict-transport-security",
+    "x-arango-queue-time-seconds",
+    "x-content-type-options",
+];
 /// Larger bodies are refused (same page).
 const LARGEST_BODY: usize = 1 << 30;
 
@@ -37,6 +48,11 @@ pub(crate) async fn answer(
     };
     server.answered.set(server.answered.get() + 1);
     let mut response = answer.into_response(omit);
+    if !matches!(server.settings.role, Role::Single | Role::Coordinator) {
+        for name in FOR_USERS {
+            response.headers_mut().remove(name);
+        }
+    }
     if close || server.stage() == Stage::Stopping {
         response
             .headers_mut()
@@ -98,7 +114,10 @@ fn who(server: &Server, request: &Request) -> Identity {
         return Identity::Superuser;
     }
     let credentials = Credentials::read(request.header("authorization"));
-    server.peek(|store| identify(&credentials, &server.secrets, store, &request.path))
+    server.peek(|store| {
+        let users = store.filter(|_| server.knows_users.get());
+        identify(&credentials, &server.secrets, users, &request.path)
+    })
 }
 
 /// Whether the request names somebody or something that is not known here.

@@ -127,6 +127,32 @@ fn stages_with_early_connections() {
 }
 
 #[test]
+fn a_server_serves_before_it_knows_its_users() {
+    catch("the users being loaded", || {
+        let place = Place::new();
+        let mut server = place.spawn(&["--pace", "realistic"]);
+        server.wait_until_ready();
+        let root = server.anonymous().basic("root", "");
+        let ask = || {
+            (
+                root.get("/_api/version").status,
+                server.client().get("/_api/user").status,
+            )
+        };
+        let seen = ask();
+        if place.log().contains("[cf3f4]") {
+            return None;
+        }
+        assert_eq!(seen, (401, 200));
+        wait_for("the users", || {
+            place.log().contains("[cf3f4]").then_some(())
+        });
+        assert_eq!(ask(), (200, 200));
+        Some(())
+    });
+}
+
+#[test]
 fn a_directory_has_one_server() {
     let place = Place::new();
     let first = place.start(&[]);

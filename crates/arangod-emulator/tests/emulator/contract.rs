@@ -159,6 +159,22 @@ fn a_cluster_keeps_the_contract() {
     let agents = cluster.agents.servers.iter().flatten();
     let leader = wait_for("a leader", || agents.clone().find(leads));
     play(&contract, Role::Agent, leader).check(40);
+    // Headers for browsers are for those whom users talk to.
+    for (server, has) in [
+        (coordinator, true),
+        (cluster.dbserver(0), false),
+        (leader, false),
+    ] {
+        let answer = server.client().get("/_admin/status");
+        for name in [
+            "x-content-type-options",
+            "cache-control",
+            "x-arango-queue-time-seconds",
+        ] {
+            assert_eq!(answer.header(name).is_some(), has, "{name}");
+        }
+        assert!(answer.header("server").is_some());
+    }
     // The others say less of each other.
     let follower = agents.clone().find(|server| !leads(server)).unwrap();
     let config = follower.client().get("/_api/agency/config").json();
