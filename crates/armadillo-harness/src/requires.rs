@@ -185,7 +185,7 @@ pub(crate) fn check(def: &TestDef, test: &str, place: &str) -> Result<(), Requir
     Ok(())
 }
 
-/// Why a test with these needs is not run with these programs: `requires arangodb >=3.12.4; this run has 3.11.2`.
+/// Why a test with these needs is not run with these programs: `requires mydb >=3.12.4; this run has 3.11.2`.
 pub(crate) fn unmet(
     def: &TestDef,
     needs: &[Need],
