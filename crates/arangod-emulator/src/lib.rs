@@ -18,6 +18,7 @@
 
 mod agency;
 mod api;
+mod async_jobs;
 mod auth;
 mod boot;
 mod cluster;
@@ -27,6 +28,7 @@ mod directory;
 mod errors;
 mod exit;
 mod http;
+mod indexes;
 mod limits;
 mod logging;
 mod options;

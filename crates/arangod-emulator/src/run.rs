@@ -53,9 +53,9 @@ fn commands(options: &Options) -> Option<Exit> {
     if let Some(topic) = &options.help {
         say(&options::help(topic));
     } else if options.flag("--version") {
-        say(&version::text());
+        say(&version::text(options.text("--edition")));
     } else if options.flag("--version-json") {
-        say(&version::json_text());
+        say(&version::json_text(options.text("--edition")));
     } else if options.flag("--dump-options") {
         say(&options::dump_options());
     } else if options.flag("--dump-dependencies") {

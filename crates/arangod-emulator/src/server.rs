@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::agency::Agent;
+use crate::async_jobs::AsyncJobs;
 use crate::auth::{Identity, Right, Secrets, collection_right, database_right};
 use crate::cluster::Cluster;
 use crate::coordinator::Numbers;
@@ -60,7 +61,7 @@ pub(crate) struct Server {
     pub(crate) started: Instant,
     /// Answers given so far.
     pub(crate) answered: Cell<u64>,
-    /// Writes are refused.
+    /// Of a single server: writes are refused.
     pub(crate) read_only: Cell<bool>,
     /// The users are known: a server serves a little before that.
     pub(crate) knows_users: Cell<bool>,
@@ -68,6 +69,8 @@ pub(crate) struct Server {
     pub(crate) numbers: Numbers,
     /// Of a coordinator: how many shards it has placed, for the next one's turn.
     pub(crate) rotation: Cell<usize>,
+    /// Requests whose answers wait to be fetched.
+    pub(crate) async_jobs: RefCell<AsyncJobs>,
     /// The transactions that have begun.
     pub(crate) transactions: RefCell<Transactions>,
     agent: OnceCell<Rc<Agent>>,
@@ -99,6 +102,7 @@ impl Server {
             knows_users: Cell::new(false),
             numbers: Numbers::default(),
             rotation: Cell::new(0),
+            async_jobs: RefCell::default(),
             transactions: RefCell::default(),
             agent: OnceCell::new(),
             cluster: OnceCell::new(),
@@ -141,6 +145,14 @@ impl Server {
     /// What a coordinator or a dbserver has, and other servers have not.
     pub(crate) fn cluster(&self) -> Option<&Rc<Cluster>> {
         self.cluster.get()
+    }
+
+    /// Whether writes are refused: here, or in the whole cluster.
+    pub(crate) fn is_read_only(&self) -> bool {
+        match self.cluster() {
+            Some(cluster) => cluster.look("Readonly", |said| *said == true),
+            None => self.read_only.get(),
+        }
     }
 
     /// Takes over the recovered data.
@@ -266,7 +278,7 @@ impl Server {
     /// What is left of a right: in read-only mode users only read.
     fn left_of(&self, who: &Identity, right: Right) -> Right {
         match who {
-            Identity::User(_) if self.read_only.get() => right.min(Right::Ro),
+            Identity::User(_) if self.is_read_only() => right.min(Right::Ro),
             _ => right,
         }
     }

@@ -8,6 +8,7 @@ use crate::agency::AgencySettings;
 use crate::cluster::ClusterSettings;
 use crate::options::Options;
 use crate::role::Role;
+use crate::version::EDITIONS;
 
 /// How long things take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +146,8 @@ pub(crate) struct Settings {
     pub(crate) directory: PathBuf,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) pace: Pace,
+    /// What the server says that its edition is.
+    pub(crate) edition: String,
     pub(crate) authentication: bool,
     pub(crate) system_only: bool,
     pub(crate) early_connections: bool,
@@ -159,11 +162,23 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: Duration,
     /// A stream transaction that is not used for so long is aborted.
     pub(crate) transaction_idle: Duration,
+    /// Whether there may be applications in the server; the emulator has none.
+    pub(crate) foxx: bool,
+    pub(crate) encodings: Encodings,
     pub(crate) supervision: Supervision,
     /// Of an agent only.
     pub(crate) agency: Option<AgencySettings>,
     /// Of a coordinator or dbserver only.
     pub(crate) cluster: Option<ClusterSettings>,
+}
+
+/// What the options say about compressed bodies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Encodings {
+    /// Answers of this length and more are compressed for those who ask for it; 0 is never.
+    pub(crate) threshold: u64,
+    /// Compressed requests of those who are not authenticated are understood.
+    pub(crate) unauthenticated: bool,
 }
 
 /// What the options say about supervision.
@@ -212,6 +227,10 @@ impl Settings {
             "realistic" => Pace::Realistic,
             other => return Err(format!("invalid value '{other}' for --pace")),
         };
+        let edition = options.text("--edition");
+        if !EDITIONS.contains(&edition) {
+            return Err(format!("invalid value '{edition}' for --edition"));
+        }
         let given = options.list("--server.endpoint");
         let endpoints = if given.is_empty() {
             vec![Endpoint::parse("tcp://127.0.0.1:8529")?]
@@ -232,12 +251,19 @@ impl Settings {
         };
         Ok(Self {
             cluster,
+            foxx: options.flag("--foxx.enable"),
+            encodings: Encodings {
+                threshold: options.unsigned("--http.compress-response-threshold"),
+                unauthenticated: options
+                    .flag("--http.handle-content-encoding-for-unauthenticated-requests"),
+            },
             supervision: Supervision::new(options, pace)?,
             agency,
             role,
             directory: PathBuf::from(options.text("--database.directory")),
             endpoints,
             pace,
+            edition: String::from(edition),
             authentication: options.flag("--server.authentication"),
             system_only: options.flag("--server.authentication-system-only"),
             early_connections: options.flag("--server.early-connections"),

@@ -74,6 +74,19 @@ pub(crate) fn timestamp_in(seconds: u64) -> String {
     format!("{date}.{:03}Z", now / 1000 % 1000)
 }
 
+/// How many bytes the files of a directory have, and of all directories in it.
+pub(crate) fn disk_usage(directory: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(about) if about.is_dir() => disk_usage(&entry.path()),
+            Ok(about) => about.len(),
+            // It was there a moment ago.
+            Err(_) => 0,
+        })
+        .sum()
+}
+
 /// What the process uses, as far as `/proc` tells.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Usage {

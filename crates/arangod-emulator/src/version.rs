@@ -8,8 +8,8 @@ use crate::role::Role;
 pub(crate) const VERSION: &str = "3.12.10";
 /// The same version as a number, as arangod writes it into its files.
 pub(crate) const VERSION_NUMBER: u32 = 31210;
-/// The edition. The Starter reads it from `--version`.
-pub(crate) const LICENSE: &str = "community";
+/// The editions, by the name that arangod gives as its licence. The Starter reads it from `--version`.
+pub(crate) const EDITIONS: [&str; 2] = ["community", "enterprise"];
 /// The sentence that must be found in every log and every `--version`.
 pub(crate) const STAND_IN: &str = "arangod-emulator, a stand-in for arangod, not ArangoDB";
 /// The name of the storage engine clients are told.
@@ -19,7 +19,7 @@ pub(crate) const ENGINE: &str = "rocksdb";
 ///
 /// The Starter needs `server-version`, `license` and `v8-version` and skips lines with a second
 /// colon (arangodb-helper/arangodb, `version_check.go`), so no value here contains one.
-pub(crate) fn facts() -> Vec<(&'static str, String)> {
+pub(crate) fn facts(edition: &str) -> Vec<(&'static str, String)> {
     let flag = |set: bool| String::from(if set { "true" } else { "false" });
     vec![
         ("architecture", format!("{}bit", usize::BITS)),
@@ -34,7 +34,7 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
         ),
         ("failure-tests", flag(false)),
         ("full-version-string", format!("{STAND_IN} ({VERSION})")),
-        ("license", String::from(LICENSE)),
+        ("license", String::from(edition)),
         ("maintainer-mode", flag(false)),
         ("platform", String::from(std::env::consts::OS)),
         ("server-version", String::from(VERSION)),
@@ -44,8 +44,8 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
 }
 
 /// The `details` object of `GET /_api/version?details=true`: all values are strings.
-pub(crate) fn details(role: Role) -> Value {
-    let mut details: Map<String, Value> = facts()
+pub(crate) fn details(role: Role, edition: &str) -> Value {
+    let mut details: Map<String, Value> = facts(edition)
         .into_iter()
         .map(|(key, value)| (String::from(key), Value::from(value)))
         .collect();
@@ -56,18 +56,18 @@ pub(crate) fn details(role: Role) -> Value {
 }
 
 /// The text of `--version`.
-pub(crate) fn text() -> String {
+pub(crate) fn text(edition: &str) -> String {
     let mut text = String::from(VERSION);
     text.push_str("\n\n");
-    for (key, value) in facts() {
+    for (key, value) in facts(edition) {
         text.push_str(&format!("{key}: {value}\n"));
     }
     text
 }
 
 /// The text of `--version-json`.
-pub(crate) fn json_text() -> String {
-    let facts: Map<String, Value> = facts()
+pub(crate) fn json_text(edition: &str) -> String {
+    let facts: Map<String, Value> = facts(edition)
         .into_iter()
         .map(|(key, value)| (String::from(key), Value::from(value)))
         .collect();

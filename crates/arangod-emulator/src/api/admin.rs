@@ -6,13 +6,14 @@ use hyper::Method;
 use serde_json::json;
 use tokio::task::spawn_local;
 
+use crate::auth::Identity;
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::role::Role;
 use crate::server::{Server, Stage};
 use crate::settings::Step;
 use crate::system;
-use crate::version::{LICENSE, STAND_IN, VERSION};
+use crate::version::{STAND_IN, VERSION};
 
 /// `GET /_admin/status`. It names the process, so a client can tell whose answer it is.
 pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiError> {
@@ -25,12 +26,12 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
         Stage::Serving => ("in wait", "SERVING"),
         Stage::Stopping => ("in shutdown", "SHUTDOWN"),
     };
-    let read_only = server.read_only.get();
+    let read_only = server.is_read_only();
     let mut body = json!({
             "server": "arango",
             "version": VERSION,
             "pid": std::process::id(),
-            "license": LICENSE,
+            "license": server.settings.edition,
             "mode": "server",
             "operationMode": "server",
             "foxxApi": false,
@@ -144,18 +145,18 @@ fn progress(server: &Server, request: &Request) -> Result<Answer, ApiError> {
 }
 
 /// `/_admin/server/{availability,role,id,mode}`
-pub(crate) fn server(
+pub(crate) async fn server(
     server: &Server,
     request: &Request,
     rest: &[&str],
 ) -> Result<Answer, ApiError> {
-    let mode = if server.read_only.get() {
+    let mode = if server.is_read_only() {
         "readonly"
     } else {
         "default"
     };
     match (&request.method, rest) {
-        (&Method::PUT, ["mode"]) => set_mode(server, request),
+        (&Method::PUT, ["mode"]) => set_mode(server, request).await,
         (&Method::GET, ["mode"]) => Ok(Answer::good(200, json!({ "mode": mode }))),
         (&Method::GET, ["role"]) => Ok(Answer::good(
             200,
@@ -176,7 +177,53 @@ pub(crate) fn server(
     }
 }
 
-fn set_mode(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+/// `PUT /_admin/compact`: nobody sees that there is nothing to be compacted.
+pub(crate) fn compact(request: &Request) -> Result<Answer, ApiError> {
+    if request.method != Method::PUT {
+        return Err(ApiError::method_not_allowed());
+    }
+    if request.identity != Identity::Superuser {
+        return Err(ApiError::forbidden());
+    }
+    Ok(Answer::json(200, &json!({})))
+}
+
+/// `GET /_admin/license`: how much is stored, of what may be stored without a licence.
+pub(crate) fn license(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    /// A hundred gigabytes, as recorded; the time until the limit has consequences is ten years.
+    const LIMIT: u64 = 107_374_182_400;
+    const SECONDS: u64 = 315_569_520;
+    if request.method != Method::GET {
+        return Err(ApiError::not_implemented("licences"));
+    }
+    let used = system::disk_usage(&server.settings.directory);
+    let usage = json!({
+        "bytesUsed": used,
+        "bytesLimit": LIMIT,
+        "limitReached": used > LIMIT,
+        "secondsUntilReadOnly": SECONDS,
+        "secondsUntilShutDown": SECONDS,
+        "status": "good",
+    });
+    Ok(Answer::json(
+        200,
+        &json!({ "upgrading": false, "diskUsage": usage }),
+    ))
+}
+
+/// `GET /_admin/deployment/id`
+pub(crate) fn deployment(server: &Server, request: &Request) -> Result<Answer, ApiError> {
+    if request.method != Method::GET {
+        return Err(ApiError::method_not_allowed());
+    }
+    let id = match server.cluster() {
+        Some(cluster) => cluster.look("Cluster", Clone::clone),
+        None => json!(server.server_id.get().to_string()),
+    };
+    Ok(Answer::good(200, json!({ "id": id })))
+}
+
+async fn set_mode(server: &Server, request: &Request) -> Result<Answer, ApiError> {
     server.require_privilege(&request.identity)?;
     let body = request.json_object()?;
     let mode = body
@@ -188,6 +235,10 @@ fn set_mode(server: &Server, request: &Request) -> Result<Answer, ApiError> {
         "default" => false,
         _ => return Err(ApiError::bad("mode invalid")),
     };
-    server.read_only.set(read_only);
+    match server.cluster() {
+        // The others see it in their copies of the tree (`ServerState.cpp`).
+        Some(cluster) => cluster.set_read_only(server, read_only).await?,
+        None => server.read_only.set(read_only),
+    }
     Ok(Answer::good(200, json!({ "mode": mode })))
 }

@@ -237,7 +237,8 @@ fn change(server: &Server, request: &Request, name: &str, what: &str) -> Result<
     // A rename changes the name under which the collection is found afterwards.
     let id = server.read(|store| Ok(store.collection(database, name)?.id.to_string()))?;
     match what {
-        "compact" | "load" | "unload" | "recalculateCount" | "loadIndexesIntoMemory" => {}
+        // There is nothing to be loaded, or to be made smaller.
+        "load" | "unload" | "recalculateCount" | "loadIndexesIntoMemory" | "compact" => {}
         "truncate" => {
             let asked = request.query_flag("waitForSync") == Some(true);
             server.write(|store| {

@@ -1,7 +1,9 @@
 //! `/_api/database`
 
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use super::database_options;
 
 use crate::auth::{Identity, Right, database_right, users};
 use crate::cluster;
@@ -63,7 +65,7 @@ fn accessible(server: &Server, request: &Request) -> Result<Answer, ApiError> {
 }
 
 fn current(server: &Server, request: &Request) -> Result<Answer, ApiError> {
-    let result = server.read(|store| {
+    let mut result = server.read(|store| {
         let found = store.database(&request.database)?;
         Ok(json!({
             "id": found.id.to_string(),
@@ -72,6 +74,9 @@ fn current(server: &Server, request: &Request) -> Result<Answer, ApiError> {
             "path": "none",
         }))
     })?;
+    if let (Some(cluster), Value::Object(result)) = (server.cluster(), &mut result) {
+        result.extend(database_options::of(cluster, &request.database));
+    }
     Ok(Answer::result(200, result))
 }
 
@@ -88,7 +93,11 @@ async fn create(server: &Server, request: &Request) -> Result<Answer, ApiError> 
         Some(Value::Array(list)) => list.as_slice(),
         Some(_) => return Err(ApiError::bad("users must be an array")),
     };
-    cluster::change(server, |store| {
+    let options = match server.cluster() {
+        Some(cluster) => database_options::wanted(cluster, &json!(body))?,
+        None => Map::new(),
+    };
+    cluster::change_with(server, &options, |store| {
         if store.databases().count() as u64 >= server.settings.max_databases {
             return Err(ApiError::new(
                 400,

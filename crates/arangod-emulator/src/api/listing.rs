@@ -1,19 +1,50 @@
-//! Lists of things that the emulator cannot create, so that they are empty and true, and the index
-//! that every collection has.
+//! Lists of things that the emulator cannot create, so that they are empty and true.
 
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::auth::Right;
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
+use crate::indexes::ANALYZERS;
 use crate::role::Role;
 use crate::server::Server;
 
+/// What is known of a built-in analyzer.
+fn analyzer(name: &str) -> Value {
+    let Some(locale) = name.strip_prefix("text_") else {
+        return json!({
+            "features": ["frequency", "norm"],
+            "name": name,
+            "properties": {},
+            "type": "identity",
+        });
+    };
+    json!({
+        "features": ["frequency", "position", "norm"],
+        "name": name,
+        "properties": {
+            "accent": false,
+            "case": "lower",
+            "locale": locale,
+            "stemming": true,
+            "stopwords": [],
+        },
+        "type": "text",
+    })
+}
+
+/// `GET /_api/key-generators`
+pub(crate) fn key_generators(request: &Request) -> Result<Answer, ApiError> {
+    if request.method != Method::GET {
+        return Err(ApiError::method_not_allowed());
+    }
+    let names = ["padded", "uuid", "autoincrement", "traditional"];
+    Ok(Answer::good(200, json!({ "keyGenerators": names })))
+}
+
 /// `GET` on views, graphs, analyzers and tasks.
 ///
-/// arangod lists thirteen built-in analyzers. The emulator has no analyzers, so it lists none; a
-/// check that compares the list before and after a test sees no difference either way.
+/// The analyzers are those that every arangod has; they do nothing here.
 pub(crate) fn listing(request: &Request, name: &str, rest: &[&str]) -> Result<Answer, ApiError> {
     let refuse = || ApiError::not_implemented(format_args!("{} {}", request.method, request.path));
     if request.method != Method::GET {
@@ -26,7 +57,17 @@ pub(crate) fn listing(request: &Request, name: &str, rest: &[&str]) -> Result<An
         ("gharial", [_]) => Err(ApiError::new(404, 1924, "graph not found")),
         ("view", []) => Ok(Answer::result(200, json!([]))),
         ("view", [view]) => Err(ApiError::collection_not_found(view)),
-        ("analyzer", []) => Ok(Answer::result(200, json!([]))),
+        ("analyzer", []) => {
+            let all: Vec<Value> = ANALYZERS.iter().map(|name| analyzer(name)).collect();
+            Ok(Answer::result(200, json!(all)))
+        }
+        ("analyzer", [name]) => match ANALYZERS.contains(name) {
+            true => Ok(Answer::good(200, analyzer(name))),
+            false => {
+                let text = format!("unable to load analyzer '{name}'");
+                Err(ApiError::new(404, 1202, text))
+            }
+        },
         _ => Err(refuse()),
     }
 }
@@ -60,93 +101,6 @@ pub(crate) fn nothing(
             Err(ApiError::new(404, 1600, "cursor not found"))
         }
         ["_api", "index", "sync-caches"] if request.method == Method::POST => cleared(),
-        ["_api" | "_admin", "job", "done" | "pending"] if request.method == get => none(),
-        ["_api" | "_admin", "job", "all" | "expired"] if request.method == delete => {
-            Ok(Answer::json(200, &json!({ "result": true })))
-        }
-        ["_api" | "_admin", "job", _, ..] => Err(ApiError::new(404, 404, "not found")),
         _ => return None,
     })
-}
-
-/// The primary index of a collection. Edge collections of arangod list an edge index too; the
-/// emulator has none.
-pub(super) fn primary_index(collection: &str) -> Value {
-    json!({
-        "fields": ["_key"],
-        "id": format!("{collection}/0"),
-        "name": "primary",
-        "selectivityEstimate": 1,
-        "sparse": false,
-        "type": "primary",
-        "unique": true,
-    })
-}
-
-/// The collection whose indexes are asked for, and the number of one of them if that alone is meant.
-pub(crate) fn asked_index<'a>(
-    request: &'a Request,
-    rest: &[&'a str],
-) -> Result<(&'a str, Option<&'a str>), ApiError> {
-    match rest {
-        [] | ["selectivity"] => {
-            let missing = || ApiError::bad_parameter("the collection is missing");
-            Ok((request.query("collection").ok_or_else(missing)?, None))
-        }
-        [name, number] => Ok((*name, Some(*number))),
-        _ => Err(ApiError::unknown_path(&request.path)),
-    }
-}
-
-/// `GET /_api/index?collection=...` and `GET /_api/index/<collection>/0`
-pub(crate) fn index(server: &Server, request: &Request, rest: &[&str]) -> Result<Answer, ApiError> {
-    let (name, number) = asked_index(request, rest)?;
-    permit_index(server, request, rest, name)?;
-    let name = server.read(|store| {
-        let found = store.collection(&request.database, name)?;
-        Ok(found.meta.name.clone())
-    })?;
-    index_answer(vec![primary_index(&name)], number)
-}
-
-/// Refuses what is asked about the indexes of a collection to those who may not, and then what the
-/// emulator has not got.
-pub(crate) fn permit_index(
-    server: &Server,
-    request: &Request,
-    rest: &[&str],
-    name: &str,
-) -> Result<(), ApiError> {
-    if request.method != Method::GET {
-        server.require_collection_ddl(request, name)?;
-        return Err(ApiError::not_implemented("secondary indexes"));
-    }
-    // A coordinator lists indexes to all who may read the database.
-    if !(rest.is_empty() && server.settings.role == Role::Coordinator) {
-        server.require_collection(request, name, Right::Ro)?;
-    }
-    match rest {
-        ["selectivity"] => Err(ApiError::not_implemented("the selectivity of indexes")),
-        _ => Ok(()),
-    }
-}
-
-/// All indexes, or the one that is asked for.
-pub(super) fn index_answer(indexes: Vec<Value>, number: Option<&str>) -> Result<Answer, ApiError> {
-    let Some(number) = number else {
-        let identifiers: serde_json::Map<String, Value> = indexes
-            .iter()
-            .filter_map(|index| Some((String::from(index["id"].as_str()?), index.clone())))
-            .collect();
-        let body = json!({ "indexes": indexes, "identifiers": identifiers });
-        return Ok(Answer::good(200, body));
-    };
-    let wanted = format!("/{number}");
-    let found = indexes
-        .into_iter()
-        .find(|index| index["id"].as_str().is_some_and(|id| id.ends_with(&wanted)));
-    match found {
-        Some(index) => Ok(Answer::good(200, index)),
-        None => Err(ApiError::new(404, 1212, "index not found")),
-    }
 }

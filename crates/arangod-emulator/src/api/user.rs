@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::users::{self, User};
 use crate::auth::{Identity, Right};
-use crate::cluster;
+use crate::cluster::{self, Cluster};
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::server::Server;
@@ -168,7 +168,7 @@ fn databases(server: &Server, request: &Request, name: &str) -> Result<Answer, A
     let result = server.read(|store| {
         let user = found(store, name)?;
         if full {
-            return Ok(full_list(store, &user));
+            return Ok(full_list(server, store, &user));
         }
         let visible: Map<String, Value> = store
             .databases()
@@ -182,7 +182,7 @@ fn databases(server: &Server, request: &Request, name: &str) -> Result<Answer, A
 }
 
 /// Every database with its collections, and `*`; `undefined` is what nobody has said anything about.
-fn full_list(store: &Store, user: &User) -> Value {
+fn full_list(server: &Server, store: &Store, user: &User) -> Value {
     let explicit = |database: &str, collection: &str| {
         user.databases
             .get(database)
@@ -194,6 +194,13 @@ fn full_list(store: &Store, user: &User) -> Value {
         let mut collections: Map<String, Value> = store
             .collections(&database.name)
             .map(|found| &found.meta.name)
+            // A coordinator's store knows system collections that the cluster does not have.
+            .filter(|name| {
+                let planned = |cluster: &Cluster| cluster.find_planned(&database.name, name);
+                server
+                    .cluster()
+                    .is_none_or(|cluster| planned(cluster).is_some())
+            })
             .map(|name| (name.clone(), json!(explicit(&database.name, name))))
             .collect();
         collections.insert(String::from("*"), json!(explicit(&database.name, "*")));

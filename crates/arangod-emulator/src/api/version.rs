@@ -6,13 +6,13 @@ use serde_json::json;
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
 use crate::server::Server;
-use crate::version::{ENGINE, LICENSE, VERSION, details};
+use crate::version::{ENGINE, VERSION, details};
 
 /// `/_api/version`, by any verb. `--server.harden` hides the version from all but administrators.
 pub(crate) fn version(server: &Server, request: &Request) -> Result<Answer, ApiError> {
     let mut body = json!({
         "server": "arango",
-        "license": LICENSE,
+        "license": server.settings.edition,
         "apiVersions": ["v0"],
         "deprecatedApiVersions": [],
         "requestedApiVersion": "v0",
@@ -20,7 +20,7 @@ pub(crate) fn version(server: &Server, request: &Request) -> Result<Answer, ApiE
     if !server.settings.harden || server.is_admin(&request.identity)? {
         body["version"] = json!(VERSION);
         if request.query_flag("details") == Some(true) {
-            body["details"] = details(server.settings.role);
+            body["details"] = details(server.settings.role, &server.settings.edition);
         }
     }
     Ok(Answer::json(200, &body))

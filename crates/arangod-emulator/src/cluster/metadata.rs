@@ -25,6 +25,15 @@ pub(crate) async fn change<T>(
     server: &Server,
     change: impl Fn(&mut Store) -> Result<T, ApiError>,
 ) -> Result<T, ApiError> {
+    change_with(server, &Map::new(), change).await
+}
+
+/// The same. In a cluster, new databases have these options.
+pub(crate) async fn change_with<T>(
+    server: &Server,
+    options: &Map<String, Value>,
+    change: impl Fn(&mut Store) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
     let Some(cluster) = server.cluster() else {
         return server.write(change);
     };
@@ -32,7 +41,7 @@ pub(crate) async fn change<T>(
         cluster.refresh(server).await?;
         let mut scratch = cluster.replica(server);
         let value = scratch.transact(&change)?;
-        let wanted = cluster.difference_to(&scratch);
+        let wanted = cluster.difference_to(&scratch, options);
         if wanted.operations.is_empty() {
             return Ok(value);
         }
@@ -75,8 +84,21 @@ struct Wanted {
 }
 
 impl Cluster {
+    /// Lets no server of the cluster write, or lets all of them.
+    pub(crate) async fn set_read_only(
+        &self,
+        server: &Server,
+        read_only: bool,
+    ) -> Result<(), ApiError> {
+        let operations = json!({ "/arango/Readonly": { "op": "set", "new": read_only } });
+        let agency = &self.agency;
+        agency.write(operations, json!({}), PATIENCE).await?;
+        self.refresh(server).await?;
+        Ok(())
+    }
+
     /// The transaction that makes the tree say what the store says.
-    fn difference_to(&self, store: &Store) -> Wanted {
+    fn difference_to(&self, store: &Store, options: &Map<String, Value>) -> Wanted {
         let mut wanted = Wanted::default();
         let planned = self.look("Plan/Databases", Value::clone);
         let latest = self.look("Sync/LatestID", |latest| latest.as_u64().unwrap_or(1));
@@ -84,10 +106,11 @@ impl Cluster {
         let names: Vec<&str> = store.databases().map(|found| found.name.as_str()).collect();
         for name in names.iter().filter(|name| planned.get(**name).is_none()) {
             next += 1;
-            let entry = json!({
-                "name": name, "id": next.to_string(), "options": {}, "coordinator": self.id,
-            });
-            wanted.database(name, None, Some(entry));
+            let mut entry = options.clone();
+            entry.insert(String::from("name"), json!(name));
+            entry.insert(String::from("id"), json!(next.to_string()));
+            entry.insert(String::from("coordinator"), json!(self.id));
+            wanted.database(name, None, Some(Value::Object(entry)));
         }
         for (name, entry) in planned.as_object().into_iter().flatten() {
             if !names.contains(&name.as_str()) {

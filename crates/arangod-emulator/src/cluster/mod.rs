@@ -26,7 +26,7 @@ use tokio::task::spawn_local;
 use agency::Agency;
 pub(crate) use agency::{AgencyError, Decided, find};
 use lease::Lease;
-pub(crate) use metadata::change;
+pub(crate) use metadata::{change, change_with};
 
 use crate::errors::ApiError;
 use crate::http::Client;

@@ -6,6 +6,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::velocypack;
 use crate::errors::ApiError;
 
 /// The headers of all 252 recorded answers of a 3.12.10, beside type and length of the content.
@@ -85,10 +86,22 @@ impl Answer {
         self
     }
 
-    /// The response on the wire. `omit_challenge` leaves out the headers that make browsers ask for
-    /// a password.
-    pub(crate) fn into_response(self, omit_challenge: bool) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+    /// The response on the wire, and its body. `omit_challenge` leaves out the headers that make browsers ask for
+    /// a password; `binary` is VelocyPack in the place of JSON.
+    pub(super) fn into_response(
+        mut self,
+        omit_challenge: bool,
+        binary: bool,
+    ) -> (Response<Full<Bytes>>, Bytes) {
+        let mut body = Bytes::from(self.body);
+        if binary
+            && self.content_type == "application/json"
+            && let Ok(value) = serde_json::from_slice::<Value>(&body)
+        {
+            body = velocypack::encode(&value).into();
+            self.content_type = velocypack::CONTENT_TYPE;
+        }
+        let mut response = Response::new(Full::new(body.clone()));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -112,7 +125,7 @@ impl Answer {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
-        response
+        (response, body)
     }
 }
 

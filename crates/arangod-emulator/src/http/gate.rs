@@ -9,8 +9,10 @@ use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Method, Response};
 
-use super::router;
-use super::{Answer, Request};
+use super::encoding::{Encoding, decode, encode};
+use super::paths::is_own;
+use super::{Answer, Request, router, velocypack};
+use crate::api::async_job;
 use crate::auth::{Credentials, Identity, Right, database_right, identify};
 use crate::errors::ApiError;
 use crate::role::Role;
@@ -42,12 +44,19 @@ pub(crate) async fn answer(
         .headers()
         .get("connection")
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    let accepted = request.headers().get("accept-encoding");
+    let accepted = accepted
+        .and_then(|names| Encoding::named(names.to_str().ok()?))
+        .filter(|_| !head);
+    let accept = request.headers().get("accept");
+    let binary = velocypack::is_named(accept.and_then(|kind| kind.to_str().ok()));
     let answer = match handle(&server, request).await {
         Ok(answer) => answer,
         Err(error) => Answer::from(error),
     };
     server.answered.set(server.answered.get() + 1);
-    let mut response = answer.into_response(omit);
+    let (response, body) = answer.into_response(omit, binary);
+    let mut response = encode(response, &body, accepted, server.settings.encodings);
     if !matches!(server.settings.role, Role::Single | Role::Coordinator) {
         for name in FOR_USERS {
             response.headers_mut().remove(name);
@@ -91,9 +100,13 @@ async fn handle(
     check_stage(server, &request)?;
     if server.stage() == Stage::Serving {
         check_access(server, &request)?;
+        if !server.settings.foxx && !is_own(&request.path) {
+            let text = "access to Foxx apps is turned off on this instance";
+            return Err(ApiError::new(403, 11, text));
+        }
     }
     refuse_headers(&request)?;
-    request.body = Limited::new(body, LARGEST_BODY)
+    let body = Limited::new(body, LARGEST_BODY)
         .collect()
         .await
         .map_err(|error| {
@@ -104,8 +117,17 @@ async fn handle(
             }
         })?
         .to_bytes();
+    request.body = decode(&request, body, server.settings.encodings, LARGEST_BODY)?;
+    if velocypack::is_named(request.header("content-type")) && !request.body.is_empty() {
+        let wrong = || ApiError::corrupted_json("the body is no VelocyPack");
+        let value = velocypack::decode(&request.body).ok_or_else(wrong)?;
+        request.body = value.to_string().into();
+    }
     // The stage may have changed while the body came.
     check_stage(server, &request)?;
+    if let Some(answer) = async_job::begin(server, &request) {
+        return Ok(answer);
+    }
     router::dispatch(server, &request).await
 }
 
@@ -195,9 +217,6 @@ fn check_access(server: &Server, request: &Request) -> Result<(), ApiError> {
 
 /// Headers that change what a request means, and that the emulator cannot obey.
 fn refuse_headers(request: &Request) -> Result<(), ApiError> {
-    if request.header("x-arango-async").is_some() {
-        return Err(ApiError::not_implemented("asynchronous requests"));
-    }
     if request.header("x-arango-trx-id").is_some() {
         return Err(ApiError::not_implemented("stream transactions"));
     }

@@ -1,17 +1,28 @@
 //! Listening, and the life of connections.
 
+use std::cell::RefCell;
+use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
-use hyper::server::conn::http1;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::header::HeaderValue;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use super::gate;
+use super::{gate, h2c};
 use crate::server::Server;
 use crate::settings::Endpoint;
 
@@ -95,28 +106,124 @@ async fn accept(
     while connections.join_next().await.is_some() {}
 }
 
+/// What a request has left behind that asked to go on with HTTP/2.
+type Asked = Rc<RefCell<Option<(OnUpgrade, Bytes)>>>;
+
 async fn serve(stream: TcpStream, server: Rc<Server>, mut stop: watch::Receiver<bool>) {
     // Requests are small and answered at once; waiting for more bytes only costs time.
     drop(stream.set_nodelay(true));
     let keep_alive = server.settings.keep_alive;
-    let service = service_fn(move |request| {
-        let server = Rc::clone(&server);
-        async move { Ok::<_, std::convert::Infallible>(gate::answer(server, request).await) }
+    // Which protocol it is shows in the first bytes. Who says nothing is not waited for.
+    let patience = if keep_alive.is_zero() {
+        Duration::MAX
+    } else {
+        keep_alive
+    };
+    let mut first = [0];
+    tokio::select! {
+        spoken = timeout(patience, stream.peek(&mut first)) => match spoken {
+            Ok(Ok(1)) => {}
+            _ => return,
+        },
+        _ = stop.wait_for(|stop| *stop) => return,
+    }
+    let asked = Asked::default();
+    let service = service_fn(|request| {
+        let (server, asked) = (Rc::clone(&server), Rc::clone(&asked));
+        async move { Ok::<_, Infallible>(answer(server, request, &asked).await) }
     });
-    let connection = http1::Builder::new()
+    let mut builder = auto::Builder::new(Local);
+    builder
+        .http1()
         .auto_date_header(false)
         .timer(TokioTimer::new())
         .header_read_timeout((!keep_alive.is_zero()).then_some(keep_alive))
         .max_headers(1000)
         .max_buf_size(1 << 20)
-        .serve_connection(TokioIo::new(stream), service);
+        .http2()
+        .auto_date_header(false)
+        .timer(TokioTimer::new());
+    {
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        tokio::select! {
+            // A client that breaks off is its own affair.
+            ended = connection.as_mut() => drop(ended),
+            _ = stop.wait_for(|stop| *stop) => {
+                connection.as_mut().graceful_shutdown();
+                drop(connection.await);
+            }
+        }
+    }
+    let asked = asked.take();
+    if let Some((upgrade, frames)) = asked
+        && let Ok(upgraded) = upgrade.await
+    {
+        upgraded_connection(upgraded, frames, server, stop).await;
+    }
+}
+
+/// The rest of a connection whose client has asked for HTTP/2.
+async fn upgraded_connection(
+    upgraded: Upgraded,
+    frames: Bytes,
+    server: Rc<Server>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request| {
+        let server = Rc::clone(&server);
+        async move { Ok::<_, Infallible>(gate::answer(server, request).await) }
+    });
+    let connection = http2::Builder::new(Local)
+        .auto_date_header(false)
+        .timer(TokioTimer::new())
+        .serve_connection(h2c::Injected::new(upgraded, frames), service);
     let mut connection = pin!(connection);
     tokio::select! {
-        // A client that breaks off is its own affair.
         ended = connection.as_mut() => drop(ended),
         _ = stop.wait_for(|stop| *stop) => {
             connection.as_mut().graceful_shutdown();
             drop(connection.await);
         }
+    }
+}
+
+/// Answers a request, or agrees to answer it in HTTP/2.
+async fn answer(
+    server: Rc<Server>,
+    mut request: hyper::Request<Incoming>,
+    asked: &Asked,
+) -> Response<Full<Bytes>> {
+    let small = request
+        .body()
+        .size_hint()
+        .upper()
+        .is_some_and(|size| size <= h2c::LARGEST_BODY);
+    let first = request.version() == Version::HTTP_11;
+    if !(first && small && h2c::is_asked_for(request.headers())) {
+        return gate::answer(server, request).await;
+    }
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (parts, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        // The client is gone: nobody reads this.
+        return Response::new(Full::default());
+    };
+    *asked.borrow_mut() = Some((upgrade, h2c::frames(&parts, &body.to_bytes())));
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert("connection", HeaderValue::from_static("Upgrade"));
+    headers.insert("upgrade", HeaderValue::from_static("h2c"));
+    response
+}
+
+/// Runs what a connection needs on the thread that the server lives on.
+#[derive(Debug, Clone, Copy)]
+struct Local;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move { drop(future.await) });
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use hyper::Method;
 
+use super::paths::is_known;
 use super::{Answer, Request};
 use crate::api;
 use crate::errors::ApiError;
@@ -51,7 +52,10 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         ["_admin", "status"] => api::admin::status(server, request),
         ["_admin", "time"] => api::admin::time(request),
         ["_admin", "shutdown"] => api::admin::shutdown(server, request),
-        ["_admin", "server", rest @ ..] => api::admin::server(server, request, rest),
+        ["_admin", "server", rest @ ..] => api::admin::server(server, request, rest).await,
+        ["_admin", "compact"] => api::admin::compact(request),
+        ["_admin", "license"] => api::admin::license(server, request),
+        ["_admin", "deployment", "id"] => api::admin::deployment(server, request),
         ["_admin", "metrics"] | ["_admin", "metrics", "v2"] => {
             api::metrics::metrics(server, request)
         }
@@ -63,6 +67,7 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         ["_api", "engine"] => api::version::engine(request),
         ["_api", "database", rest @ ..] => api::database::database(server, request, rest).await,
         ["_api", "user", rest @ ..] => api::user::user(server, request, rest).await,
+        ["_api", "key-generators"] => api::listing::key_generators(request),
         ["_api", "emulator", "shard"] => shard::answer(server, request),
         ["_api", "document" | "collection", name, ..] if server.settings.role == Role::DbServer => {
             shard::serve(server, request, name).await
@@ -70,7 +75,8 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         ["_api", "collection", rest @ ..] => api::collection::collection(server, request, rest),
         ["_api", "document", rest @ ..] => api::document::document(server, request, rest),
         ["_api", "import"] => api::import::import(server, request),
-        ["_api", "index", rest @ ..] => api::listing::index(server, request, rest),
+        ["_api", "index", rest @ ..] => api::index::index(server, request, rest),
+        ["_api" | "_admin", "job", rest @ ..] => api::async_job::job(server, request, rest),
         ["_api", "transaction", rest @ ..] => {
             api::transaction::transaction(server, request, rest).await
         }
@@ -79,10 +85,18 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
             name @ ("view" | "gharial" | "analyzer" | "tasks"),
             rest @ ..,
         ] => api::listing::listing(request, name, rest),
-        _ => Err(ApiError::not_implemented(format_args!(
-            "{} {}",
-            request.method, request.path
-        ))),
+        _ => Err(lacking(request, &route)),
+    }
+}
+
+/// 404 where arangod has nothing either, and 501 where it has something.
+fn lacking(request: &Request, route: &[&str]) -> ApiError {
+    match is_known(route) {
+        true => {
+            let what = format_args!("{} {}", request.method, request.path);
+            ApiError::not_implemented(what)
+        }
+        false => ApiError::unknown_path(&request.path),
     }
 }
 
@@ -98,6 +112,7 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
             ]
             | ["_api", "engine"]
             | ["_open", "auth", ..]
+            | ["_api" | "_admin", "job", ..]
     );
     let there = match role {
         Role::Single => {
@@ -139,6 +154,7 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
                 || matches!(
                     route,
                     ["_admin" | "_api", "cluster", ..]
+                        | ["_admin", "compact" | "deployment" | "license", ..]
                         | [
                             "_api",
                             "database" | "user" | "collection" | "document" | "index",
@@ -146,12 +162,26 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
                         ]
                         | ["_api", "import"]
                         | ["_api", "replication", "clusterInventory"]
-                        | ["_api", "view" | "gharial" | "transaction" | "tasks", ..]
+                        | [
+                            "_api",
+                            "analyzer" | "view" | "gharial" | "transaction" | "tasks",
+                            ..
+                        ]
+                        | ["_api", "key-generators"]
                 )
         }
     };
     if there {
         return Ok(());
+    }
+    // These are registered where there is an agency, or a cluster.
+    let missing = matches!(
+        (role, route),
+        (Role::Single, ["_api", "agency" | "agency_priv", ..])
+            | (Role::Agent, ["_api", "cluster", ..])
+    );
+    if missing || !is_known(route) {
+        return Err(ApiError::unknown_path(&request.path));
     }
     let (method, path, role) = (&request.method, &request.path, role.name());
     Err(ApiError::not_implemented(format_args!(

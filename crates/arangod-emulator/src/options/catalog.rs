@@ -31,8 +31,90 @@ const OBSOLETE: &[&str] = &[
     "--ttl.only-loaded-collection",
 ];
 
+/// Names that options had in earlier versions, and the names they have now (`addOldOption` in
+/// arangod's sources).
+pub(super) const RENAMED: &[(&str, &str)] = &[
+    ("--check-version", "--database.check-version"),
+    (
+        "--database.extended-names-databases",
+        "--database.extended-names",
+    ),
+    (
+        "--database.query-cache-max-results",
+        "--query.cache-entries",
+    ),
+    ("--database.query-cache-mode", "--query.cache-mode"),
+    (
+        "--frontend.proxy-request-check",
+        "--web-interface.proxy-request-check",
+    ),
+    ("--frontend.trusted-proxy", "--web-interface.trusted-proxy"),
+    ("--frontend.version-check", "--web-interface.version-check"),
+    (
+        "--javascript.endpoints-blacklist",
+        "--javascript.endpoints-denylist",
+    ),
+    (
+        "--javascript.endpoints-whitelist",
+        "--javascript.endpoints-allowlist",
+    ),
+    (
+        "--javascript.environment-variables-blacklist",
+        "--javascript.environment-variables-denylist",
+    ),
+    (
+        "--javascript.environment-variables-whitelist",
+        "--javascript.environment-variables-allowlist",
+    ),
+    (
+        "--javascript.files-whitelist",
+        "--javascript.files-allowlist",
+    ),
+    (
+        "--javascript.startup-options-blacklist",
+        "--javascript.startup-options-denylist",
+    ),
+    (
+        "--javascript.startup-options-whitelist",
+        "--javascript.startup-options-allowlist",
+    ),
+    (
+        "--rocksdb.delayed_write_rate",
+        "--rocksdb.delayed-write-rate",
+    ),
+    (
+        "--server.allow-method-override",
+        "--http.allow-method-override",
+    ),
+    (
+        "--server.authenticate-system-only",
+        "--server.authentication-system-only",
+    ),
+    ("--server.backlog-size", "--tcp.backlog-size"),
+    ("--server.cafile", "--ssl.cafile"),
+    ("--server.foxx-queues", "--foxx.queues"),
+    (
+        "--server.foxx-queues-poll-interval",
+        "--foxx.queues-poll-interval",
+    ),
+    ("--server.hide-product-header", "--http.hide-product-header"),
+    ("--server.keep-alive-timeout", "--http.keep-alive-timeout"),
+    ("--server.keyfile", "--ssl.keyfile"),
+    ("--server.reuse-address", "--tcp.reuse-address"),
+    ("--server.ssl-cache", "--ssl.session-cache"),
+];
+
+/// The option of this name, of today or of an earlier version.
+pub(crate) fn find(name: &str) -> Option<&'static Spec> {
+    let renamed = RENAMED.iter().find(|(old, _)| *old == name);
+    all().get(renamed.map_or(name, |(_, new)| new))
+}
+
 /// The options the emulator adds. Each is explained by `--help`.
-const OWN: &[(&str, Kind, &str)] = &[("--pace", Kind::Text, "fast")];
+const OWN: &[(&str, Kind, &str)] = &[
+    ("--edition", Kind::Text, "community"),
+    ("--pace", Kind::Text, "fast"),
+];
 
 /// What kind of value an option takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -102,12 +102,10 @@ pub(super) fn assign(
 
 /// Finds an option or says which name is near.
 pub(super) fn lookup(name: &str) -> Result<&'static Spec, OptionError> {
-    catalog::all()
-        .get(name)
-        .ok_or_else(|| OptionError::Unknown {
-            name: String::from(name),
-            near: suggest::near(name),
-        })
+    catalog::find(name).ok_or_else(|| OptionError::Unknown {
+        name: String::from(name),
+        near: suggest::near(name),
+    })
 }
 
 /// Short names, one dash instead of two, and the version options without a section.
@@ -148,6 +146,27 @@ mod tests {
         assert!(!options.flag("--server.authentication"));
         assert_eq!(options.text("--database.directory"), "data");
         assert_eq!(options.list("--log.level"), ["startup=trace"]);
+    }
+
+    #[test]
+    fn names_of_earlier_versions_are_understood() {
+        let options = parsed(&[
+            "--server.authenticate-system-only=false",
+            "--database.extended-names-databases",
+            "--javascript.files-whitelist=.*",
+        ]);
+        let options = options.unwrap();
+        assert!(!options.flag("--server.authentication-system-only"));
+        assert!(options.flag("--database.extended-names"));
+        assert_eq!(options.list("--javascript.files-allowlist"), [".*"]);
+    }
+
+    #[test]
+    fn every_name_of_an_earlier_version_has_one_of_today() {
+        for (old, new) in catalog::RENAMED {
+            assert!(catalog::all().contains_key(new), "{old}: {new}");
+            assert!(!catalog::all().contains_key(old), "{old}");
+        }
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub(crate) struct CollectionMeta {
     pub(crate) offset: u64,
     /// The id of the collection in the storage engine; only shown.
     pub(crate) object_id: u64,
+    /// The indexes that clients have made.
+    #[serde(default)]
+    pub(crate) indexes: Vec<Value>,
 }
 
 impl CollectionMeta {
@@ -59,6 +62,7 @@ impl CollectionMeta {
             increment: 1,
             offset: 0,
             object_id: 0,
+            indexes: Vec::new(),
         }
     }
 

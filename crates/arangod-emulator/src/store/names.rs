@@ -43,6 +43,11 @@ fn plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_' || letter == '-'
 }
 
+/// Whether the name is in Unicode's normal form C, as every name has to be.
+pub(crate) fn is_normalized(name: &str) -> bool {
+    unicode_normalization::is_nfc(name)
+}
+
 /// The rules of extended names.
 fn free(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_ascii_digit() || first == '.')
@@ -64,6 +69,7 @@ mod tests {
         for bad in ["", "_system", "1db", "a/b", " a", "a:b"] {
             assert!(!database(bad, true), "{bad}");
         }
+        assert!(is_normalized("\u{f1}") && !is_normalized("n\u{303}"));
         assert!(collection("_x", true, true));
         for bad in ["", "_x", "_", "a/b", "1a"] {
             assert!(!collection(bad, false, true), "{bad}");

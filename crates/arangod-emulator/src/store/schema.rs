@@ -1,10 +1,13 @@
 //! Databases and collections: creating, changing, dropping.
 
+use serde_json::Value;
+
 use super::names;
 use super::record::Record;
 use super::state::SYSTEM_ID;
 use super::{Collection, CollectionMeta, SYSTEM, Store};
 use crate::errors::ApiError;
+use crate::indexes::{self, Ensured};
 
 /// The system collections of `_system` in a fresh 3.12.10, as recorded.
 const SYSTEM_COLLECTIONS: &[&str] = &[
@@ -66,6 +69,10 @@ impl Store {
 
     /// Creates a database with its system collections.
     pub(crate) fn create_database(&mut self, name: &str) -> Result<(), ApiError> {
+        if !names::is_normalized(name) {
+            let text = "database name is not properly UTF-8 NFC-normalized";
+            return Err(ApiError::new(400, 1229, text));
+        }
         if !names::database(name, self.extended_names) {
             return Err(ApiError::new(400, 1229, "database name invalid"));
         }
@@ -135,6 +142,35 @@ impl Store {
         self.write(Record::ChangeCollection { id, meta });
         self.require_sync();
         Ok(())
+    }
+
+    /// Makes an index, unless there is one like it.
+    pub(crate) fn ensure_index(
+        &mut self,
+        database: &str,
+        name: &str,
+        wanted: Value,
+    ) -> Result<Ensured, ApiError> {
+        let mut meta = self.collection(database, name)?.meta.clone();
+        let ensured = indexes::ensure(&meta.indexes, wanted, || self.state.next_tick())?;
+        if let Ensured::New(index) = &ensured {
+            meta.indexes.push(index.clone());
+            self.change_collection(database, name, meta)?;
+        }
+        Ok(ensured)
+    }
+
+    /// Drops the index at this place and returns it.
+    pub(crate) fn drop_index(
+        &mut self,
+        database: &str,
+        name: &str,
+        place: usize,
+    ) -> Result<Value, ApiError> {
+        let mut meta = self.collection(database, name)?.meta.clone();
+        let index = meta.indexes.remove(place);
+        self.change_collection(database, name, meta)?;
+        Ok(index)
     }
 
     /// Drops a collection and returns its id.

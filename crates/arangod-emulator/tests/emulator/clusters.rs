@@ -15,11 +15,16 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Everything is started at once; nobody waits for anybody but by itself.
     pub(crate) fn start(dbservers: usize, coordinators: usize) -> Self {
-        Self::start_with(&[], dbservers, coordinators)
+        Self::start_with(&[], &[], dbservers, coordinators)
     }
 
-    /// The same with more arguments for the agents.
-    pub(crate) fn start_with(agents: &[&str], dbservers: usize, coordinators: usize) -> Self {
+    /// The same with more arguments for the agents, and for everybody else.
+    pub(crate) fn start_with(
+        agents: &[&str],
+        members: &[&str],
+        dbservers: usize,
+        coordinators: usize,
+    ) -> Self {
         let places = |count| (0..count).map(|_| (Place::new(), None)).collect();
         let mut cluster = Self {
             agents: Agents::plan(3, agents),
@@ -28,10 +33,10 @@ impl Cluster {
         };
         let agents = &cluster.agents;
         for (place, server) in &mut cluster.coordinators {
-            *server = Some(spawn(agents, place, "COORDINATOR"));
+            *server = Some(spawn_with(agents, place, "COORDINATOR", members));
         }
         for (place, server) in &mut cluster.dbservers {
-            *server = Some(spawn(agents, place, "PRIMARY"));
+            *server = Some(spawn_with(agents, place, "PRIMARY", members));
         }
         for index in 0..3 {
             cluster.agents.boot(index);

@@ -83,6 +83,67 @@ fn collections_made_by_one_coordinator_are_there_on_the_other() {
                "followers": 3, "servers": 3})
     );
 
+    // Definitions of indexes are the cluster's, whichever coordinator is asked.
+    let body = json!({ "type": "persistent", "fields": ["a"] });
+    let made = clients[0].post("/_api/index?collection=c", &body);
+    assert_eq!(made.status, 201);
+    let again = clients[1].post("/_api/index?collection=c", &body);
+    assert_eq!(
+        (again.status, &again.json()["id"]),
+        (200, &made.json()["id"])
+    );
+    let path = format!("/_api/index/{}", made.json()["id"].as_str().unwrap());
+    assert_eq!(clients[1].delete(&path).status, 200);
+    assert_eq!(clients[0].get(&path).error(), (404, 1212));
+
+    // So are the options of a database, and its collections have them too.
+    let body = json!({ "name": "d", "options": { "replicationFactor": 2, "writeConcern": 2 } });
+    assert_eq!(clients[0].post("/_api/database", &body).status, 201);
+    let current = clients[1].get("/_db/d/_api/database/current").json()["result"].clone();
+    assert_eq!(
+        (
+            &current["replicationFactor"],
+            &current["writeConcern"],
+            &current["sharding"]
+        ),
+        (&json!(2), &json!(2), &json!(""))
+    );
+    let inherits = clients[1]
+        .post("/_db/d/_api/collection", &json!({ "name": "c" }))
+        .json();
+    assert_eq!(
+        (&inherits["replicationFactor"], &inherits["writeConcern"]),
+        (&json!(2), &json!(2))
+    );
+    let one_shard = json!({ "name": "o", "options": { "sharding": "single" } });
+    assert_eq!(
+        clients[0].post("/_api/database", &one_shard).error(),
+        (501, 501)
+    );
+    assert_eq!(clients[0].delete("/_api/database/d").status, 200);
+
+    // Who is told to refuse writes is the cluster.
+    let mode = |mode: &str| {
+        clients[0]
+            .put("/_admin/server/mode", &json!({ "mode": mode }))
+            .status
+    };
+    assert_eq!(mode("readonly"), 200);
+    wait_for("the other coordinator", || {
+        let seen = clients[1].get("/_admin/server/mode").json()["mode"] == "readonly";
+        seen.then_some(())
+    });
+    // The superuser may write all the same.
+    let root = cluster.coordinators[1].1.as_ref().unwrap().anonymous();
+    let root = root.basic("root", "");
+    let refused = root.post("/_api/collection", &json!({ "name": "x" }));
+    assert_eq!(refused.error(), (403, 11));
+    assert_eq!(mode("default"), 200);
+    wait_for("the other coordinator", || {
+        let seen = clients[1].get("/_admin/server/mode").json()["mode"] == "default";
+        seen.then_some(())
+    });
+
     // Names are unique whoever asks, and what cannot be is refused.
     let create_at =
         |index: usize, body: &Value| clients[index].post("/_api/collection", body).error();

@@ -63,10 +63,11 @@ fn a_fresh_system_database() {
                 "_users"
             ]
         );
-        for path in ["view", "analyzer"] {
-            let answer = client.get(&format!("/_api/{path}")).json();
-            assert_eq!(answer["result"], json!([]));
-        }
+        assert_eq!(client.get("/_api/view").json()["result"], json!([]));
+        let analyzers = client.get("/_api/analyzer").json()["result"].clone();
+        assert_eq!(analyzers.as_array().unwrap().len(), 13);
+        assert_eq!(client.get("/_api/analyzer/text_en").json()["type"], "text");
+        assert_eq!(client.get("/_api/analyzer/own").error(), (404, 1202));
         assert_eq!(client.get("/_api/gharial").json()["graphs"], json!([]));
         assert_eq!(
             client.get("/_api/transaction").json(),
@@ -325,12 +326,10 @@ fn what_is_not_there_says_so() {
             ("POST", "/_api/gharial"),
             ("POST", "/_api/analyzer"),
             ("POST", "/_api/tasks"),
-            ("POST", "/_api/index?collection=c"),
             ("GET", "/_api/collection/c/figures"),
             ("GET", "/_api/collection/c/checksum"),
             ("GET", "/_admin/statistics"),
             ("GET", "/_api/foxx"),
-            ("GET", "/_admin/debug/failat"),
         ];
         for (method, path) in requests {
             let answer = client.send(method, path, "{}");
@@ -357,14 +356,18 @@ fn what_is_not_there_says_so() {
             );
         }
         assert_eq!(client.get("/_api/query/current").json(), json!([]));
+        // What arangod has not got either is not there.
+        for path in [
+            "/foo/bar",
+            "/_admin/nothing",
+            "/_api/nothing",
+            "/_api/agency/config",
+        ] {
+            assert_eq!(client.get(path).error(), (404, 404), "{path}");
+        }
         let in_transaction = client.header("x-arango-trx-id", "1");
         assert_eq!(
             in_transaction.post("/_api/document/c", &json!({})).error(),
-            (501, 501)
-        );
-        let later = client.header("x-arango-async", "store");
-        assert_eq!(
-            later.post("/_api/document/c", &json!({})).error(),
             (501, 501)
         );
         assert_eq!(client.get("/_api/collection/c/count").json()["count"], 0);
@@ -402,6 +405,70 @@ fn the_log_and_its_levels() {
                 .contains("arangodb_server_statistics_server_uptime_total{role=\"SINGLE\"}")
         );
     });
+}
+
+#[test]
+fn definitions_of_indexes_are_kept() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let client = server.client();
+    client.post("/_api/collection", &json!({ "name": "c" }));
+    client.post("/_api/collection", &json!({ "name": "e", "type": 3 }));
+    let ensure = |body: Value| client.post("/_api/index?collection=c", &body);
+    let body = json!({ "type": "persistent", "fields": ["a"], "name": "by_a" });
+    let made = ensure(body.clone());
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (made.status, &made.json()["isNewlyCreated"]),
+        (201, &json!(true))
+    );
+    let again = ensure(body);
+    assert_eq!((again.status, &again.json()["id"]), (200, &json!(id)));
+    let unique = ensure(json!({ "type": "persistent", "fields": ["a"], "unique": true }));
+    assert_eq!(unique.error(), (501, 501));
+    assert_eq!(ensure(json!({ "type": "x" })).error(), (400, 10));
+    let count = |client: &Client, name: &str| {
+        let path = format!("/_api/index?collection={name}");
+        client.get(&path).json()["indexes"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!((count(&client, "c"), count(&client, "e")), (2, 2));
+    let selectivity = client.get("/_api/index/selectivity?collection=c").json()["indexes"].clone();
+    assert_eq!(selectivity, json!({ "c/0": 1, id.as_str(): 1 }));
+    server.kill();
+
+    let server = place.start(&[]);
+    let client = server.client();
+    assert_eq!(client.get("/_api/index/c/by_a").json()["id"], json!(id));
+    assert_eq!(
+        client.delete(&format!("/_api/index/{id}")).json()["id"],
+        json!(id)
+    );
+    assert_eq!(client.get("/_api/index/c/by_a").error(), (404, 1212));
+    assert_eq!(client.delete("/_api/index/c/primary").error(), (403, 11));
+    assert_eq!(count(&client, "c"), 1);
+}
+
+#[test]
+fn names_are_in_normal_form_c() {
+    with_server(|client| {
+        let create = |name: &str| client.post("/_api/database", &json!({ "name": name }));
+        assert_eq!(create("n\u{303}").error(), (400, 1229));
+        assert_eq!(create("\u{f1}").status, 201);
+    });
+}
+
+#[test]
+fn without_foxx_other_paths_are_forbidden() {
+    let place = Place::new();
+    let server = place.start(&["--foxx.enable=false", "--edition=enterprise"]);
+    assert_eq!(server.client().get("/foo/bar").error(), (403, 11));
+    assert_eq!(server.client().get("/_admin/nothing").error(), (404, 404));
+    let version = server.client().get("/_api/version?details=true").json();
+    assert_eq!(version["license"], "enterprise");
+    assert_eq!(version["details"]["license"], "enterprise");
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Sharded {
         copies: usize,
         write_concern: usize,
     ) -> Self {
-        let cluster = Cluster::start_with(agents, servers, 0);
+        let cluster = Cluster::start_with(agents, &[], servers, 0);
         let ids: Vec<String> = (0..servers)
             .map(|index| Cluster::id(cluster.dbserver(index)))
             .collect();

@@ -184,7 +184,7 @@ async fn set_properties(asks: Sharded<'_>, found: &Planned) -> Result<Value, Api
 
 /// Writes some properties into the plan, on the condition that those that decide about each other
 /// are what was checked.
-async fn write_properties(
+pub(super) async fn write_properties(
     asks: Sharded<'_>,
     found: &Planned,
     changed: Map<String, Value>,
@@ -196,7 +196,7 @@ async fn write_properties(
     }
     let version = String::from("/arango/Plan/Version");
     operations.insert(version, json!({ "op": "increment" }));
-    let conditions: Map<String, Value> = ["id", "replicationFactor", "writeConcern"]
+    let conditions: Map<String, Value> = ["id", "indexes", "replicationFactor", "writeConcern"]
         .iter()
         .map(|name| {
             (

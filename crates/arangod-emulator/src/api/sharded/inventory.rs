@@ -1,10 +1,9 @@
-//! `GET /_api/replication/clusterInventory`, and the index that every collection has.
+//! `GET /_api/replication/clusterInventory`
 
 use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Sharded;
-use crate::api::listing::{asked_index, index_answer, permit_index, primary_index};
 use crate::coordinator::{Planned, is_in_sync};
 use crate::errors::ApiError;
 use crate::http::Answer;
@@ -60,13 +59,4 @@ fn entry(asks: Sharded<'_>, found: &Planned, version: &Value) -> Value {
         "isReady": ready,
         "allInSync": in_sync,
     })
-}
-
-/// `GET /_api/index?collection=...` and `GET /_api/index/<collection>/0`
-pub(super) async fn index(asks: Sharded<'_>, rest: &[&str]) -> Result<Answer, ApiError> {
-    let request = asks.request;
-    let (name, number) = asked_index(request, rest)?;
-    let permit = |called: &str| permit_index(asks.server, request, rest, called);
-    let found = asks.permitted(name, permit).await?;
-    index_answer(vec![primary_index(found.name())], number)
 }

@@ -6,6 +6,7 @@ mod collection;
 mod distribution;
 mod document;
 mod import;
+mod index;
 mod inventory;
 mod properties;
 
@@ -37,7 +38,7 @@ pub(crate) async fn dispatch(
         ["_api", "collection", rest @ ..] => collection::collection(asks, rest).await,
         ["_api", "document", rest @ ..] => document::document(asks, rest).await,
         ["_api", "import"] => import::import(asks).await,
-        ["_api", "index", rest @ ..] => inventory::index(asks, rest).await,
+        ["_api", "index", rest @ ..] => index::index(asks, rest).await,
         ["_api", "replication", "clusterInventory"] => inventory::inventory(asks).await,
         [
             "_admin",

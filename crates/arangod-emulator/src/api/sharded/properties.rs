@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Sharded;
 use crate::api::collection::{flag, meta_of};
+use crate::api::database_options;
 use crate::coordinator::{Planned, Wishes};
 use crate::errors::ApiError;
 use crate::store::{KeyGenerator, legal_collection};
@@ -114,8 +115,11 @@ impl Sharded<'_> {
         if limits.shards > 0 && shards > limits.shards {
             return Err(ApiError::new(400, 1450, "too many shards"));
         }
-        let copies = number(&body, "replicationFactor")?.unwrap_or(limits.replication);
-        let default = limits.write_concern.min(copies.max(1));
+        let inherited = database_options::of(self.cluster, &self.request.database);
+        let inherited = |name: &str| inherited[name].as_u64().unwrap_or(1);
+        let copies = number(&body, "replicationFactor")?;
+        let copies = copies.unwrap_or_else(|| inherited("replicationFactor"));
+        let default = inherited("writeConcern").min(copies.max(1));
         let concern = write_concern(&body)?.unwrap_or(default);
         self.check_copies(copies, concern)?;
         let mut key_options = meta.key_options(0);

@@ -8,28 +8,36 @@ use super::view::{Place, View};
 /// What time it is for the jobs of one round.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::supervision) struct Clock {
-    seconds: u64,
+    millis: u64,
 }
 
 impl Clock {
     /// The time of now.
     pub(in crate::supervision) fn now() -> Self {
-        Self::at(crate::system::micros() / 1_000_000)
+        Self {
+            millis: crate::system::micros() / 1000,
+        }
     }
 
     /// A time in seconds since 1970.
+    #[cfg(test)]
     pub(super) fn at(seconds: u64) -> Self {
-        Self { seconds }
+        Self {
+            millis: seconds.saturating_mul(1000),
+        }
     }
 
     /// As the agency has it.
     pub(super) fn text(self) -> String {
-        format!("{}.000Z", crate::logging::date(self.seconds))
+        let date = crate::logging::date(self.millis / 1000);
+        format!("{date}.{:03}Z", self.millis % 1000)
     }
 
     /// Whether a time of the agency is so many seconds ago.
     fn is_past(self, time: &str, seconds: u64) -> bool {
-        let then = Self::at(self.seconds.saturating_sub(seconds));
+        let then = Self {
+            millis: self.millis.saturating_sub(seconds.saturating_mul(1000)),
+        };
         // Times are written alike, so that they are in the order of their texts.
         time < then.text().as_str()
     }

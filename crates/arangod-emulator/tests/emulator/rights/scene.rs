@@ -114,6 +114,9 @@ pub(super) fn make(client: &Client, thing: &str) -> Result<Option<String>, Unabl
         ),
         other => panic!("nobody knows how to make {other}"),
     };
+    if let Some(id) = answer.header("x-arango-async-id") {
+        return Ok(Some(String::from(id)));
+    }
     if answer.error() == (501, 501) {
         return Err(Unable);
     }
