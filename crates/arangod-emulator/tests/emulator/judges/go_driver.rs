@@ -43,38 +43,42 @@ fn go(args: &[&str]) -> std::io::Result<Output> {
         .output()
 }
 
-/// The suite's program, built once; nothing where Go is missing and need not be there.
+/// The suite's program, built once; nothing where it cannot be built and need not be: without Go, with
+/// one that is too old, or without a network at the first time.
 fn suite() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        if !go(&["version"]).is_ok_and(|output| output.status.success()) {
+    let built = BUILT.get_or_init(|| match build() {
+        Ok(program) => Some(program),
+        Err(reason) => {
             let required = std::env::var_os(REQUIRE).is_some();
-            assert!(
-                !required,
-                "`go version` does not work here, and {REQUIRE} is set"
-            );
-            println!(
-                "not checked: `go version` does not work here; with {REQUIRE} set, that fails"
-            );
-            return None;
+            assert!(!required, "{reason}, and {REQUIRE} is set");
+            println!("not checked: {reason}; with {REQUIRE} set, that fails");
+            None
         }
-        let program = workshop().join("suite");
-        let target = program.display().to_string();
-        let output = go(&[
-            "test",
-            "-c",
-            "-vet=off",
-            "-ldflags=-s -w",
-            "-o",
-            &target,
-            SUITE,
-        ])
-        .unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "the suite cannot be built: {text}");
-        Some(program)
     });
     built.as_deref()
+}
+
+fn build() -> Result<PathBuf, String> {
+    let program = workshop().join("suite");
+    let target = program.display().to_string();
+    let args = [
+        "test",
+        "-c",
+        "-vet=off",
+        "-ldflags=-s -w",
+        "-o",
+        &target,
+        SUITE,
+    ];
+    match go(&args) {
+        Ok(output) if output.status.success() => Ok(program),
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stderr);
+            Err(format!("the suite cannot be built: {}", text.trim()))
+        }
+        Err(error) => Err(format!("`go` does not work here: {error}")),
+    }
 }
 
 /// A deployment that is judged.
