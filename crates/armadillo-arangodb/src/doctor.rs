@@ -452,17 +452,8 @@ async fn failed(on: &Patient) -> Seen {
     .await
 }
 
-/// The dbserver that was killed.
-fn killed(on: &Patient) -> Result<ServerKey, String> {
-    let servers = on.deployment().servers();
-    let stopped = servers.iter().find(|(_, status)| status.pid.is_none());
-    stopped
-        .map(|(key, _)| key.clone())
-        .ok_or_else(|| "all servers run".to_owned())
-}
-
 async fn another_leader(on: &Patient) -> Seen {
-    let gone = killed(on)?;
+    let gone = on.stopped()?;
     let docs = docs(on);
     let leader = docs.shard_leader().await.map_err(words)?;
     if leader == gone {
@@ -472,17 +463,9 @@ async fn another_leader(on: &Patient) -> Seen {
 }
 
 async fn back(on: &Patient) -> Seen {
-    let gone = killed(on)?;
-    let started = on
-        .deployment()
-        .operate(&gone, Operation::Start, on.deadline())
-        .await;
-    started.map_err(words)?;
+    on.start_again().await?;
     docs(on).wait_in_sync().await.map_err(words)?;
-    on.deployment()
-        .wait_good(on.deadline())
-        .await
-        .map_err(words)?;
+    on.good().await?;
     Ok(String::new())
 }
 

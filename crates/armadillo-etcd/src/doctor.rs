@@ -298,18 +298,8 @@ async fn data(on: &Patient) -> Seen {
 }
 
 async fn back(on: &Patient) -> Seen {
-    let servers = on.deployment().servers();
-    let killed = servers.iter().find(|(_, status)| status.pid.is_none());
-    let (killed, _) = killed.ok_or_else(|| "all members run".to_owned())?;
-    let started = on
-        .deployment()
-        .operate(killed, Operation::Start, on.deadline())
-        .await;
-    started.map_err(words)?;
-    on.deployment()
-        .wait_good(on.deadline())
-        .await
-        .map_err(words)?;
+    on.start_again().await?;
+    on.good().await?;
     Ok(String::new())
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::deadline::Deadline;
-use crate::deployment::{Deployment, Phase};
+use crate::deployment::{Deployment, Operation, Phase};
 use crate::poll::Poll;
 use crate::server::ServerKey;
 use crate::settings::Settings;
@@ -145,6 +145,38 @@ impl Patient {
             "{server} has ended: {exit}{}",
             said.unwrap_or_default()
         ))
+    }
+
+    /// The server that an earlier examination has stopped.
+    ///
+    /// # Errors
+    /// When all run.
+    pub fn stopped(&self) -> Result<ServerKey, String> {
+        let servers = self.deployment.servers();
+        let mut stopped = servers.iter().filter(|(_, status)| status.pid.is_none());
+        let (key, _) = stopped.next().ok_or("all servers run")?;
+        Ok(key.clone())
+    }
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// When all run, or it does not get ready.
+    pub async fn start_again(&self) -> Result<(), String> {
+        let stopped = self.stopped()?;
+        let started = self
+            .deployment
+            .operate(&stopped, Operation::Start, self.deadline);
+        started.await.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Waits until the whole deployment is good.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub async fn good(&self) -> Result<(), String> {
+        let good = self.deployment.wait_good(self.deadline).await;
+        good.map(drop).map_err(|error| error.to_string())
     }
 
     /// The servers of one role.
