@@ -7,8 +7,8 @@ use crate::options::Isolation;
 const TOP: &str = "
 ## Where settings apply
 
-Tests run in workers, each in its own process (`--isolation process`), on threads of the runner (`in-process`), or as
-trials of libtest-mimic (`none`, and with a
+`--isolation` chooses where tests run: in worker processes that are reused (`workers`), each test in its own process
+(`process`), on threads of the runner (`in-process`), or as trials of libtest-mimic (`none`, and with a
 [custom main function](writing-tests.md#a-main-function-of-ones-own)). Under nextest, under a debugger, and for a single
 test with `--nocapture` (as editors start it), the default is `in-process`: Armadillo runs the tests and prints the results.
 Only with `none` and with a custom main function does libtest-mimic schedule and print the tests.

@@ -10,7 +10,8 @@ const WIDTH: usize = 80;
 const INDENT: usize = 6;
 
 const TOP: &str = "\
-Runs the tests of this binary on shared deployments, each started once.
+Runs the tests of this binary. They share deployments: the servers and clusters
+that the tests need, each started once.
 
 Usage: cargo test -- [OPTIONS] [FILTER]...
 
@@ -25,19 +26,20 @@ Examples:
   cargo test -- -m \"smoke_test or regression\" --plan
       show what would run where, without starting anything
   cargo test -- --exact net::reconnects --repeat 50 -x
-      run one test up to 50 times, stop when it fails
+      run one test up to 50 times, and stop when it fails
 ";
 
 const BOTTOM: &str = "\
-Every setting can be set in three places. The first one that sets it wins:
+Settings come from three places. The first one that sets a value wins:
   the command line   --timeout-factor 3
   the environment    ARMADILLO_TIMEOUT_FACTOR=3
                      (switches: =true; several values: separated by `;`)
   armadillo.toml     timeout-factor = 3
                      (in [profile.NAME], only with --profile NAME)
-Turn a switch off with --shuffle=false. RUST_TEST_THREADS,
-RUST_TEST_NOCAPTURE, RUST_TEST_SHUFFLE and RUST_TEST_SHUFFLE_SEED apply if
-nothing else does. cargo nextest does not pass flags on: use the environment.
+To turn off a switch, pass false: --shuffle=false. If none of these places sets
+a setting, libtest's variables apply: RUST_TEST_THREADS, RUST_TEST_NOCAPTURE,
+RUST_TEST_SHUFFLE and RUST_TEST_SHUFFLE_SEED. cargo nextest does not pass flags
+on: use the environment.
 ";
 
 /// The whole text.

@@ -9,25 +9,25 @@ const TOP: &str = "\
 <!-- Generated from crates/armadillo-harness/src/settings/table. To update it, run
 ARMADILLO_WRITE_DOCS=1 cargo test -p armadillo-harness settings -->
 
-Every setting can be set in several places. The first one in this list that sets it wins:
+Settings come from several places. If several of them set the same one, the first in this list wins:
 
 1. The command line: `--timeout-factor 3`.
 2. The environment: `ARMADILLO_TIMEOUT_FACTOR=3`. Switches are `true` or `false`, several values are separated by `;`, and
    an empty variable counts as not set. `cargo nextest` does not pass flags on, so use the environment there.
-3. `armadillo.toml`: `timeout-factor = 3`. The nearest file is used, searching from the package directory up to the
-   workspace root. With `--profile ci`, keys in `[profile.ci]` override those outside of profiles.
+3. `armadillo.toml`: `timeout-factor = 3`. Armadillo reads the nearest file, searching from the package directory up
+   to the workspace root. With `--profile ci`, keys in `[profile.ci]` override those outside of profiles.
 4. libtest's variables `RUST_TEST_THREADS`, `RUST_TEST_NOCAPTURE`, `RUST_TEST_SHUFFLE`, `RUST_TEST_SHUFFLE_SEED`.
 5. The default.
 
-To turn off a switch that the file or the environment sets, pass `--NAME=false`. Values from a place higher in the list
-replace all values from lower places. The exception is `missing`, which is merged per system.
+To turn off a switch that the file or the environment sets, pass `--NAME=false`. If a setting has several values, the first
+place that sets it replaces all values from the others. The exception is `missing`, which is merged per system.
 
-The section `[markers]` declares markers. A file that has this section can set the expression `markers = \"not slow\"`
-only in a profile.
+The section `[markers]` declares markers. TOML does not allow a key of the same name beside it, so a file with this section
+can set the expression `markers = \"not slow\"` only in a profile.
 
-Each system adds its own settings, in the same places; `--help` of a test binary shows the ones it has. In the file, they
-may be placed in the section of their system. A test binary without that system ignores the section, so one file can serve
-several binaries.
+Each system under test, such as a database, adds settings of its own; `--help` of a test binary lists them. In the file, you
+can put them in the section of the system. A test binary without that system ignores the section, so several binaries can
+share one file.
 
 ```toml
 parallel = 4
@@ -35,9 +35,9 @@ parallel = 4
 [markers]                 # markers of this workspace and their descriptions
 nightly = \"runs only at night\"
 
-[system.tally]
-tally = \"/opt/tally\"     # a setting of the system
-missing = \"ignore\"        # tally is a system; also: --missing tally=ignore, ARMADILLO_TALLY_MISSING=ignore
+[system.tally]            # `tally` stands for the name of a system
+tally = \"/opt/tally\"      # a setting of the system
+missing = \"ignore\"        # the same as --missing tally=ignore or ARMADILLO_TALLY_MISSING=ignore
 
 [profile.ci]
 timeout = \"5m\"

@@ -88,8 +88,8 @@ pub(super) const TABLE: &[Setting] = &[
         "timeout",
         "TIME",
         HOW,
-        "Time limit for the body of a test, unless the test sets its own: `500ms`, `30s`, `3m`, `1h30m`. Fixture \
-         set-up and tear-down have separate limits. Waiting for a deployment does not count.",
+        "Time limit for the body of a test, unless the test sets its own: `500ms`, `30s`, `3m`, `1h30m`. Setup and \
+         teardown of fixtures have separate limits. Waiting for a deployment does not count.",
     )
     .default("1m")
     .again()
@@ -163,7 +163,7 @@ pub(super) const TABLE: &[Setting] = &[
         "N",
         HOW,
         "Seed for everything random in the run: the order with --shuffle, random values in tests, the choice of \
-         fault targets. Every run prints its seed.",
+         faults and of the servers they hit. Every run prints its seed.",
     )
     .apply(|options, values| {
         options.running.seed = Some(seed(values)?);
@@ -266,10 +266,10 @@ pub(super) const TABLE: &[Setting] = &[
         "checker",
         "NAME=WHAT",
         Group::Deployments,
-        "What to do if a checker finds something left behind. `fail`: fail the test that left it, as leaked, and \
-         replace an idle deployment that has it. `warn`: print a warning. `off`: do not check. May be given several \
-         times. A test can set its own: `checkers(databases = \"warn\")`. The checker `log` looks for crash messages \
-         in server logs; systems define the others.",
+        "What to do if a checker finds something that a test left behind, such as a database. `fail`: the test \
+         fails, as leaked. If the deployment was idle when checked, it is replaced. `warn`: print a warning. `off`: \
+         do not check. May be given several times. A test can set its own: `checkers(databases = \"warn\")`. The \
+         checker `log` looks for crash messages in server logs; systems define the others.",
     )
     .repeats()
     .again()
@@ -294,9 +294,9 @@ pub(super) const TABLE: &[Setting] = &[
         "N|auto",
         Group::Deployments,
         "How many deployments of the same topology may run at once. `1` starts one per topology. With a higher \
-         number, more copies are started if there are tests and memory for them, so tests that need a deployment \
-         alone wait less. `auto` uses the durations of earlier runs and starts another copy only if that shortens \
-         the run. The run header and --plan show the result.",
+         number, more copies are started if there are tests and memory for them, so tests that need a deployment to \
+         themselves wait less. `auto` uses the durations of earlier runs and starts another copy only if that \
+         shortens the run. The run header and --plan show the result.",
     )
     .default("1")
     .apply(|options, values| {
@@ -306,7 +306,9 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "keep-on-failure",
         Group::Deployments,
-        "Keep a deployment running after a test on it failed, and print how to connect to it and how to stop it.",
+        "Keep the deployment of a failed test running, at most one per topology. At the end of the run, print how to \
+         connect to it, and stop it when you press Enter. If stdin is not a terminal, do not wait: only its data is \
+         kept.",
     )
     .apply(|options, values| {
         options.running.keep_on_failure = switch(values)?;
@@ -317,7 +319,7 @@ pub(super) const TABLE: &[Setting] = &[
         "WHAT",
         Group::Deployments,
         "Whether to put the processes of a run into their own control group. `auto`: if cgroup v2 is mounted and \
-         writable for this user. `off`: never. With a control group, no process can outlive the run.",
+         writable for this user. `off`: never. With a control group, even processes that daemonize end with the run.",
     )
     .default("auto")
     .apply(|options, values| {
@@ -329,8 +331,8 @@ pub(super) const TABLE: &[Setting] = &[
         "DIR",
         Group::Deployments,
         "Directory for sockets, pipes, secrets and the temporary directories of tests. It must belong to you and be \
-         accessible only to you. Its path must be short, because socket paths are limited. A run cleans up after \
-         dead runs that used the same directory. Defaults to `/tmp/armadillo-<uid>`.",
+         accessible only to you. Its path must be short, because the length of socket paths is limited. Each run \
+         cleans up after killed runs that used the same directory. Defaults to `/tmp/armadillo-<uid>`.",
     )
     .apply(|options, values| {
         options.running.runtime_directory = Some(PathBuf::from(last(values)));

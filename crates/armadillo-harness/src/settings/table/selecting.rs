@@ -127,8 +127,8 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "doctor",
         Group::Acting,
-        "Try out everything that Armadillo assumes of this machine and of the programs, on deployments started for it, and \
-         say what does not hold, what that breaks and what to do. Runs no tests.",
+        "Check everything that Armadillo assumes about this machine and about the programs, on deployments started \
+         for this purpose. Report what does not hold, what that breaks and what to do. Runs no tests.",
     )
     .apply(|options, values| act(options, values, Action::Doctor)),
     Setting::valued(

@@ -134,8 +134,8 @@ pub(super) const TABLE: &[Setting] = &[
         "config",
         "FILE",
         Group::Settings,
-        "Read FILE instead of the nearest armadillo.toml, which is searched for from the package directory up to the \
-         workspace root.",
+        "Read FILE instead of the nearest armadillo.toml. By default, Armadillo searches from the package directory \
+         up to the workspace root.",
     )
     .again()
     .said(Said::NotInFile),
