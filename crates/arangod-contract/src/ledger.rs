@@ -78,10 +78,15 @@ const TOP: &str = "\
 <!-- Generated from crates/arangod-contract/data. To update it, run
 ARMADILLO_WRITE_DOCS=1 cargo test -p armadillo-arangodb --test assumptions -->
 
-This page lists what Armadillo assumes about `arangod` 3.12. None was available to check it. Each assumption is *verified* in
-published sources (a file name is a file in `arangodb/arangodb`, with its commit or age; *docs* is docs.arangodb.com for 3.12, its
-pages in `arangodb/docs-hugo`; *Starter* is `arangodb-helper/arangodb`), or *recorded* from a real 3.12.10, or *nobody* says it: it
-is a guess. Each has a test that holds the system (`crates/armadillo-arangodb`) or the emulator (`crates/arangod-emulator`) to it.
+This page lists what Armadillo assumes about `arangod` 3.12. No `arangod` was available to check it. Each assumption has a kind:
+
+* *verified*: published sources say so. A file name is a file in `arangodb/arangodb`, with its commit or date; *docs* is
+  docs.arangodb.com for 3.12, whose pages are in `arangodb/docs-hugo`; *Starter* is `arangodb-helper/arangodb`.
+* *recorded*: it was recorded from a real 3.12.10.
+* *nobody*: no source says so. It is a guess.
+
+The last column names a test that checks Armadillo (`crates/armadillo-arangodb`) or the emulator (`crates/arangod-emulator`)
+against the assumption. The number of assumptions of each kind:
 
 ";
 
@@ -117,8 +122,8 @@ fn answers(text: &mut String, contract: &Contract) {
 ## Answers
 
 What each endpoint answers in which role and phase, with status, errorNum and keys, is in the tables of
-`crates/arangod-contract/data`. The emulator is played against them, recorded exchanges are compared with them, and Armadillo's
-parsers are given what they allow. The number of answers by role:
+`crates/arangod-contract/data`. The emulator is checked against them, recorded exchanges are compared with them, and Armadillo's
+parsers are tested with what they allow. The number of answers by role:
 
 | role | answers |
 | --- | --- |

@@ -87,7 +87,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "include-ignored",
         WHICH,
-        "Run ignored tests too, whatever the reason they are ignored.",
+        "Run ignored tests too, except those that cannot run with the programs or servers of this run.",
     )
     .apply(|options, values| {
         if switch(values)? {
@@ -98,7 +98,7 @@ pub(super) const TABLE: &[Setting] = &[
     Setting::switch(
         "ignored",
         WHICH,
-        "Run only ignored tests, whatever the reason they are ignored.",
+        "Run only ignored tests, with the same exception as --include-ignored.",
     )
     .apply(|options, values| {
         if switch(values)? {
