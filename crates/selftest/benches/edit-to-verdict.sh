@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # From an edit to the verdict: `cargo test` after a change of one line, of one test on an etcd cluster of three, with
 # Armadillo and with `#[tokio::test]` and servers that the test starts by hand. Prints the median of ten of each, in
-# seconds, and the ratio. Both crates use the same client, toolchain and registry; runs alternate.
+# seconds, and the ratio. Both crates use the same client, toolchain, registry and profile (that of docs/getting-started.md);
+# runs alternate.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 work=$(mktemp -d)
@@ -11,7 +12,7 @@ runs=${1:-10}
 crate() { # NAME HARNESS DEPENDENCIES CODE
   mkdir -p "$work/$1/tests"
   cp "$root/rust-toolchain.toml" "$root/Cargo.lock" "$work/$1/"
-  printf '[package]\nname = "%s"\nversion = "0.1.0"\nedition = "2024"\n\n[lib]\npath = "lib.rs"\n\n[[test]]\nname = "it"\nharness = %s\n\n[dependencies]\n%s\n[workspace]\n' "$1" "$2" "$3" > "$work/$1/Cargo.toml"
+  printf '[package]\nname = "%s"\nversion = "0.1.0"\nedition = "2024"\n\n[lib]\npath = "lib.rs"\n\n[[test]]\nname = "it"\nharness = %s\n\n[dependencies]\n%s\n[workspace]\n\n[profile.dev.package."*"]\ndebug = "line-tables-only"\n' "$1" "$2" "$3" > "$work/$1/Cargo.toml"
   touch "$work/$1/lib.rs"
   printf '%s\n' "$4" > "$work/$1/tests/it.rs"
 }
