@@ -28,6 +28,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How often in a row a server refuses connections before it counts as gone.
 const REFUSALS: u32 = 4;
 
+/// How long a new connection must last to show that the server is there.
+const LASTS: Duration = Duration::from_millis(100);
+
 /// Between one refused connection and the next try.
 const AFTER_REFUSAL: Duration = Duration::from_millis(200);
 
@@ -181,16 +184,23 @@ impl ForeignRunning {
         }
     }
 
-    /// A new connection; `None` when the server is gone.
+    /// A new connection; `None` when the server is gone. A process that is being killed may still accept one, and break it at
+    /// once: only what lasts, or a server that accepts to the last, is one that is there.
     async fn reconnect(&self) -> Option<TcpStream> {
         let mut poll = Poll::new(AFTER_REFUSAL, AFTER_REFUSAL);
+        let mut accepted = None;
         for _ in 0..REFUSALS {
-            if let Ok(connection) = connect(&self.address).await {
-                return Some(connection);
+            accepted = connect(&self.address).await.ok();
+            if let Some(connection) = &mut accepted
+                && tokio::time::timeout(LASTS, until_closed(connection))
+                    .await
+                    .is_err()
+            {
+                break;
             }
             poll.pause(Deadline::after(AFTER_REFUSAL * 2)).await;
         }
-        None
+        accepted
     }
 }
 
@@ -353,6 +363,29 @@ mod tests {
                 || error.to_string().contains("Connection refused"),
             "{error}"
         );
+    }
+
+    /// A process that is killed loses its connections and what it listens on in any order.
+    #[tokio::test]
+    async fn a_server_that_accepts_a_last_connection_is_in_doubt_until_it_is_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let running = start(&address).await.unwrap();
+        let mut exited = running.exited();
+        let (first, _) = listener.accept().await.unwrap();
+        drop(first);
+        let last = tokio::select! {
+            _ = &mut exited => panic!("nobody refused"),
+            last = listener.accept() => last.unwrap(),
+        };
+        drop((listener, last));
+        let mut looks = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            tokio::select! {
+                _ = &mut exited => break,
+                _ = looks.tick() => assert!(running.is_ending(), "nobody would wait for its end"),
+            }
+        }
     }
 
     #[tokio::test]
