@@ -1,7 +1,6 @@
 //! Tests on servers that somebody else started: what is there, who asks, and which tests cannot run on them.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -16,6 +15,7 @@ use crate::collect;
 use crate::needs::LeaseMode;
 use crate::options::Options;
 use crate::plan;
+use crate::regular;
 use crate::select::Selected;
 use crate::settings::{Environment, attach_variables};
 use crate::test_def::TestDef;
@@ -124,13 +124,10 @@ fn login(
 /// `USER:PASSWORD` in a file that nobody else may read.
 fn read_login(path: &Path) -> Result<Login, (String, &'static str)> {
     const WRITE: &str = "write `USER:PASSWORD` in one line";
-    let file = File::open(path);
+    let file = regular::open(path);
     let file = file.map_err(|error| (format!("cannot be opened: {error}"), WRITE))?;
     let about = file.metadata();
     let about = about.map_err(|error| (format!("cannot be examined: {error}"), WRITE))?;
-    if !about.is_file() {
-        return Err(("is not a file".to_owned(), WRITE));
-    }
     if about.mode() & 0o077 != 0 {
         let says = format!("can be read by others (mode {:o})", about.mode() & 0o777);
         return Err((says, "run `chmod 600` on it"));
@@ -197,6 +194,7 @@ pub(super) fn check(
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::unix::fs::OpenOptionsExt;
 
     use super::*;
@@ -270,5 +268,15 @@ mod tests {
             twice.contains("set twice") && !twice.contains("s3cret"),
             "{twice}"
         );
+    }
+
+    #[test]
+    fn a_named_pipe_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+        let (says, _) = read_login(&pipe).unwrap_err();
+        assert_eq!(says, "cannot be opened: it is not a regular file");
     }
 }
