@@ -66,20 +66,7 @@ fn server(on: &Patient) -> Result<(ServerKey, String), String> {
 
 async fn listens(on: &Patient) -> Seen {
     let (_, address) = server(on)?;
-    on.until(START, || {
-        let address = address.clone();
-        Box::pin(async move {
-            let answer = Client::tcp(address)
-                .send(Request::get("/_api/version"), REQUEST)
-                .await;
-            match answer {
-                Ok(_) => Ok(String::new()),
-                Err(error) if error.is_refused() => Err("nothing listens on its port".to_owned()),
-                Err(error) => Err(error.to_string()),
-            }
-        })
-    })
-    .await
+    on.listens(&address, "/_api/version", START).await
 }
 
 async fn log(on: &Patient) -> Seen {

@@ -154,22 +154,7 @@ fn client(on: &Patient) -> EtcdClient {
 
 async fn listens(on: &Patient) -> Seen {
     let (_, address) = member(on)?;
-    on.until(START, || {
-        let address = address.clone();
-        Box::pin(async move {
-            match Client::tcp(address)
-                .send(Request::get("/version"), REQUEST)
-                .await
-            {
-                Ok(_) => Ok(String::new()),
-                Err(error) if error.is_refused() => {
-                    Err("nothing listens on its client port".to_owned())
-                }
-                Err(error) => Err(error.to_string()),
-            }
-        })
-    })
-    .await
+    on.listens(&address, "/version", START).await
 }
 
 async fn post(address: &str, path: &'static str) -> Result<Response, String> {

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::deadline::Deadline;
 use crate::deployment::{Deployment, Operation, Phase};
+use crate::http::{Client, Request};
 use crate::poll::Poll;
 use crate::server::ServerKey;
 use crate::settings::Settings;
@@ -131,6 +132,31 @@ impl Patient {
         }
     }
 
+    /// Waits until a server answers a request for this path, whatever it answers. Nothing is said of the answer.
+    ///
+    /// # Errors
+    /// Why there was no answer within `limit`.
+    pub async fn listens(
+        &self,
+        address: &str,
+        path: &'static str,
+        limit: Duration,
+    ) -> Result<String, String> {
+        self.until(limit, || {
+            let client = Client::tcp(address.to_owned());
+            Box::pin(async move {
+                match client.send(Request::get(path), ANSWER).await {
+                    Ok(_) => Ok(String::new()),
+                    Err(error) if error.is_refused() => {
+                        Err("nothing listens on its port".to_owned())
+                    }
+                    Err(error) => Err(error.to_string()),
+                }
+            })
+        })
+        .await
+    }
+
     /// How a server has ended by itself, with the last line that it printed.
     #[must_use]
     pub fn ended(&self) -> Option<String> {
@@ -187,6 +213,9 @@ impl Patient {
         servers.collect()
     }
 }
+
+/// How long one request may take.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long one assumption may take to be tried out.
 pub const LIMIT: Duration = Duration::from_secs(30);

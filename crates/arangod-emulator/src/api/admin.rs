@@ -177,7 +177,7 @@ pub(crate) async fn server(
     }
 }
 
-/// `PUT /_admin/compact`: nobody sees that there is nothing to be compacted.
+/// `PUT /_admin/compact`: succeeds and does nothing. A client cannot see the difference, because documents stay as they are.
 pub(crate) fn compact(request: &Request) -> Result<Answer, ApiError> {
     if request.method != Method::PUT {
         return Err(ApiError::method_not_allowed());

@@ -323,6 +323,7 @@ impl ArangoClient {
     pub async fn request(&self, request: Request) -> Result<Response, ArangoError> {
         match self.request_once(request.clone()).await {
             Ok(response) if response.status == 401 && self.inner.credentials.superuser => {
+                // No event tells a client when the server knows the token: it has to ask again.
                 tokio::time::sleep(SECOND_TRY).await;
                 self.request_once(request).await
             }
