@@ -11,11 +11,14 @@ lint:
     cargo fmt --all -- --check
     cargo clippy --workspace --all-targets -- -D warnings
 
-# What takes longer than anybody waits for after a change: runs that are killed at random moments, many times, and every
-# stage of `--doctor` on every defect.
+# What takes longer than anybody waits for after a change: runs that are killed at random moments, many times, ten minutes of test
+# processes under nextest that are killed at random, every stage of `--doctor` on every defect, and upgrades of etcd that fail.
 long ROUNDS="200":
     ARMADILLO_ROUNDS={{ROUNDS}} cargo test -p armadillo-selftest --test orphans -- --nocapture --test-threads 2 a_storm
+    SELFTEST_SECONDS=600 cargo test -p armadillo-selftest --test neighbours -- --nocapture processes_that_die
     cargo test -p armadillo-selftest --test doctor -- --include-ignored --test-threads 2
+    for version in 3.5.16 3.5.35 3.6.16 3.7.3; do cargo run -p armadillo-cli -- get etcd $version; done
+    cargo test -p armadillo-selftest --test exits -- --include-ignored upgrades
 
 # The proofs of the example suite beside 60 busy loops: takes hours on two cores.
 proof-under-load RUNS="20":
@@ -24,3 +27,7 @@ proof-under-load RUNS="20":
 # ArangoDB's own programs judge the emulator, in all modes: needs Go.
 judges:
     ARMADILLO_REQUIRE_GO=1 cargo test -p arangod-emulator --test emulator -- --include-ignored --nocapture --test-threads 1 judges::
+
+# `report.html` in a browser, with its times, pages of 20 runs that are killed, and pictures of it all in DIRECTORY.
+report DIRECTORY="/tmp":
+    ARMADILLO_REQUIRE_CHROMIUM=1 ARMADILLO_MEASURE=1 ARMADILLO_ROUNDS=60 ARMADILLO_SCREENSHOTS={{DIRECTORY}} cargo test -p armadillo-selftest --test files -- --nocapture --test-threads 1

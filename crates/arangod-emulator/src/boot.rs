@@ -24,7 +24,9 @@ use crate::settings::{Settings, Step};
 use crate::signals::Signals;
 use crate::store::{SYSTEM, SYSTEM_ID, Store};
 use crate::supervision::Supervision;
-use crate::version::VERSION;
+use crate::tls::Tls;
+use crate::upgrade::upgrade_cluster;
+use crate::version::imitated;
 
 /// How long requests that are under way at the end may take to end too. An estimate, nobody
 /// measured how patient arangod is.
@@ -188,18 +190,14 @@ impl Life {
             *serving = Some(serve(self.open_ports()?));
         }
         self.recover().await?;
-        self.directory
-            .write_version()
-            .map_err(|error| self.die(error.id, "startup", &error.message, error.exit))?;
-        match self.task {
-            Task::Serve => {}
-            Task::Initialise | Task::Upgrade | Task::CheckVersion => {
-                self.bootstrap()?;
-                server
-                    .log
-                    .info("7da27", "startup", "database ready, ending as asked");
-                return Ok(());
-            }
+        // A coordinator has no data that could be of a version.
+        if server.settings.role != Role::Coordinator {
+            self.directory
+                .write_version()
+                .map_err(|error| self.die(error.id, "startup", &error.message, error.exit))?;
+        }
+        if self.task != Task::Serve {
+            return self.finish_task().await;
         }
         server.enter(Stage::Maintenance);
         if listens && !early {
@@ -230,7 +228,10 @@ impl Life {
         server.log.info(
             "cf3f4",
             "general",
-            format!("ArangoDB (version {VERSION} [linux]) is ready for business. Have fun!"),
+            format!(
+                "ArangoDB (version {} [linux]) is ready for business. Have fun!",
+                imitated().text
+            ),
         );
         match server.agent() {
             Ok(agent) => tokio::select! {
@@ -242,6 +243,32 @@ impl Life {
                 Ok(())
             }
         }
+    }
+
+    /// Does what the process is for, instead of serving.
+    async fn finish_task(&self) -> Result<(), Exit> {
+        let server = &self.server;
+        let log = &server.log;
+        if let (Task::Upgrade, Role::Coordinator, Some(cluster)) =
+            (self.task, server.settings.role, server.cluster())
+        {
+            self.join(cluster).await?;
+            upgrade_cluster(cluster, server)
+                .await
+                .map_err(|error| self.die("482a3", "cluster", &error.to_string(), Exit::Failed))?;
+            let text = "server will now shut down due to upgrade.";
+            log.info("d6047", "startup", text);
+            return Ok(());
+        }
+        if server.settings.role == Role::Single {
+            self.bootstrap()?;
+        }
+        if self.task == Task::Upgrade {
+            log.info("0de5e", "general", "database upgrade passed");
+        }
+        let text = "server will now shut down due to upgrade, database initialization or admin restoration.";
+        log.info("7da27", "startup", text);
+        Ok(())
     }
 
     fn announce(&self) {
@@ -261,6 +288,16 @@ impl Life {
 
     fn open_ports(&self) -> Result<Listeners, Exit> {
         let endpoints = &self.server.settings.endpoints;
+        if endpoints.iter().any(|endpoint| endpoint.encrypted) {
+            let tls = Tls::open(&self.server.settings.tls).map_err(|error| {
+                if let Some(cause) = error.cause {
+                    let message = format!("failed to create SSL context: {cause}");
+                    self.server.log.error("bd0ba", "ssl", message);
+                }
+                self.die(error.id, "ssl", &error.message, Exit::Failed)
+            })?;
+            self.server.attach_tls(tls);
+        }
         let listeners = bind(endpoints).map_err(|(endpoint, error)| {
             let message = format!(
                 "failed to bind to endpoint '{endpoint}'. Please check whether another instance is \
@@ -274,8 +311,12 @@ impl Life {
                 "6ea38",
                 "general",
                 format!(
-                    "using endpoint '{}' for non-encrypted requests",
-                    endpoint.log_name()
+                    "using endpoint '{}' for {} requests",
+                    endpoint.log_name(),
+                    match endpoint.encrypted {
+                        true => "ssl-encrypted",
+                        false => "non-encrypted",
+                    }
                 ),
             );
         }
@@ -374,7 +415,8 @@ impl Life {
             .directory
             .uuid(settings.role.prefix())
             .map_err(directory_failed)?;
-        let client = Rc::new(Client::new(server.secrets.sign_server(&id)));
+        server.secrets.set_id(&id);
+        let client = Rc::new(Client::new(Rc::clone(&server.secrets)));
         if let Some(agency) = settings.agency.clone() {
             let folder = self.directory.data().map_err(directory_failed)?;
             let agent = Agent::open(&id, &folder, agency, client, Arc::clone(&server.log))
@@ -398,7 +440,7 @@ impl Life {
             .map_err(|error| lost(error.to_string()))?;
         if cluster.role == Role::Coordinator {
             let root = root(&self.password).map_err(|error| lost(error.to_string()))?;
-            cluster.set_up(&root).await;
+            cluster.set_up(&self.server, &root).await;
         }
         // What others have changed meanwhile is known before the first request.
         cluster

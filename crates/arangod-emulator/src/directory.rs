@@ -1,14 +1,18 @@
 //! The database directory: its lock, its files, its version.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::version::{ENGINE, VERSION_NUMBER};
+use crate::logging::Logger;
+use crate::version::{ENGINE, imitated};
 
 /// The names of the version file. The documentation of `--database.auto-upgrade` says `VERSION`,
 /// `RocksDBEngine.cpp` of arangodb/arangodb `VERSION-<id>`, and `_system` has id 1: both are
@@ -46,7 +50,8 @@ pub(crate) enum Found {
     Newer(u64),
 }
 
-/// The locked directory. The lock ends with the process, however that ends.
+/// The locked directory. The lock is one of `fcntl`, as arangod's is (`files.cpp`): it ends with the process, however that
+/// ends, and with any descriptor of the file that the process closes, so nobody else here opens it.
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
@@ -56,7 +61,7 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// Creates the directory if it is not there, and locks it.
-    pub(crate) fn lock(path: &Path) -> Result<Self, DirectoryError> {
+    pub(crate) fn lock(path: &Path, log: &Logger) -> Result<Self, DirectoryError> {
         let unusable = |error: std::io::Error| {
             let message = format!(
                 "cannot create or write database directory '{}': {error}",
@@ -68,17 +73,22 @@ impl Directory {
         let name = path.join("LOCK");
         // Whoever held the lock may have removed the file between our opening and our locking.
         loop {
-            let file = OpenOptions::new()
+            let mut file = OpenOptions::new()
                 .read(true)
                 .write(true)
                 .create(true)
                 .truncate(false)
+                .mode(0o600)
                 .open(&name)
                 .map_err(unusable)?;
-            match file.try_lock() {
+            let owner = owner_of(&mut file);
+            if let Some(owner) = owner {
+                warn_of(&name, owner, log);
+            }
+            match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(locked(&name, file)),
-                Err(TryLockError::Error(error)) => return Err(unusable(error)),
+                Err(Errno::AGAIN | Errno::ACCESS) => return Err(locked(&name, owner)),
+                Err(error) => return Err(unusable(error.into())),
             }
             let held = file.metadata().map_err(unusable)?;
             if std::fs::metadata(&name).is_ok_and(|there| there.ino() == held.ino()) {
@@ -136,22 +146,28 @@ impl Directory {
                     let message = format!("cannot read VERSION file '{}'", path.display());
                     failed("52f16", Exit::VersionCheckFailed, message)
                 })?;
-            let ours = u64::from(VERSION_NUMBER) / 100;
+            let ours = u64::from(imitated().number()) / 100;
             let now = match (number / 100).cmp(&ours) {
                 std::cmp::Ordering::Less => Found::Older(number),
                 std::cmp::Ordering::Equal => Found::Same,
                 std::cmp::Ordering::Greater => Found::Newer(number),
             };
-            if matches!(found, Found::Nothing | Found::Same) {
-                found = now;
-            }
+            found = match found {
+                Found::Nothing | Found::Same => now,
+                // What is newer is what no upgrade helps.
+                Found::Older(_) if matches!(now, Found::Newer(_)) => now,
+                Found::Older(_) | Found::Newer(_) => found,
+            };
         }
         Ok(found)
     }
 
-    /// Writes the version files.
+    /// Writes the version files, unless they are of a newer version.
     pub(crate) fn write_version(&self) -> Result<(), DirectoryError> {
-        let text = json!({ "version": VERSION_NUMBER, "tasks": {} }).to_string();
+        if matches!(self.version()?, Found::Newer(_)) {
+            return Ok(());
+        }
+        let text = json!({ "version": imitated().number(), "tasks": {} }).to_string();
         for name in VERSION_FILES {
             write_whole(&self.path.join(name), &text).map_err(|error| self.unwritable(&error))?;
         }
@@ -229,18 +245,39 @@ impl Directory {
     }
 }
 
-fn locked(name: &Path, mut file: File) -> DirectoryError {
+/// The process that a lock file names.
+fn owner_of(file: &mut File) -> Option<Pid> {
     let mut owner = String::new();
-    let message = match file.read_to_string(&mut owner) {
-        Ok(_) if !owner.trim().is_empty() => format!(
+    file.read_to_string(&mut owner).ok()?;
+    let owner = owner.trim().parse().ok().filter(|pid| *pid > 0)?;
+    Pid::from_raw(owner)
+}
+
+/// Says of a lock file that is there already whether its process lives.
+fn warn_of(name: &Path, owner: Pid, log: &Logger) {
+    let (id, how) = match test_kill_process(owner) {
+        Ok(()) | Err(Errno::PERM) => ("ad4b2", "and that process seems to be still running"),
+        Err(_) => ("b387d", "but that process seems to be dead already"),
+    };
+    let text = format!(
+        "found existing lockfile '{}' of previous process with pid {}, {how}",
+        name.display(),
+        owner.as_raw_nonzero()
+    );
+    log.warning(id, "general", text);
+}
+
+fn locked(name: &Path, owner: Option<Pid>) -> DirectoryError {
+    let message = match owner {
+        Some(owner) => format!(
             "database is locked by process {}; please stop it first and check that the lockfile \
              '{}' goes away. If you are sure no other arangod process is running, please remove \
              the lockfile '{}' and try again",
-            owner.trim(),
+            owner.as_raw_nonzero(),
             name.display(),
             name.display()
         ),
-        _ => format!(
+        None => format!(
             "failed to read/write lockfile, please check the file permissions of the lockfile '{}'",
             name.display()
         ),

@@ -21,6 +21,9 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     /// An error of these three properties.
+    /// The number of a write concern that is not fulfilled, where that is not "read-only".
+    pub(crate) const WRITE_CONCERN: u32 = 1429;
+
     pub(crate) fn new(status: u16, number: u32, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -186,9 +189,19 @@ impl ApiError {
         Self::new(500, 1457, text)
     }
 
-    /// 403/1004: too few copies are in sync.
-    pub(crate) fn write_concern() -> Self {
-        Self::new(403, 1004, "collection is read-only")
+    /// 503/1478: the leader of the shard has not taken over yet.
+    pub(crate) fn not_ready() -> Self {
+        let text = "cluster backend unavailable: the leader of the shard has not taken over yet";
+        Self::new(503, 1478, text)
+    }
+
+    /// Too few copies are in sync: 403/1004, or 1429 if `--cluster.failed-write-concern-status-code` says so.
+    /// A dbserver's status is 403 then too, lest a coordinator asks again; its client gets 503.
+    pub(crate) fn write_concern(as_unavailable: bool) -> Self {
+        match as_unavailable {
+            false => Self::new(403, 1004, "collection is read-only"),
+            true => Self::new(403, Self::WRITE_CONCERN, "write concern not fulfilled"),
+        }
     }
 
     /// 500/2: the disk failed.

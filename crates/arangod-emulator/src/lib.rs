@@ -27,6 +27,7 @@ mod crash;
 mod directory;
 mod errors;
 mod exit;
+mod failure_points;
 mod http;
 mod indexes;
 mod limits;
@@ -46,7 +47,9 @@ mod signals;
 mod store;
 mod supervision;
 mod system;
+mod tls;
 mod transactions;
+mod upgrade;
 mod version;
 
 /// Runs the emulator to its end. `args` are the arguments without the name of the program.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::auth::Secrets;
-use crate::directory::{Directory, DirectoryError, Found};
+use crate::directory::{Directory, DirectoryError};
 use crate::exit::Exit;
 use crate::logging::Logger;
 use crate::options::{self, Options};
 use crate::role::Role;
 use crate::settings::Settings;
+use crate::upgrade::{self, Mode};
 use crate::{boot, crash, limits, system, version};
 
 /// Runs the program.
@@ -27,6 +28,10 @@ pub(crate) fn run(args: Vec<OsString>) -> Exit {
             return error.exit();
         }
     };
+    if let Err(reason) = version::imitate(options.text(version::OPTION)) {
+        complain(&reason);
+        return Exit::InvalidOptionValue;
+    }
     if let Some(exit) = commands(&options) {
         return exit;
     }
@@ -53,9 +58,15 @@ fn commands(options: &Options) -> Option<Exit> {
     if let Some(topic) = &options.help {
         say(&options::help(topic));
     } else if options.flag("--version") {
-        say(&version::text(options.text("--edition")));
+        say(&version::text(
+            options.text("--edition"),
+            options.flag("--failure-tests"),
+        ));
     } else if options.flag("--version-json") {
-        say(&version::json_text(options.text("--edition")));
+        say(&version::json_text(
+            options.text("--edition"),
+            options.flag("--failure-tests"),
+        ));
     } else if options.flag("--dump-options") {
         say(&options::dump_options());
     } else if options.flag("--dump-dependencies") {
@@ -111,7 +122,10 @@ fn serve(options: &Options, role: Role, started: Instant) -> Exit {
         };
     }
     let secrets = match Secrets::from_options(options) {
-        Ok(secrets) => secrets,
+        Ok(secrets) => {
+            secrets.say(&log);
+            secrets
+        }
         Err(error) => {
             log.fatal("d3617", "authentication", error.to_string());
             return Exit::Failed;
@@ -148,7 +162,7 @@ fn greet(log: &Logger, role: Role) {
         format!(
             "{}, imitating version {} [linux]",
             version::STAND_IN,
-            version::VERSION
+            version::imitated().text
         ),
     );
     log.info(
@@ -179,6 +193,8 @@ fn unable(options: &Options) -> Option<String> {
         "--supervisor",
         "--console",
         "--database.restore-admin",
+        "--network.verify-hosts",
+        "--ssl.require-peer-certificate",
     ]
     .iter()
     .find(|name| options.flag(name))
@@ -230,7 +246,7 @@ fn prepare(
         return refuse("9aba1", Exit::Failed, String::from(message));
     }
     check_state(options.text("--database.required-directory-state"), path)?;
-    let directory = Directory::lock(path)?;
+    let directory = Directory::lock(path, log)?;
     let init = options.flag("--database.init-database");
     if init && directory.is_initialised() {
         let message = "database already initialized, refusing to initialize it again";
@@ -243,33 +259,25 @@ fn prepare(
         format!("using storage engine '{}'", version::ENGINE),
     );
     let upgrade = options.flag("--database.auto-upgrade");
-    match directory.version()? {
-        Found::Older(old) if !upgrade && options.flag("--database.upgrade-check") => {
-            let message = format!(
-                "Database directory version ({old}) is lower than current version ({}). It seems \
-                 like you have upgraded the ArangoDB binary. If this is what you wanted to do, \
-                 please restart with the --database.auto-upgrade true option",
-                version::VERSION_NUMBER
-            );
-            return refuse("24bd1", Exit::UpgradeRequired, message);
-        }
-        Found::Newer(new) => {
-            let message = format!(
-                "Database directory version ({new}) is higher than current version ({}). It seems \
-                 like you are running ArangoDB on a database directory that was created with a \
-                 newer version of ArangoDB",
-                version::VERSION_NUMBER
-            );
-            return refuse("fd2dc", Exit::DowngradeRequired, message);
-        }
-        Found::Nothing | Found::Same | Found::Older(_) => {}
+    let checks = options.flag("--database.check-version");
+    let mode = match (checks, upgrade) {
+        (true, _) => Mode::Check,
+        (false, true) => Mode::Upgrade,
+        (false, false) => Mode::Serve,
+    };
+    // A coordinator has no data, and a check is made as if every server were a single one.
+    let has_data = settings.role != Role::Coordinator || checks;
+    if has_data && (upgrade || checks || options.flag("--database.upgrade-check")) {
+        upgrade::judge(directory.version()?, mode, log)?;
     }
     let task = if init {
         boot::Task::Initialise
-    } else if upgrade {
-        boot::Task::Upgrade
-    } else if options.flag("--database.check-version") {
+    } else if checks {
         boot::Task::CheckVersion
+    } else if upgrade {
+        let text = "executing upgrade procedure: disabling server features";
+        log.info("23525", "general", text);
+        boot::Task::Upgrade
     } else {
         boot::Task::Serve
     };

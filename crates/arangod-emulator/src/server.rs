@@ -13,11 +13,13 @@ use crate::auth::{Identity, Right, Secrets, collection_right, database_right};
 use crate::cluster::Cluster;
 use crate::coordinator::Numbers;
 use crate::errors::ApiError;
+use crate::failure_points::FailurePoints;
 use crate::http::Request;
 use crate::logging::Logger;
 use crate::settings::Settings;
 use crate::shard::Shards;
 use crate::store::{Shipment, Store};
+use crate::tls::Tls;
 use crate::transactions::Transactions;
 
 /// How far the server is.
@@ -54,13 +56,15 @@ pub(crate) struct Server {
     /// The log.
     pub(crate) log: Arc<Logger>,
     /// The JWT secrets.
-    pub(crate) secrets: Secrets,
+    pub(crate) secrets: Rc<Secrets>,
     /// The number of this installation, in the unique ids of collections.
     pub(crate) server_id: Cell<u64>,
     /// When the process began.
     pub(crate) started: Instant,
     /// Answers given so far.
     pub(crate) answered: Cell<u64>,
+    /// Connections that are open.
+    pub(crate) connections: Cell<usize>,
     /// Of a single server: writes are refused.
     pub(crate) read_only: Cell<bool>,
     /// The users are known: a server serves a little before that.
@@ -73,11 +77,14 @@ pub(crate) struct Server {
     pub(crate) async_jobs: RefCell<AsyncJobs>,
     /// The transactions that have begun.
     pub(crate) transactions: RefCell<Transactions>,
+    /// Of a build with failure tests: where it misbehaves.
+    pub(crate) failure_points: FailurePoints,
     agent: OnceCell<Rc<Agent>>,
     cluster: OnceCell<Rc<Cluster>>,
     /// The shards of a dbserver; others have none.
     pub(crate) shards: Shards,
     stage: Cell<Stage>,
+    tls: OnceCell<Tls>,
     store: RefCell<Option<Store>>,
     stop: Notify,
     abandon: Notify,
@@ -94,20 +101,23 @@ impl Server {
         Self {
             settings,
             log,
-            secrets,
+            secrets: Rc::new(secrets),
             server_id: Cell::new(0),
             started,
             answered: Cell::new(0),
+            connections: Cell::new(0),
             read_only: Cell::new(false),
             knows_users: Cell::new(false),
             numbers: Numbers::default(),
             rotation: Cell::new(0),
             async_jobs: RefCell::default(),
             transactions: RefCell::default(),
+            failure_points: FailurePoints::default(),
             agent: OnceCell::new(),
             cluster: OnceCell::new(),
             shards: Shards::default(),
             stage: Cell::new(Stage::Early),
+            tls: OnceCell::new(),
             store: RefCell::new(None),
             stop: Notify::new(),
             abandon: Notify::new(),
@@ -117,6 +127,17 @@ impl Server {
     /// How far the server is.
     pub(crate) fn stage(&self) -> Stage {
         self.stage.get()
+    }
+
+    /// Takes over the keyfile, if there is an endpoint with TLS.
+    pub(crate) fn attach_tls(&self, tls: Tls) {
+        // The ports are opened once.
+        drop(self.tls.set(tls));
+    }
+
+    /// The keyfile in use; none without an endpoint with TLS.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.tls.get()
     }
 
     /// Goes to another stage.

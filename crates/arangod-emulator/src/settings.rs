@@ -8,6 +8,8 @@ use crate::agency::AgencySettings;
 use crate::cluster::ClusterSettings;
 use crate::options::Options;
 use crate::role::Role;
+use crate::supervision::Rules;
+use crate::tls::TlsSettings;
 use crate::version::EDITIONS;
 
 /// How long things take.
@@ -85,23 +87,26 @@ pub(crate) struct Endpoint {
     host: String,
     /// Port.
     port: u16,
+    /// Whether TLS is spoken there.
+    pub(crate) encrypted: bool,
 }
 
 impl Endpoint {
     /// The port where none is given.
     const DEFAULT_PORT: u16 = 8529;
 
-    /// Reads `tcp://host:port`; other schemes are refused with the reason.
+    /// Reads `tcp://host:port` or `ssl://host:port`; other schemes are refused with the reason.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("invalid endpoint '{text}'");
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
-        match scheme {
-            "tcp" | "http+tcp" | "http" => {}
-            "ssl" | "https" | "http+ssl" | "unix" | "http+unix" => {
+        let encrypted = match scheme {
+            "tcp" | "http+tcp" | "http" => false,
+            "ssl" | "https" | "http+ssl" => true,
+            "unix" | "http+unix" => {
                 return Err(format!("the emulator does not implement endpoint '{text}'"));
             }
             _ => return Err(wrong()),
-        }
+        };
         let rest = rest.trim_end_matches('/');
         let (host, port) = match rest.strip_prefix('[') {
             Some(inner) => {
@@ -124,6 +129,7 @@ impl Endpoint {
             text: String::from(text),
             host: String::from(host),
             port,
+            encrypted,
         })
     }
 
@@ -135,7 +141,13 @@ impl Endpoint {
 
     /// As arangod logs it.
     pub(crate) fn log_name(&self) -> String {
-        format!("http+tcp://{}:{}", self.host, self.port)
+        let scheme = if self.encrypted { "ssl" } else { "tcp" };
+        format!("http+{scheme}://{}:{}", self.host, self.port)
+    }
+
+    /// The name of the host, without a port.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 }
 
@@ -145,15 +157,20 @@ pub(crate) struct Settings {
     pub(crate) role: Role,
     pub(crate) directory: PathBuf,
     pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) tls: TlsSettings,
     pub(crate) pace: Pace,
     /// What the server says that its edition is.
     pub(crate) edition: String,
+    /// Whether it is a build with failure tests.
+    pub(crate) failure_tests: bool,
     pub(crate) authentication: bool,
     pub(crate) system_only: bool,
     pub(crate) early_connections: bool,
     pub(crate) rest_server: bool,
     pub(crate) harden: bool,
     pub(crate) metrics: bool,
+    /// The metrics say how many documents were written.
+    pub(crate) write_metrics: bool,
     pub(crate) log_api: String,
     pub(crate) session_timeout: f64,
     pub(crate) extended_names: bool,
@@ -191,6 +208,7 @@ pub(crate) struct Supervision {
     pub(crate) grace: Duration,
     /// Silent for no longer, it is GOOD; in between it is BAD.
     pub(crate) ok: Duration,
+    pub(crate) rules: Rules,
 }
 
 impl Supervision {
@@ -215,6 +233,10 @@ impl Supervision {
             frequency: seconds("--agency.supervision-frequency", pace.timer(0.5, 1.0))?,
             grace,
             ok: seconds("--agency.supervision-ok-threshold", ok)?,
+            rules: Rules {
+                failed_leader_adds_follower: options
+                    .flag("--agency.supervision-failed-leader-adds-follower"),
+            },
         })
     }
 }
@@ -250,6 +272,7 @@ impl Settings {
             Role::Single | Role::Agent => None,
         };
         Ok(Self {
+            failure_tests: options.flag("--failure-tests"),
             cluster,
             foxx: options.flag("--foxx.enable"),
             encodings: Encodings {
@@ -262,6 +285,7 @@ impl Settings {
             role,
             directory: PathBuf::from(options.text("--database.directory")),
             endpoints,
+            tls: TlsSettings::new(options)?,
             pace,
             edition: String::from(edition),
             authentication: options.flag("--server.authentication"),
@@ -270,6 +294,7 @@ impl Settings {
             rest_server: options.flag("--server.rest-server"),
             harden: options.flag("--server.harden"),
             metrics: options.flag("--server.export-metrics-api"),
+            write_metrics: options.flag("--server.export-read-write-metrics"),
             log_api: String::from(options.text("--log.api-enabled")),
             session_timeout: options.double("--server.session-timeout"),
             extended_names: options.flag("--database.extended-names"),
@@ -298,17 +323,12 @@ mod tests {
             ("tcp://127.0.0.1:8530", "http+tcp://127.0.0.1:8530"),
             ("tcp://[::1]:1", "http+tcp://::1:1"),
             ("http+tcp://localhost", "http+tcp://localhost:8529"),
+            ("ssl://h:1", "http+ssl://h:1"),
         ];
         for (text, name) in names {
             assert_eq!(Endpoint::parse(text).unwrap().log_name(), name);
         }
-        for bad in [
-            "127.0.0.1:1",
-            "ssl://h:1",
-            "unix:///x",
-            "tcp://h:p",
-            "tcp://:1",
-        ] {
+        for bad in ["127.0.0.1:1", "unix:///x", "tcp://h:p", "tcp://:1"] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
         }
     }

@@ -104,7 +104,11 @@ fn start(program: &Program, settings: &Settings) -> Start {
         let run = random::hex::<4>().expect("random numbers");
         let ledger = Ledger::open(&directory.path().join("ledger")).expect("a ledger");
         let processes = Processes::install(&run, ledger).expect("a process table");
-        let wish = cluster().topology().to_topology();
+        let cluster = match std::env::var_os("ARMADILLO_TLS") {
+            Some(_) => cluster().tls(),
+            None => cluster(),
+        };
+        let wish = cluster.topology().to_topology();
         let mut programs = Programs::default();
         programs.add(ArangoDb.name(), None, program.clone());
         let request = StartRequest {

@@ -8,7 +8,8 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
 use crate::agency::{AgentConfig, Changes};
-use crate::client::{ArangoClient, ArangoError, DocumentMeta};
+use crate::attach::Health;
+use crate::client::{Analyzer, ArangoClient, ArangoError, DocumentMeta, ViewInfo};
 use crate::fixture::JobStatus;
 use crate::members;
 use crate::probe::{Look, look};
@@ -80,6 +81,12 @@ fn the_client_reads_what_the_contract_allows() {
         });
         call(get("/_api/transaction"), role, async |client| {
             client.database("d").open_transactions().await
+        });
+        call(get("/_api/view"), role, async |client| {
+            client.database("d").views().await
+        });
+        call(get("/_api/analyzer"), role, async |client| {
+            client.database("d").analyzers().await
         });
         call(("POST", "/_api/document/c", 202), role, async |client| {
             client
@@ -156,8 +163,12 @@ fn agents_jobs_and_documents_are_read_as_the_contract_allows_them() {
         }
     });
     for_all(shape("poll"), |body| is_read::<Changes>(&body["result"]));
+    for_all(shape("health"), is_read::<Health>);
     for_all(shape("job"), is_read::<JobStatus>);
     for_all(shape("meta"), is_read::<DocumentMeta>);
+    for_all(shape("view-arangosearch"), is_read::<ViewInfo>);
+    for_all(shape("view-alias"), is_read::<ViewInfo>);
+    for_all(shape("analyzer"), is_read::<Analyzer>);
 }
 
 /// A look at a server that says this of itself, and then is gone: what it said must have been read.

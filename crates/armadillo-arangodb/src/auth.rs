@@ -1,24 +1,28 @@
 //! Secrets and tokens of a deployment. All of them are derived from the one secret that was made for it, so that the
 //! process that starts the server and the process that runs a test agree on them without telling each other.
 //!
-//! A token is a JWT signed with HS256 by the deployment's key. With the claims `iss` and `server_id` it is a superuser's,
+//! A token is a JWT signed by the deployment's key of the moment ([`crate::keys`]). With the claims `iss` and `server_id` it is a superuser's,
 //! which every role accepts; with `preferred_username` it is that user's (documentation, "HTTP interface for
 //! authentication"; `TokenCache.cpp`).
 
-use armadillo_orchestrator::{Secret, View};
+use std::time::{Duration, SystemTime};
+
+use armadillo_orchestrator::{Credentials, Login, Secret, View};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
-/// What every valid token has as its issuer.
-const ISSUER: &str = "arangodb";
+use crate::keys::{self, Key, derive};
+use crate::token::{Token, TokenError, seconds_of};
 
-/// The key that a deployment's servers verify tokens with: the content of `--server.jwt-secret-keyfile`. It has 43
-/// characters; `arangod` takes at most 64 bytes.
+/// What every valid token has as its issuer.
+pub(crate) const ISSUER: &str = "arangodb";
+
+/// The key that a deployment's servers sign tokens with at this moment, as its file has it: 43 characters (`arangod` takes at most
+/// 64 bytes), or a private key in PEM if the topology says `es256`.
 #[must_use]
 pub fn jwt_key(view: &View) -> Secret {
-    derive(view, "jwt key")
+    keys::active(view).content()
 }
 
 /// A token with all rights on every server of the deployment. It does not expire.
@@ -29,6 +33,29 @@ pub fn superuser_token(view: &View) -> Secret {
         &SuperuserClaims {
             iss: ISSUER,
             server_id: "armadillo",
+            exp: None,
+        },
+    )
+}
+
+/// The same, signed with the key that a rotation ends.
+pub(crate) fn outgoing_superuser_token(view: &View) -> Result<Secret, SignError> {
+    let claims = SuperuserClaims {
+        iss: ISSUER,
+        server_id: "armadillo",
+        exp: None,
+    };
+    signed_by(&keys::outgoing(view), &claims)
+}
+
+/// The same for so long.
+pub(crate) fn superuser_token_for(view: &View, lifetime: Duration) -> Secret {
+    token(
+        view,
+        &SuperuserClaims {
+            iss: ISSUER,
+            server_id: "armadillo",
+            exp: in_seconds(lifetime),
         },
     )
 }
@@ -38,10 +65,15 @@ pub fn superuser_token(view: &View) -> Secret {
 pub(crate) fn of_superuser(view: &View) -> Option<Secret> {
     match view.attached() {
         None => Some(bearer(&superuser_token(view))),
-        Some(attached) => {
-            let login = attached.login.as_ref()?;
-            Some(basic(&login.user, &login.password))
-        }
+        Some(attached) => Some(of_login(attached.login.as_ref()?)),
+    }
+}
+
+/// The header's value for a login.
+pub(crate) fn of_login(login: &Credentials) -> Secret {
+    match login {
+        Credentials::Login(Login { user, password }) => basic(user, password),
+        Credentials::Token(token) => bearer(token),
     }
 }
 
@@ -64,8 +96,27 @@ pub fn user_token(view: &View, user: &str) -> Secret {
         &UserClaims {
             iss: ISSUER,
             preferred_username: user,
+            exp: None,
         },
     )
+}
+
+/// The same for so long.
+pub(crate) fn user_token_for(view: &View, user: &str, lifetime: Duration) -> Secret {
+    token(
+        view,
+        &UserClaims {
+            iss: ISSUER,
+            preferred_username: user,
+            exp: in_seconds(lifetime),
+        },
+    )
+}
+
+/// The end of a token that is valid so long from now on.
+fn in_seconds(lifetime: Duration) -> Option<u64> {
+    let end = SystemTime::now().checked_add(lifetime)?;
+    Some(seconds_of(end).ceil() as u64)
 }
 
 /// The password of the user `root`.
@@ -85,28 +136,51 @@ pub fn user_password(view: &View, user: &str) -> Secret {
 /// # Errors
 /// When the claims cannot be written as JSON, and on servers that somebody else started, whose key nobody knows.
 pub fn sign(view: &View, claims: &impl Serialize) -> Result<Secret, SignError> {
-    if let Some(attached) = view.attached() {
-        return Err(SignError {
-            reason: format!(
-                "the key of {attached} is not known, because Armadillo did not start it"
-            ),
-        });
-    }
+    key_is_known(view)?;
     sign_with_key(view, claims)
 }
 
 fn sign_with_key(view: &View, claims: &impl Serialize) -> Result<Secret, SignError> {
-    let key = EncodingKey::from_secret(jwt_key(view).reveal().as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
-        .map(Secret::new)
-        .map_err(|error| SignError {
-            reason: error.to_string(),
-        })
+    signed_by(&keys::active(view), claims)
+}
+
+fn signed_by(key: &Key, claims: &impl Serialize) -> Result<Secret, SignError> {
+    key.sign(claims).map_err(|error| SignError {
+        reason: error.to_string(),
+    })
+}
+
+/// Whether a token is signed with the deployment's key of the moment and its time is not over.
+pub(crate) fn verify(view: &View, token: &Token) -> Result<(), TokenError> {
+    key_is_known(view)?;
+    let refused = || TokenError::Foreign;
+    let key = keys::active(view);
+    let (message, signature) = (token.secret().reveal().rsplit_once('.')).ok_or_else(refused)?;
+    if token.claims().algorithm != key.algorithm() || !key.has_signed(message, signature) {
+        return Err(refused());
+    }
+    let ended = token.claims().expires_at.map(|end| end.elapsed());
+    match ended {
+        Some(Ok(ago)) => Err(TokenError::Expired { ago }),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody knows the key of servers that somebody else started.
+pub(crate) fn key_is_known(view: &View) -> Result<(), SignError> {
+    match view.attached() {
+        None => Ok(()),
+        Some(attached) => Err(SignError {
+            reason: format!(
+                "the key of {attached} is not known, because Armadillo did not start it"
+            ),
+        }),
+    }
 }
 
 /// Claims that cannot be signed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot sign the claims: {reason}")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot sign or verify a token: {reason}")]
 pub struct SignError {
     reason: String,
 }
@@ -115,40 +189,31 @@ pub struct SignError {
 struct SuperuserClaims {
     iss: &'static str,
     server_id: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<u64>,
 }
 
 #[derive(Serialize)]
 struct UserClaims<'a> {
     iss: &'static str,
     preferred_username: &'a str,
-}
-
-/// A secret for one purpose: HMAC-SHA-256 of the purpose under the deployment's secret, in URL-safe base64.
-#[expect(
-    clippy::expect_used,
-    reason = "HMAC-SHA-256 takes keys and messages of any content and length"
-)]
-fn derive(view: &View, purpose: &str) -> Secret {
-    let key = EncodingKey::from_secret(view.secret.reveal().as_bytes());
-    let purpose = format!("armadillo arangodb {purpose}");
-    let code = jsonwebtoken::crypto::sign(purpose.as_bytes(), &key, Algorithm::HS256)
-        .expect("HMAC-SHA-256 cannot fail");
-    Secret::new(code)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<u64>,
 }
 
 #[expect(
     clippy::expect_used,
-    reason = "the claims are two strings, which are always JSON, and HMAC-SHA-256 cannot fail"
+    reason = "the claims are strings and numbers, which are always JSON"
 )]
 fn token(view: &View, claims: &impl Serialize) -> Secret {
-    sign_with_key(view, claims).expect("two strings can be signed")
+    sign_with_key(view, claims).expect("strings and numbers can be signed")
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
-    use jsonwebtoken::{DecodingKey, Validation};
+    use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
     use serde_json::Value;
 
     use super::*;

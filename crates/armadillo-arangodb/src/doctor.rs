@@ -2,18 +2,19 @@
 //! of it, so that what fails is named.
 
 mod list;
+mod rights;
 
 use std::time::Duration;
 
-use armadillo_orchestrator::doctor::Patient;
-use armadillo_orchestrator::{Client, Operation, Request, Response, Secret, ServerKey};
+use armadillo_orchestrator::doctor::CheckedDeployment;
+use armadillo_orchestrator::{Operation, Request, Response, Secret, ServerKey};
 use serde_json::{Value, json};
 
 pub(crate) use list::{ALL, STAGES};
 
 use crate::agency::Agency;
 use crate::auth;
-use crate::client::{ArangoClient, Collection, Grant};
+use crate::client::{ArangoClient, Collection};
 use crate::launch::PORT;
 use crate::members;
 use crate::role::Role;
@@ -29,7 +30,7 @@ const NAME: &str = "armadillo_doctor";
 
 type Seen = Result<String, String>;
 
-pub(crate) async fn try_out(assumption: &str, on: &Patient) -> Seen {
+pub(crate) async fn try_out(assumption: &str, on: &CheckedDeployment) -> Seen {
     match assumption {
         "single.listens" => listens(on).await,
         "single.log" => log(on).await,
@@ -40,8 +41,10 @@ pub(crate) async fn try_out(assumption: &str, on: &Patient) -> Seen {
         "single.availability" => availability(on).await,
         "single.ready" | "cluster.ready" => on.started().await.map(|()| String::new()),
         "single.databases" => databases(on).await,
-        "single.users" => users(on).await,
-        "single.tokens" => tokens(on).await,
+        "single.users" => rights::users(on).await,
+        "single.tokens" => rights::tokens(on).await,
+        "single.inactive" => rights::inactive(on).await,
+        "single.rotation" => rights::rotation(on).await,
         "single.documents" => documents(on).await,
         "single.revisions" => revisions(on).await,
         "single.missing" => missing(on).await,
@@ -58,18 +61,18 @@ pub(crate) async fn try_out(assumption: &str, on: &Patient) -> Seen {
 }
 
 /// The only server of a single deployment.
-fn server(on: &Patient) -> Result<(ServerKey, String), String> {
+fn server(on: &CheckedDeployment) -> Result<(ServerKey, String), String> {
     let mut places = on.view().places.iter();
     let found = places.find_map(|(key, place)| Some((key.clone(), place.reach.get(PORT)?.clone())));
     found.ok_or_else(|| "the deployment has no server".to_owned())
 }
 
-async fn listens(on: &Patient) -> Seen {
+async fn listens(on: &CheckedDeployment) -> Seen {
     let (_, address) = server(on)?;
     on.listens(&address, "/_api/version", START).await
 }
 
-async fn log(on: &Patient) -> Seen {
+async fn log(on: &CheckedDeployment) -> Seen {
     let (server, _) = server(on)?;
     on.until(START, || {
         let lines = on.deployment().last_lines(&server, 200);
@@ -93,12 +96,12 @@ async fn log(on: &Patient) -> Seen {
 }
 
 /// Asks until the answer is not that of a server that starts.
-async fn ask(on: &Patient, path: &str) -> Result<Response, String> {
+async fn ask(on: &CheckedDeployment, path: &str) -> Result<Response, String> {
     let (_, address) = server(on)?;
     let token = auth::superuser_token(on.view());
     on.until(START, || {
         let (client, request) = (
-            Client::tcp(address.clone()),
+            on.view().client_at(address.as_str()),
             Request::get(path).bearer(&token),
         );
         Box::pin(async move {
@@ -112,7 +115,7 @@ async fn ask(on: &Patient, path: &str) -> Result<Response, String> {
     .await
 }
 
-async fn version(on: &Patient) -> Seen {
+async fn version(on: &CheckedDeployment) -> Seen {
     let answer = ask(on, "/_api/version").await?;
     let body: Value = answer.json().unwrap_or_default();
     match (
@@ -129,7 +132,7 @@ fn short(answer: &Response) -> String {
     answer.text().chars().take(200).collect()
 }
 
-async fn authentication(on: &Patient) -> Seen {
+async fn authentication(on: &CheckedDeployment) -> Seen {
     let mut other = on.view().clone();
     other.secret = Secret::new("of nobody");
     let (_, address) = server(on)?;
@@ -139,7 +142,11 @@ async fn authentication(on: &Patient) -> Seen {
             Some(token) => request.bearer(token),
             None => request,
         };
-        let answer = Client::tcp(address.clone()).send(request, REQUEST).await;
+        let answer = on
+            .view()
+            .client_at(address.as_str())
+            .send(request, REQUEST)
+            .await;
         let status = answer.map_err(|error| error.to_string())?.status;
         if status != 401 {
             let who = if token.is_some() {
@@ -153,7 +160,7 @@ async fn authentication(on: &Patient) -> Seen {
     Ok("401".to_owned())
 }
 
-async fn status(on: &Patient) -> Result<Value, String> {
+async fn status(on: &CheckedDeployment) -> Result<Value, String> {
     let answer = ask(on, "/_admin/status").await?;
     match answer.json() {
         Ok(body) if answer.status == 200 => Ok(body),
@@ -161,7 +168,7 @@ async fn status(on: &Patient) -> Result<Value, String> {
     }
 }
 
-async fn role(on: &Patient) -> Seen {
+async fn role(on: &CheckedDeployment) -> Seen {
     // Before it is decided, the role is UNDEFINED.
     on.until(START, || {
         Box::pin(async move {
@@ -175,7 +182,7 @@ async fn role(on: &Patient) -> Seen {
     .await
 }
 
-async fn pid(on: &Patient) -> Seen {
+async fn pid(on: &CheckedDeployment) -> Seen {
     let said = status(on).await?["pid"].clone();
     let (server, _) = server(on)?;
     let pids = on.deployment().pids(&server);
@@ -185,7 +192,7 @@ async fn pid(on: &Patient) -> Seen {
     }
 }
 
-async fn availability(on: &Patient) -> Seen {
+async fn availability(on: &CheckedDeployment) -> Seen {
     let answer = ask(on, "/_admin/server/availability").await?;
     if answer.status == 200 {
         Ok(String::new())
@@ -194,7 +201,7 @@ async fn availability(on: &Patient) -> Seen {
     }
 }
 
-fn superuser(on: &Patient) -> ArangoClient {
+fn superuser(on: &CheckedDeployment) -> ArangoClient {
     ArangoClient::superuser(on.view()).with_limit(Duration::from_secs(20))
 }
 
@@ -202,11 +209,11 @@ fn words(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn docs(on: &Patient) -> Collection {
+fn docs(on: &CheckedDeployment) -> Collection {
     superuser(on).database(NAME).collection("docs")
 }
 
-async fn databases(on: &Patient) -> Seen {
+async fn databases(on: &CheckedDeployment) -> Seen {
     let client = superuser(on);
     for name in [NAME, "armadillo_doctor_2"] {
         client.create_database(name).await.map_err(words)?;
@@ -226,41 +233,7 @@ async fn databases(on: &Patient) -> Seen {
     }
 }
 
-async fn users(on: &Patient) -> Seen {
-    let client = superuser(on);
-    let password = auth::user_password(on.view(), NAME);
-    client.create_user(NAME, &password).await.map_err(words)?;
-    client
-        .grant(NAME, NAME, Grant::ReadWrite)
-        .await
-        .map_err(words)?;
-    let user = ArangoClient::user(on.view(), NAME, &password).with_limit(REQUEST);
-    user.database(NAME)
-        .collections()
-        .await
-        .map_err(|error| format!("in its database: {error}"))?;
-    refused(&user, "_system").await
-}
-
-/// A user has no rights there.
-async fn refused(user: &ArangoClient, database: &str) -> Seen {
-    match user.database(database).collections().await {
-        Err(error) if matches!(error.status(), Some(401 | 403)) => {
-            Ok(format!("HTTP {}", error.status().unwrap_or_default()))
-        }
-        Err(error) => Err(error.to_string()),
-        Ok(_) => Err(format!("it may read {database}")),
-    }
-}
-
-async fn tokens(on: &Patient) -> Seen {
-    let token = auth::user_token(on.view(), NAME);
-    let user = ArangoClient::bearer(on.view(), &token).with_limit(REQUEST);
-    user.database(NAME).collections().await.map_err(words)?;
-    refused(&user, "_system").await
-}
-
-async fn documents(on: &Patient) -> Seen {
+async fn documents(on: &CheckedDeployment) -> Seen {
     let database = superuser(on).database(NAME);
     let docs = database.create_collection("docs").await.map_err(words)?;
     docs.insert(&json!({"_key": "a", "n": 1}))
@@ -278,7 +251,7 @@ async fn read_back(docs: &Collection) -> Seen {
     }
 }
 
-async fn revisions(on: &Patient) -> Seen {
+async fn revisions(on: &CheckedDeployment) -> Seen {
     let docs = docs(on);
     let old = docs.insert(&json!({"_key": "b"})).await.map_err(words)?;
     docs.replace("b", &json!({"n": 2})).await.map_err(words)?;
@@ -289,7 +262,7 @@ async fn revisions(on: &Patient) -> Seen {
     }
 }
 
-async fn missing(on: &Patient) -> Seen {
+async fn missing(on: &CheckedDeployment) -> Seen {
     let (_, address) = server(on)?;
     let token = auth::superuser_token(on.view());
     for (path, number) in [
@@ -297,7 +270,9 @@ async fn missing(on: &Patient) -> Seen {
         ("/_db/armadillo_doctor/_api/collection/nothing", 1203),
         ("/_db/armadillo_doctor/_api/document/docs/nothing", 1202),
     ] {
-        let answer = Client::tcp(address.clone())
+        let answer = on
+            .view()
+            .client_at(address.as_str())
             .send(Request::get(path).bearer(&token), REQUEST)
             .await;
         let answer = answer.map_err(words)?;
@@ -313,7 +288,7 @@ async fn missing(on: &Patient) -> Seen {
     Ok(String::new())
 }
 
-async fn stops(on: &Patient) -> Seen {
+async fn stops(on: &CheckedDeployment) -> Seen {
     let (server, _) = server(on)?;
     let done = on
         .deployment()
@@ -334,7 +309,7 @@ async fn stops(on: &Patient) -> Seen {
     }
 }
 
-async fn restarts(on: &Patient) -> Seen {
+async fn restarts(on: &CheckedDeployment) -> Seen {
     let (server, _) = server(on)?;
     let started = on
         .deployment()
@@ -344,7 +319,7 @@ async fn restarts(on: &Patient) -> Seen {
     read_back(&docs(on)).await
 }
 
-async fn agents(on: &Patient) -> Seen {
+async fn agents(on: &CheckedDeployment) -> Seen {
     let agency = Agency::new(on.view()).with_limit(START);
     on.until(START, || {
         let agency = agency.clone();
@@ -371,7 +346,7 @@ async fn agents(on: &Patient) -> Seen {
     .await
 }
 
-async fn cluster_health(on: &Patient) -> Seen {
+async fn cluster_health(on: &CheckedDeployment) -> Seen {
     let all = members::by_coordinator(&superuser(on))
         .await
         .map_err(words)?;
@@ -394,7 +369,7 @@ async fn cluster_health(on: &Patient) -> Seen {
     Ok(format!("{} servers", all.len()))
 }
 
-async fn shards(on: &Patient) -> Seen {
+async fn shards(on: &CheckedDeployment) -> Seen {
     let client = superuser(on);
     let database = client.create_database(NAME).await.map_err(words)?;
     let docs = database
@@ -411,7 +386,7 @@ async fn shards(on: &Patient) -> Seen {
 }
 
 /// Kills the leader of the shard.
-async fn failed(on: &Patient) -> Seen {
+async fn failed(on: &CheckedDeployment) -> Seen {
     let leader = docs(on).shard_leader().await.map_err(words)?;
     let killed = on
         .deployment()
@@ -439,7 +414,7 @@ async fn failed(on: &Patient) -> Seen {
     .await
 }
 
-async fn another_leader(on: &Patient) -> Seen {
+async fn another_leader(on: &CheckedDeployment) -> Seen {
     let gone = on.stopped()?;
     let docs = docs(on);
     let leader = docs.shard_leader().await.map_err(words)?;
@@ -449,7 +424,7 @@ async fn another_leader(on: &Patient) -> Seen {
     read_back(&docs).await.map(|_| format!("led by {leader}"))
 }
 
-async fn back(on: &Patient) -> Seen {
+async fn back(on: &CheckedDeployment) -> Seen {
     on.start_again().await?;
     docs(on).wait_in_sync().await.map_err(words)?;
     on.good().await?;

@@ -49,8 +49,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 pub(crate) fn evidence(view: &View) -> Vec<Evidence> {
     let authorization = auth::of_superuser(view);
-    view.places
-        .iter()
+    view.servers()
         .flat_map(|(server, place)| {
             let authorization = authorization.clone();
             pages(&place.role).map(move |(path, file)| Evidence::Http {

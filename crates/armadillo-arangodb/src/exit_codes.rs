@@ -80,13 +80,13 @@ pub const EXIT_CODES: [ExitCode; 22] = [
         11,
         "EXIT_UPGRADE_REQUIRED",
         Kind::Failure,
-        "the database must be upgraded first",
+        "the data is of an older version and must be upgraded first (--database.auto-upgrade)",
     ),
     code(
         12,
         "EXIT_DOWNGRADE_REQUIRED",
         Kind::Failure,
-        "the database was written by a newer version",
+        "the data is of a newer version",
     ),
     code(
         13,

@@ -18,6 +18,7 @@ mod evidence;
 pub mod exit_codes;
 pub mod fixture;
 mod health;
+mod keys;
 mod launch;
 mod log;
 pub mod members;
@@ -29,22 +30,32 @@ mod probe;
 mod programs;
 mod purge;
 mod role;
+mod rolling;
 #[cfg(test)]
 mod scripted;
 mod shards;
+mod statistics;
 mod system;
+mod tls;
+pub mod token;
 pub mod topology;
 
 pub use agency::{Agency, AgencyError, Answer, Precondition, Query, Transaction, Written};
 pub use client::{
-    AqlQuery, ArangoClient, ArangoError, Collection, Connection, Cursor, Direction, DocumentMeta,
-    EdgeDefinition, Grant, Graph, Imported, Index, Locks, NewIndex, OnDuplicate, Refusal,
-    ShardError, StreamTransaction, TransactionState, User, Version,
+    Analyzer, AqlQuery, ArangoClient, ArangoError, Collection, Connection, Cursor, Direction,
+    DocumentMeta, EdgeDefinition, Grant, Graph, Imported, Index, Locks, LoginMethod, NewIndex,
+    NewView, OnDuplicate, Refusal, SearchView, ShardError, StreamTransaction, TransactionState,
+    User, Version, ViewInfo,
 };
 #[cfg(feature = "proof")]
 pub use consistency::ArangoRegisters;
+pub use fixture::{
+    AgencyState, ClusterState, FailurePointError, LogLevelError, Rotation, RotationError,
+    ServerState, StateError,
+};
 pub use health::AGENCY;
 pub use members::{Member, ServerStatus};
 pub use role::Role;
 pub use shards::Shard;
 pub use system::ArangoDb;
+pub use token::{Claims, Holder, Token, TokenError};

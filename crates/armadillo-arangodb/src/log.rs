@@ -213,6 +213,12 @@ mod tests {
             "308c3",
             "frame  1 [$0x0000000001] f (+0x1)"
         ));
+        assert!(is_crash("INFO", "c962b", "Backtrace of thread 9 [Console]"));
+        assert!(is_crash(
+            "INFO",
+            "bbb04",
+            "..reached maximum frame display depth (50). stopping backtrace"
+        ));
         assert!(!is_crash(
             "INFO",
             "12345",

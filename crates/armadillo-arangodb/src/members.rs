@@ -64,17 +64,35 @@ pub struct Member {
     pub status: ServerStatus,
     /// Where its peers reach it: `tcp://127.0.0.1:4711`.
     pub endpoint: String,
+    /// Its version; empty if the supervision does not know it.
+    pub version: String,
+    /// The time in its last heartbeat, as in ISO 8601; `None` for an agent, and for a server that has sent none.
+    pub last_heartbeat: Option<String>,
 }
 
 /// One entry of a cluster's health.
 #[derive(Clone, Debug, Deserialize)]
-struct Entry {
+pub(crate) struct Entry {
+    #[serde(rename = "Role", default)]
+    pub(crate) role: String,
     #[serde(rename = "Endpoint", default)]
-    endpoint: String,
+    pub(crate) endpoint: String,
     #[serde(rename = "ShortName", default)]
-    short_name: String,
+    pub(crate) short_name: String,
     #[serde(rename = "Status", default)]
     status: String,
+    #[serde(rename = "Version", default)]
+    version: String,
+    /// Absent for agents.
+    #[serde(rename = "SyncTime", default)]
+    sync_time: Option<String>,
+}
+
+impl Entry {
+    /// Whether the supervision calls it failed.
+    pub(crate) fn is_failed(&self) -> bool {
+        ServerStatus::of(&self.status) == ServerStatus::Failed
+    }
 }
 
 #[derive(Deserialize)]
@@ -105,7 +123,7 @@ impl Entries {
     pub(crate) fn failed(&self) -> BTreeSet<&str> {
         let entries = self.0.iter();
         entries
-            .filter(|(_, entry)| ServerStatus::of(&entry.status) == ServerStatus::Failed)
+            .filter(|(_, entry)| entry.is_failed())
             .map(|(id, _)| id.as_str())
             .collect()
     }
@@ -119,6 +137,8 @@ impl Entries {
             short_name: entry.short_name,
             status: ServerStatus::of(&entry.status),
             endpoint: entry.endpoint,
+            version: entry.version,
+            last_heartbeat: entry.sync_time.filter(|time| !time.is_empty()),
         });
         members.collect()
     }

@@ -8,13 +8,19 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use armadillo_orchestrator::{Candidate, Installed, Settings};
+use armadillo_orchestrator::{Candidate, Installed, Program, Settings};
 
 /// The setting that names the program.
 pub(crate) const SETTING: &str = "arangod";
 
 /// The word that names the stand-in instead of a file. It is used nowhere else.
 const STAND_IN: &str = "emulator";
+
+/// What is between that word and the version that it stands in for: `emulator@3.11.14`.
+const VERSION_MARK: char = '@';
+
+/// The stand-in's own option of which version it is. `arangod` does not know it.
+const IMITATE: &str = "--imitate";
 
 /// The title of the stand-in in every report.
 const TITLE: &str = "arangod-emulator, a stand-in, not ArangoDB";
@@ -111,14 +117,36 @@ fn startup_directory(program: &Path) -> Option<PathBuf> {
     beside(program).or_else(|| beside(&program.canonicalize().ok()?))
 }
 
-/// The file or directory of that name, or the stand-in.
+/// The file or directory of that name, or the stand-in, for a version that it is told or its own.
 pub(crate) fn named(name: &str) -> Candidate {
-    match name {
-        STAND_IN => Candidate::StandIn {
-            applet: "arangod",
-            title: TITLE,
-        },
-        path => Candidate::File(path.into()),
+    let (word, version) = match name.split_once(VERSION_MARK) {
+        Some((word, version)) => (word, Some(version)),
+        None => (name, None),
+    };
+    if word != STAND_IN {
+        return Candidate::File(name.into());
+    }
+    let told = |version: &str| vec![IMITATE.to_owned(), version.to_owned()];
+    Candidate::StandIn {
+        applet: "arangod",
+        title: TITLE,
+        args: version.map(told).unwrap_or_default(),
+    }
+}
+
+/// Whether the data of a server must be upgraded for this version: if it is of an older minor version. Data of another patch
+/// level is that of the same version (`Version.cpp`), and for older programs there is no way back.
+pub(crate) fn needs_upgrade(before: &Program, now: &Program) -> bool {
+    let minor = |program: &Program| {
+        let version = program.version.as_deref()?;
+        let mut numbers = version.split(['.', '-']).map(|number| number.parse().ok());
+        let mut next = || -> Option<u32> { numbers.next()? };
+        Some((next()?, next()?))
+    };
+    match (minor(before), minor(now)) {
+        (Some(before), Some(now)) => before < now,
+        // Who does not say it is asked at its start, and exits if it must.
+        _ => false,
     }
 }
 
@@ -126,7 +154,7 @@ pub(crate) const HOW_TO_GET: &str = "\
 install ArangoDB 3.12 (https://docs.arangodb.com)
 or set the path of the program, of an unpacked tarball, or of a build directory: --arangod PATH, ARMADILLO_ARANGOD=PATH,
 or `arangod = \"PATH\"` in armadillo.toml
-or use the built-in stand-in, which is not ArangoDB: --arangod emulator";
+or use the built-in stand-in, which is not ArangoDB: --arangod emulator, or a version of it, --arangod emulator@3.11.14";
 
 /// The version in the output of `arangod --version`: the line `server-version: 3.12.10`, or a first line that is nothing
 /// but a version (what the ArangoDB Starter reads; the bare line is what older servers print).
@@ -164,8 +192,43 @@ mod tests {
         );
         assert!(matches!(
             candidates(&settings("emulator"))[..],
-            [Candidate::StandIn { applet: "arangod", title }] if title.contains("not ArangoDB")
+            [Candidate::StandIn { applet: "arangod", title, ref args }]
+                if title.contains("not ArangoDB") && args.is_empty()
         ));
+        assert!(matches!(
+            named("emulator@3.11.14"),
+            Candidate::StandIn { args, .. } if args == ["--imitate", "3.11.14"]
+        ));
+        // A file may have such a name.
+        let path = "/opt/builds/arangod@3.11";
+        assert_eq!(named(path), Candidate::File(path.into()));
+    }
+
+    #[test]
+    fn data_of_an_older_minor_version_must_be_upgraded() {
+        let program = |version: Option<&str>| Program {
+            path: "/arangod".into(),
+            leading_args: Vec::new(),
+            version: version.map(str::to_owned),
+            title: "a toy".to_owned(),
+            stand_in: false,
+            note: None,
+            origin: None,
+            sanitizers: Default::default(),
+            features: Default::default(),
+        };
+        for (before, now, expected) in [
+            (Some("3.11.14"), Some("3.12.4"), true),
+            (Some("3.9.1"), Some("3.12.4-devel"), true),
+            (Some("3.12.4"), Some("4.0.0"), true),
+            (Some("3.12.4"), Some("3.12.10"), false),
+            (Some("3.12.10"), Some("3.11.14"), false),
+            (None, Some("3.12.4"), false),
+            (Some("3.12.4"), None, false),
+        ] {
+            let needs = needs_upgrade(&program(before), &program(now));
+            assert_eq!(needs, expected, "{before:?} {now:?}");
+        }
     }
 
     #[test]

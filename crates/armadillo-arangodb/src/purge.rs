@@ -5,7 +5,7 @@ use armadillo_orchestrator::View;
 use crate::client::{ArangoClient, ArangoError, SYSTEM_DATABASE};
 use crate::names::carries;
 
-/// Removes databases, users and collections of `_system`, and says which.
+/// Removes databases with all that is in them, users, and views, collections and analyzers of `_system`, and says which.
 pub(crate) async fn purge(view: &View, lease: &str) -> Result<Vec<String>, ArangoError> {
     let client = ArangoClient::superuser(view);
     let mut removed = Vec::new();
@@ -20,17 +20,33 @@ pub(crate) async fn purge(view: &View, lease: &str) -> Result<Vec<String>, Arang
         }
     }
     let system = client.database(SYSTEM_DATABASE);
-    let collections = match system.collections().await {
-        // What a server does not implement, nobody can have left there.
-        Err(error) if error.is_not_implemented() => Vec::new(),
-        other => other?,
-    };
-    for name in collections {
+    // Views use collections, and both use analyzers.
+    for found in implemented(system.views().await)? {
+        let name = found.name;
+        if carries(&name, lease) && gone(system.view(&name).drop().await)? {
+            removed.push(format!("view {name} of {SYSTEM_DATABASE}"));
+        }
+    }
+    for name in implemented(system.collections().await)? {
         if carries(&name, lease) && gone(system.collection(&name).drop().await)? {
             removed.push(format!("collection {name} of {SYSTEM_DATABASE}"));
         }
     }
+    for analyzer in implemented(system.analyzers().await)? {
+        let name = analyzer.short_name();
+        if carries(name, lease) && gone(system.drop_analyzer(name, true).await)? {
+            removed.push(format!("analyzer {name} of {SYSTEM_DATABASE}"));
+        }
+    }
     Ok(removed)
+}
+
+/// What was listed; nothing where a server does not implement the list, because nobody can have left anything there.
+pub(crate) fn implemented<T>(listed: Result<Vec<T>, ArangoError>) -> Result<Vec<T>, ArangoError> {
+    match listed {
+        Err(error) if error.is_not_implemented() => Ok(Vec::new()),
+        listed => listed,
+    }
 }
 
 /// Whether it was removed now; false if somebody else did it meanwhile.
@@ -67,7 +83,18 @@ mod tests {
             answer(202, r#"{"error":false,"code":202}"#),
             answer(
                 200,
+                r#"{"result":[{"id":"1","name":"v_1f3a9c20","type":"arangosearch"},{"id":"2","name":"v","type":"search-alias"}]}"#,
+            ),
+            ok(),
+            answer(
+                200,
                 r#"{"result":[{"name":"c_1f3a9c20"},{"name":"other"}]}"#,
+            ),
+            ok(),
+            answer(
+                200,
+                r#"{"result":[{"name":"identity","type":"identity","properties":{}},
+                    {"name":"_system::a_1f3a9c20","type":"text","properties":{},"features":[]}]}"#,
             ),
             ok(),
         ];
@@ -77,7 +104,9 @@ mod tests {
             [
                 "database t_1f3a9c20_a",
                 "user t_1f3a9c20_u",
-                "collection c_1f3a9c20 of _system"
+                "view v_1f3a9c20 of _system",
+                "collection c_1f3a9c20 of _system",
+                "analyzer a_1f3a9c20 of _system"
             ]
         );
         let lines: Vec<&str> = seen.iter().map(|seen| seen.line.as_str()).collect();
@@ -89,8 +118,12 @@ mod tests {
                 "DELETE /_db/_system/_api/database/t_1f3a9c20_b",
                 "GET /_db/_system/_api/user",
                 "DELETE /_db/_system/_api/user/t_1f3a9c20_u",
+                "GET /_db/_system/_api/view",
+                "DELETE /_db/_system/_api/view/v_1f3a9c20",
                 "GET /_db/_system/_api/collection?excludeSystem=true",
                 "DELETE /_db/_system/_api/collection/c_1f3a9c20",
+                "GET /_db/_system/_api/analyzer",
+                "DELETE /_db/_system/_api/analyzer/a_1f3a9c20?force=true",
             ]
         );
         assert!(

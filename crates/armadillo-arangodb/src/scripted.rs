@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use armadillo_orchestrator::View;
 use armadillo_orchestrator::ports::HeldPort;
+use armadillo_orchestrator::{ServerKey, View};
 use serde_json::Value;
 
-use crate::system::tests::view;
+use crate::system::tests::{cluster_view, view};
 
 /// One request as the server saw it.
 #[derive(Debug)]
@@ -18,6 +18,17 @@ pub(crate) struct Seen {
     pub(crate) line: String,
     pub(crate) head: String,
     pub(crate) body: Value,
+}
+
+impl Seen {
+    /// A request that was not read.
+    fn nothing() -> Self {
+        Self {
+            line: String::new(),
+            head: String::new(),
+            body: Value::Null,
+        }
+    }
 }
 
 /// An answer as bytes.
@@ -51,6 +62,20 @@ pub(crate) fn silence() -> Vec<u8> {
 
 const SILENCE: &[u8] = b"silence";
 
+/// The connection is closed before the request is read.
+pub(crate) fn unread() -> Vec<u8> {
+    UNREAD.to_vec()
+}
+
+const UNREAD: &[u8] = b"unread";
+
+/// The connection is closed in the middle of the answer.
+pub(crate) fn cut() -> Vec<u8> {
+    let mut whole = answer(200, r#"{"error":false}"#);
+    whole.truncate(whole.len() - 3);
+    whole
+}
+
 /// A server on a thread of its own.
 pub(crate) struct Server {
     thread: JoinHandle<Vec<Seen>>,
@@ -63,11 +88,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it in the place of each server of this deployment, which is returned. Without any answer nobody listens.
     pub(crate) fn start_as(mut view: View, answers: Vec<Vec<u8>>) -> (Self, View) {
+        let server = Self::start(answers);
+        for place in view.places.values_mut() {
+            let address = server.port.address().to_string();
+            place.reach.insert("http".into(), address);
+        }
+        (server, view)
+    }
+
+    fn start(answers: Vec<Vec<u8>>) -> Self {
         let port = HeldPort::take().unwrap();
         let address = port.address();
-        for place in view.places.values_mut() {
-            place.reach.insert("http".into(), address.to_string());
-        }
         let over = Arc::new(AtomicBool::new(false));
         let count = answers.len();
         let thread = if answers.is_empty() {
@@ -77,27 +108,29 @@ impl Server {
             let over = Arc::clone(&over);
             std::thread::spawn(move || serve(&listener, answers, &over))
         };
-        let server = Self {
+        Self {
             thread,
             port,
             over,
             answers: count,
-        };
-        (server, view)
+        }
     }
 
     /// What it was asked. Every answer must have been asked for.
     pub(crate) fn seen(self) -> Vec<Seen> {
+        let answers = self.answers;
+        let seen = self.asked();
+        let all = seen.len() == answers;
+        assert!(all, "not every answer was asked for: {seen:#?}");
+        seen
+    }
+
+    /// What it was asked, be it nothing.
+    fn asked(self) -> Vec<Seen> {
         self.over.store(true, Ordering::SeqCst);
         // Wakes it if it still waits for a request.
         let _ = TcpStream::connect(self.port.address());
-        let seen = self.thread.join().unwrap();
-        assert_eq!(
-            seen.len(),
-            self.answers,
-            "not every answer was asked for: {seen:#?}"
-        );
-        seen
+        self.thread.join().unwrap()
     }
 }
 
@@ -108,6 +141,10 @@ fn serve(listener: &TcpListener, answers: Vec<Vec<u8>>, over: &AtomicBool) -> Ve
         let (mut stream, _) = listener.accept().unwrap();
         if over.load(Ordering::SeqCst) {
             break;
+        }
+        if answer == UNREAD {
+            seen.push(Seen::nothing());
+            continue;
         }
         seen.push(read(&mut stream));
         match answer.as_slice() {
@@ -130,12 +167,44 @@ pub(crate) fn run_as<T>(
     test: impl AsyncFnOnce(View) -> T,
 ) -> (T, Vec<Seen>) {
     let (server, view) = Server::start_as(view, answers);
+    let value = finished(test(view));
+    (value, server.seen())
+}
+
+/// The same with more answers than may be asked for.
+pub(crate) fn run_until_over<T>(
+    view: View,
+    answers: Vec<Vec<u8>>,
+    test: impl AsyncFnOnce(View) -> T,
+) -> (T, Vec<Seen>) {
+    let (server, view) = Server::start_as(view, answers);
+    let value = finished(test(view));
+    (value, server.asked())
+}
+
+/// The same with two coordinators, each with its answers, which need not be asked for.
+pub(crate) fn run_two<T>(
+    answers: [Vec<Vec<u8>>; 2],
+    test: impl AsyncFnOnce(View) -> T,
+) -> (T, [Vec<Seen>; 2]) {
+    let mut view = cluster_view(1, 1, 2);
+    let servers = answers.map(Server::start);
+    for (server, key) in servers.iter().zip(["coordinator-1", "coordinator-2"]) {
+        let place = view.places.get_mut(&ServerKey::from(key)).unwrap();
+        let address = server.port.address().to_string();
+        place.reach.insert("http".into(), address);
+    }
+    let value = finished(test(view));
+    (value, servers.map(Server::asked))
+}
+
+/// What comes of this, on a runtime of its own.
+fn finished<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let value = runtime.block_on(test(view));
-    (value, server.seen())
+    runtime.block_on(test)
 }
 
 fn read(stream: &mut TcpStream) -> Seen {

@@ -1,19 +1,26 @@
 //! ArangoDB as a [`System`]: a table of who answers what.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use armadillo_orchestrator::doctor::{Assumption, DoctorStage, Patient};
+use armadillo_orchestrator::doctor::{Assumption, CheckStage, CheckedDeployment};
+use armadillo_orchestrator::operations::Rolling;
+use armadillo_orchestrator::statistics::FigureSource;
+use armadillo_orchestrator::tls::TLS;
+use armadillo_orchestrator::topology::OfferedTopology;
 use armadillo_orchestrator::{
-    AttachError, Attached, Attachment, Candidate, Checker, Evidence, ExitMeaning, Flag, Fut,
-    Health, Installed, Launch, LogRecord, PlanError, Probe, Program, Secret, ServerKey, ServerPlan,
-    Settings, System, Topology, View,
+    AttachError, Attached, Attachment, Candidate, Checker, Client, Evidence, ExitMeaning, Flag,
+    Fut, Health, Installed, Launch, LogRecord, Metrics, PlanError, Preparation, Probe, Program,
+    Secret, ServerKey, ServerPlan, Settings, Step, System, SystemStep, TlsUse, Topology, Tried,
+    View,
 };
 
+use crate::client::{ArangoClient, Connection};
 use crate::role::Role;
 use crate::topology::{self, SYSTEM};
 use crate::{
-    attach, capabilities, checkers, doctor, evidence, exit_codes, health, launch, log, plan, probe,
-    programs, purge,
+    attach, auth, capabilities, checkers, doctor, evidence, exit_codes, fixture, health, launch,
+    log, plan, probe, programs, purge, rolling, statistics,
 };
 
 /// The arangodb system.
@@ -54,6 +61,10 @@ impl System for ArangoDb {
         &plan::FLAGS
     }
 
+    fn concerns(&self, flag: &str, shape: &str) -> bool {
+        plan::concerns(flag, shape)
+    }
+
     fn markers(&self) -> &'static [(&'static str, &'static str)] {
         &MARKERS
     }
@@ -64,6 +75,10 @@ impl System for ArangoDb {
 
     fn shape_of_marker(&self, marker: &str) -> Option<&'static str> {
         topology::shape_of_marker(marker)
+    }
+
+    fn offered(&self) -> &'static [OfferedTopology] {
+        topology::OFFERED
     }
 
     fn ignored(&self, wish: &Topology, topology: &Topology, settings: &Settings) -> Option<String> {
@@ -113,7 +128,7 @@ impl System for ArangoDb {
         capabilities::lacks(capability, program, settings)
     }
 
-    fn stages(&self) -> &'static [DoctorStage] {
+    fn stages(&self) -> &'static [CheckStage] {
         &doctor::STAGES
     }
 
@@ -124,9 +139,13 @@ impl System for ArangoDb {
     fn try_out<'a>(
         &'a self,
         assumption: &'a str,
-        on: &'a Patient,
+        on: &'a CheckedDeployment,
     ) -> Fut<'a, Result<String, String>> {
         Box::pin(doctor::try_out(assumption, on))
+    }
+
+    fn features_of(&self, output: &str) -> BTreeSet<String> {
+        capabilities::features_of(output)
     }
 
     fn version_of(&self, output: &str) -> Option<String> {
@@ -145,6 +164,16 @@ impl System for ArangoDb {
         launch::launch(view, server)
     }
 
+    fn before_start(
+        &self,
+        view: &View,
+        server: &ServerKey,
+        before: &Program,
+        now: &Program,
+    ) -> Option<Preparation> {
+        programs::needs_upgrade(before, now).then(|| launch::upgrade(view, server))
+    }
+
     fn passed_on(&self) -> &'static [&'static str] {
         &launch::PASSED_ON
     }
@@ -157,8 +186,50 @@ impl System for ArangoDb {
         probe::ready_message(view, server)
     }
 
+    fn tls(&self, _topology: &Topology) -> Option<TlsUse> {
+        Some(TlsUse::default())
+    }
+
+    fn reload_certificates<'a>(
+        &'a self,
+        view: &'a View,
+        _server: &'a ServerKey,
+        client: &'a Client,
+    ) -> Fut<'a, Result<(), String>> {
+        Box::pin(crate::tls::reload(view, client))
+    }
+
     fn health<'a>(&'a self, view: &'a View) -> Fut<'a, Health> {
         Box::pin(health::health(view))
+    }
+
+    fn figures(&self) -> &'static [FigureSource] {
+        &statistics::FIGURES
+    }
+
+    fn metrics<'a>(
+        &'a self,
+        view: &'a View,
+        server: &'a ServerKey,
+    ) -> Fut<'a, Result<Metrics, String>> {
+        Box::pin(statistics::metrics(view, server))
+    }
+
+    fn voters(&self, topology: &Topology) -> Option<(&'static str, &'static str)> {
+        (topology.shape == topology::CLUSTER).then_some((Role::Agent.name(), "agents"))
+    }
+
+    fn rolling(&self, _view: &View, rolling: &Rolling) -> Result<Vec<Step>, String> {
+        Ok(rolling::plan(rolling))
+    }
+
+    fn try_step<'a>(
+        &'a self,
+        view: &'a View,
+        server: Option<&'a ServerKey>,
+        step: &'a SystemStep,
+    ) -> Fut<'a, Tried> {
+        Box::pin(rolling::try_step(view, server, step))
     }
 
     fn exit_meaning(&self, _role: &str, code: i32) -> ExitMeaning {
@@ -171,6 +242,14 @@ impl System for ArangoDb {
 
     fn evidence(&self, view: &View) -> Vec<Evidence> {
         evidence::evidence(view)
+    }
+
+    fn switch_off<'a>(
+        &'a self,
+        view: &'a View,
+        server: &'a ServerKey,
+    ) -> Fut<'a, Result<(), String>> {
+        Box::pin(fixture::switch_off(view, server))
     }
 
     fn checkers(&self) -> Vec<Box<dyn Checker>> {
@@ -187,8 +266,13 @@ impl System for ArangoDb {
             _ => "_api/version?details=true",
         };
         let credentials = credentials.display();
+        let authority = match &view.tls {
+            Some(tls) => format!(" --cacert '{}'", tls.authority_file.display()),
+            None => String::new(),
+        };
         vec![format!(
-            "curl -sS -K '{credentials}' 'http://{address}/{path}'"
+            "curl -sS{authority} -K '{credentials}' '{}/{path}'",
+            view.url(address)
         )]
     }
 
@@ -198,6 +282,18 @@ impl System for ArangoDb {
         Some(Secret::new(format!(
             "header = \"Authorization: {authorization}\"\n"
         )))
+    }
+
+    fn environment(&self, view: &View) -> BTreeMap<String, String> {
+        let mut connection = ArangoClient::superuser(view).connection();
+        // It is valid as long as the servers are there.
+        connection.token = auth::superuser_token(view);
+        connection.env()
+    }
+
+    fn variables(&self, topology: Option<&Topology>) -> Vec<&'static str> {
+        let tls = topology.is_none_or(|topology| topology.says(TLS));
+        Connection::variables(tls)
     }
 
     fn purge<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<Vec<String>, String>> {
@@ -238,8 +334,12 @@ pub(crate) mod tests {
             topology: single().topology().to_topology(),
             places: BTreeMap::from([("single-1".into(), place)]),
             secret: Secret::new("a secret made for this deployment"),
+            keys: Default::default(),
+            membership: Default::default(),
             stand_ins: Default::default(),
             settings: Settings::default(),
+            tls: None,
+            held: Default::default(),
         }
     }
 
@@ -291,8 +391,12 @@ pub(crate) mod tests {
             places: places.collect(),
             topology,
             secret: Secret::new("a secret made for this cluster"),
+            keys: Default::default(),
+            membership: Default::default(),
             stand_ins: Default::default(),
             settings,
+            tls: None,
+            held: Default::default(),
         }
     }
 
@@ -325,6 +429,6 @@ pub(crate) mod tests {
     fn the_system_is_registered() {
         let system = armadillo_orchestrator::system("arangodb").unwrap();
         assert_eq!(system.flags().len(), plan::FLAGS.len());
-        assert_eq!(system.checkers().len(), 12);
+        assert_eq!(system.checkers().len(), 14);
     }
 }

@@ -1,6 +1,8 @@
 //! Topologies as constants: what a test's attribute names and its fixtures ask for.
 
-use armadillo_orchestrator::topology::ANY_SHAPE;
+use armadillo_orchestrator::links::{CLIENT_LINKS, LINKS};
+use armadillo_orchestrator::tls::TLS;
+use armadillo_orchestrator::topology::{ANY_SHAPE, OfferedTopology};
 use armadillo_orchestrator::{StaticTopology, Topology};
 
 use crate::attach;
@@ -17,6 +19,31 @@ pub(crate) const CLUSTER: &str = "cluster";
 
 /// Any deployment of ArangoDB: what a fixture asks for that works on each of them.
 pub const ANY: StaticTopology = StaticTopology::new(SYSTEM, ANY_SHAPE);
+
+/// What can be asked for by name.
+pub(crate) const OFFERED: &[OfferedTopology] = &[
+    OfferedTopology {
+        name: "single",
+        about: "an ArangoDB single server",
+        topology: single().topology(),
+        numbers: &[],
+        words: &[ES256, TLS, CLIENT_LINKS],
+    },
+    OfferedTopology {
+        name: "cluster",
+        about: "an ArangoDB cluster: agents, dbservers, coordinators",
+        topology: cluster().topology(),
+        numbers: &[
+            AGENTS,
+            DBSERVERS,
+            COORDINATORS,
+            REPLICATION_FACTOR,
+            SPARE_DBSERVERS,
+            SPARE_COORDINATORS,
+        ],
+        words: &[ES256, TLS, LINKS, CLIENT_LINKS],
+    },
+];
 
 /// A single server. In a test's attribute: `single`, or `single(option("log.level", "debug"))`.
 #[must_use]
@@ -39,7 +66,43 @@ impl Single {
         Self(self.0.with_option(name, value))
     }
 
-    /// The same with another program than the run's: a file, or `emulator`.
+    /// The same with tokens signed by ES256: the servers' key is a private key of the curve P-256. Without it they are HS256, with a
+    /// key that all who verify know. Older servers do not know such keys.
+    #[must_use]
+    pub const fn es256(self) -> Self {
+        Self(self.0.with_word(ES256))
+    }
+
+    /// The same with TLS: servers have certificates of an authority made for the run, for clients and for each other.
+    #[must_use]
+    pub const fn tls(self) -> Self {
+        Self(self.0.with_word(TLS))
+    }
+
+    /// The same with a proxy between clients and each server, so that a test can cut, delay and reset the connections of clients.
+    #[must_use]
+    pub const fn client_links(self) -> Self {
+        Self(self.0.with_word(CLIENT_LINKS))
+    }
+
+    /// The same with servers that start on a copy of existing data: a directory with one directory for each server, by its key
+    /// (`single-1`), that holds what its `--database.directory` held. If the data has users, the file `secret` beside them is that
+    /// of the deployment the data is from.
+    ///
+    /// # Panics
+    /// At compile time, when the path is empty.
+    #[must_use]
+    pub const fn data(self, path: &'static str) -> Self {
+        Self(self.0.with_data(path))
+    }
+
+    /// The same with another program than the run's: a file, `emulator`, or a version of it, `emulator@3.11.14`.
+    #[must_use]
+    pub const fn program(self, program: &'static str) -> Self {
+        self.binary(program)
+    }
+
+    /// The same as [`Self::program`].
     #[must_use]
     pub const fn binary(self, program: &'static str) -> Self {
         Self(self.0.with_binary(Role::Single.name(), program))
@@ -61,8 +124,16 @@ pub(crate) const COORDINATORS: &str = "coordinators";
 /// How many copies a shard has unless its collection says otherwise.
 pub(crate) const REPLICATION_FACTOR: &str = "replication_factor";
 
+/// The number of dbservers that a test may add.
+pub(crate) const SPARE_DBSERVERS: &str = "spare_dbservers";
+/// The number of coordinators that a test may add.
+pub(crate) const SPARE_COORDINATORS: &str = "spare_coordinators";
+
 /// Whether the supervision acts soon, whatever the settings say.
 pub(crate) const FAST_FAILOVER: &str = "fast_failover";
+
+/// Whether tokens are signed with a pair of keys instead of a shared one.
+pub(crate) const ES256: &str = "es256";
 
 /// A cluster. In a test's attribute: `cluster`, `cluster(dbservers = 5)`, `cluster(minimal)`. Unless said here or on the
 /// command line it has 3 agents, 3 dbservers and 1 coordinator, and shards have 2 copies.
@@ -76,6 +147,35 @@ pub const fn cluster() -> Cluster {
 pub struct Cluster(StaticTopology);
 
 impl Cluster {
+    /// The same with TLS: servers have certificates of an authority made for the run, for clients and for each other.
+    #[must_use]
+    pub const fn tls(self) -> Self {
+        Self(self.0.with_word(TLS))
+    }
+
+    /// The same with a proxy between the servers, so that a test can cut, delay and hold what they send each other.
+    #[must_use]
+    pub const fn links(self) -> Self {
+        Self(self.0.with_word(LINKS))
+    }
+
+    /// The same with a proxy between clients and each server, so that a test can cut, delay and reset the connections of clients.
+    #[must_use]
+    pub const fn client_links(self) -> Self {
+        Self(self.0.with_word(CLIENT_LINKS))
+    }
+
+    /// The same with servers that start on a copy of existing data: a directory with one directory for each server, by its key
+    /// (`agent-1`, `dbserver-1`, ...), that holds what its `--database.directory` held. If the data has users, the file `secret` beside them is that
+    /// of the deployment the data is from.
+    ///
+    /// # Panics
+    /// At compile time, when the path is empty.
+    #[must_use]
+    pub const fn data(self, path: &'static str) -> Self {
+        Self(self.0.with_data(path))
+    }
+
     /// The same with this many agents: 1, 3, 5, ...
     #[must_use]
     pub const fn agents(self, count: u32) -> Self {
@@ -100,11 +200,31 @@ impl Cluster {
         Self(self.0.with(REPLICATION_FACTOR, copies))
     }
 
+    /// The same with this many dbservers in reserve: they have ports and directories, but are not started and not part of the
+    /// cluster until a test adds them.
+    #[must_use]
+    pub const fn spare_dbservers(self, count: u32) -> Self {
+        Self(self.0.with(SPARE_DBSERVERS, count))
+    }
+
+    /// The same with this many coordinators in reserve.
+    #[must_use]
+    pub const fn spare_coordinators(self, count: u32) -> Self {
+        Self(self.0.with(SPARE_COORDINATORS, count))
+    }
+
     /// The same with a supervision that fails a silent server after 2.5 s instead of 10 s, as `--failover fast` does for all
     /// clusters. Use it for tests that wait for failovers.
     #[must_use]
     pub const fn fast_failover(self) -> Self {
         Self(self.0.with(FAST_FAILOVER, 1))
+    }
+
+    /// The same with tokens signed by ES256: the servers' key is a private key of the curve P-256. Without it they are HS256, with a
+    /// key that all who verify know. Older servers do not know such keys.
+    #[must_use]
+    pub const fn es256(self) -> Self {
+        Self(self.0.with_word(ES256))
     }
 
     /// One server of each role, and one copy of everything, unless another number is said, before or after: the smallest
@@ -130,7 +250,16 @@ impl Cluster {
         Self(self.0.with_option(name, value))
     }
 
-    /// The same with agents that run another program than the run's: a file, or `emulator`. With
+    /// The same with another program than the run's for all servers: a file, `emulator`, or a version of it,
+    /// `emulator@3.11.14`. Those of a role can have one of their own, said behind it.
+    #[must_use]
+    pub const fn program(self, program: &'static str) -> Self {
+        self.agent_binary(program)
+            .dbserver_binary(program)
+            .coordinator_binary(program)
+    }
+
+    /// The same with agents that run another program than the run's, as in [`Self::program`]. With
     /// [`Self::dbserver_binary`] and [`Self::coordinator_binary`] it makes a cluster of several versions, as there is one
     /// during an upgrade.
     #[must_use]

@@ -33,11 +33,16 @@ pub enum Fault {
     PauseFollowerThenKillLeader,
     /// A follower is killed in mid-write, and started again when writes are acknowledged without it.
     KillFollower,
+    /// In mid-write the leader is cut off from all other servers, while clients may still reach it, and is connected again when
+    /// another one has led for as long as it took to become leader. Needs links.
+    CutOffLeader,
+    /// Every server is restarted, one after the other, while writes go on.
+    RollingRestart,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::KillLeader,
         Self::PauseLeader,
         Self::PauseLeaderAndFront,
@@ -46,11 +51,22 @@ impl Fault {
         Self::KillFollowerSoonLeader,
         Self::PauseFollowerThenKillLeader,
         Self::KillFollower,
+        Self::CutOffLeader,
+        Self::RollingRestart,
     ];
 
     /// Whether it must come while a write is in flight.
     pub(crate) fn is_in_mid_write(self) -> bool {
-        self != Self::PauseLeaderAndFront
+        !matches!(self, Self::PauseLeaderAndFront | Self::RollingRestart)
+    }
+
+    /// What a system needs for it that not every one has.
+    pub(crate) fn needs(self) -> &'static str {
+        match self {
+            Self::PauseLeaderAndFront => "clients need at least two servers to connect to",
+            Self::CutOffLeader => "the topology needs `links`",
+            _ => "its servers do not offer it",
+        }
     }
 
     /// Whether it can happen to a system with so many servers that clients talk through.
@@ -70,6 +86,8 @@ impl fmt::Display for Fault {
             Self::KillFollowerSoonLeader => "kill a follower, soon the leader",
             Self::PauseFollowerThenKillLeader => "pause a follower, then kill the leader",
             Self::KillFollower => "kill a follower",
+            Self::CutOffLeader => "cut off the leader",
+            Self::RollingRestart => "restart one after the other",
         })
     }
 }

@@ -259,6 +259,11 @@ impl Recorder {
         writes.map(|write| write.key.clone()).collect()
     }
 
+    /// When the history began.
+    pub(crate) fn begun(&self) -> Instant {
+        self.0.begun
+    }
+
     /// What was written down so far.
     #[must_use]
     pub fn history(&self) -> History {

@@ -17,6 +17,7 @@ mod proof;
 mod round;
 mod servers;
 mod silence;
+mod timeline;
 mod wait;
 
 pub use check::{Kind, Violation, violations};

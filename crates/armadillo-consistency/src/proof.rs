@@ -60,7 +60,7 @@ pub enum NoProof {
     #[error("rounds without a fault prove nothing: add at least one fault")]
     NoFaults,
     /// A fault was wanted that cannot happen to this system. Nothing was started.
-    #[error("cannot run the fault \"{0}\": clients need at least two servers to connect to")]
+    #[error("cannot run the fault \"{fault}\": {why}", fault = .0, why = .0.needs())]
     NotOffered(Fault),
     /// There are answers that no register could have given.
     #[error("round {round} is not linearizable for {keys} keys")]
@@ -217,7 +217,7 @@ impl Proof {
         subject: &S,
         servers: &V,
     ) -> Result<Report, ProofError> {
-        let outcome = match self.faults_of(subject) {
+        let outcome = match self.faults_of(subject, servers) {
             Ok(faults) => self.play(subject, servers, &faults).await,
             Err(why) => Err(ProofError {
                 why,
@@ -243,12 +243,16 @@ impl Proof {
     }
 
     /// What is to happen to the servers of this system.
-    fn faults_of<S: Subject>(&self, subject: &S) -> Result<Vec<Fault>, NoProof> {
+    fn faults_of<S: Subject, V: Servers>(
+        &self,
+        subject: &S,
+        servers: &V,
+    ) -> Result<Vec<Fault>, NoProof> {
         if self.rounds == 0 {
             return Err(NoProof::NoRounds);
         }
         let fronts = subject.fronts().len();
-        let can_happen = |fault: &Fault| fault.can_happen(fronts);
+        let can_happen = |fault: &Fault| fault.can_happen(fronts) && servers.offers(*fault);
         let Some(wanted) = &self.faults else {
             return Ok(Fault::ALL.into_iter().filter(can_happen).collect());
         };
@@ -281,13 +285,6 @@ impl Proof {
         let mut report = self.empty_report();
         let mut history = History::default();
         let enough = usize::try_from(self.rounds).unwrap_or(usize::MAX);
-        let Some(mut fault) = faults.next() else {
-            return Err(ProofError {
-                why: NoProof::NoFaults,
-                report,
-                history,
-            });
-        };
         let waits = self.waits();
         let mut missed: usize = 0;
         let mut out_of_time = false;
@@ -301,6 +298,9 @@ impl Proof {
                 out_of_time = true;
                 break;
             }
+            let Some(fault) = faults.next() else {
+                break;
+            };
             let begun = Instant::now();
             let mut round = Round {
                 subject,
@@ -331,13 +331,12 @@ impl Proof {
                 }
             }
             tracing::info!("{this}");
-            // One that does not count is played again with other choices, and with more writes that a fault can meet.
-            if this.counts() {
-                fault = faults.next().unwrap_or(fault);
-                missed = 0;
-            } else {
-                missed += 1;
+            if let Some(cx) = &self.context {
+                crate::timeline::show(cx, &this, &history, round.recorder.begun());
             }
+            // After one that does not count, more writes begin at once that a fault can meet. The next fault comes all the same: what a
+            // busy machine spoils again and again must not keep the others from being played.
+            missed += usize::from(!this.counts());
             report.rounds.push(this);
             if report.broken.is_some() || report.violations().next().is_some() {
                 break;

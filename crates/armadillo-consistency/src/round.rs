@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use armadillo_harness::fixture::Failed;
+use armadillo_harness::failure::TestError;
 use armadillo_orchestrator::ServerKey;
 use armadillo_orchestrator::join::try_join_all;
 use tokio::sync::watch;
@@ -73,7 +73,7 @@ pub(crate) struct Played {
 #[derive(Debug)]
 pub(crate) enum Broken {
     InVain(InVain),
-    Servers(Failed),
+    Servers(TestError),
     Forget(String),
 }
 
@@ -138,9 +138,13 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 ..Played::default()
             });
         };
+        if self.fault == Fault::RollingRestart {
+            return self.restart_all(load, &before).await;
+        }
         self.beforehand(load, &victims.beforehand).await?;
         let (inject, heal) = match self.fault {
             Fault::PauseLeader | Fault::PauseLeaderAndFront => (Act::Pause, Act::Resume),
+            Fault::CutOffLeader => (Act::CutOff, Act::Rejoin),
             _ => (Act::Kill, Act::Start),
         };
         match &victims.front {
@@ -160,6 +164,29 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         self.judge(&before, &injected, replaced, &mut played)
             .await?;
         Ok(played)
+    }
+
+    /// Every server goes and comes, with writes going on.
+    async fn restart_all(
+        &mut self,
+        load: &mut Load<S>,
+        before: &Leadership,
+    ) -> Result<Played, Broken> {
+        self.burst(load).await?;
+        let begun = self.recorder.acknowledged();
+        let begun = *begun.borrow();
+        self.recorder.mark("rolling restart");
+        let restarted = self.servers.rolling_restart().await;
+        restarted.map_err(Broken::Servers)?;
+        self.recorder.mark("rolling restart: done");
+        let meanwhile = *self.recorder.acknowledged().borrow() - begun;
+        self.acknowledges(AFTER).await?;
+        self.in_sync(&[]).await?;
+        Ok(Played {
+            followers: before.followers.len(),
+            not_counted: (meanwhile == 0).then(|| "no write was acknowledged meanwhile".to_owned()),
+            ..Played::default()
+        })
     }
 
     /// What happens before the fault that is in mid-write.
@@ -211,7 +238,10 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let mut follower = || self.random.one_of(&before.followers).cloned();
         let mut beforehand = Vec::new();
         let in_mid_write = match self.fault {
-            Fault::KillLeader | Fault::PauseLeader => vec![leader],
+            Fault::KillLeader
+            | Fault::PauseLeader
+            | Fault::CutOffLeader
+            | Fault::RollingRestart => vec![leader],
             Fault::PauseLeaderAndFront => {
                 // The order in which they go on: the leader finds the front's questions.
                 let front = front.iter().map(|front| front.server.clone());
@@ -242,7 +272,10 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         played: &mut Played,
     ) -> Result<bool, Broken> {
         match self.fault {
-            Fault::KillLeader | Fault::PauseLeader | Fault::PauseLeaderAndFront => {
+            Fault::KillLeader
+            | Fault::PauseLeader
+            | Fault::CutOffLeader
+            | Fault::PauseLeaderAndFront => {
                 self.another_leader(&victims.in_mid_write).await?;
                 let failover = injected.since.elapsed();
                 played.failovers.push(failover);
@@ -250,7 +283,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                     load.keep(Silence::Behind(front));
                 }
                 self.acknowledges(AFTER).await?;
-                if self.fault == Fault::PauseLeader {
+                if matches!(self.fault, Fault::PauseLeader | Fault::CutOffLeader) {
                     // The fault lasts this long: twice the time a failover takes.
                     sleep_until(injected.since + failover * 2).await;
                 }
@@ -282,6 +315,8 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 self.acknowledges(AFTER).await?;
                 Ok(false)
             }
+            // It has no victim that stays away.
+            Fault::RollingRestart => Ok(false),
         }
     }
 

@@ -1,9 +1,13 @@
 //! What the proof does to servers, through the harness' own handles.
 
+use armadillo_harness::failure::TestError;
 use armadillo_harness::fixture::{
-    DeploymentHandle, Exclusive, Failed, Faults, Fresh, ServerControl, healthy,
+    DeploymentHandle, Exclusive, Faults, Fresh, LinkFaults, Links, ServerControl, healthy,
 };
 use armadillo_orchestrator::ServerKey;
+use armadillo_orchestrator::links::LINKS;
+
+use crate::fault::Fault;
 
 /// What is done to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,10 @@ pub enum Act {
     Pause,
     /// It goes on after that.
     Resume,
+    /// It and the other servers reach each other no more.
+    CutOff,
+    /// They reach each other again after that.
+    Rejoin,
 }
 
 impl Act {
@@ -25,25 +33,43 @@ impl Act {
             Self::Start => "start",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::CutOff => "cut off",
+            Self::Rejoin => "connect",
         }
     }
 }
 
 /// The servers of a deployment of one's own: [`Exclusive`] and [`Fresh`] handles of any system.
 pub trait Servers: Sync {
+    /// Whether this can be done to them. Kills and pauses can always be.
+    fn offers(&self, fault: Fault) -> bool {
+        !matches!(fault, Fault::CutOffLeader | Fault::RollingRestart)
+    }
+
+    /// Restarts one after the other, as one would a system in use.
+    fn rolling_restart(&self) -> impl Future<Output = Result<(), TestError>> + Send {
+        async { Err("these servers cannot be restarted one after the other".into()) }
+    }
+
     /// Does it, and returns when it was seen to have taken effect.
-    fn act(&self, server: &ServerKey, act: Act) -> impl Future<Output = Result<(), Failed>> + Send;
+    fn act(
+        &self,
+        server: &ServerKey,
+        act: Act,
+    ) -> impl Future<Output = Result<(), TestError>> + Send;
 
     /// Waits until the deployment as a whole is healthy.
-    fn wait_healthy(&self) -> impl Future<Output = Result<(), Failed>> + Send;
+    fn wait_healthy(&self) -> impl Future<Output = Result<(), TestError>> + Send;
 }
 
-async fn act(server: ServerControl, act: Act) -> Result<(), Failed> {
+async fn act(server: ServerControl, links: Links, act: Act) -> Result<(), TestError> {
     match act {
         Act::Kill => server.kill().await?,
         Act::Start => server.start().await?,
         Act::Pause => server.pause().await?,
         Act::Resume => server.resume().await?,
+        Act::CutOff => drop(links.cut_off(server).await?),
+        Act::Rejoin => drop(links.heal().await?),
     }
     Ok(())
 }
@@ -51,11 +77,20 @@ async fn act(server: ServerControl, act: Act) -> Result<(), Failed> {
 macro_rules! owned {
     ($Handle:ident) => {
         impl<T: DeploymentHandle> Servers for $Handle<T> {
-            async fn act(&self, server: &ServerKey, what: Act) -> Result<(), Failed> {
-                act(self.server(server), what).await
+            fn offers(&self, fault: Fault) -> bool {
+                fault != Fault::CutOffLeader || T::orchestrator(self).view().topology.says(LINKS)
             }
 
-            async fn wait_healthy(&self) -> Result<(), Failed> {
+            async fn rolling_restart(&self) -> Result<(), TestError> {
+                $Handle::rolling_restart(self).await?;
+                Ok(())
+            }
+
+            async fn act(&self, server: &ServerKey, what: Act) -> Result<(), TestError> {
+                act(self.server(server), self.links(), what).await
+            }
+
+            async fn wait_healthy(&self) -> Result<(), TestError> {
                 T::orchestrator(self).wait_until(healthy()).await?;
                 Ok(())
             }

@@ -1,6 +1,7 @@
 //! How long clusters take from start to ready: `cargo bench -p armadillo-etcd --bench start`.
 //!
-//! `ARMADILLO_STARTS` (30) clusters of `ARMADILLO_MEMBERS` (3) members, one after the other. Prints; judges nothing.
+//! `ARMADILLO_STARTS` (30) clusters of `ARMADILLO_MEMBERS` (3) members, one after the other; with `ARMADILLO_TLS` they speak
+//! TLS. Prints; judges nothing.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -13,8 +14,12 @@ use support::{number_from_env, with_cluster};
 fn main() {
     let starts = number_from_env("ARMADILLO_STARTS", 30);
     let members = u32::try_from(number_from_env("ARMADILLO_MEMBERS", 3)).unwrap_or(3);
+    let mut topology = etcd().members(members);
+    if std::env::var_os("ARMADILLO_TLS").is_some() {
+        topology = topology.tls();
+    }
     let mut times: Vec<Duration> = (0..starts)
-        .filter_map(|_| with_cluster(etcd().members(members), async |cluster| cluster.start_took))
+        .filter_map(|_| with_cluster(topology, async |cluster| cluster.start_took))
         .collect();
     times.sort();
     let (Some(best), Some(worst)) = (times.first(), times.last()) else {

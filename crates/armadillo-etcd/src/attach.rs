@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
+use armadillo_orchestrator::tls::TLS;
 use armadillo_orchestrator::{
-    AttachError, Attached, Attachment, Client, Login, Request, Response, ServerKey,
+    AttachError, Attached, Attachment, Client, Credentials, Login, Request, Response, ServerKey,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,14 +35,14 @@ pub(crate) async fn survey(at: &Attachment) -> Result<Attached, AttachError> {
         return Err(AttachError::at("", "no address is given", CHECK_ADDRESS));
     };
     let token = match &at.login {
-        Some(login) => Some(token(first, login).await?),
+        Some(Credentials::Login(login)) => Some(token(at, first, login).await?),
+        Some(Credentials::Token(_)) => {
+            let says = "a token is set, and tokens of etcd expire".to_owned();
+            return Err(at.error(first, says, CHECK_LOGIN));
+        }
         None => None,
     };
-    let asked = |address: &str| Asked {
-        address: address.to_owned(),
-        client: Client::tcp(address),
-        token: token.clone(),
-    };
+    let asked = |address: &str| Asked::new(at, address, token.clone());
     let first_status = asked(first).status().await?;
     asked(first).check_rights().await?;
     let list: MembersAnswer = asked(first)
@@ -56,35 +57,36 @@ pub(crate) async fn survey(at: &Attachment) -> Result<Attached, AttachError> {
             .any(|member| member.id == status.header.member_id)
         {
             let says = "it is not a member of the cluster at the first address".to_owned();
-            return Err(AttachError::at(
-                address,
-                says,
-                "give the addresses of one cluster",
-            ));
+            return Err(at.error(address, says, "give the addresses of one cluster"));
         }
         known.insert(status.header.member_id, address.clone());
     }
     let voters = list.members.iter().filter(|member| !member.is_learner);
     for member in voters {
         if let Entry::Vacant(unknown) = known.entry(member.id) {
-            let address = advertised(member, &asked).await;
-            let missing = || AttachError::at(first, unreached(member, &list), EACH_ADDRESS);
+            let address = advertised(member, at.encrypted, &asked).await;
+            let missing = || at.error(first, unreached(member, &list), EACH_ADDRESS);
             unknown.insert(address.ok_or_else(missing)?);
         }
     }
     let members = u32::try_from(known.len()).unwrap_or(u32::MAX);
     let keys = (1..).map(|number| ServerKey::numbered(ROLE, number));
-    let ports = known
-        .into_values()
-        .map(|address| [("client".to_owned(), address)].into());
+    let addresses: Vec<String> = known.into_values().collect();
+    let ports = addresses.iter().cloned();
+    let ports = ports.map(|address| [("client".to_owned(), address)].into());
     let mut topology = etcd().topology().to_topology();
     topology.params.insert(MEMBERS.to_owned(), members);
+    topology.words.extend(at.tls.iter().map(|_| TLS.to_owned()));
     Ok(Attached {
         topology,
         servers: keys.zip(ports).collect(),
+        advertised: BTreeMap::new(),
+        addresses,
+        left_out: None,
         version: first_status.version,
         stand_in: None,
         login: at.login.clone(),
+        tls: at.tls.clone(),
     })
 }
 
@@ -99,10 +101,15 @@ fn unreached(member: &MemberAnswer, list: &MembersAnswer) -> String {
 }
 
 /// The address at which a member says that clients reach it, if it is there.
-async fn advertised(member: &MemberAnswer, asked: &impl Fn(&str) -> Asked) -> Option<String> {
+async fn advertised(
+    member: &MemberAnswer,
+    encrypted: bool,
+    asked: &impl Fn(&str) -> Asked,
+) -> Option<String> {
+    let scheme = if encrypted { "https://" } else { "http://" };
     for url in &member.client_urls {
         let Some(address) = url
-            .strip_prefix("http://")
+            .strip_prefix(scheme)
             .map(|rest| rest.trim_end_matches('/'))
         else {
             continue;
@@ -116,12 +123,8 @@ async fn advertised(member: &MemberAnswer, asked: &impl Fn(&str) -> Asked) -> Op
 }
 
 /// A token for a user. It holds as long as the members keep it.
-async fn token(address: &str, login: &Login) -> Result<String, AttachError> {
-    let asked = Asked {
-        address: address.to_owned(),
-        client: Client::tcp(address),
-        token: None,
-    };
+async fn token(at: &Attachment, address: &str, login: &Login) -> Result<String, AttachError> {
+    let asked = Asked::new(at, address, None);
     let body = json!({ "name": login.user, "password": login.password.reveal() });
     let response = asked.send("/v3/auth/authenticate", &body).await?;
     if response.is_success() {
@@ -136,23 +139,32 @@ async fn token(address: &str, login: &Login) -> Result<String, AttachError> {
     } else {
         return Err(asked.strange("/v3/auth/authenticate", &response));
     };
-    Err(AttachError::at(address, says, CHECK_LOGIN))
+    Err(at.error(address, says, CHECK_LOGIN))
 }
 
 struct Asked {
-    address: String,
+    /// Its address as a URL.
+    url: String,
     client: Client,
     token: Option<String>,
 }
 
 impl Asked {
+    fn new(at: &Attachment, address: &str, token: Option<String>) -> Self {
+        Self {
+            url: at.url(address),
+            client: at.client(address),
+            token,
+        }
+    }
+
     async fn send(&self, path: &str, body: &impl Serialize) -> Result<Response, AttachError> {
         let mut request = Request::post(path).json(body);
         if let Some(token) = &self.token {
             request = request.header("authorization", token.as_str());
         }
         let sent = self.client.send(request, LIMIT).await;
-        sent.map_err(|error| AttachError::silent(&self.address, &error))
+        sent.map_err(|error| AttachError::silent(&self.url, &error))
     }
 
     async fn post<T: DeserializeOwned>(
@@ -209,6 +221,6 @@ impl Asked {
                 );
                 (says, CHECK_ADDRESS)
             };
-        AttachError::at(&self.address, says, help)
+        AttachError::at(&self.url, says, help)
     }
 }

@@ -40,7 +40,11 @@ pub(crate) fn view(members: u32) -> View {
         topology,
         places: (1..=members).map(place).collect(),
         secret: Secret::new("do-not-show-this"),
+        keys: Default::default(),
+        membership: Default::default(),
         stand_ins: Default::default(),
         settings: Settings::default(),
+        tls: None,
+        held: Default::default(),
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use armadillo_orchestrator::{Checker, Fut, Scope, View};
 
+use crate::auth;
 use crate::client::wire::ranges_outside;
 use crate::client::{EtcdClient, EtcdError, Member};
-use crate::names::kept_prefix;
+use crate::names::{DEPLOYMENT_USERS, kept_prefix};
 use crate::purge::leftovers;
 
 /// How many keys of a range are named; the rest is counted.
@@ -44,8 +45,8 @@ impl Checker for Keys {
     }
 }
 
-/// When nobody holds a lease: no key outside of what the deployment keeps, no lease of etcd's, no alarm, no member that
-/// was not planned.
+/// When nobody holds a lease: no key and no user outside of what the deployment keeps, no role, no lease of etcd's, no alarm,
+/// no member that was not planned.
 struct Store;
 
 impl Checker for Store {
@@ -92,9 +93,26 @@ async fn strangers(view: &View) -> Result<Vec<String>, EtcdError> {
         // Who started them planned their names.
         return Ok(found);
     }
+    if auth::login(view).is_some() {
+        let ours = |user: &String| user == auth::ROOT || user.starts_with(DEPLOYMENT_USERS);
+        let users = client.users().await?.into_iter();
+        found.extend(
+            users
+                .filter(|user| !ours(user))
+                .map(|user| format!("user {user}")),
+        );
+        let roles = client.roles().await?.into_iter();
+        found.extend(
+            roles
+                .filter(|role| role != auth::ROOT)
+                .map(|role| format!("role {role}")),
+        );
+    }
     let planned = |member: &Member| {
         let server = member.server.as_ref();
-        server.is_some_and(|server| view.places.contains_key(server))
+        server.is_some_and(|server| {
+            view.membership.is_part(server) && view.places.contains_key(server)
+        })
     };
     let members = client.members().await?;
     let strangers = members.iter().filter(|member| !planned(member));

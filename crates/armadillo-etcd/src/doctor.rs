@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use armadillo_orchestrator::doctor::{Assumption, DoctorStage, Patient};
-use armadillo_orchestrator::{Client, Operation, Request, Response, ServerKey, Topology};
+use armadillo_orchestrator::doctor::{Assumption, CheckStage, CheckedDeployment};
+use armadillo_orchestrator::{Operation, Response, ServerKey, Topology};
 use serde_json::{Value, json};
 
-use crate::client::EtcdClient;
+use crate::client::{EtcdClient, session};
 use crate::names::member_name;
 use crate::topology::etcd;
 
@@ -18,16 +18,16 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 const REPORT: &str = "run with --json FILE and report it: Armadillo has to learn this version";
 
-pub(crate) const STAGES: [DoctorStage; 3] = [
-    DoctorStage {
+pub(crate) const STAGES: [CheckStage; 3] = [
+    CheckStage {
         name: "single",
         topology: || etcd().members(1).topology().to_topology(),
     },
-    DoctorStage {
+    CheckStage {
         name: "cluster",
         topology: cluster,
     },
-    DoctorStage {
+    CheckStage {
         name: "failover",
         topology: cluster,
     },
@@ -37,7 +37,7 @@ fn cluster() -> Topology {
     etcd().members(3).topology().to_topology()
 }
 
-pub(crate) const ALL: [Assumption; 11] = [
+pub(crate) const ALL: [Assumption; 12] = [
     Assumption {
         name: "single.listens",
         assumes: "a member that is started with the options of docs/etcd.md listens on its client port",
@@ -65,6 +65,13 @@ pub(crate) const ALL: [Assumption; 11] = [
         breaks: "no cluster starts",
         advice: REPORT,
         after: &["single.name"],
+    },
+    Assumption {
+        name: "single.authentication",
+        assumes: "authentication can be switched on, and who has no login reads nothing then",
+        breaks: "other users of the machine can read and change what tests write",
+        advice: REPORT,
+        after: &["single.ready"],
     },
     Assumption {
         name: "single.keys",
@@ -119,12 +126,13 @@ pub(crate) const ALL: [Assumption; 11] = [
 
 type Seen = Result<String, String>;
 
-pub(crate) async fn try_out(assumption: &str, on: &Patient) -> Seen {
+pub(crate) async fn try_out(assumption: &str, on: &CheckedDeployment) -> Seen {
     match assumption {
         "single.listens" => listens(on).await,
         "single.gateway" => gateway(on).await,
         "single.name" => name(on).await,
         "single.ready" | "cluster.ready" => on.started().await.map(|()| String::new()),
+        "single.authentication" => authentication(on).await,
         "single.keys" => keys(on).await,
         "single.transactions" => transactions(on).await,
         "single.stops" => stops(on).await,
@@ -139,38 +147,40 @@ fn words(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn member(on: &Patient) -> Result<(ServerKey, String), String> {
+fn member(on: &CheckedDeployment) -> Result<(ServerKey, String), String> {
     let mut places = on.view().places.iter();
     let found =
         places.find_map(|(key, place)| Some((key.clone(), place.reach.get("client")?.clone())));
     found.ok_or_else(|| "the cluster has no member".to_owned())
 }
 
-fn client(on: &Patient) -> EtcdClient {
+fn client(on: &CheckedDeployment) -> EtcdClient {
     EtcdClient::without_prefix(on.view())
         .with_limit(REQUEST)
         .for_deployment()
 }
 
-async fn listens(on: &Patient) -> Seen {
+async fn listens(on: &CheckedDeployment) -> Seen {
     let (_, address) = member(on)?;
     on.listens(&address, "/version", START).await
 }
 
-async fn post(address: &str, path: &'static str) -> Result<Response, String> {
-    let request = Request::post(path).json(&json!({}));
-    Client::tcp(address)
-        .send(request, REQUEST)
-        .await
-        .map_err(words)
+async fn post(
+    on: &CheckedDeployment,
+    address: &str,
+    path: &'static str,
+) -> Result<Response, String> {
+    let member = on.view().client_at(address);
+    let asked = session::ask(on.view(), &member, path, &json!({}), REQUEST).await;
+    asked.map_err(words)
 }
 
-async fn gateway(on: &Patient) -> Seen {
+async fn gateway(on: &CheckedDeployment) -> Seen {
     let (_, address) = member(on)?;
     on.until(START, || {
         let address = address.clone();
         Box::pin(async move {
-            let answer = post(&address, "/v3/maintenance/status").await?;
+            let answer = post(on, &address, "/v3/maintenance/status").await?;
             let body: Value = answer.json().unwrap_or_default();
             let has = |value: &Value| {
                 value
@@ -191,10 +201,10 @@ async fn gateway(on: &Patient) -> Seen {
     .await
 }
 
-async fn name(on: &Patient) -> Seen {
+async fn name(on: &CheckedDeployment) -> Seen {
     let (server, address) = member(on)?;
     let own = member_name(&on.view().deployment, &server);
-    let answer = post(&address, "/v3/cluster/member/list").await?;
+    let answer = post(on, &address, "/v3/cluster/member/list").await?;
     let body: Value = answer.json().unwrap_or_default();
     let members = body["members"].as_array().cloned().unwrap_or_default();
     if members.iter().any(|member| member["name"] == own.as_str()) {
@@ -207,7 +217,24 @@ async fn name(on: &Patient) -> Seen {
     Err(format!("the members are {}, not {own:?}", names.join(", ")))
 }
 
-async fn keys(on: &Patient) -> Seen {
+async fn authentication(on: &CheckedDeployment) -> Seen {
+    let (_, address) = member(on)?;
+    let request = session::post("/v3/kv/range", &json!({ "key": "AA==" }));
+    let asked = on.view().client_at(address).send(request, REQUEST).await;
+    let answer = asked.map_err(words)?;
+    if answer.is_success() {
+        return Err("a key was read without a login".to_owned());
+    }
+    let text = answer.text();
+    if text.contains("user name is empty") {
+        Ok(String::new())
+    } else {
+        let text: String = text.chars().take(200).collect();
+        Err(format!("HTTP {}: {text}", answer.status))
+    }
+}
+
+async fn keys(on: &CheckedDeployment) -> Seen {
     let client = client(on);
     client.put("doctor", "1").await.map_err(words)?;
     if client.get("doctor").await.map_err(words)?.is_none() {
@@ -220,7 +247,7 @@ async fn keys(on: &Patient) -> Seen {
     }
 }
 
-async fn transactions(on: &Patient) -> Seen {
+async fn transactions(on: &CheckedDeployment) -> Seen {
     use crate::client::Expected;
     let client = client(on);
     let first = client
@@ -238,7 +265,7 @@ async fn transactions(on: &Patient) -> Seen {
     }
 }
 
-async fn stops(on: &Patient) -> Seen {
+async fn stops(on: &CheckedDeployment) -> Seen {
     let (server, _) = member(on)?;
     let done = on
         .deployment()
@@ -250,7 +277,7 @@ async fn stops(on: &Patient) -> Seen {
     }
 }
 
-async fn another_leader(on: &Patient) -> Seen {
+async fn another_leader(on: &CheckedDeployment) -> Seen {
     let client = client(on);
     client.put("doctor", "1").await.map_err(words)?;
     let leader = client.leader().await.map_err(words)?;
@@ -275,14 +302,14 @@ async fn another_leader(on: &Patient) -> Seen {
     Ok(format!("led by {next}"))
 }
 
-async fn data(on: &Patient) -> Seen {
+async fn data(on: &CheckedDeployment) -> Seen {
     match client(on).get("doctor").await.map_err(words)? {
         Some(_) => Ok(String::new()),
         None => Err("it is gone".to_owned()),
     }
 }
 
-async fn back(on: &Patient) -> Seen {
+async fn back(on: &CheckedDeployment) -> Seen {
     on.start_again().await?;
     on.good().await?;
     Ok(String::new())

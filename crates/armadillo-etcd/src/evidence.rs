@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use armadillo_orchestrator::{Evidence, Request, ServerKey, View};
+use armadillo_orchestrator::{Evidence, Request, Secret, ServerKey, View};
 use serde_json::json;
+
+use crate::client::session::Session;
 
 /// How long each answer may take.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -12,10 +14,15 @@ const LIMIT: Duration = Duration::from_secs(2);
 ///
 /// The goroutines come from the profiler's page, which leaves the member alone; SIGQUIT would write the same and end it.
 pub(crate) fn evidence(view: &View) -> Vec<Evidence> {
-    view.places.keys().flat_map(of_member).collect()
+    // Somebody has logged in before, or there is no login.
+    let token = Session::of(view).and_then(|session| session.held());
+    let members = view.servers();
+    members
+        .flat_map(|(server, _)| of_member(server, token.as_ref()))
+        .collect()
 }
 
-fn of_member(server: &ServerKey) -> Vec<Evidence> {
+fn of_member(server: &ServerKey, token: Option<&Secret>) -> Vec<Evidence> {
     let empty = json!({});
     let requests = [
         (
@@ -40,7 +47,10 @@ fn of_member(server: &ServerKey) -> Vec<Evidence> {
         .into_iter()
         .map(|(file, request)| Evidence::Http {
             server: server.clone(),
-            request,
+            request: match token {
+                Some(token) => request.header("authorization", token.reveal()),
+                None => request,
+            },
             save_as: format!("{server}.{file}"),
             limit: LIMIT,
         })

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use armadillo_harness::failure::TestError;
 use armadillo_harness::fixture::{
-    DeploymentHandle, Failed, Fixture, Observe, Orchestrator, Scope, TestContext, WaitError,
+    DeploymentHandle, Exclusive, Fixture, Fresh, Observe, Orchestrator, Scope, TestContext,
+    Unstarted, WaitError,
 };
 use armadillo_harness::needs::{LeaseMode, Needs};
 use armadillo_orchestrator::ServerKey;
 
+use crate::client::lease_users::LeaseUsers;
 use crate::client::{EtcdClient, EtcdConnection, EtcdError, Member};
 use crate::health::GROUP;
 use crate::topology::{ROLE, etcd};
@@ -25,6 +28,7 @@ pub struct Etcd {
     mode: LeaseMode,
     /// Whether anybody was given the key prefix of the lease.
     used: Arc<AtomicBool>,
+    users: Arc<LeaseUsers>,
 }
 
 impl Etcd {
@@ -33,22 +37,29 @@ impl Etcd {
     #[must_use]
     pub fn client(&self) -> EtcdClient {
         self.used.store(true, Ordering::Relaxed);
+        self.superuser().of_lease(&self.users)
+    }
+
+    fn superuser(&self) -> EtcdClient {
         EtcdClient::for_lease(self.orchestrator.view(), self.orchestrator.lease())
     }
 
-    /// What another client needs: endpoints, the key prefix of the test's lease, and both as variables.
-    #[must_use]
-    pub fn connection(&self) -> EtcdConnection {
-        self.client().connection()
+    /// What another client needs: endpoints, a user who ends with the test, the key prefix of the test's lease, and all of it
+    /// as variables.
+    ///
+    /// # Errors
+    /// When no member adds the user.
+    pub async fn connection(&self) -> Result<EtcdConnection, EtcdError> {
+        self.client().connection().await
     }
 
-    /// Where clients reach each planned member: `http://127.0.0.1:4711`.
+    /// Where clients reach each member: `http://127.0.0.1:4711`, or `https://` with TLS.
     #[must_use]
     pub fn endpoints(&self) -> Vec<String> {
-        self.connection().endpoints
+        self.superuser().endpoints()
     }
 
-    /// The planned members, in order.
+    /// The members that are part of the deployment now, in order.
     #[must_use]
     pub fn members(&self) -> Vec<ServerKey> {
         self.orchestrator.servers_of(ROLE)
@@ -71,25 +82,52 @@ impl Etcd {
     }
 }
 
+/// A cluster, shared or one's own: what [`Members`](crate::Members) and [`Backups`](crate::Backups) are methods of. They compile
+/// for one's own.
+pub trait AsEtcd: Sync {
+    /// The cluster.
+    fn as_etcd(&self) -> &Etcd;
+}
+
+impl AsEtcd for Etcd {
+    fn as_etcd(&self) -> &Etcd {
+        self
+    }
+}
+
+macro_rules! owned {
+    ($($Wrapper:ident),*) => {$(
+        impl AsEtcd for $Wrapper<Etcd> {
+            fn as_etcd(&self) -> &Etcd {
+                self
+            }
+        }
+    )*};
+}
+
+owned!(Exclusive, Fresh, Unstarted);
+
 impl Fixture for Etcd {
     type From = ();
     const NEEDS: Needs = Needs::of(etcd().topology());
     const SCOPE: Scope<Self> = Scope::handle();
 
-    async fn setup(cx: &TestContext, (): ()) -> Result<Self, Failed> {
+    async fn setup(cx: &TestContext, (): ()) -> Result<Self, TestError> {
         Self::open(cx)
     }
 
-    /// Deletes the test's keys. Where the cluster is the test's own, it may have been left without a leader on purpose:
+    /// Deletes the test's keys and users. Where the cluster is the test's own, it may have been left without a leader on purpose:
     /// then it ends with the test, or is repaired and found clean before the next.
-    async fn teardown(&self) -> Result<(), Failed> {
+    async fn teardown(&self) -> Result<(), TestError> {
+        self.users.end();
         if self.mode.is_fresh() || !self.used.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let client = self.client().with_limit(TEARDOWN_LIMIT);
+        let client = self.superuser().with_limit(TEARDOWN_LIMIT);
         if self.mode == LeaseMode::Exclusive && client.leader().await.is_err() {
             return Ok(());
         }
+        self.users.remove(&client).await?;
         client.delete_prefix("").await?;
         Ok(())
     }
@@ -102,12 +140,15 @@ impl Observe for Etcd {
 }
 
 impl DeploymentHandle for Etcd {
-    fn open(cx: &TestContext) -> Result<Self, Failed> {
+    fn open(cx: &TestContext) -> Result<Self, TestError> {
         let mode = cx.lease().map_or(LeaseMode::Shared, |lease| lease.mode);
+        let orchestrator = Orchestrator::open(cx)?;
+        let users = Arc::new(LeaseUsers::new(orchestrator.lease()));
         Ok(Self {
-            orchestrator: Orchestrator::open(cx)?,
+            orchestrator,
             mode,
             used: Arc::default(),
+            users,
         })
     }
 }
@@ -116,7 +157,7 @@ impl DeploymentHandle for Etcd {
 impl Fixture for EtcdClient {
     type From = (Arc<Etcd>,);
 
-    async fn setup(_cx: &TestContext, (cluster,): (Arc<Etcd>,)) -> Result<Self, Failed> {
+    async fn setup(_cx: &TestContext, (cluster,): (Arc<Etcd>,)) -> Result<Self, TestError> {
         Ok(cluster.client())
     }
 }

@@ -3,10 +3,12 @@
 //! Sources: `etcd --help` of 3.4, and <https://etcd.io/docs/v3.4/op-guide/configuration/>.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-use armadillo_orchestrator::{Launch, Place, ServerKey, Settings, Stop, Verb, View};
+use armadillo_orchestrator::{Launch, Place, ServerKey, Settings, Stop, Tls, Verb, View};
 
+use crate::grow;
 use crate::names::member_name;
 
 /// The heartbeat of a leader, in milliseconds, where everything is on one machine; etcd's own default is 100.
@@ -41,9 +43,13 @@ pub(crate) fn last_stop() -> Stop {
 /// The fewest cores a member is told to use: with one, a start takes a sixth longer.
 const LEAST_CORES: u32 = 2;
 
+/// How much work it is to check a password, as the logarithm of rounds: the least that etcd takes. Passwords here are random
+/// numbers that nobody guesses; its default takes 60 ms of CPU for each login.
+const BCRYPT_COST: &str = "4";
+
 /// The launch of one member.
 pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
-    let Some(place) = view.places.get(server) else {
+    let Some(place) = view.place(server) else {
         return Launch::default();
     };
     let (heartbeat, election) = timers(&view.settings);
@@ -53,10 +59,13 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
             "data-dir",
             place.dir_inside.join("data").display().to_string(),
         ),
-        ("listen-client-urls", url(&place.bind, "client")),
-        ("advertise-client-urls", url(&place.reach, "client")),
-        ("listen-peer-urls", url(&place.bind, "peer")),
-        ("initial-advertise-peer-urls", url(&place.advertise, "peer")),
+        ("listen-client-urls", url(view, &place.bind, "client")),
+        ("advertise-client-urls", url(view, &place.reach, "client")),
+        ("listen-peer-urls", url(view, &place.bind, "peer")),
+        (
+            "initial-advertise-peer-urls",
+            url(view, &place.advertise, "peer"),
+        ),
         ("initial-cluster", initial_cluster(view)),
         ("initial-cluster-state", "new".to_owned()),
         ("initial-cluster-token", view.deployment.clone()),
@@ -65,8 +74,19 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
         ("logger", "zap".to_owned()),
         ("log-outputs", "stderr".to_owned()),
         ("enable-pprof", "true".to_owned()),
+        ("bcrypt-cost", BCRYPT_COST.to_owned()),
     ]);
+    if let Some(tls) = &view.tls {
+        args.extend(certificates(tls, server));
+    }
     for (name, value) in &view.topology.options {
+        args.insert(name, value.clone());
+    }
+    let (first, grown) = grow::arguments(view, server);
+    args.extend(grown);
+    // A member that joins a cluster is told so.
+    let joins = view.membership.launch_words(server);
+    for (name, value) in &joins {
         args.insert(name, value.clone());
     }
     Launch {
@@ -74,7 +94,8 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
             .into_iter()
             .map(|(name, value)| format!("--{name}={value}"))
             .collect(),
-        env: environment(place),
+        first,
+        env: environment(&place),
         files: Vec::new(),
         stop: Stop {
             polite: Verb::Terminate,
@@ -98,18 +119,48 @@ fn timers(settings: &Settings) -> (u32, u32) {
     (heartbeat, election)
 }
 
-/// Every member with the address its peers reach it at.
+/// Every member with the address its peers reach it at. A member that has a log does not look at it again.
 fn initial_cluster(view: &View) -> String {
-    let members = view.places.iter().map(|(server, place)| {
-        let name = member_name(&view.deployment, server);
-        format!("{name}={}", url(&place.advertise, "peer"))
-    });
-    members.collect::<Vec<_>>().join(",")
+    let peers = peers(view).into_iter();
+    let members: Vec<String> = peers.map(|(name, url)| format!("{name}={url}")).collect();
+    members.join(",")
 }
 
-fn url(addresses: &BTreeMap<String, String>, port: &str) -> String {
-    let address = addresses.get(port).map(String::as_str).unwrap_or_default();
-    format!("http://{address}")
+/// Every member's name, and where its peers reach it.
+pub(crate) fn peers(view: &View) -> Vec<(String, String)> {
+    let members = view.servers().filter_map(|(server, _)| {
+        let place = view.place(server)?;
+        let name = member_name(&view.deployment, server);
+        Some((name, url(view, &place.advertise, "peer")))
+    });
+    members.collect()
+}
+
+fn url(view: &View, addresses: &BTreeMap<String, String>, port: &str) -> String {
+    view.url(addresses.get(port).map(String::as_str).unwrap_or_default())
+}
+
+/// The certificates of a member, for its clients and for its peers. Both must show one of the same authority: without it,
+/// everybody could take part in the cluster over its port for peers, which knows no users.
+fn certificates(tls: &Tls, server: &ServerKey) -> Vec<(&'static str, String)> {
+    let path = |path: &Path| path.display().to_string();
+    let mut args = vec![
+        ("client-cert-auth", "true".to_owned()),
+        ("peer-client-cert-auth", "true".to_owned()),
+        ("trusted-ca-file", path(&tls.authority_file)),
+        ("peer-trusted-ca-file", path(&tls.authority_file)),
+    ];
+    if let Some(files) = tls.servers.get(server) {
+        let shown = &files.client_facing;
+        let peer = files.peer_facing.as_ref().unwrap_or(shown);
+        args.extend([
+            ("cert-file", path(&shown.certificate)),
+            ("key-file", path(&shown.key)),
+            ("peer-cert-file", path(&peer.certificate)),
+            ("peer-key-file", path(&peer.key)),
+        ]);
+    }
+    args
 }
 
 /// What the Go runtime is told of the member's share of the machine. `GOMEMLIMIT` is a soft limit, known since Go 1.19.
@@ -131,6 +182,8 @@ fn environment(place: &Place) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use armadillo_orchestrator::tls::{KeyFiles, ServerFiles};
+
     use super::*;
     use crate::canned;
 
@@ -142,6 +195,7 @@ mod tests {
             launch.args,
             [
                 "--advertise-client-urls=http://127.0.0.1:12002",
+                "--bcrypt-cost=4",
                 "--data-dir=/run/member-2/data",
                 "--election-timeout=100",
                 "--enable-pprof=true",
@@ -162,6 +216,41 @@ mod tests {
         assert_eq!(launch.env["GOMAXPROCS"], "2");
         assert_eq!(launch.env["GOMEMLIMIT"], "96MiB");
         assert!(launch.files.is_empty());
+    }
+
+    #[test]
+    fn with_tls_both_ports_ask_for_certificates() {
+        let mut view = canned::view(1);
+        let files = |name: &str| KeyFiles {
+            certificate: format!("/s/{name}.crt").into(),
+            key: format!("/s/{name}.key").into(),
+            both: format!("/s/{name}.pem").into(),
+        };
+        let server = ServerFiles {
+            client_facing: files("m"),
+            peer_facing: Some(files("m-peer")),
+        };
+        view.tls = Some(Tls {
+            authority: String::new(),
+            authority_file: "/s/ca.pem".into(),
+            client: None,
+            servers: BTreeMap::from([("member-1".into(), server)]),
+        });
+        let args = launch(&view, &"member-1".into()).args;
+        for wanted in [
+            "--cert-file=/s/m.crt",
+            "--client-cert-auth=true",
+            "--key-file=/s/m.key",
+            "--listen-peer-urls=https://127.0.0.1:20001",
+            "--peer-cert-file=/s/m-peer.crt",
+            "--peer-client-cert-auth=true",
+            "--peer-key-file=/s/m-peer.key",
+            "--peer-trusted-ca-file=/s/ca.pem",
+            "--trusted-ca-file=/s/ca.pem",
+        ] {
+            assert!(args.iter().any(|arg| arg == wanted), "{wanted}: {args:?}");
+        }
+        assert!(args.iter().all(|arg| !arg.contains("http://")), "{args:?}");
     }
 
     #[test]

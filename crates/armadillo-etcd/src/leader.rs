@@ -36,7 +36,7 @@ impl fmt::Display for Look {
 }
 
 /// The leader and its term: the member that says so itself, in the newest term any member knows, and that a majority of
-/// all planned members follows in that term. A term has one leader at most, so there cannot be two of them; what a
+/// all planned members with a vote follows in that term. A term has one leader at most, so there cannot be two of them; what a
 /// member that was frozen still believes of an older term does not count.
 pub(crate) fn agreed_leader(looks: &[Look]) -> Option<(&ServerKey, u64)> {
     let answers = || looks.iter().filter_map(Look::answer);
@@ -46,8 +46,11 @@ pub(crate) fn agreed_leader(looks: &[Look]) -> Option<(&ServerKey, u64)> {
             .is_some_and(|status| status.leads() && status.term == term)
     })?;
     let id = leader.answer()?.id;
+    let votes = |status: &&MemberStatus| !status.is_learner;
     let followers = answers()
+        .filter(votes)
         .filter(|status| status.term == term && status.leader == Some(id))
         .count();
-    (followers > looks.len() / 2).then_some((&leader.server, term))
+    let learners = answers().filter(|status| status.is_learner).count();
+    (followers > (looks.len() - learners) / 2).then_some((&leader.server, term))
 }

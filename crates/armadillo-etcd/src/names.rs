@@ -35,6 +35,14 @@ pub(crate) fn lease_prefix(lease: &str) -> String {
     format!("{ROOT}{lease}/")
 }
 
+/// How the names of the users of a lease begin.
+pub(crate) fn lease_users(lease: &str) -> String {
+    format!("armadillo-{lease}-")
+}
+
+/// How the names of users begin that belong to a whole deployment.
+pub(crate) const DEPLOYMENT_USERS: &str = "armadillo-deployment-";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,16 +20,17 @@ pub(crate) const FLAGS: &[Flag] = &[
     Flag {
         name: PROGRAM_FLAG,
         short: None,
-        value: "PATH",
+        value: "PATH|VERSION",
         repeats: false,
-        help: "Path of the etcd program. Defaults to `etcd` in PATH.",
+        help: "The etcd program: its path, or a version such as `3.6.16` or `3.6` from --servers-dir or PATH. Defaults to \
+               `etcd` in PATH.",
     },
     Flag {
         name: "attach-etcd",
         short: None,
         value: "URL",
         repeats: true,
-        help: "Run the tests on an etcd cluster that somebody else started: `http://HOST:PORT` of a member (several times, or \
+        help: "Run the tests on an etcd cluster that somebody else started: `http://HOST:PORT` or `https://HOST:PORT` of a member (several times, or \
                separated by commas). Tests that need more are ignored.",
     },
     Flag {
@@ -39,6 +40,14 @@ pub(crate) const FLAGS: &[Flag] = &[
         repeats: false,
         help: "File with `USER:PASSWORD` for --attach-etcd; only its owner may be able to read it. Without it: \
                ARMADILLO_ATTACH_ETCD_USER and ARMADILLO_ATTACH_ETCD_PASSWORD.",
+    },
+    Flag {
+        name: "attach-etcd-ca",
+        short: None,
+        value: "FILE",
+        repeats: false,
+        help: "File with the certificate, in PEM, of the authority that issued those of the members of --attach-etcd; needed if \
+               these are `https://`. No other authority is trusted. Members that ask for certificates of clients cannot be used.",
     },
     Flag {
         name: MEMBERS_FLAG,

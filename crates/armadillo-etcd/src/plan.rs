@@ -1,10 +1,12 @@
 //! From a wish to servers: how many members, in which order they start, what each costs.
 
+use armadillo_orchestrator::links::{CLIENT_LINKS, LINKS};
+use armadillo_orchestrator::tls::TLS;
 use armadillo_orchestrator::topology::ANY_SHAPE;
 use armadillo_orchestrator::{Cost, PlanError, ServerKey, ServerPlan, Settings, Stage, Topology};
 
 use crate::options::{self, MEMBERS_FLAG, error};
-use crate::topology::{MEMBERS, ROLE, SHAPE};
+use crate::topology::{MEMBERS, NO_AUTH, ROLE, SHAPE, SPARES};
 
 /// The members of a cluster of which nobody says how many it has.
 const DEFAULT_MEMBERS: u32 = 3;
@@ -29,11 +31,21 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
             "use `cluster`",
         ));
     }
-    if let Some(unknown) = wish.params.keys().find(|name| *name != MEMBERS) {
+    let known = |name: &&String| *name == MEMBERS || *name == SPARES;
+    if let Some(unknown) = wish.params.keys().find(|name| !known(name)) {
         return Err(error(
             unknown,
             "is not a parameter of an etcd cluster".into(),
-            "the only parameter is `members`",
+            "the parameters are `members` and `spares`",
+        ));
+    }
+    let known = |word: &str| [NO_AUTH, TLS, LINKS, CLIENT_LINKS].contains(&word);
+    if let Some(unknown) = wish.words.iter().find(|word| !known(word)) {
+        let says = "is not a word of an etcd cluster".into();
+        return Err(error(
+            unknown,
+            says,
+            "the words are `no_auth`, `tls`, `links` and `client_links`",
         ));
     }
     let members = match wish.param(MEMBERS) {
@@ -44,9 +56,13 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
         system: wish.system.clone(),
         shape: SHAPE.to_owned(),
         params: [(MEMBERS.to_owned(), members)].into(),
+        words: wish.words.clone(),
         options: Vec::new(),
         binaries: wish.binaries.clone(),
+        data: wish.data.clone(),
     };
+    let spares = wish.param(SPARES).filter(|count| *count > 0);
+    (complete.params).extend(spares.map(|count| (SPARES.to_owned(), count)));
     complete.options = options::resolve(wish, settings)?;
     Ok(complete)
 }
@@ -81,25 +97,32 @@ fn odd(param: &str, members: u32) -> Result<u32, PlanError> {
     Err(error(param, says, "use 1, 3 or 5"))
 }
 
-/// The members of a complete topology.
+/// The members of a complete topology, and those in reserve.
 ///
 /// Member k+1 starts when member k answers its peers: a new member asks each peer for the members with a limit of one
 /// second (`bootstrapTimeout` in etcd's `etcdserver/config.go`), and members started at once, which bind before they
 /// serve, wait for each other for two seconds. A refused connection costs them nothing.
 pub(crate) fn plan(topology: &Topology) -> Vec<ServerPlan> {
     let members = topology.param(MEMBERS).unwrap_or(DEFAULT_MEMBERS);
+    let spares = topology.param(SPARES).unwrap_or(0);
     let key = |number| ServerKey::numbered(ROLE, number);
-    (1..=members)
+    // On existing data, a member joins the one before it.
+    let gate = match topology.data {
+        None => Stage::Answering,
+        Some(_) => Stage::Ready,
+    };
+    (1..=members.saturating_add(spares))
         .map(|number| ServerPlan {
             key: key(number),
             role: ROLE,
-            after: (number > 1)
-                .then(|| (key(number - 1), Stage::Answering))
+            after: (number > 1 && number <= members)
+                .then(|| (key(number - 1), gate))
                 .into_iter()
                 .collect(),
             stop_after: Vec::new(),
             ports: PORTS,
             cost: COST,
+            spare: number > members,
         })
         .collect()
 }
@@ -166,10 +189,37 @@ mod tests {
         );
         let mut unknown = silent();
         unknown.params.insert("agents".into(), 3);
-        assert!(refuse(unknown, &Settings::default()).contains("the only parameter is `members`"));
+        assert!(
+            refuse(unknown, &Settings::default())
+                .contains("the parameters are `members` and `spares`")
+        );
         let mut shape = silent();
         shape.shape = "single".into();
         assert!(refuse(shape, &Settings::default()).contains("use `cluster`"));
+    }
+
+    #[test]
+    fn spares_are_planned_after_the_members_and_wait_for_nobody() {
+        let spares = |count| {
+            let wish = etcd().members(1).spares(count).topology().to_topology();
+            complete(&wish, &Settings::default()).unwrap()
+        };
+        assert_eq!(spares(0).to_string(), "etcd cluster(members = 1)");
+        assert_eq!(
+            spares(2).to_string(),
+            "etcd cluster(members = 1, spares = 2)"
+        );
+        let plan = plan(&spares(2)).into_iter();
+        let plan: Vec<_> = plan.map(|s| (s.key.0, s.after.len(), s.spare)).collect();
+        let said = |key: &str, spare| (key.to_owned(), 0, spare);
+        assert_eq!(
+            plan,
+            [
+                said("member-1", false),
+                said("member-2", true),
+                said("member-3", true)
+            ]
+        );
     }
 
     #[test]

@@ -6,8 +6,8 @@ use armadillo_orchestrator::{Client, HttpError, Identity, Probe, Request, Server
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::client::EtcdClient;
 use crate::client::wire::{MembersAnswer, PeerAnswer, StatusAnswer, decode};
+use crate::client::{EtcdClient, session};
 use crate::names::{member_name, server_of_name};
 
 /// How long an answer may take. A member binds its ports some time before it serves them.
@@ -29,12 +29,12 @@ pub(crate) async fn probe(view: &View, server: &ServerKey) -> Probe {
     if view.attached().is_some() {
         return attached(view, server).await;
     }
-    let (Some(client), Some(peer)) = (view.reach(server, "client"), view.reach(server, "peer"))
+    let (Some(client), Some(peer)) = (view.client(server, "client"), view.client(server, "peer"))
     else {
         return Probe::Hopeless(format!("{server} has no client port or no peer port"));
     };
-    let mut serving = std::pin::pin!(ask_client(view, server, client));
-    let mut answering = std::pin::pin!(ask_peer(view, peer));
+    let mut serving = std::pin::pin!(ask_client(view, server, &client));
+    let mut answering = std::pin::pin!(ask_peer(view, &peer));
     let served = tokio::select! {
         biased;
         served = &mut serving => served,
@@ -62,7 +62,7 @@ pub(crate) async fn probe(view: &View, server: &ServerKey) -> Probe {
                 false => "it has no leader".to_owned(),
             },
         },
-        Err(why) => match ask_peer(view, peer).await {
+        Err(why) => match ask_peer(view, &peer).await {
             Ok(identity) => answers(identity),
             Err(_) => Probe::NotYet(why),
         },
@@ -96,8 +96,7 @@ fn answers(identity: Option<Identity>) -> Probe {
 
 /// Peers are answered with the list of all members. It does not say which of them answers, but only a member of this
 /// deployment knows their names, and each is told to listen on another port.
-async fn ask_peer(view: &View, address: &str) -> Result<Option<Identity>, String> {
-    let client = Client::tcp(address);
+async fn ask_peer(view: &View, client: &Client) -> Result<Option<Identity>, String> {
     let outcome = client.send(Request::get("/members"), LIMIT).await;
     let response = outcome.map_err(|error| reason("its peer port", &error))?;
     if !response.is_success() {
@@ -109,9 +108,15 @@ async fn ask_peer(view: &View, address: &str) -> Result<Option<Identity>, String
     let members: Vec<PeerAnswer> =
         decode(&response.body).map_err(|why| format!("its peer port is not one of etcd: {why}"))?;
     let names = members.iter().map(|member| member.name.as_str());
-    Ok(identity(names, |name| {
+    let known = identity(names, |name| {
         server_of_name(&view.deployment, name).is_some()
-    }))
+    });
+    Ok(unless_old(view, known))
+}
+
+/// Existing data has the names of other members, until the new ones have made themselves known: they prove nothing.
+fn unless_old(view: &View, identity: Option<Identity>) -> Option<Identity> {
+    identity.filter(|identity| view.topology.data.is_none() || *identity != Identity::Ours(false))
 }
 
 /// Whether one of these names is ours; `None` if there is no name at all. While a member that was started again reads its
@@ -127,10 +132,18 @@ fn identity<'a>(
 
 /// Status and identity. The member's number in the answer belongs to a name in the member list, and the name holds the
 /// deployment's id, which no other run has.
-async fn ask_client(view: &View, server: &ServerKey, address: &str) -> Result<Served, String> {
-    let client = Client::tcp(address);
-    let status: StatusAnswer = post(&client, "/v3/maintenance/status").await?;
-    let list: MembersAnswer = post(&client, "/v3/cluster/member/list").await?;
+async fn ask_client(view: &View, server: &ServerKey, client: &Client) -> Result<Served, String> {
+    let status: StatusAnswer = post(view, client, "/v3/maintenance/status").await?;
+    if status.is_learner {
+        // It does not answer a client who the members are, but a peer.
+        let peer = view.client(server, "peer");
+        let peer = peer.ok_or_else(|| "it has no peer port".to_owned())?;
+        return Ok(Served {
+            has_leader: status.leader != 0,
+            identity: ask_peer(view, &peer).await?,
+        });
+    }
+    let list: MembersAnswer = post(view, client, "/v3/cluster/member/list").await?;
     let own = member_name(&view.deployment, server);
     let answering = list
         .members
@@ -139,13 +152,16 @@ async fn ask_client(view: &View, server: &ServerKey, address: &str) -> Result<Se
     let names = answering.map(|member| member.name.as_str());
     Ok(Served {
         has_leader: status.leader != 0,
-        identity: identity(names, |name| name == own),
+        identity: unless_old(view, identity(names, |name| name == own)),
     })
 }
 
-async fn post<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, String> {
-    let request = Request::post(path).json(&json!({}));
-    let outcome = client.send(request, LIMIT).await;
+async fn post<T: DeserializeOwned>(
+    view: &View,
+    client: &Client,
+    path: &'static str,
+) -> Result<T, String> {
+    let outcome = session::ask(view, client, path, &json!({}), LIMIT).await;
     let response = outcome.map_err(|error| reason("its client port", &error))?;
     if !response.is_success() {
         return Err(format!(

@@ -6,7 +6,7 @@ use armadillo_orchestrator::duration::micros;
 use serde::{Deserialize, Serialize};
 
 /// The start of a run. It crosses process boundaries: the monotonic clock is the machine's, not the process's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Origin(u64);
 
@@ -17,10 +17,22 @@ impl Origin {
         Self(monotonic_us())
     }
 
+    /// The moment that the machine's clock shows as `us`.
+    #[cfg(test)]
+    pub(crate) fn at(us: u64) -> Self {
+        Self(us)
+    }
+
     /// Microseconds since then.
     #[must_use]
     pub fn elapsed_us(self) -> u64 {
         monotonic_us().saturating_sub(self.0)
+    }
+
+    /// A moment that another clock shows as `us`; 0 if it was before this one began.
+    #[must_use]
+    pub fn us_of(self, other: Self, us: u64) -> u64 {
+        (other.0 + us).saturating_sub(self.0)
     }
 
     /// Microseconds from then to a moment of the past.

@@ -151,7 +151,7 @@ fn from_definitions(
     check_markers(&tests, markers)?;
     shapes::check(&tests)?;
     check_checkers(&tests)?;
-    for test in &tests {
+    for test in tests.iter().filter(|test| !test.def.requires.is_empty()) {
         requires::check(test.def, &test.name, &test.place())?;
     }
     check_names(&tests)?;
@@ -182,12 +182,14 @@ fn is_named(def: &TestDef, name: &str) -> bool {
 
 fn check_markers(tests: &[Test], markers: &Markers) -> Result<(), CollectError> {
     for test in tests {
-        if let Some(unknown) = test.def.markers.iter().find(|m| !markers.declares(m.name)) {
+        let own = test.def.markers.iter().map(|marker| marker.name);
+        let mut all = own.chain(test.def.fixture_markers.iter().copied());
+        if let Some(unknown) = all.find(|name| !markers.declares(name)) {
             return Err(CollectError::UndeclaredMarker {
-                marker: unknown.name.to_owned(),
+                marker: unknown.to_owned(),
                 test: test.name.clone(),
                 place: test.place(),
-                help: markers.how_to_declare(unknown.name),
+                help: markers.how_to_declare(unknown),
             });
         }
     }
@@ -249,10 +251,15 @@ impl<'s> TopologyMarkers<'s> {
         }
     }
 
-    /// The test's own markers and those of its topologies.
+    /// The test's own markers, those of its fixtures, and those of its topologies.
     fn with_own(&mut self, def: &'static TestDef) -> Cow<'static, [MarkerUse]> {
         let settings = self.settings;
         let mut all = Cow::Borrowed(def.markers);
+        for &name in def.fixture_markers {
+            if !all.iter().any(|own| own.name == name) {
+                all.to_mut().push(MarkerUse { name, args: &[] });
+            }
+        }
         for wish in def.wishes() {
             let of_topology = (self.known)
                 .entry(wish)

@@ -1,14 +1,22 @@
 //! The events of a run: the only thing any report ever sees. `events.jsonl` holds one [`Event`] a line, and every
 //! report can be rebuilt from that file alone.
 
+mod planned;
+mod shown;
+
 use std::collections::BTreeMap;
 
+use armadillo_orchestrator::versions::Origin;
 use armadillo_orchestrator::{Notice, ServerKey, Topology};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Origin as Clock;
 use crate::needs::{LeaseMode, Need};
 use crate::outcome::Verdict;
 use crate::trace::Trace;
+
+pub use planned::{CopiesReason, Part, PlannedCopies, ShardOf};
+pub use shown::{Shown, Stretch, Tone};
 
 /// The version of the format; grows when an old reader would misunderstand.
 pub const VERSION: u32 = 1;
@@ -73,6 +81,13 @@ pub enum EventKind {
         attempt: u32,
         /// Why.
         why: String,
+    },
+    /// The first event of a daemon that several processes share: the log is not that of one run.
+    DaemonStarted {
+        /// Its process id.
+        pid: u32,
+        /// The clock of these events: that of the machine.
+        clock: Clock,
     },
     /// A worker process was started.
     WorkerStarted {
@@ -141,6 +156,9 @@ pub enum EventKind {
         deployment: String,
         /// What was not as it should be when it stopped.
         complaints: Vec<String>,
+        /// Whether others needed its memory or its share of the cores: if tests need it later, another is started.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        evicted: bool,
     },
     /// The files of the run cannot be written any more: their disk is full.
     FilesIncomplete {
@@ -193,6 +211,8 @@ pub enum StartReason {
     Unstarted,
     /// Beside another of its topology, as `--copies` says.
     Copy,
+    /// It is not: another process has started it before, and this run uses it, too.
+    Shared,
 }
 
 /// What the run is about to do.
@@ -229,49 +249,15 @@ pub struct RunStarted {
     /// What `--copies` came to, if anything was said of copies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<PlannedCopies>,
-}
-
-/// How many deployments of a topology tests may share at the same time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedCopies {
-    /// By topology, as text; those that are not named are started once.
-    pub of: BTreeMap<String, u32>,
-    /// Why so many.
-    pub why: CopiesReason,
-    /// The memory in MiB, if more were wanted and did not fit into it.
+    /// Which shard of the selected tests these are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub no_room_in_mib: Option<u64>,
-}
-
-/// Why there are so many copies of deployments. Times are in microseconds from the run's start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CopiesReason {
-    /// Somebody said so.
-    Said {
-        /// How many.
-        copies: u32,
-    },
-    /// No durations of these tests are known.
-    NothingRecorded,
-    /// No test waits for another because of a deployment.
-    NobodyWaits,
-    /// More would not end the run sooner by more than their starts cost.
-    DoesNotPay,
-    /// With them the run ends sooner.
-    Pays {
-        /// When it ends.
-        ends_us: u64,
-        /// When it would end with one of each.
-        instead_of_us: u64,
-    },
-    /// With more the run would end sooner, but they do not fit.
-    WouldPay {
-        /// When it would end.
-        ends_us: u64,
-        /// When it ends.
-        instead_of_us: u64,
-    },
+    pub shard: Option<ShardOf>,
+    /// The command that is run instead of tests, as it was typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Which part of a run of nextest it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// A test as planned.
@@ -286,6 +272,9 @@ pub struct PlannedTest {
     /// The deployments it needs, in the order of its arguments; none for a test that needs no deployment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
+    /// What earlier runs of it came to, if it did not always pass: `failed in 3 of the last 20 runs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<String>,
 }
 
 impl PlannedTest {
@@ -326,6 +315,9 @@ pub struct ProgramInfo {
     /// Why it is not the program that was found or named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// For a program of the user's cache: what it was made from, and its content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// An attempt of a test ended.
@@ -359,6 +351,9 @@ pub struct TestFinished {
     pub server_logs: BTreeMap<String, BTreeMap<ServerKey, LogExcerpt>>,
     /// For a test that did not pass: the directory with everything that was collected.
     pub artifacts: Option<String>,
+    /// What it showed of itself.
+    #[serde(default, skip_serializing_if = "Shown::is_empty")]
+    pub shown: Shown,
 }
 
 /// What an attempt of a test has for itself. Each retry has more than the attempt before, so that the attempts together tell
@@ -460,7 +455,7 @@ pub struct Times {
     pub body: u64,
     /// Fixtures torn down.
     pub tear_down: u64,
-    /// From the hand-over to the verdict, everything included but the wait for a lease.
+    /// From its beginning to its end as its process measured it; of an attempt whose process did not report, as the runner did.
     pub total: u64,
 }
 

@@ -1,4 +1,7 @@
-//! Durations of earlier runs, by which tests are ordered: one JSON file, replaced whole, of bounded size.
+//! What earlier runs were like: durations, by which tests are ordered, and how tests ended. One JSON file, replaced whole, of bounded
+//! size: it is merged, cached and restored in CI as any other file, and needs no library.
+
+mod outcomes;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::StartReason;
 use crate::outcome::Verdict;
-use crate::report::{Model, write_whole};
+use crate::report::{Model, TestRecord, write_whole};
+
+use outcomes::Outcomes;
 
 /// The version of the format. A file of another version is started anew.
 const VERSION: u32 = 1;
@@ -41,6 +46,9 @@ struct Content {
     /// The same of repairs.
     #[serde(default)]
     repairs: BTreeMap<String, Entry>,
+    /// By test id.
+    #[serde(default)]
+    outcomes: BTreeMap<String, Outcomes>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +84,19 @@ impl History {
         self.content.tests.get(id).map(Entry::duration)
     }
 
+    /// Whether this test (by id) failed when it last ran.
+    #[must_use]
+    pub fn failed_last(&self, id: &str) -> bool {
+        let outcomes = self.content.outcomes.get(id);
+        outcomes.is_some_and(Outcomes::failed_last)
+    }
+
+    /// What the last runs of this test (by id) came to, if it did not always pass.
+    #[must_use]
+    pub fn outcomes(&self, id: &str) -> Option<String> {
+        self.content.outcomes.get(id)?.in_words()
+    }
+
     /// How long the start of this topology (as text) takes.
     #[must_use]
     pub fn start(&self, topology: &str) -> Option<Duration> {
@@ -93,21 +114,25 @@ impl History {
         self.content.version = VERSION;
         self.content.runs += 1;
         let run = self.content.runs;
-        let passed = model
+        let id = |test: &TestRecord| {
+            let started = model.started.as_ref()?;
+            let name = test.name.split('#').next().unwrap_or(&test.name);
+            Some(format!("{}::{}${name}", started.package, started.binary))
+        };
+        let tests = model
             .tests
             .iter()
-            .filter(|test| *test.verdict() == Verdict::Passed);
-        for test in passed {
-            let (Some(started), Some(last)) = (&model.started, test.last()) else {
-                continue;
-            };
-            let name = test.name.split('#').next().unwrap_or(&test.name);
-            let id = format!("{}::{}${name}", started.package, started.binary);
-            learn(&mut self.content.tests, id, last.finished.times.total, run);
+            .filter_map(|test| Some((id(test)?, test)));
+        for (id, test) in tests.clone() {
+            if let (Verdict::Passed, Some(last)) = (test.verdict(), test.last()) {
+                learn(&mut self.content.tests, id, last.finished.times.total, run);
+            }
         }
+        outcomes::add(&mut self.content.outcomes, tests, run);
         for deployment in model.deployments.values() {
-            // Of one whose servers its test starts nothing is known.
-            let is_started = deployment.reason != Some(StartReason::Unstarted);
+            // Of one whose servers its test starts nothing is known, and what another process has started, that one knows.
+            let unknown = [StartReason::Unstarted, StartReason::Shared].map(Some);
+            let is_started = !unknown.contains(&deployment.reason);
             if let Some(took_us) = deployment.took_us.filter(|_| is_started) {
                 let topology = deployment.topology.clone();
                 learn(&mut self.content.starts, topology, took_us, run);
@@ -117,9 +142,10 @@ impl History {
                 learn(&mut self.content.repairs, topology, *took_us, run);
             }
         }
-        forget(&mut self.content.tests);
-        forget(&mut self.content.starts);
-        forget(&mut self.content.repairs);
+        forget(&mut self.content.tests, |entry| entry.seen);
+        forget(&mut self.content.starts, |entry| entry.seen);
+        forget(&mut self.content.repairs, |entry| entry.seen);
+        forget(&mut self.content.outcomes, |entry| entry.seen);
     }
 
     /// Replaces the file. Two runs that end at once leave the history of one of them.
@@ -130,8 +156,7 @@ impl History {
         if let Some(directory) = path.parent().filter(|parent| *parent != PathBuf::new()) {
             std::fs::create_dir_all(directory)?;
         }
-        let text = serde_json::to_string(&self.content).map_err(io::Error::other)?;
-        write_whole(path, &text)
+        write_whole(path, |file| Ok(serde_json::to_writer(file, &self.content)?))
     }
 }
 
@@ -156,16 +181,17 @@ fn learn(entries: &mut BTreeMap<String, Entry>, key: String, us: u64, run: u64) 
         .or_insert(Entry { us, seen: run });
 }
 
-fn forget(entries: &mut BTreeMap<String, Entry>) {
+/// Removes those that no run has added to for the longest time, if there are too many.
+fn forget<T>(entries: &mut BTreeMap<String, T>, seen: impl Fn(&T) -> u64) {
     if entries.len() <= CAPACITY {
         return;
     }
-    let mut seen: Vec<u64> = entries.values().map(|entry| entry.seen).collect();
-    seen.sort_unstable_by(|a, b| b.cmp(a));
-    let oldest_kept = seen.get(CAPACITY - 1).copied().unwrap_or(0);
-    entries.retain(|_, entry| entry.seen >= oldest_kept);
+    let mut all: Vec<u64> = entries.values().map(&seen).collect();
+    all.sort_unstable_by(|a, b| b.cmp(a));
+    let oldest_kept = all.get(CAPACITY - 1).copied().unwrap_or(0);
+    entries.retain(|_, entry| seen(entry) >= oldest_kept);
     while entries.len() > CAPACITY {
-        let oldest = entries.iter().find(|(_, entry)| entry.seen == oldest_kept);
+        let oldest = entries.iter().find(|(_, entry)| seen(entry) == oldest_kept);
         let Some(key) = oldest.map(|(key, _)| key.clone()) else {
             break;
         };
@@ -206,6 +232,12 @@ mod tests {
             "a failure says little about a duration"
         );
         assert_eq!(test("net::skips"), None);
+        let failed = |name: &str| history.failed_last(&format!("shop::suite${name}"));
+        assert!(failed("net::hangs") && !failed("net::reads") && !failed("net::skips"));
+        assert_eq!(
+            history.outcomes("shop::suite$net::hangs").as_deref(),
+            Some("failed in its last run")
+        );
         let start = history.start("tally cluster(members = 3)");
         assert_eq!(start, Some(Duration::from_micros(209_000)));
         let files = std::fs::read_dir(directory.path().join("deep"))
@@ -268,7 +300,7 @@ mod tests {
         for number in 0..10 {
             learn(&mut entries, format!("new {number}"), 1, 2);
         }
-        forget(&mut entries);
+        forget(&mut entries, |entry| entry.seen);
         assert_eq!(entries.len(), CAPACITY);
         assert!((0..10).all(|number| entries.contains_key(&format!("new {number}"))));
     }

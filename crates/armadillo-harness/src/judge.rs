@@ -3,12 +3,14 @@
 #[cfg(test)]
 mod tests;
 
+use armadillo_orchestrator::PostMortem;
+
 use crate::failure::Failure;
 use crate::options::IfInconclusive;
 use crate::outcome::{FailureKind, Outcome, Verdict};
 use crate::protocol::daemon::{Findings, Released};
 use crate::protocol::worker::End;
-use crate::test_def::ShouldPanic;
+use crate::test_def::{ExpectedFailure, ShouldPanic};
 use crate::trace::Trace;
 
 /// What became of an attempt, as its executor saw it.
@@ -51,17 +53,68 @@ pub(crate) enum Ran {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub(crate) should_panic: ShouldPanic,
+    pub(crate) xfail: Option<ExpectedFailure>,
     pub(crate) if_inconclusive: IfInconclusive,
 }
 
 /// The verdict over an attempt: what its executor saw, and what the end of its lease brought to light.
 pub(crate) fn judge(ran: &Ran, terms: Terms, released: &Released) -> Verdict {
-    let crashes = all(released, |found| &found.crashes);
+    let verdict = judge_attempt(ran, terms, released);
+    match terms.xfail {
+        Some(expected) if !ran.is_cut_off() => turned(verdict, expected),
+        _ => verdict,
+    }
+}
+
+/// The verdict over a test that is known to fail. What the harness could not do, or what nobody found out, is not what was
+/// expected of it.
+fn turned(verdict: Verdict, expected: ExpectedFailure) -> Verdict {
+    let ExpectedFailure { reason, strict } = expected;
+    match verdict {
+        Verdict::Failed {
+            kind: FailureKind::Interrupted | FailureKind::Error | FailureKind::Inconclusive,
+            ..
+        } => verdict,
+        Verdict::Failed { message, .. } => {
+            let message = message.lines().next().unwrap_or_default();
+            Verdict::Skipped {
+                reason: format!("failed as expected ({reason}): {message}"),
+            }
+        }
+        Verdict::Passed if strict => Verdict::failed(
+            FailureKind::Failed,
+            format!(
+                "it passed, but is expected to fail: {reason}\nhelp: remove `xfail`, or allow both with `strict = false`"
+            ),
+        ),
+        Verdict::Passed | Verdict::Skipped { .. } => verdict,
+    }
+}
+
+/// The same without what is said of the test.
+fn judge_attempt(ran: &Ran, terms: Terms, released: &Released) -> Verdict {
+    let mut crashes = all(released, |found| &found.crashes);
+    if !crashes.is_empty() {
+        let found = released.on.values().flat_map(|found| &found.post_mortems);
+        for line in found.flat_map(PostMortem::lines) {
+            crashes = format!("{crashes}\n{line}");
+        }
+    }
+    // One line has several; those of different deployments are told one below the other.
+    let reported: Vec<&str> = (released.on.values())
+        .flat_map(|found| found.sanitizers.iter().map(String::as_str))
+        .collect();
+    let reported = reported.join("\n");
     match ran.verdict(terms) {
         verdict @ (Verdict::Passed | Verdict::Skipped { .. }) => {
             let unmet = all(released, |found| &found.unmet);
             let leaks = all(released, |found| &found.leaks);
+            let reported = match (reported.is_empty(), crashes.is_empty()) {
+                (false, false) => format!("{reported}\n{crashes}"),
+                _ => reported,
+            };
             let causes = [
+                (FailureKind::Sanitizer, reported),
                 (FailureKind::ServerCrashed, crashes),
                 (FailureKind::Failed, unmet),
                 (FailureKind::Leaked, leaks),
@@ -73,12 +126,18 @@ pub(crate) fn judge(ran: &Ran, terms: Terms, released: &Released) -> Verdict {
             kind,
             message,
             traces,
-        } if !crashes.is_empty() => Verdict::Failed {
-            kind,
-            message: format!("{message}\nduring the test: {crashes}"),
-            traces,
-        },
-        verdict @ Verdict::Failed { .. } => verdict,
+        } => {
+            let meanwhile = [reported, crashes].into_iter();
+            let meanwhile = meanwhile.filter(|what| !what.is_empty());
+            let message = meanwhile.fold(message, |message, what| {
+                format!("{message}\nduring the test: {what}")
+            });
+            Verdict::Failed {
+                kind,
+                message,
+                traces,
+            }
+        }
     }
 }
 
@@ -141,6 +200,7 @@ impl Ran {
     pub(crate) fn suspect(&self) -> Option<String> {
         let terms = Terms {
             should_panic: ShouldPanic::No,
+            xfail: None,
             if_inconclusive: IfInconclusive::Fail,
         };
         match self {
@@ -190,6 +250,7 @@ impl Ran {
 pub(crate) fn is_failure(end: &End, should_panic: ShouldPanic) -> bool {
     let terms = Terms {
         should_panic,
+        xfail: None,
         if_inconclusive: IfInconclusive::Fail,
     };
     judge_end(end, terms).is_failure()

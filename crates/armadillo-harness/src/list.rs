@@ -1,5 +1,7 @@
 //! `--list`, `--list-markers`, `--plan`.
 
+mod plan_json;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -8,6 +10,8 @@ use crate::event::{PlannedCopies, PlannedTest, ProgramInfo};
 use crate::markers::Markers;
 use crate::options::Format;
 use crate::select::Selected;
+
+pub(crate) use plan_json::plan_json;
 
 /// A test and the reason it is ignored for, if it is.
 type Listed<'t> = (&'t Test, Option<&'t str>);

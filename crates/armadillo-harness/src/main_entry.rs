@@ -26,6 +26,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The same with these arguments (without the program's name), for a program that is no test executable. It has called [`part`]
+/// before.
+#[must_use]
+pub fn main_with(args: &[OsString]) -> ExitCode {
+    match depth() {
+        Ok(depth) => dispatch::main(args, depth),
+        Err(code) => code,
+    }
+}
+
 /// The first line of a main function of one's own, whose tests are trials of libtest-mimic: see [`trials`](crate::trials).
 ///
 /// The harness starts the same executable again for its daemon and for servers that are built in. Such a process does its
@@ -49,11 +59,28 @@ pub(crate) fn exit(code: ExitCode) -> ! {
     std::process::exit(number.unwrap_or(1).into())
 }
 
+/// If this process was started as a part of the harness, does that part's work and says how it ended: the first thing that a
+/// main function does which calls [`exec`](crate::exec).
+#[must_use]
+pub fn part() -> Option<ExitCode> {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let is_part = args.get(1).is_some_and(|word| word == APPLET_WORD);
+    is_part.then(|| applet(&args[2..]))
+}
+
 /// How deep the runs are nested, if this process is a runner; otherwise how it ended.
 fn runner(args: &[OsString]) -> Result<u32, ExitCode> {
     if args.get(1).is_some_and(|word| word == APPLET_WORD) {
         return Err(applet(&args[2..]));
     }
+    depth()
+}
+
+/// How deep the runs are nested that this process is in.
+///
+/// # Errors
+/// When that is too deep; it was said.
+pub(crate) fn depth() -> Result<u32, ExitCode> {
     let depth = std::env::var(DEPTH)
         .ok()
         .and_then(|depth| depth.parse::<u32>().ok())

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::select::closest;
 use crate::test_def::MarkerUse;
+use armadillo_orchestrator::closest::closest;
 
 /// A marker declared in code, by [`crate::markers!`].
 #[derive(Clone, Copy, Debug)]

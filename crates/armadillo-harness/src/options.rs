@@ -1,15 +1,16 @@
 //! The resolved options of a run: plain data, after command line, environment and file were merged and checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use armadillo_orchestrator::Settings;
+use armadillo_orchestrator::{CorePolicy, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::checking::Policies;
 use crate::select::Expression;
+use crate::select::shard::Shard;
 use crate::settings::Settled;
 
 /// Everything that can be said to a run.
@@ -35,6 +36,8 @@ pub struct Options {
     pub doctor_file: Option<PathBuf>,
     /// Why tests cannot run on the servers that the settings name, by system.
     pub unreachable: BTreeMap<String, String>,
+    /// The command that is run instead of tests, as it was typed.
+    pub command: Option<String>,
     /// Everything that was said, and who said it.
     pub said: BTreeMap<&'static str, Settled>,
 }
@@ -43,7 +46,13 @@ impl Options {
     /// What is done when the program of this system is missing.
     #[must_use]
     pub fn missing(&self, system: &str) -> Missing {
-        self.missing.get(system).copied().unwrap_or_default()
+        self.missing_said(system).unwrap_or_default()
+    }
+
+    /// The same, if anybody has said it.
+    #[must_use]
+    pub fn missing_said(&self, system: &str) -> Option<Missing> {
+        self.missing.get(system).copied()
     }
 }
 
@@ -59,6 +68,18 @@ pub enum Missing {
     Fail,
 }
 
+/// Which CI system is told of failed tests in its own words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Annotations {
+    /// The one this runs on.
+    #[default]
+    Auto,
+    /// GitHub Actions.
+    Github,
+    /// None.
+    Off,
+}
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -72,8 +93,9 @@ pub enum Action {
     Plan,
     /// Try out what is assumed of the machine and of the programs.
     Doctor,
-    /// Make the reports of an earlier run from this event log, or from the one in this directory.
-    ReportFrom(PathBuf),
+    /// Make the reports of an earlier run from this event log, or from the one in this directory; of several, which are the
+    /// shards of a run, those of the whole.
+    ReportFrom(Vec<PathBuf>),
 }
 
 /// Which tests are selected.
@@ -97,6 +119,10 @@ pub struct Selection {
     pub stress: bool,
     /// `--flaky`.
     pub flaky: bool,
+    /// `--shard`.
+    pub shard: Option<Shard>,
+    /// `--last-failed`.
+    pub last_failed: bool,
 }
 
 impl Selection {
@@ -183,6 +209,8 @@ pub struct Running {
     pub if_inconclusive: IfInconclusive,
     /// Whether deployments that failed somebody are left running.
     pub keep_on_failure: bool,
+    /// `--reuse`: how long deployments stay up after the run, for the next.
+    pub reuse: Option<Duration>,
     /// Whether each test in a worker has a thread of its own.
     pub thread_per_test: bool,
     /// The directory of the run's files; `None` looks for cargo's target directory.
@@ -191,12 +219,20 @@ pub struct Running {
     pub runtime_directory: Option<PathBuf>,
     /// Whether a run may have a control group of its own.
     pub cgroup: bool,
+    /// How often the statistics of deployments are sampled; `None`: not at all.
+    pub sample_every: Option<Duration>,
+    /// What is done with the cores of servers.
+    pub cores: CorePolicy,
+    /// The roles whose servers are recorded.
+    pub record: BTreeSet<String>,
     /// Memory that deployments may use together, in MiB; `None` decides by the machine.
     pub memory_mib: Option<u64>,
     /// How many deployments of each topology may be shared at the same time.
     pub copies: Copies,
     /// The file with the durations of earlier runs; `None` puts it beside the runs' files.
     pub history: Option<PathBuf>,
+    /// `--failed-first`.
+    pub failed_first: bool,
 }
 
 /// What an empty selection is.
@@ -287,10 +323,16 @@ pub struct Showing {
     pub failure_output: FailureOutput,
     /// `--logfile`.
     pub logfile: Option<PathBuf>,
+    /// `--trace`.
+    pub trace: Option<PathBuf>,
+    /// `--annotations`.
+    pub annotations: Annotations,
     /// `--durations`: how many of the slowest tests are listed.
     pub durations: Option<usize>,
     /// `--report-time`: each line says how long its test took.
     pub report_time: bool,
+    /// Whether nothing is shown unless something fails.
+    pub only_failures: bool,
 }
 
 impl Default for Options {
@@ -306,6 +348,7 @@ impl Default for Options {
             settings: Settings::default(),
             doctor_file: None,
             unreachable: BTreeMap::new(),
+            command: None,
             said: BTreeMap::new(),
         }
     }
@@ -329,13 +372,18 @@ impl Default for Running {
             no_tests: NoTests::Auto,
             if_inconclusive: IfInconclusive::default(),
             keep_on_failure: false,
+            reuse: None,
             thread_per_test: true,
             output_directory: None,
             runtime_directory: None,
             cgroup: true,
+            sample_every: Some(Duration::from_secs(5)),
+            cores: CorePolicy::default(),
+            record: BTreeSet::new(),
             memory_mib: None,
             copies: Copies::default(),
             history: None,
+            failed_first: false,
         }
     }
 }
@@ -348,9 +396,12 @@ impl Default for Showing {
             no_capture: false,
             show_output: false,
             logfile: None,
+            trace: None,
+            annotations: Annotations::Auto,
             durations: None,
             failure_output: FailureOutput::ImmediateFinal,
             report_time: false,
+            only_failures: false,
         }
     }
 }

@@ -46,6 +46,8 @@ pub enum FailureKind {
     Leaked,
     /// A server it used ended by itself while it ran.
     ServerCrashed,
+    /// A sanitizer of a server it used reported a fault while it ran.
+    Sanitizer,
     /// The harness or the deployment could not do its part.
     Error,
     /// It could not find out what it was to find out: nothing is known to be wrong, and nothing to be right.

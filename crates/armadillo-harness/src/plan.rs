@@ -3,11 +3,13 @@
 pub(crate) mod copies;
 mod cost;
 mod forecast;
+pub(crate) mod shards;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use armadillo_orchestrator::duration::{micros, times};
+use armadillo_orchestrator::system::completed;
 use armadillo_orchestrator::{PlanError, Settings, System, Topology};
 
 use crate::collect::Test;
@@ -32,6 +34,8 @@ pub(crate) struct Planned {
     pub(crate) needs: Vec<Need>,
     /// How long it took in earlier runs.
     pub(crate) expected: Option<Duration>,
+    /// What those came to, if it did not always pass.
+    pub(crate) earlier: Option<String>,
     /// The time limit of its body.
     pub(crate) limit: Duration,
     /// How often it may be tried again.
@@ -143,7 +147,7 @@ pub(crate) fn complete_by(
 ) -> Result<Topology, PlanError> {
     match settings.attached(system.name()) {
         Some(attached) if system.suffices(wish, attached).is_ok() => Ok(attached.topology.clone()),
-        _ => system.complete(wish, settings),
+        _ => completed(system, wish, settings),
     }
 }
 
@@ -189,6 +193,7 @@ pub(crate) fn plan(
                 name,
                 needs: needs.clone(),
                 expected: expected(&test),
+                earlier: None,
                 limit: times(
                     def.timeout.unwrap_or(running.timeout),
                     running.timeout_factor,
@@ -279,6 +284,7 @@ impl Planned {
             place: self.test.place(),
             markers: self.test.written_markers(),
             needs: self.needs.clone(),
+            earlier: self.earlier.clone(),
         }
     }
 }

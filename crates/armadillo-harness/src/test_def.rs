@@ -49,6 +49,8 @@ pub struct TestDef {
     pub line: u32,
     /// Its markers.
     pub markers: &'static [MarkerUse],
+    /// The markers that its fixtures give it.
+    pub fixture_markers: &'static [&'static str],
     /// The deployments it needs, in the order of its arguments.
     pub needs: &'static [StaticNeed],
     /// What it says of checkers: name, and what is done about what that finds.
@@ -65,8 +67,19 @@ pub struct TestDef {
     pub ignore: Option<&'static str>,
     /// Whether it must panic.
     pub should_panic: ShouldPanic,
+    /// Why it is known to fail.
+    pub xfail: Option<ExpectedFailure>,
     /// Its body.
     pub run: fn(&mut Run<'_>) -> Outcome,
+}
+
+/// What is said of a test that is known to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpectedFailure {
+    /// Why it fails.
+    pub reason: &'static str,
+    /// Whether it is a failure when it passes.
+    pub strict: bool,
 }
 
 inventory::collect!(TestDef);
@@ -75,9 +88,19 @@ impl TestDef {
     /// The name as libtest would say it: module path without the crate, function, case.
     #[must_use]
     pub fn name(&self) -> String {
-        let modules = self.module.split_once("::").map(|(_, modules)| modules);
-        let parts = modules.into_iter().chain([self.function]).chain(self.case);
-        parts.collect::<Vec<_>>().join("::")
+        let mut name = String::with_capacity(
+            self.module.len() + self.function.len() + self.case.map_or(0, str::len) + 4,
+        );
+        if let Some((_, modules)) = self.module.split_once("::") {
+            name.push_str(modules);
+            name.push_str("::");
+        }
+        name.push_str(self.function);
+        if let Some(case) = self.case {
+            name.push_str("::");
+            name.push_str(case);
+        }
+        name
     }
 
     /// The crate of the test binary.

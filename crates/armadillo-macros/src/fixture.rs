@@ -10,6 +10,7 @@ use syn::{
 };
 
 use crate::parameters::Parameters;
+use crate::test::markers::{self, Marker};
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut function: ItemFn = match syn::parse2(item) {
@@ -54,11 +55,16 @@ fn implementation(options: TokenStream, function: &mut ItemFn) -> syn::Result<To
     } else {
         made = quote_spanned!(fixture.span()=> ::core::result::Result::Ok(#made));
     }
+    let markers = options.markers.map(|markers| {
+        quote! {
+            const MARKERS: &'static [&'static str] = &[#(#markers),*];
+        }
+    });
     let scope = Ident::new(options.scope.unwrap_or("test"), fixture.span());
     let teardown = options.teardown.map(|path| {
         let done = quote_spanned!(path.span()=> ::armadillo::__private::IntoTornDown::into_torn_down(#path(self).await));
         quote! {
-            async fn teardown(&self) -> ::core::result::Result<(), ::armadillo::__private::Failed> {
+            async fn teardown(&self) -> ::core::result::Result<(), ::armadillo::__private::TestError> {
                 #done
             }
         }
@@ -72,10 +78,11 @@ fn implementation(options: TokenStream, function: &mut ItemFn) -> syn::Result<To
             type From = #inputs;
             const NEEDS: ::armadillo::__private::Needs = #needs;
             const SCOPE: ::armadillo::__private::Scope<Self> = #kept;
+            #markers
             async fn setup(
                 _: &::armadillo::__private::TestContext,
                 #pattern: Self::From,
-            ) -> ::core::result::Result<Self, ::armadillo::__private::Failed> {
+            ) -> ::core::result::Result<Self, ::armadillo::__private::TestError> {
                 #made
             }
             #teardown
@@ -104,6 +111,7 @@ struct Options {
     /// The name of the constructor of the scope.
     scope: Option<&'static str>,
     teardown: Option<Path>,
+    markers: Option<Vec<String>>,
 }
 
 impl Parse for Options {
@@ -111,16 +119,28 @@ impl Parse for Options {
         let mut options = Self {
             scope: None,
             teardown: None,
+            markers: None,
         };
         while !input.is_empty() {
             let name = input.call(Ident::parse_any)?;
-            input.parse::<Token![=]>()?;
-            let twice = match name.to_string().as_str() {
+            let text = name.to_string();
+            if matches!(text.as_str(), "per" | "teardown") {
+                input.parse::<Token![=]>()?;
+            }
+            let twice = match text.as_str() {
                 "per" => options.scope.replace(scope(&input.parse()?)?).is_some(),
                 "teardown" => options.teardown.replace(input.parse()?).is_some(),
+                "markers" => {
+                    let markers = markers::parse(input)?;
+                    let names = markers
+                        .iter()
+                        .map(Marker::bare)
+                        .collect::<syn::Result<_>>()?;
+                    options.markers.replace(names).is_some()
+                }
                 _ => {
                     let message = format!(
-                        "unknown option `{name}`; valid options are `per = \"test\" | \"worker\" | \"deployment\"` and `teardown = path`"
+                        "unknown option `{name}`; valid options are `per = \"test\" | \"worker\" | \"deployment\"`, `teardown = path` and `markers(slow)`"
                     );
                     return Err(Error::new(name.span(), message));
                 }

@@ -29,6 +29,7 @@ use proc_macro::TokenStream;
 /// | `isolated` | it wants a process of its own |
 /// | `ignore`, `ignore = "reason"` | it runs only if asked for |
 /// | `should_panic`, `should_panic = "text"` | it passes if it panics (with that in the message) |
+/// | `xfail = "reason"`, `xfail("reason", strict = false)` | it is known to fail: that counts as skipped; if it passes, it fails, or passes |
 /// | `cases(small(1), large(1000))` | one test for each, whose values are the arguments marked `#[case]` |
 /// | `types(a = A, b = B)` | one test for each, of a function generic over one type |
 /// | anything else: `cluster(servers = 5, minimal)` | its topology: `cluster().servers(5).minimal().topology()` |
@@ -64,6 +65,7 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `per = "worker"` | one for each process that runs tests |
 /// | `per = "deployment"` | one for each deployment; the type must implement serde's `Serialize` and `Deserialize` |
 /// | `teardown = path` | an async function of `&T` that undoes it; returns `()` or a `Result<(), E>` |
+/// | `markers(slow)` | markers of every test that uses it, also through another fixture; without arguments |
 ///
 /// Its arguments may be marked `#[topology(..)]` and `#[on(..)]` as those of a test.
 #[proc_macro_attribute]

@@ -4,7 +4,7 @@ mod back_end;
 mod named;
 
 pub use back_end::Foreign;
-pub use named::{Attachment, flag, login_flag};
+pub use named::{Attachment, authority_flag, flag, login_flag};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 use crate::server::ServerKey;
+use crate::tls::Tls;
 use crate::topology::Topology;
 
 /// Servers that somebody else started, as their system found them. Like a view, it crosses the daemon's socket and is never
@@ -23,12 +24,41 @@ pub struct Attached {
     pub topology: Topology,
     /// Where each server of that plan is reached: `host:port` by the name of a port.
     pub servers: BTreeMap<ServerKey, BTreeMap<String, String>>,
+    /// Where servers tell each other that they are reached, of those that are reached elsewhere from here.
+    pub advertised: BTreeMap<ServerKey, BTreeMap<String, String>>,
+    /// The addresses that the settings name, or that were found instead.
+    pub addresses: Vec<String>,
+    /// Why a part of what is there is left out of the plan, in words that fit after `needs .., but`; `None` if nothing is.
+    pub left_out: Option<String>,
     /// The version they say.
     pub version: String,
     /// What they are shown as, if they are a stand-in for the product.
     pub stand_in: Option<String>,
     /// Who asks; `None`: nobody in particular.
-    pub login: Option<Login>,
+    pub login: Option<Credentials>,
+    /// What is checked of them, if they speak TLS.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+}
+
+/// Who asks servers that somebody else started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Credentials {
+    /// A user.
+    Login(Login),
+    /// Whoever shows this token.
+    Token(#[serde(with = "crate::secret::on_the_wire")] Secret),
+}
+
+impl Credentials {
+    /// The user, unless it is a token.
+    #[must_use]
+    pub fn login(&self) -> Option<&Login> {
+        match self {
+            Self::Login(login) => Some(login),
+            Self::Token(_) => None,
+        }
+    }
 }
 
 /// A user, and the password.
@@ -46,25 +76,36 @@ impl Attached {
     pub(crate) fn addresses(&self, server: &ServerKey) -> BTreeMap<String, String> {
         self.servers.get(server).cloned().unwrap_or_default()
     }
+
+    /// The same as other servers know them.
+    pub(crate) fn advertised(&self, server: &ServerKey) -> BTreeMap<String, String> {
+        let known = self.advertised.get(server).cloned();
+        known.unwrap_or_else(|| self.addresses(server))
+    }
 }
 
-/// `http://host:port`, separated by commas.
+/// `http://host:port` or `https://host:port`, separated by commas.
 impl fmt::Display for Attached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let servers = self
-            .servers
-            .values()
-            .filter_map(|ports| ports.values().next());
-        let urls: Vec<String> = servers.map(|address| format!("http://{address}")).collect();
+        let addresses = self.addresses.iter();
+        let urls: Vec<String> = addresses
+            .map(|address| url(address, self.tls.is_some()))
+            .collect();
         f.write_str(&urls.join(", "))
     }
+}
+
+/// An address, `host:port`, as a URL.
+pub(crate) fn url(address: &str, encrypted: bool) -> String {
+    let scheme = if encrypted { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// Why tests cannot run on servers that somebody else started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {says}\nhelp: {help}")]
 pub struct AttachError {
-    /// The address that was asked: `http://host:port`.
+    /// The address that was asked: `http://host:port`, or `https://host:port`.
     pub at: String,
     /// What is wrong with what is there.
     pub says: String,
@@ -73,11 +114,14 @@ pub struct AttachError {
 }
 
 impl AttachError {
-    /// What is wrong at an address, `host:port`.
+    /// What is wrong at an address: a URL, or `host:port`, which is one of `http`.
     #[must_use]
     pub fn at(address: &str, says: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
-            at: format!("http://{address}"),
+            at: match address.contains("://") {
+                true => address.to_owned(),
+                false => url(address, false),
+            },
             says: says.into(),
             help: help.into(),
         }
@@ -97,7 +141,7 @@ impl AttachError {
             }
             HttpError::Connect { source, .. } => format!("cannot connect: {source}"),
             HttpError::Protocol { .. } | HttpError::Io { sent: true, .. } => {
-                "what listens there does not speak HTTP; if it speaks TLS, that is not supported yet".to_owned()
+                "what listens there does not speak HTTP; if it speaks TLS, write https:// in front of its address".to_owned()
             }
             other => other.to_string(),
         };

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::cores::PostMortem;
 use crate::deadline::Deadline;
+use crate::links::{LinkError, LinksWanted, Proxy};
 use crate::ports::PortOwner;
 use crate::process::proc_fs::Stat;
 use crate::process::{Exit, SpawnError};
 use crate::program::Program;
+use crate::secret::Secret;
 use crate::server::{Launch, ServerKey, ServerPlan, Verb};
 use crate::system::Fut;
 use crate::view::{Place, Share};
@@ -44,6 +48,8 @@ pub struct PlaceRequest<'a> {
     pub secrets: Option<&'a Path>,
     /// Each server's share of the machine; `None` gives it what it costs.
     pub share: Option<Share>,
+    /// The links that its servers and clients are to have.
+    pub links: Option<LinksWanted>,
 }
 
 /// The places of one deployment. Dropping it gives the ports back.
@@ -58,6 +64,26 @@ pub trait Site: Send + Sync {
         program: &'a Program,
         launch: &'a Launch,
     ) -> Fut<'a, Result<Box<dyn Running>, BackEndError>>;
+
+    /// Writes files of a server anew, while it runs or not.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    fn write_files(
+        &self,
+        server: &ServerKey,
+        files: &[(PathBuf, u32, Secret)],
+    ) -> Result<(), BackEndError>;
+
+    /// Writes files for all servers of the deployment, which only their owner can read, each whole and in the place of one
+    /// before it. Returns their directory, as the servers see it.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    fn write_shared(&self, files: &[(PathBuf, Secret)]) -> Result<PathBuf, BackEndError> {
+        let _ = files;
+        Err(BackEndError::NoFiles)
+    }
 
     /// Gives back the ports of a server that cannot bind over a reservation. Returns whether there were any.
     fn release_ports(&self, server: &ServerKey) -> bool;
@@ -89,14 +115,35 @@ pub trait Site: Send + Sync {
     /// When it cannot be read.
     fn log(&self, server: &ServerKey, from: u64, limit: u64) -> io::Result<Vec<u8>>;
 
-    /// Removes what the servers have stored, secrets included; what they have logged stays.
+    /// The first part of a log after the byte `from` of which nothing was given up.
+    fn log_part(&self, server: &ServerKey, from: u64) -> Range<u64> {
+        from..self.log_size(server).max(from)
+    }
+
+    /// Removes what the servers have stored, secrets included; what they have logged stays, and what their
+    /// sanitizers have reported.
     ///
     /// # Errors
     /// When something cannot be removed.
     fn remove_data(&self) -> io::Result<()>;
 
+    /// Removes what one server has stored, while it does not run; what it has logged stays.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    fn remove_data_of(&self, server: &ServerKey) -> Result<(), BackEndError> {
+        let _ = server;
+        Err(BackEndError::NoFiles)
+    }
+
     /// Removes the files that hold secrets.
     fn remove_secrets(&self);
+
+    /// The proxy of its links, if it has some.
+    #[doc(hidden)]
+    fn links(&self) -> Option<&Proxy> {
+        None
+    }
 }
 
 /// A server that was started.
@@ -126,6 +173,18 @@ pub trait Running: Send + Sync {
 
     /// How it ended, in words, where the back end knows better than the exit says; `None`: as the exit and the system say.
     fn exit_in_words(&self, _exit: Exit) -> Option<String> {
+        None
+    }
+
+    /// Looks into its end, which has just been told, or deletes what it left behind of it if it was expected. The core is
+    /// out of the way when this returns, and the future reads it; its files go to `directory`. `None` if there is nothing to
+    /// look into.
+    fn look_into_end(
+        &self,
+        _exit: Exit,
+        _expected: bool,
+        _directory: &Path,
+    ) -> Option<Fut<'static, PostMortem>> {
         None
     }
 
@@ -160,6 +219,9 @@ pub enum BackEndError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// It has no place for files.
+    #[error("this backend does not write files for servers")]
+    NoFiles,
     /// A file that leaves the server's directory.
     #[error("{} is not below the server's directory", path.display())]
     Outside {
@@ -182,13 +244,19 @@ pub enum BackEndError {
     #[error("{0}")]
     Signal(#[from] crate::process::SignalError),
     /// A server that somebody else started is not there any more.
-    #[error("cannot reach the server at http://{address}: {source}")]
+    #[error("cannot reach the server at {address}: {source}")]
     Gone {
-        /// Its address.
+        /// Its address as a URL.
         address: String,
         /// What the operating system said.
         source: io::Error,
     },
+    /// The proxy of its links does not do its part.
+    #[error(transparent)]
+    Links(#[from] LinkError),
+    /// It cannot have links.
+    #[error("this backend has no links")]
+    NoLinks,
     /// Something that was to end did not.
     #[error("{what} still exists")]
     StillThere {

@@ -1,21 +1,35 @@
 //! One running instance of a topology: started, watched, judged, operated and ended.
 
+mod autopsies;
+mod certificates;
 mod cleanup;
+mod disk;
 mod evidence;
+mod existing_data;
 mod exits;
 mod expectations;
 mod failing;
 #[cfg(test)]
 mod fake;
 mod gates;
+mod keys;
 mod leaders;
+mod links;
 mod logs;
+mod loud;
+mod membership;
 mod observe;
 mod operate;
+mod operations;
+mod prepare;
+mod programs;
 mod prove;
 mod ready_message;
+mod reports;
 mod request;
+mod spawn;
 mod start;
+mod statistics;
 mod status;
 mod stop;
 #[cfg(test)]
@@ -31,20 +45,25 @@ use tokio::sync::watch;
 
 use crate::backend::{BackEnd, Site};
 use crate::notice::Notices;
+use crate::process::proc_fs;
 use crate::server::ServerKey;
 use crate::system::System;
 use crate::view::View;
 
 pub use evidence::EvidenceReport;
-pub use exits::Crash;
+pub use existing_data::DataError;
+pub use exits::{CRASHES, Crash};
 pub use expectations::{ExitExpectation, ExpectationError, ExpectationId};
 pub use failing::{FailedStart, NotFailed};
 pub use gates::{BadPlan, check_plan};
+pub use keys::KeyError;
 pub use logs::LogMarks;
+pub use membership::MembershipFailure;
 pub use observe::NotGood;
 pub use operate::{Done, Operation, OperationError};
+pub use operations::OperationRefused;
 pub use request::{Failure, Problem, StartError, StartRequest};
-pub use status::{Phase, ServerStatus};
+pub use status::{Phase, ServerProcess, ServerStatus};
 pub use stop::{StopOutcome, StopReport};
 
 use status::Server;
@@ -55,6 +74,8 @@ use status::Server;
 pub struct Deployment {
     system: &'static dyn System,
     view: View,
+    /// The same as tests see it, where they reach it at other addresses.
+    outer_view: Option<View>,
     back_end: Arc<dyn BackEnd>,
     site: Box<dyn Site>,
     servers: BTreeMap<ServerKey, Server>,
@@ -64,9 +85,15 @@ pub struct Deployment {
     /// Where the servers have their directories.
     directory: PathBuf,
     crashes: Mutex<Vec<(Instant, Crash)>>,
+    autopsies: autopsies::Autopsies,
+    /// The servers that show clients a certificate that is not valid.
+    spoilt: Mutex<BTreeSet<ServerKey>>,
     /// The servers of whose logs it was said that they are cut, or cannot be.
     said_of_logs: Mutex<BTreeSet<ServerKey>>,
+    /// How far the servers' logs were searched for what is to be told.
+    loud: Mutex<loud::Loud>,
     expectations: expectations::Expectations,
+    operations: operations::Operations,
     /// Counts exits, starts, stages and operations: whoever waits for one of them wakes up.
     changes: watch::Sender<u64>,
     ended: AtomicBool,
@@ -85,6 +112,12 @@ impl Deployment {
         &self.view
     }
 
+    /// The same as its tests see it: they reach it through the proxy of its links, where its clients do.
+    #[must_use]
+    pub fn outer_view(&self) -> &View {
+        self.outer_view.as_ref().unwrap_or(&self.view)
+    }
+
     /// The system it is an instance of.
     #[must_use]
     pub fn system(&self) -> &'static dyn System {
@@ -98,6 +131,22 @@ impl Deployment {
             .iter()
             .map(|(key, server)| (key.clone(), server.status.borrow().clone()))
             .collect()
+    }
+
+    /// The same of those that are part of the deployment or run, as the operating system sees it.
+    #[must_use]
+    pub fn processes(&self) -> BTreeMap<ServerKey, ServerProcess> {
+        let known = self.servers().into_iter();
+        let known = known.filter(|(key, status)| self.is_part(key) || status.phase.is_alive());
+        let processes = known.map(|(key, status)| {
+            let process = ServerProcess {
+                phase: status.phase,
+                pid: status.pid,
+                up_for: status.pid.and_then(proc_fs::age),
+            };
+            (key, process)
+        });
+        processes.collect()
     }
 
     /// The processes of a server, itself first; none if it does not run.
@@ -147,6 +196,9 @@ impl Deployment {
                 server.expect_exit(true);
                 running.kill_now();
             }
+        }
+        if let Some(proxy) = self.site.links() {
+            proxy.kill_now();
         }
     }
 }

@@ -7,18 +7,18 @@ use tokio::sync::watch;
 
 use crate::deadline::Deadline;
 use crate::deployment::{Deployment, Operation, Phase};
-use crate::http::{Client, Request};
+use crate::http::Request;
 use crate::poll::Poll;
 use crate::server::ServerKey;
 use crate::settings::Settings;
-use crate::system::{Fut, System};
+use crate::system::{Fut, System, completed};
 use crate::topology::Topology;
 use crate::view::View;
 
-/// A stage of an examination: deployments of these topologies are started one after the other. Stages with equal topologies in
+/// A stage of the checks: deployments of these topologies are started one after the other. Stages with equal topologies in
 /// a row use the same deployment.
 #[derive(Clone, Copy, Debug)]
-pub struct DoctorStage {
+pub struct CheckStage {
     /// Its name, with which those of its assumptions begin: `single`.
     pub name: &'static str,
     /// The topology of its deployment, complete as far as its numbers go.
@@ -48,15 +48,15 @@ impl Assumption {
     }
 }
 
-/// A deployment that is examined. It has been placed, and its start is under way or over.
-pub struct Patient {
+/// A deployment on which assumptions are checked. It has been placed, and its start is under way or over.
+pub struct CheckedDeployment {
     deployment: Arc<Deployment>,
     started: watch::Receiver<Option<Result<(), String>>>,
     deadline: Deadline,
 }
 
-impl Patient {
-    /// A deployment, the outcome of its start, and when the present examination must end.
+impl CheckedDeployment {
+    /// A deployment, the outcome of its start, and when the present check must end.
     #[must_use]
     pub fn new(
         deployment: Arc<Deployment>,
@@ -82,7 +82,7 @@ impl Patient {
         self.deployment.view()
     }
 
-    /// When the present examination must end.
+    /// When the present check must end.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.deadline
@@ -143,7 +143,7 @@ impl Patient {
         limit: Duration,
     ) -> Result<String, String> {
         self.until(limit, || {
-            let client = Client::tcp(address.to_owned());
+            let client = self.view().client_at(address);
             Box::pin(async move {
                 match client.send(Request::get(path), ANSWER).await {
                     Ok(_) => Ok(String::new()),
@@ -173,7 +173,7 @@ impl Patient {
         ))
     }
 
-    /// The server that an earlier examination has stopped.
+    /// The server that an earlier check has stopped.
     ///
     /// # Errors
     /// When all run.
@@ -280,12 +280,11 @@ pub fn check(system: &dyn System) -> Result<(), String> {
 /// When the settings do not allow it.
 pub fn topology(
     system: &dyn System,
-    stage: &DoctorStage,
+    stage: &CheckStage,
     settings: &Settings,
 ) -> Result<Topology, String> {
-    system
-        .complete(&(stage.topology)(), settings)
-        .map_err(|error| error.to_string())
+    let completed = completed(system, &(stage.topology)(), settings);
+    completed.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::secret::Secret;
 
-pub use client::Client;
+pub use client::{Client, Sink};
 pub use error::HttpError;
 
 /// A request, independent of where it goes. `Debug` shows neither the values of headers nor the body.

@@ -7,10 +7,14 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::deployment::Operation;
 use crate::leadership::LeadershipEntry;
+use crate::membership::MembershipChange;
+use crate::operations::{OperationId, Outcome, StepState};
 use crate::server::{ServerKey, Stage};
+use crate::statistics::Statistics;
+use crate::system::Level;
 
 /// Something that happened to a deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Notice {
@@ -52,8 +56,108 @@ pub enum Notice {
         /// Whether it was done, and if not, why.
         result: Result<(), String>,
     },
+    /// An operation on the whole has begun.
+    OperationBegan {
+        /// Its number within the deployment.
+        operation: OperationId,
+        /// What it is called.
+        name: String,
+        /// Its steps, in words.
+        steps: Vec<String>,
+    },
+    /// A step of an operation has begun, or has ended.
+    OperationStep {
+        /// The operation.
+        operation: OperationId,
+        /// Which of its steps, the first being 1.
+        step: usize,
+        /// The server, if it is done to one.
+        server: Option<ServerKey>,
+        /// What is done, in words.
+        what: String,
+        /// How far it has come.
+        state: StepState,
+    },
+    /// An operation on the whole has ended.
+    OperationEnded {
+        /// The operation.
+        operation: OperationId,
+        /// How.
+        outcome: Outcome,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A fault of links was ordered, or waited for.
+    Link {
+        /// What, and where: `cut of member-1 -> member-2`.
+        what: String,
+        /// How long after it was ordered it was in force.
+        in_force_after: Duration,
+        /// How long after it was ordered an effect was seen, if somebody has waited for one.
+        seen_after: Option<Duration>,
+        /// Where an effect was seen.
+        seen: Vec<String>,
+        /// Whether it is as it should be, and if not, why.
+        result: Result<(), String>,
+    },
+    /// The faults of links that a test has left were undone.
+    LinksCleared {
+        /// What was still in force.
+        undone: Vec<String>,
+    },
     /// Another leader of a group was seen, or none.
     Leader(LeadershipEntry),
+    /// From its next start on, a server runs another program.
+    ProgramChanged {
+        /// The server.
+        server: ServerKey,
+        /// The program.
+        program: String,
+        /// Its version, if it says one.
+        version: Option<String>,
+    },
+    /// A server's program has done, or could not do, what it must before it can start on data that another program has served.
+    Prepared {
+        /// The server.
+        server: ServerKey,
+        /// What that is: `the upgrade of its data`.
+        what: String,
+        /// How long it took.
+        took: Duration,
+        /// Whether it was done, and if not, why.
+        result: Result<(), String>,
+    },
+    /// A server joined the deployment or left it, or its address was changed.
+    MembershipChanged {
+        /// What was changed.
+        change: MembershipChange,
+    },
+    /// Its servers start on a copy of existing data.
+    DataCopied {
+        /// The directory it is from.
+        from: String,
+        /// The size of the copy in bytes.
+        bytes: u64,
+    },
+    /// The keys of the deployment were changed: a step of a rotation.
+    KeysChanged {
+        /// How many steps have been taken so far.
+        steps: u32,
+    },
+    /// What the servers did so far and what they use, in figures.
+    Statistics(Statistics),
+    /// A server has logged a warning or something graver. Of each server the first hundred are told; its log has all.
+    Logged {
+        /// The server.
+        server: ServerKey,
+        /// How loud.
+        level: Level,
+        /// When, as the log says it, for people: `13:45:01.123`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time: Option<String>,
+        /// The beginning of the message.
+        text: String,
+    },
     /// A server's log has become too long: the beginning and the end are kept.
     LogCut {
         /// The server.

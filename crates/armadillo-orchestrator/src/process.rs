@@ -21,7 +21,7 @@ pub use cgroup::Cgroup;
 pub use exit::Exit;
 pub use handle::Process;
 pub use ledger::{Ledger, LedgerEntry};
-pub use limits::raise_file_limit;
+pub use limits::{CoreLimit, raise_file_limit};
 pub use mark::{Mark, RUN_MARKER};
 pub use output::{OutputError, output_of};
 pub use spawn::{Environment, Output, Spawn, SpawnError};

@@ -1,5 +1,6 @@
 //! The program of a system: where it is, and what it says of itself.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,11 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::applet::APPLET_WORD;
 use crate::attach::Attached;
 use crate::process::output_of;
+use crate::sanitizers::Sanitizer;
 use crate::settings::Settings;
 use crate::system::{Candidate, System};
+use crate::versions::{Cache, Origin, VersionName};
 use places::Looked;
 
 mod places;
+
+pub use places::on_path;
 
 /// How long a program may take to say its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(5);
@@ -34,6 +39,23 @@ pub struct Program {
     /// Why it is another program than the one that was found or named, if it is.
     #[serde(default)]
     pub note: Option<String>,
+    /// What it was made from, for one of the user's cache.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    /// What it says that it has: words of the system's.
+    #[serde(default)]
+    pub features: BTreeSet<String>,
+    /// The sanitizers that it was built with.
+    #[serde(default)]
+    pub sanitizers: BTreeSet<Sanitizer>,
+}
+
+impl Program {
+    /// Whether it is part of this executable.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.path == std::path::Path::new(places::OWN_EXECUTABLE)
+    }
 }
 
 /// Why there is no program.
@@ -61,6 +83,18 @@ pub enum ProgramError {
         /// What was looked for, and where.
         tried: Vec<String>,
         /// What to do about it.
+        how_to_get: String,
+    },
+    /// This version of it is neither in the user's cache nor in `PATH`.
+    #[error("{system} {version} is not in {cache} and not in PATH; {how_to_get}")]
+    NoVersion {
+        /// The system's name.
+        system: &'static str,
+        /// The version.
+        version: VersionName,
+        /// Where the cache is.
+        cache: String,
+        /// How to get it.
         how_to_get: String,
     },
     /// A topology names it for the servers of a role.
@@ -103,10 +137,24 @@ impl ProgramError {
     pub fn is_missing(&self) -> bool {
         match self {
             Self::Missing { .. } => true,
+            Self::NoVersion { .. } => false,
             Self::OfRole { source, .. } => {
-                matches!(**source, Self::Named { absent: true, .. }) || source.is_missing()
+                matches!(**source, Self::Named { absent: true, .. })
+                    || source.is_missing()
+                    || self.lacks_version()
             }
             Self::Named { .. } | Self::Foreign { .. } | Self::Broken { .. } => false,
+        }
+    }
+}
+
+impl ProgramError {
+    /// Whether a topology names a version that nobody has put there.
+    #[must_use]
+    pub fn lacks_version(&self) -> bool {
+        match self {
+            Self::OfRole { source, .. } => matches!(**source, Self::NoVersion { .. }),
+            _ => false,
         }
     }
 }
@@ -119,7 +167,12 @@ impl Program {
     /// When there is none, when one was named and will not do, or when it does not say its version. The text says
     /// what was looked for and how to get it.
     pub fn find(system: &dyn System, settings: &Settings) -> Result<Self, ProgramError> {
-        Self::first_of(system, system.programs(settings), &system.how_to_get())
+        Self::first_of(
+            system,
+            system.programs(settings),
+            &system.how_to_get(),
+            settings,
+        )
     }
 
     /// The same for the program that a topology names for a role; `by` says which test does, and where.
@@ -132,10 +185,11 @@ impl Program {
         name: &str,
         role: &str,
         by: &str,
+        settings: &Settings,
     ) -> Result<Self, ProgramError> {
         let option = system.program_option(role);
         let advice = format!("it is set by {by}: `{option} = \"{name}\"`");
-        Self::first_of(system, vec![system.program_named(name)], &advice)
+        Self::first_of(system, vec![system.program_named(name)], &advice, settings)
             .and_then(|program| program.with_version(system, &advice))
             .map_err(|source| ProgramError::OfRole {
                 role: role.to_owned(),
@@ -154,6 +208,9 @@ impl Program {
             stand_in: title.is_some(),
             title: title.unwrap_or_else(|| system.name().to_owned()),
             note: None,
+            origin: None,
+            sanitizers: BTreeSet::new(),
+            features: BTreeSet::new(),
         }
     }
 
@@ -172,11 +229,15 @@ impl Program {
         system: &dyn System,
         candidates: Vec<Candidate>,
         how_to_get: &str,
+        settings: &Settings,
     ) -> Result<Self, ProgramError> {
         let mut tried = Vec::new();
         for candidate in candidates {
             let (place, title) = match places::look(system, candidate) {
                 Looked::Found { place, title } => (place, title),
+                Looked::ByVersion { version, on_path } => {
+                    return Self::of_version(system, version, on_path, settings);
+                }
                 Looked::Nothing(what) => {
                     tried.push(what);
                     continue;
@@ -192,14 +253,19 @@ impl Program {
                 }
             };
             let mut program = Self {
+                sanitizers: Sanitizer::of_program(&place.program),
                 path: place.program,
                 leading_args: place.args,
                 version: None,
                 title: title.unwrap_or(system.name()).to_owned(),
                 stand_in: title.is_some(),
                 note: place.note,
+                origin: None,
+                features: BTreeSet::new(),
             };
-            program.version = program.ask_version(system, how_to_get)?;
+            let said = program.ask(system, how_to_get)?;
+            program.version = system.version_of(&said);
+            program.features = system.features_of(&said);
             return Ok(program);
         }
         Err(ProgramError::Missing {
@@ -209,20 +275,67 @@ impl Program {
         })
     }
 
+    /// The newest program of this version in the user's cache, or the one in `PATH` if that is its version.
+    fn of_version(
+        system: &dyn System,
+        version: VersionName,
+        on_path: &'static str,
+        settings: &Settings,
+    ) -> Result<Self, ProgramError> {
+        let how_to_get = system.how_to_get_version(&version);
+        let cache = Cache::of_user(settings);
+        let found = match &cache {
+            Ok(cache) => cache.find(system.name(), &version),
+            // There may be one in `PATH`.
+            Err(_) => Ok(None),
+        };
+        let found = found.map_err(|error| ProgramError::Broken {
+            system: system.name(),
+            program: version.to_string(),
+            reason: error.to_string(),
+            how_to_get: how_to_get.clone(),
+        })?;
+        if let Some(cached) = found {
+            let mut program = Self::first_of(
+                system,
+                vec![Candidate::File(cached.program)],
+                &how_to_get,
+                settings,
+            )?;
+            program.origin = Some(cached.origin);
+            return Ok(program);
+        }
+        let in_path = Candidate::OnPath(on_path);
+        let in_path = Self::first_of(system, vec![in_path], &how_to_get, settings);
+        let is_it = |program: &Self| {
+            let own = program.version.as_deref().and_then(VersionName::parse);
+            own.is_some_and(|own| version.names(&own))
+        };
+        in_path
+            .ok()
+            .filter(is_it)
+            .ok_or_else(|| ProgramError::NoVersion {
+                system: system.name(),
+                cache: match cache {
+                    Ok(cache) => cache.directory().display().to_string(),
+                    Err(error) => format!("the cache ({error})"),
+                },
+                version,
+                how_to_get,
+            })
+    }
+
     /// The applet of this executable that it is, if it is one.
     #[must_use]
     pub fn applet(&self) -> Option<&str> {
         match &self.leading_args[..] {
-            [word, name] if word == APPLET_WORD => Some(name),
+            [word, name, ..] if word == APPLET_WORD => Some(name),
             _ => None,
         }
     }
 
-    fn ask_version(
-        &self,
-        system: &dyn System,
-        how_to_get: &str,
-    ) -> Result<Option<String>, ProgramError> {
+    /// What it prints when it is asked for its version.
+    fn ask(&self, system: &dyn System, how_to_get: &str) -> Result<String, ProgramError> {
         // What else leads the arguments is for servers.
         let leading = match self.applet() {
             Some(_) => &self.leading_args[..],
@@ -233,13 +346,11 @@ impl Program {
             .map(String::as_str)
             .chain(system.version_args().iter().copied())
             .collect();
-        let output =
-            output_of(&self.path, &args, VERSION_LIMIT).map_err(|error| ProgramError::Broken {
-                system: system.name(),
-                program: self.path.display().to_string(),
-                reason: error.to_string(),
-                how_to_get: how_to_get.to_owned(),
-            })?;
-        Ok(system.version_of(&output))
+        output_of(&self.path, &args, VERSION_LIMIT).map_err(|error| ProgramError::Broken {
+            system: system.name(),
+            program: self.path.display().to_string(),
+            reason: error.to_string(),
+            how_to_get: how_to_get.to_owned(),
+        })
     }
 }

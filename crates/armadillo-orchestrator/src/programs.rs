@@ -1,6 +1,7 @@
 //! The programs of a run: each system's own, and those that topologies name for roles.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,34 @@ impl Programs {
             Some(name) => known.named.get(name),
             None => known.own.as_ref(),
         }
+    }
+
+    /// The same for another process: what is built into this executable is named by its file.
+    ///
+    /// # Errors
+    /// When the operating system does not say which file this executable is.
+    pub fn for_others(&self) -> std::io::Result<Self> {
+        let own = std::env::current_exe()?;
+        let mut all = self.clone();
+        let programs = all.0.values_mut();
+        for program in programs.flat_map(|of| of.own.iter_mut().chain(of.named.values_mut())) {
+            if program.is_built_in() {
+                program.path.clone_from(&own);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The files of all of them.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.iter().map(|(_, _, program)| program.path.as_path())
+    }
+
+    /// Those of one system alone.
+    #[must_use]
+    pub fn of(&self, system: &str) -> Self {
+        let known = self.0.get_key_value(system).into_iter();
+        Self(known.map(|(name, of)| (name.clone(), of.clone())).collect())
     }
 
     /// All of them: the system's name, the name in topologies that name it, the program.

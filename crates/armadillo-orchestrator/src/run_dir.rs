@@ -215,6 +215,40 @@ pub fn check() -> Result<(), RunDirError> {
     lock_base(&base).map(drop)
 }
 
+/// Keeps every other process of this user from starting a daemon that is shared, until the file is dropped.
+///
+/// # Errors
+/// When the common parent is unsafe, or somebody else has not let go within `limit`.
+pub fn lock_shared(limit: Duration) -> Result<File, RunDirError> {
+    let base = base();
+    drop(lock_base(&base)?);
+    let path = base.join("shared.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed("open", &path))?;
+    lock(file, &path, limit)
+}
+
+/// Locks a file or directory until it is dropped.
+fn lock(file: File, path: &Path, limit: Duration) -> Result<File, RunDirError> {
+    let deadline = Deadline::after(limit);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(source)) => return Err(failed("lock", path)(source)),
+            Err(TryLockError::WouldBlock) if deadline.passed() => {
+                return Err(RunDirError::Locked {
+                    path: path.to_owned(),
+                });
+            }
+            Err(TryLockError::WouldBlock) => nap(),
+        }
+    }
+}
+
 /// Makes the common parent if need be, checks that it is safe, and locks it until the file is dropped.
 fn lock_base(base: &Path) -> Result<File, RunDirError> {
     // Not before it is known to be missing: those above may be somebody else's.
@@ -248,19 +282,7 @@ fn lock_base(base: &Path) -> Result<File, RunDirError> {
             metadata.mode() & 0o777
         )));
     }
-    let deadline = Deadline::after(LIMIT);
-    loop {
-        match directory.try_lock() {
-            Ok(()) => return Ok(directory),
-            Err(TryLockError::Error(source)) => return Err(failed("lock", base)(source)),
-            Err(TryLockError::WouldBlock) if deadline.passed() => {
-                return Err(RunDirError::Locked {
-                    path: base.to_owned(),
-                });
-            }
-            Err(TryLockError::WouldBlock) => nap(),
-        }
-    }
+    lock(directory, base, LIMIT)
 }
 
 /// Lets a moment pass before the next attempt.

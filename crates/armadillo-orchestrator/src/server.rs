@@ -78,6 +78,8 @@ pub struct ServerPlan {
     pub ports: &'static [&'static str],
     /// What it costs.
     pub cost: Cost,
+    /// Whether it is a spare: it has a place, and is not part of the deployment until a test adds it.
+    pub spare: bool,
 }
 
 /// How a server is started, this time.
@@ -85,12 +87,23 @@ pub struct ServerPlan {
 pub struct Launch {
     /// Arguments, without the program.
     pub args: Vec<String>,
+    /// More arguments, until it has been ready once.
+    pub first: Vec<String>,
     /// The environment, on top of `PATH`, `HOME`, `TZ` and `LANG`; nothing else is inherited.
     pub env: BTreeMap<String, String>,
     /// Files to write before the start, relative to the server's directory, with their mode.
     pub files: Vec<(PathBuf, u32, Secret)>,
     /// How it is stopped.
     pub stop: Stop,
+}
+
+/// What a server's program must do, and end, before it can start on data that another program has served.
+#[derive(Clone, Debug)]
+pub struct Preparation {
+    /// What that is, for messages: `the upgrade of its data`.
+    pub what: &'static str,
+    /// How the program is launched for it. It exits with 0 when it is done.
+    pub launch: Launch,
 }
 
 /// A graceful stop and its escalation.

@@ -62,6 +62,18 @@ impl Settings {
         self.attached.keys().map(String::as_str)
     }
 
+    /// Those of these names, and what was found of the servers that are named.
+    #[must_use]
+    pub fn only(&self, names: impl Fn(&str) -> bool) -> Self {
+        let values = self.values.iter().filter(|(name, _)| names(name));
+        Self {
+            values: values
+                .map(|(name, values)| (name.clone(), values.clone()))
+                .collect(),
+            attached: self.attached.clone(),
+        }
+    }
+
     /// Adds what was found of the servers of this system.
     pub fn attach(&mut self, system: &str, attached: Attached) {
         self.attached.insert(system.to_owned(), attached);

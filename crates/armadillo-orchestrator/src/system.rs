@@ -2,20 +2,37 @@
 //!
 //! No method waits, retries, spawns a process or picks an address: the orchestrator does.
 
+mod checker;
+mod complete;
+mod log;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use crate::candidate::{Candidate, Installed};
+
 use crate::attach::{AttachError, Attached, Attachment};
-use crate::doctor::{Assumption, DoctorStage, Patient};
+use crate::doctor::{Assumption, CheckStage, CheckedDeployment};
 use crate::health::Health;
+use crate::http::Client;
+use crate::links::LinkUse;
+use crate::operations::{self, Rolling, SystemStep, Tried};
 use crate::program::Program;
 use crate::secret::Secret;
-use crate::server::{Launch, ServerKey, ServerPlan, Stage, Stop, Verb};
+use crate::server::{Launch, Preparation, ServerKey, ServerPlan, Stage, Stop, Verb};
 use crate::settings::{Flag, Settings};
-use crate::topology::{ANY_SHAPE, Topology};
+use crate::statistics::{FigureSource, Metrics};
+use crate::tls::TlsUse;
+use crate::topology::{ANY_SHAPE, OfferedTopology, Topology};
+use crate::versions::VersionName;
 use crate::view::View;
+
+pub use checker::{Checker, Scope};
+pub use complete::completed;
+pub use log::{Level, LogRecord};
 
 /// A boxed future, so that [`System`] can be a trait object.
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -28,6 +45,11 @@ pub trait System: Send + Sync + 'static {
     /// The flags it adds; the harness parses and documents them and mirrors them as `ARMADILLO_*`.
     fn flags(&self) -> &'static [Flag] {
         &[]
+    }
+
+    /// Whether one of its flags concerns deployments of this shape. A flag that concerns none is about tests only.
+    fn concerns(&self, _flag: &str, _shape: &str) -> bool {
+        true
     }
 
     /// The markers it declares, each with its meaning.
@@ -44,6 +66,11 @@ pub trait System: Send + Sync + 'static {
     /// marker `mydb_cluster` runs on a cluster. On a test that has another deployment, or none, the marker is refused.
     fn shape_of_marker(&self, _marker: &str) -> Option<&'static str> {
         None
+    }
+
+    /// The topologies that can be asked for by name, outside of a test's attribute.
+    fn offered(&self) -> &'static [OfferedTopology] {
+        &[]
     }
 
     /// Why a test with this wish, which is complete as `topology`, is not run with these settings, although it could be: they
@@ -90,6 +117,11 @@ pub trait System: Send + Sync + 'static {
     /// What to tell a user who has none of them: how to install it, which setting names it.
     fn how_to_get(&self) -> String;
 
+    /// How to get a version by its name, for a product whose programs can be named so.
+    fn how_to_get_version(&self, _version: &VersionName) -> String {
+        self.how_to_get()
+    }
+
     /// One look at servers that somebody else started: what they are, and whether tests can run on them with this login.
     /// Asked only of a system that has the flags [`crate::attach::flag`] and [`crate::attach::login_flag`].
     fn survey<'a>(&'a self, at: &'a Attachment) -> Fut<'a, Result<Attached, AttachError>> {
@@ -114,6 +146,9 @@ pub trait System: Send + Sync + 'static {
                 there.shape
             ));
         }
+        if let Some(word) = wish.words.difference(&there.words).next() {
+            return Err(format!("needs {word}"));
+        }
         let mut params = wish.params.iter();
         match params.find(|(name, wanted)| there.param(name) != Some(**wanted)) {
             None => Ok(()),
@@ -125,7 +160,7 @@ pub trait System: Send + Sync + 'static {
     }
 
     /// The deployments on which `--doctor` tries out what is assumed of the product, in their order.
-    fn stages(&self) -> &'static [DoctorStage] {
+    fn stages(&self) -> &'static [CheckStage] {
         &[]
     }
 
@@ -141,7 +176,7 @@ pub trait System: Send + Sync + 'static {
     fn try_out<'a>(
         &'a self,
         assumption: &'a str,
-        _on: &'a Patient,
+        _on: &'a CheckedDeployment,
     ) -> Fut<'a, Result<String, String>> {
         let unknown = format!("{} does not know how to try {assumption}", self.name());
         Box::pin(std::future::ready(Err(unknown)))
@@ -162,6 +197,11 @@ pub trait System: Send + Sync + 'static {
         &["--version"]
     }
 
+    /// What else the program says that it has, of the words that [`System::lacks`] looks for in [`Program::features`].
+    fn features_of(&self, _output: &str) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
     /// The version in what the program printed.
     fn version_of(&self, output: &str) -> Option<String>;
 
@@ -174,8 +214,32 @@ pub trait System: Send + Sync + 'static {
     /// Every server of a complete topology, with gates, ports and cost.
     fn plan(&self, topology: &Topology) -> Vec<ServerPlan>;
 
+    /// Whether a server of a topology with existing data gets a copy of it, in its directory below [`System::data_directory`].
+    /// The others start from nothing.
+    fn takes_data(&self, _topology: &Topology, _server: &ServerKey) -> bool {
+        true
+    }
+
+    /// The directory below a server's own in which it keeps its data.
+    fn data_directory(&self) -> &'static str {
+        "data"
+    }
+
     /// How to start `server`. Pure; called again at each restart.
     fn launch(&self, view: &View, server: &ServerKey) -> Launch;
+
+    /// What the program `now` must do before `server` starts with it on data that `before` has served, such as an upgrade of that
+    /// data. It is launched for it, and waited for, before the server is started as [`Self::launch`] says. Asked only if the two
+    /// differ; not before a start that is meant to fail.
+    fn before_start(
+        &self,
+        _view: &View,
+        _server: &ServerKey,
+        _before: &Program,
+        _now: &Program,
+    ) -> Option<Preparation> {
+        None
+    }
 
     /// The variables that servers inherit from the environment of the run, where that has them and their launch does not set
     /// them: what sanitizers and profilers read.
@@ -199,8 +263,103 @@ pub trait System: Send + Sync + 'static {
         None
     }
 
+    /// What a server still needs that its probe calls ready, and that no command line can say, such as switching
+    /// authentication on for the deployment. It is ready when this succeeds. Until then it is tried again; the servers of a
+    /// deployment get there at the same time, and again at each restart, so doing it twice must do no harm.
+    ///
+    /// # Errors
+    /// What it still lacks.
+    fn make_ready<'a>(
+        &'a self,
+        _view: &'a View,
+        _server: &'a ServerKey,
+    ) -> Fut<'a, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// What servers of this topology do with TLS; `None` if they do not speak it. A product that does knows the word
+    /// [`crate::tls::TLS`] in its topologies, and its launch names the files in [`View::tls`].
+    fn tls(&self, _topology: &Topology) -> Option<TlsUse> {
+        None
+    }
+
+    /// Which ports of servers of this topology take part in links, where the topology says
+    /// [`LINKS`](crate::links::LINKS) or [`CLIENT_LINKS`](crate::links::CLIENT_LINKS). A product whose topologies know these
+    /// words has its servers tell their peers [`Place::advertise`](crate::view::Place::advertise), and clients
+    /// [`Place::reach`](crate::view::Place::reach).
+    fn links(&self, _topology: &Topology) -> LinkUse {
+        LinkUse::default()
+    }
+
+    /// The name of the stream that a connection carries which begins with these bytes, for products whose protocol shows it:
+    /// faults of links can be limited to one. Pure; asked once for each connection, in another process.
+    fn stream_of(&self, _beginning: &[u8]) -> Option<String> {
+        None
+    }
+
+    /// Has a server read its certificates again, for products that do not look at them by themselves. `client` speaks to it
+    /// even if nobody else does, because the certificate it still shows is not valid.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn reload_certificates<'a>(
+        &'a self,
+        _view: &'a View,
+        _server: &'a ServerKey,
+        _client: &'a Client,
+    ) -> Fut<'a, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// One look at the whole. Every planned server must be in the answer.
     fn health<'a>(&'a self, view: &'a View) -> Fut<'a, Health>;
+
+    /// Where the figures that systems have in common are in what [`System::metrics`] returns.
+    fn figures(&self) -> &'static [FigureSource] {
+        &[]
+    }
+
+    /// ONE look at everything that a server says of itself in figures.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn metrics<'a>(
+        &'a self,
+        _view: &'a View,
+        server: &'a ServerKey,
+    ) -> Fut<'a, Result<Metrics, String>> {
+        let none = format!("{} has no metrics of {server}", self.name());
+        Box::pin(std::future::ready(Err(none)))
+    }
+
+    /// The role of the servers that decide by majority, and what they are called in the plural: operations keep a majority of them,
+    /// unless they are forced.
+    fn voters(&self, _topology: &Topology) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// The steps of a rolling restart, upgrade or downgrade: in which order, what is to be done before a server is stopped, and
+    /// which gates must open before the next one is. Without a plan of its own, each server is restarted in turn, and the whole is
+    /// healthy before the next.
+    ///
+    /// # Errors
+    /// Why it cannot be done: `3.4 cannot be upgraded to 3.6 in one step`.
+    fn rolling(&self, _view: &View, rolling: &Rolling) -> Result<Vec<operations::Step>, String> {
+        Ok(rolling.one_by_one())
+    }
+
+    /// ONE try of a step of an operation, or one look at a gate, which the system has named in [`System::rolling`]. Done twice, it
+    /// must do no harm.
+    fn try_step<'a>(
+        &'a self,
+        _view: &'a View,
+        _server: Option<&'a ServerKey>,
+        step: &'a SystemStep,
+    ) -> Fut<'a, Tried> {
+        let refused = Tried::Refused(format!("{} does not know how to do it", self.name()));
+        let _ = step;
+        Box::pin(std::future::ready(refused))
+    }
 
     /// What an exit code of this product means.
     fn exit_meaning(&self, _role: &str, _code: i32) -> ExitMeaning {
@@ -229,69 +388,34 @@ pub trait System: Send + Sync + 'static {
         None
     }
 
+    /// How a program of any language reaches the deployment with all rights, as variables of its environment: endpoints, login,
+    /// certificates. Some are secrets: hand them to the process and show them nowhere.
+    fn environment(&self, _view: &View) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// The names of the variables of [`System::environment`]: for deployments of this complete topology, or all that there can be.
+    fn variables(&self, _topology: Option<&Topology>) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// The invariants looked at after tests.
     fn checkers(&self) -> Vec<Box<dyn Checker>> {
         Vec::new()
     }
 
+    /// Switches off what a test may have switched on in a server that goes on without it, such as failure points. Asked after
+    /// each test that had the deployment alone, of every server that runs.
+    fn switch_off<'a>(
+        &'a self,
+        _view: &'a View,
+        _server: &'a ServerKey,
+    ) -> Fut<'a, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Undoes what a test left: everything whose name carries this lease. Returns what it removed.
     fn purge<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<Vec<String>, String>>;
-}
-
-/// A place where the program may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Candidate {
-    /// This file, or what else [`System::installed`] knows; if it is named and missing, that is an error, not a reason to
-    /// try the next.
-    File(PathBuf),
-    /// The same where it usually is: if nothing is there, the next is tried.
-    Usually(PathBuf),
-    /// This file below each directory of `parent` whose name begins with `prefix`, the newest version first.
-    UsuallyBelow {
-        /// Where the directories are: `/opt`.
-        parent: PathBuf,
-        /// How their names begin: `mydb-`.
-        prefix: &'static str,
-        /// The file below each: `bin/mydb`.
-        file: &'static str,
-    },
-    /// This name, looked up in `PATH`.
-    OnPath(&'static str),
-    /// An applet of this executable that stands in for the product, with the title it is shown under.
-    StandIn {
-        /// The applet's name, as registered with [`crate::Applet`].
-        applet: &'static str,
-        /// `mydb-emulator, a stand-in, not MyDb`.
-        title: &'static str,
-    },
-    /// An applet of this executable that *is* the product: a server built into the test executable.
-    BuiltIn {
-        /// The applet's name, as registered with [`crate::Applet`].
-        applet: &'static str,
-    },
-}
-
-/// What is run where a program was found or named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Installed {
-    /// What is executed.
-    pub program: PathBuf,
-    /// Arguments before those of each launch, because of where it is.
-    pub args: Vec<String>,
-    /// Why it is not what was found, for the header of a run.
-    pub note: Option<String>,
-}
-
-impl Installed {
-    /// What was found itself.
-    #[must_use]
-    pub fn at(found: &Path) -> Self {
-        Self {
-            program: found.to_owned(),
-            args: Vec::new(),
-            note: None,
-        }
-    }
 }
 
 /// A wish that cannot be planned.
@@ -350,49 +474,6 @@ pub enum ExitMeaning {
     Failure(String),
 }
 
-impl LogRecord {
-    /// `13:45:01.123` of a time as in ISO 8601, `2026-11-28T13:45:01.123456Z`; `None` if it is none.
-    #[must_use]
-    pub fn time_of_day(time: &str) -> Option<String> {
-        let (_, time) = time.split_once('T')?;
-        let end = time.find(|c: char| !c.is_ascii_digit() && !":.".contains(c));
-        let time = &time[..end.unwrap_or(time.len())];
-        Some(time.get(..12).unwrap_or(time).to_owned())
-    }
-}
-
-/// How loud a log line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Finest.
-    Trace,
-    /// For developers.
-    Debug,
-    /// Ordinary.
-    Info,
-    /// Worth a look.
-    Warn,
-    /// Something failed.
-    Error,
-    /// The server gives up.
-    Fatal,
-}
-
-/// One line of a server's log, understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogRecord {
-    /// When it was written, as the log says it, for people: `13:45:01.123`.
-    pub time: Option<String>,
-    /// How loud it is.
-    pub level: Level,
-    /// The product's own id of the message, if it has such.
-    pub id: Option<String>,
-    /// The message.
-    pub text: String,
-    /// Whether it reports a crash of the server.
-    pub crash: bool,
-}
-
 /// Something to collect when a test failed.
 #[derive(Clone, Debug)]
 pub enum Evidence {
@@ -416,66 +497,4 @@ pub enum Evidence {
     },
     /// A verb that makes the server write what it knows; the server may end by it.
     Signal(ServerKey, Verb),
-}
-
-/// An invariant looked at after a test on its deployment.
-pub trait Checker: Send + Sync {
-    /// Its name: `databases`.
-    fn name(&self) -> &'static str;
-
-    /// When it may be asked.
-    fn scope(&self) -> Scope;
-
-    /// Whether a test that had the deployment alone, and left it well, fails as leaked for what this finds: so it is with
-    /// what only tests make (a database, a key), and not with what a repair or a replacement is for (a server that is
-    /// down). Asked of those of scope *idle*; what those of scope *lease* find is charged in any case.
-    fn is_charged(&self) -> bool {
-        false
-    }
-
-    /// Looks. `lease` is the id that the names of what a test created carry.
-    ///
-    /// # Errors
-    /// What was found that should not be there, named.
-    fn check<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<(), String>>;
-}
-
-/// When a checker may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// After every test: it looks only at things that carry the lease's id in their name.
-    Lease,
-    /// When nobody holds a lease: it looks at the whole.
-    Idle,
-}
-
-/// A system's entry in the registry: `armadillo_orchestrator::register_system!(MyDb)`.
-pub struct SystemEntry(pub &'static dyn System);
-
-inventory::collect!(SystemEntry);
-
-/// All systems linked into this executable, by name.
-#[must_use]
-pub fn systems() -> Vec<&'static dyn System> {
-    let mut all: Vec<&'static dyn System> = inventory::iter::<SystemEntry>
-        .into_iter()
-        .map(|entry| entry.0)
-        .collect();
-    all.sort_by_key(|system| system.name());
-    all.dedup_by_key(|system| system.name());
-    all
-}
-
-/// The system of that name.
-#[must_use]
-pub fn system(name: &str) -> Option<&'static dyn System> {
-    systems().into_iter().find(|system| system.name() == name)
-}
-
-/// Registers a system: `register_system!(MyDb)`, where `MyDb` is a constant expression.
-#[macro_export]
-macro_rules! register_system {
-    ($system:expr) => {
-        $crate::inventory::submit! { $crate::SystemEntry(&$system) }
-    };
 }

@@ -3,12 +3,17 @@
 //! There are two forms. [`StaticTopology`] is `const`: what a test's attribute and its fixtures ask for, known before
 //! `main`. [`Topology`] is owned and serialisable: what crosses process boundaries, is planned, grouped and reported.
 
-use std::collections::BTreeMap;
+mod offered;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// How many numbers, how many options and how many binaries one [`StaticTopology`] can carry.
+pub use offered::{OfferedTopology, TopologyTextError, offered, read_topology};
+
+/// How many numbers, words, options and binaries one [`StaticTopology`] can carry of each.
 const CAPACITY: usize = 8;
 
 /// The shape that fits every deployment of a system: what a fixture asks for that works on each of them.
@@ -23,10 +28,14 @@ pub struct StaticTopology {
     pub shape: &'static str,
     params: [(&'static str, u32); CAPACITY],
     param_count: usize,
+    words: [&'static str; CAPACITY],
+    word_count: usize,
     options: [(&'static str, &'static str); CAPACITY],
     option_count: usize,
     binaries: [(&'static str, &'static str); CAPACITY],
     binary_count: usize,
+    /// Empty: none.
+    data: &'static str,
 }
 
 impl StaticTopology {
@@ -38,10 +47,13 @@ impl StaticTopology {
             shape,
             params: [("", 0); CAPACITY],
             param_count: 0,
+            words: [""; CAPACITY],
+            word_count: 0,
             options: [("", ""); CAPACITY],
             option_count: 0,
             binaries: [("", ""); CAPACITY],
             binary_count: 0,
+            data: "",
         }
     }
 
@@ -92,6 +104,28 @@ impl StaticTopology {
         false
     }
 
+    /// The same with the word `word` said, such as `tls`.
+    ///
+    /// # Panics
+    /// At compile time, when more than eight words are said.
+    #[must_use]
+    pub const fn with_word(mut self, word: &'static str) -> Self {
+        let mut i = 0;
+        while i < self.word_count {
+            if str_eq(self.words[i], word) {
+                return self;
+            }
+            i += 1;
+        }
+        assert!(
+            self.word_count < CAPACITY,
+            "a topology takes at most eight words"
+        );
+        self.words[self.word_count] = word;
+        self.word_count += 1;
+        self
+    }
+
     /// The same with a server option added: `[ROLE.]name` and its value, as `--server-option` takes them.
     ///
     /// # Panics
@@ -130,6 +164,18 @@ impl StaticTopology {
         self
     }
 
+    /// The same with servers that start on a copy of existing data: a directory with one directory for each server, by its key,
+    /// that holds what the server's data directory held.
+    ///
+    /// # Panics
+    /// At compile time, when the path is empty.
+    #[must_use]
+    pub const fn with_data(mut self, path: &'static str) -> Self {
+        assert!(!path.is_empty(), "the path of existing data is empty");
+        self.data = path;
+        self
+    }
+
     /// Whether both are of the same system and shape.
     #[must_use]
     pub const fn same_kind(&self, other: &Self) -> bool {
@@ -145,7 +191,11 @@ impl StaticTopology {
     /// Whether nothing is said but system and shape.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
-        self.param_count == 0 && self.option_count == 0 && self.binary_count == 0
+        self.param_count == 0
+            && self.word_count == 0
+            && self.option_count == 0
+            && self.binary_count == 0
+            && self.data.is_empty()
     }
 
     /// Whether both say the same, in the same order.
@@ -153,8 +203,10 @@ impl StaticTopology {
     pub const fn same(&self, other: &Self) -> bool {
         if !self.same_kind(other)
             || self.param_count != other.param_count
+            || self.word_count != other.word_count
             || self.option_count != other.option_count
             || self.binary_count != other.binary_count
+            || !str_eq(self.data, other.data)
         {
             return false;
         }
@@ -163,6 +215,7 @@ impl StaticTopology {
             let (param, other_param) = (self.params[i], other.params[i]);
             if param.1 != other_param.1
                 || !str_eq(param.0, other_param.0)
+                || !str_eq(self.words[i], other.words[i])
                 || !same_pair(self.options[i], other.options[i])
                 || !same_pair(self.binaries[i], other.binaries[i])
             {
@@ -183,6 +236,10 @@ impl StaticTopology {
                 .iter()
                 .map(|&(name, value)| (name.to_owned(), value))
                 .collect(),
+            words: self.words[..self.word_count]
+                .iter()
+                .map(|&word| word.to_owned())
+                .collect(),
             options: self.options[..self.option_count]
                 .iter()
                 .map(|&(name, value)| (name.to_owned(), value.to_owned()))
@@ -191,6 +248,7 @@ impl StaticTopology {
                 .iter()
                 .map(|&(role, program)| (role.to_owned(), program.to_owned()))
                 .collect(),
+            data: (!self.data.is_empty()).then(|| self.data.into()),
         }
     }
 }
@@ -226,12 +284,19 @@ pub struct Topology {
     /// Numbers by name. After [`crate::System::complete`], every number the system knows is there.
     #[serde(default)]
     pub params: BTreeMap<String, u32>,
+    /// What it is or is not besides, by words of the system: `tls`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub words: BTreeSet<String>,
     /// Server options, `[ROLE.]name` and value, in the order given.
     #[serde(default)]
     pub options: Vec<(String, String)>,
     /// The programs of roles that do not run the system's own, by role: a file, or a word the system knows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub binaries: BTreeMap<String, String>,
+    /// The directory with the data that its servers start on; a relative path is one from where the run was started. They get a
+    /// copy of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
 }
 
 impl Topology {
@@ -239,6 +304,12 @@ impl Topology {
     #[must_use]
     pub fn param(&self, name: &str) -> Option<u32> {
         self.params.get(name).copied()
+    }
+
+    /// Whether `word` was said.
+    #[must_use]
+    pub fn says(&self, word: &str) -> bool {
+        self.words.contains(word)
     }
 
     /// The program named for the servers of a role; `None`: the system's own.
@@ -254,6 +325,9 @@ impl Topology {
         let mut label = format!("{}-{}", self.system, self.shape);
         for (name, value) in &self.params {
             label.push_str(&format!("-{name}{value}"));
+        }
+        for word in &self.words {
+            label.push_str(&format!("-{word}"));
         }
         label
             .chars()
@@ -277,7 +351,15 @@ impl fmt::Display for Topology {
             .binaries
             .iter()
             .map(|(role, program)| format!("{role}_binary = {program:?}"));
-        let all: Vec<String> = numbers.chain(options).chain(binaries).collect();
+        let words = self.words.iter().cloned();
+        let data = self.data.iter();
+        let data = data.map(|path| format!("data = {:?}", path.display().to_string()));
+        let all: Vec<String> = numbers
+            .chain(words)
+            .chain(options)
+            .chain(binaries)
+            .chain(data)
+            .collect();
         if all.is_empty() {
             Ok(())
         } else {
@@ -313,6 +395,16 @@ mod tests {
     }
 
     #[test]
+    fn a_word_is_said_once_and_shown() {
+        const SAID: StaticTopology = FIVE.with_word("tls").with_word("tls");
+        let said = SAID.to_topology();
+        assert!(said.says("tls") && !said.says("plain"));
+        assert_eq!(said.label(), "db-cluster-servers5-tls");
+        assert_eq!(said.to_string(), "db cluster(servers = 5, tls)");
+        assert!(!SAID.same(&FIVE) && !StaticTopology::new("db", "x").with_word("tls").is_plain());
+    }
+
+    #[test]
     fn topologies_are_the_same_if_they_say_the_same() {
         const PLAIN: StaticTopology = StaticTopology::new("db", "cluster");
         assert!(PLAIN.is_plain() && !FIVE.is_plain());
@@ -327,6 +419,24 @@ mod tests {
                 .same(&PLAIN.with_binary("server", "b"))
         );
         assert!(!PLAIN.same(&StaticTopology::new("db", "single")));
+    }
+
+    #[test]
+    fn servers_may_start_on_existing_data() {
+        const OLD: StaticTopology = FIVE.with_data("tests/data/old");
+        assert!(!OLD.same(&FIVE) && OLD.same(&FIVE.with_data("tests/data/old")));
+        assert!(
+            !StaticTopology::new("db", "cluster")
+                .with_data("x")
+                .is_plain()
+        );
+        let old = OLD.to_topology();
+        assert_eq!(
+            old.to_string(),
+            r#"db cluster(servers = 5, data = "tests/data/old")"#
+        );
+        let json = serde_json::to_string(&old).unwrap();
+        assert_eq!(serde_json::from_str::<Topology>(&json).unwrap(), old);
     }
 
     #[test]

@@ -3,27 +3,28 @@
 pub use std::sync::Arc;
 
 pub use armadillo_harness::checking::CheckPolicy;
+pub use armadillo_harness::failure::TestError;
 pub use armadillo_harness::fixture::{
-    Failed, Fixture, Inputs, Run, Scope, SetUp, TestContext, argument,
+    Fixture, Inputs, Labels, Run, Scope, SetUp, TestContext, argument,
 };
 pub use armadillo_harness::inventory;
 pub use armadillo_harness::needs::{Needs, StaticNeed, join};
 pub use armadillo_harness::outcome::{Outcome, returned};
 pub use armadillo_harness::requires::{Bound, Required, Requirement};
-pub use armadillo_harness::test_def::{MarkerUse, ShouldPanic, TestDef};
+pub use armadillo_harness::test_def::{ExpectedFailure, MarkerUse, ShouldPanic, TestDef};
 
 /// A fixture for an argument of type `T`, as opposed to `&T`: fixtures that are handles can be cloned.
 pub fn by_value<T: Clone>(fixture: &T) -> T {
     fixture.clone()
 }
 
-/// How the fixtures of a test that needs this are set up.
-pub const fn set_up<I: Inputs>(needs: &Needs) -> SetUp<I> {
-    SetUp::new(needs)
+/// How the fixtures of a test that needs this are set up, and the markers that they give it.
+pub const fn set_up<I: Inputs>(needs: &Needs) -> (SetUp<I>, Labels) {
+    (SetUp::new(needs), I::LABELS)
 }
 
 /// What a fixture function returned, with any error.
-pub fn made<T, E: Into<Failed>>(returned: Result<T, E>) -> Result<T, Failed> {
+pub fn made<T, E: Into<TestError>>(returned: Result<T, E>) -> Result<T, TestError> {
     returned.map_err(Into::into)
 }
 
@@ -34,17 +35,17 @@ pub fn made<T, E: Into<Failed>>(returned: Result<T, E>) -> Result<T, Failed> {
 )]
 pub trait IntoTornDown {
     /// The same as a result with any error.
-    fn into_torn_down(self) -> Result<(), Failed>;
+    fn into_torn_down(self) -> Result<(), TestError>;
 }
 
 impl IntoTornDown for () {
-    fn into_torn_down(self) -> Result<(), Failed> {
+    fn into_torn_down(self) -> Result<(), TestError> {
         Ok(())
     }
 }
 
-impl<E: Into<Failed>> IntoTornDown for Result<(), E> {
-    fn into_torn_down(self) -> Result<(), Failed> {
+impl<E: Into<TestError>> IntoTornDown for Result<(), E> {
+    fn into_torn_down(self) -> Result<(), TestError> {
         self.map_err(Into::into)
     }
 }

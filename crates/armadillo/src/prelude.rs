@@ -3,15 +3,17 @@
 //! The attributes are not in it: `#[armadillo::test]` cannot be mistaken for another `#[test]`. What tests seldom name is in
 //! [`crate::deployment`] and in the modules of the systems.
 
+pub use armadillo_harness::failure::TestError;
 pub use armadillo_harness::fixture::{
-    Exclusive, Failed, Fixture, Fresh, Orchestrator, Scope, TestContext, Unstarted, healthy, when,
+    Exclusive, Fixture, Fresh, Orchestrator, Scope, TestContext, Unstarted, healthy, when,
 };
 // For their methods.
 pub use armadillo_harness::fixture::{
-    Condition as _, DeploymentHandle as _, Faults as _, Observe as _,
+    Condition as _, DeploymentHandle as _, Faults as _, LinkFaults as _, Observe as _,
 };
 pub use armadillo_harness::outcome::TestResult;
-pub use armadillo_harness::{inconclusive, skip};
+pub use armadillo_harness::{expect, expect_eq, inconclusive, skip};
+pub use armadillo_orchestrator::Certificate;
 
 #[cfg(feature = "arangodb")]
 pub use armadillo_arangodb::prelude::*;

@@ -111,11 +111,11 @@ mod suite {
     }
 
     impl Servers for Nothing {
-        async fn act(&self, _server: &ServerKey, _act: Act) -> Result<(), Failed> {
+        async fn act(&self, _server: &ServerKey, _act: Act) -> Result<(), TestError> {
             Ok(())
         }
 
-        async fn wait_healthy(&self) -> Result<(), Failed> {
+        async fn wait_healthy(&self) -> Result<(), TestError> {
             Ok(())
         }
     }

@@ -28,6 +28,7 @@ const NOTHING: TestDef = TestDef {
     file: file!(),
     line: line!(),
     markers: &[],
+    fixture_markers: &[],
     needs: &[],
     checkers: &[],
     requires: &[],
@@ -36,6 +37,7 @@ const NOTHING: TestDef = TestDef {
     isolated: false,
     ignore: None,
     should_panic: ShouldPanic::No,
+    xfail: None,
     run: |run| run.body(|| Outcome::Passed),
 };
 

@@ -7,6 +7,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 runs=${1:-20} loops=${2:-60}
+if ! [[ $runs =~ ^[1-9][0-9]*$ && $loops =~ ^[0-9]+$ ]]; then
+  echo "usage: $0 [RUNS] [LOOPS]: two numbers, 20 and 60 by default" >&2
+  exit 2
+fi
 results=$(mktemp -d)
 busy=()
 end_loops() {
@@ -17,7 +21,8 @@ trap end_loops EXIT
 
 cargo test --quiet -p harness-example --no-run
 for _ in $(seq "$loops"); do
-  (while :; do :; done) &
+  # A session for each: where the kernel shares its time among sessions first, one session of sixty loops is one loop.
+  setsid bash -c 'while :; do :; done' &
   busy+=($!)
 done
 for run in $(seq "$runs"); do

@@ -3,6 +3,7 @@
 
 use armadillo::deployment::{DeploymentHandle, Observe, ServerKey};
 use armadillo::harness::needs::Needs;
+use armadillo::orchestrator::versions::VersionName;
 use armadillo::orchestrator::{
     Candidate, Checker, ExitMeaning, Flag, Fut, Health, Launch, Level, LogRecord, PlanError, Probe,
     ServerPlan, Settings, StaticTopology, System, Topology, View, register_system,
@@ -58,20 +59,39 @@ impl System for BrittleSystem {
     }
 
     fn flags(&self) -> &'static [Flag] {
-        &[Flag {
-            name: "brittle",
-            short: None,
-            value: "PATH",
-            repeats: false,
-            help: "the brittle program; `PATH` looks for one that is nowhere; otherwise the one that is built in",
-        }]
+        &[
+            Flag {
+                name: "brittle",
+                short: None,
+                value: "PATH",
+                repeats: false,
+                help: "the brittle program; `PATH` looks for one that is nowhere; otherwise the one that is built in",
+            },
+            Flag {
+                name: "brittle-word",
+                short: None,
+                value: "WORD",
+                repeats: false,
+                help: "an option of its servers, which changes nothing",
+            },
+        ]
     }
 
     fn programs(&self, settings: &Settings) -> Vec<Candidate> {
         match settings.get("brittle") {
             Some("PATH") => vec![Candidate::OnPath("armadillo-has-no-such-program")],
-            Some(path) => vec![Candidate::File(path.into())],
+            Some(name) => vec![self.program_named(name)],
             None => TallySystem.programs(settings),
+        }
+    }
+
+    fn program_named(&self, name: &str) -> Candidate {
+        match VersionName::parse(name) {
+            Some(version) => Candidate::Version {
+                version,
+                on_path: "armadillo-has-no-such-program",
+            },
+            None => Candidate::File(name.into()),
         }
     }
 
@@ -193,11 +213,17 @@ pub struct Brittle {
 }
 
 impl Brittle {
+    /// The deployment, as clients see it.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        self.orchestrator.view()
+    }
+
     /// Adds to the test's counter.
     ///
     /// # Errors
     /// When the server cannot be reached.
-    pub async fn add(&self, number: i64) -> Result<(), Failed> {
+    pub async fn add(&self, number: i64) -> Result<(), TestError> {
         let line = format!("add {}.counter {number}", self.orchestrator.lease());
         ask(self.orchestrator.view(), &line).await.map(drop)
     }
@@ -206,7 +232,7 @@ impl Brittle {
     ///
     /// # Errors
     /// When the server cannot be reached.
-    pub async fn leave(&self) -> Result<(), Failed> {
+    pub async fn leave(&self) -> Result<(), TestError> {
         let line = format!("add {LEFTOVERS} 1");
         ask(self.orchestrator.view(), &line).await.map(drop)
     }
@@ -215,7 +241,7 @@ impl Brittle {
     ///
     /// # Errors
     /// When the server cannot be reached.
-    pub async fn left(&self) -> Result<String, Failed> {
+    pub async fn left(&self) -> Result<String, TestError> {
         ask(self.orchestrator.view(), &format!("get {LEFTOVERS}")).await
     }
 
@@ -223,7 +249,7 @@ impl Brittle {
     ///
     /// # Errors
     /// When the server cannot be reached.
-    pub async fn complain(&self) -> Result<(), Failed> {
+    pub async fn complain(&self) -> Result<(), TestError> {
         let line = "note fatal: nothing works";
         ask(self.orchestrator.view(), line).await.map(drop)
     }
@@ -232,7 +258,7 @@ impl Brittle {
     ///
     /// # Errors
     /// When the server cannot be reached.
-    pub async fn log(&self, text: &str) -> Result<(), Failed> {
+    pub async fn log(&self, text: &str) -> Result<(), TestError> {
         let line = format!("note {text}");
         ask(self.orchestrator.view(), &line).await.map(drop)
     }
@@ -241,7 +267,7 @@ impl Brittle {
     ///
     /// # Errors
     /// When the server cannot be reached.
-    pub async fn pid(&self) -> Result<String, Failed> {
+    pub async fn pid(&self) -> Result<String, TestError> {
         ask(self.orchestrator.view(), "pid").await
     }
 }
@@ -251,7 +277,7 @@ impl Fixture for Brittle {
     const NEEDS: Needs = Needs::of(brittle().topology());
     const SCOPE: Scope<Self> = Scope::handle();
 
-    async fn setup(cx: &TestContext, (): ()) -> Result<Self, Failed> {
+    async fn setup(cx: &TestContext, (): ()) -> Result<Self, TestError> {
         Self::open(cx)
     }
 }
@@ -263,14 +289,14 @@ impl Observe for Brittle {
 }
 
 impl DeploymentHandle for Brittle {
-    fn open(cx: &TestContext) -> Result<Self, Failed> {
+    fn open(cx: &TestContext) -> Result<Self, TestError> {
         Ok(Self {
             orchestrator: Orchestrator::open(cx)?,
         })
     }
 }
 
-async fn ask(view: &View, line: &str) -> Result<String, Failed> {
+async fn ask(view: &View, line: &str) -> Result<String, TestError> {
     let server = ServerKey::from(SERVER);
     let address = view.reach(&server, "main").ok_or("no such server")?;
     let mut stream = TcpStream::connect(address).await?;

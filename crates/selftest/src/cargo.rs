@@ -18,7 +18,13 @@ pub fn workspace() -> PathBuf {
 #[must_use]
 pub fn cargo(program: &str) -> Command {
     let mut command = Command::new(env!("CARGO"));
-    let needed = ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_CAINFO"];
+    // With another value of the last, cargo would build everything again.
+    let needed = [
+        "CARGO_HOME",
+        "CARGO_NET_OFFLINE",
+        "CARGO_HTTP_CAINFO",
+        "CARGO_INCREMENTAL",
+    ];
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in names.filter(|name| is_meddling(name) && !needed.contains(&name.as_str())) {
         command.env_remove(name);

@@ -6,6 +6,7 @@
 pub mod brittle;
 pub mod broken;
 pub mod cargo;
+pub mod faulty;
 pub mod foreign;
 pub mod junk;
 pub mod meeting;

@@ -46,8 +46,20 @@ impl Ran {
     /// Everything it said, for the message of an assertion.
     #[must_use]
     pub fn said(&self) -> String {
-        let (code, stdout, stderr) = (self.code, short(&self.stdout), short(&self.stderr));
+        let (code, stdout, stderr) = (self.code, quoted(&self.stdout), quoted(&self.stderr));
         format!("exit code {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+    }
+
+    /// All that it printed, whole.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+
+    /// Whether it printed this anywhere.
+    #[must_use]
+    pub fn printed(&self, text: &str) -> bool {
+        self.stdout.contains(text) || self.stderr.contains(text)
     }
 
     /// The ids of its runs.
@@ -160,6 +172,13 @@ impl Ran {
     pub fn remains(&self) -> Vec<String> {
         remains::after(wait::LIMIT / 4, &self.token, &self.runs())
     }
+}
+
+/// The text with a mark before each line: CI counts the results of lines that begin with `test result`.
+fn quoted(text: &str) -> String {
+    let lines = short(text);
+    let lines: Vec<String> = lines.lines().map(|line| format!("  | {line}")).collect();
+    lines.join("\n")
 }
 
 /// The text, without its middle if it is long.

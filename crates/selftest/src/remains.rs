@@ -80,6 +80,15 @@ pub fn carries(pid: u32, token: &str) -> bool {
     variables.any(|variable| variable == entry.as_bytes())
 }
 
+/// The parent of a process, if both are there.
+#[must_use]
+pub fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name, which may contain anything, come the state and the parent.
+    let (_, behind) = stat.rsplit_once(')')?;
+    behind.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// The children of a process.
 #[must_use]
 pub fn children(pid: u32) -> Vec<u32> {

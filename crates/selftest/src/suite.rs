@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,6 +87,19 @@ impl Suite {
         let written = std::fs::write(self.home.path().join(name), text);
         written.unwrap_or_else(|error| panic!("{name}: {error}"));
         self
+    }
+
+    /// The same, which nobody else can read.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[must_use]
+    pub fn private_file(self, name: &str, text: &str) -> Self {
+        let suite = self.file(name, text);
+        let only_owner = std::fs::Permissions::from_mode(0o600);
+        let set = std::fs::set_permissions(suite.home.path().join(name), only_owner);
+        set.unwrap_or_else(|error| panic!("{name}: {error}"));
+        suite
     }
 
     /// The empty directory it will run in.

@@ -76,6 +76,28 @@ fn general_crates_know_no_product() {
 }
 
 #[test]
+fn one_place_knows_whether_a_server_speaks_tls() {
+    let systems = ["crates/armadillo-etcd/src", "crates/armadillo-arangodb/src"];
+    let everywhere = [&GENERAL[..], &systems[..]].concat();
+    let found = wrong_lines(&everywhere, |name, line| {
+        let own = [
+            "crates/armadillo-orchestrator/src/http/",
+            "crates/armadillo-orchestrator/src/tls/tests.rs",
+            "crates/armadillo-orchestrator/src/view.rs",
+            // Servers that somebody else started are looked at before there is a view.
+            "crates/armadillo-orchestrator/src/attach/named.rs",
+        ];
+        let makes_one = line.contains("Client::tcp(") || line.contains("Client::tls(");
+        makes_one && !own.iter().any(|place| name.starts_with(place))
+    });
+    assert!(
+        found.is_empty(),
+        "a client of a server that is not from `View::client`:\n{}",
+        found.join("\n")
+    );
+}
+
+#[test]
 fn the_emulator_shares_no_code_with_the_system_it_stands_in_for() {
     let manifest =
         fs::read_to_string(workspace().join("crates/arangod-emulator/Cargo.toml")).unwrap();
@@ -109,8 +131,10 @@ fn a_file_is_one_idea() {
 }
 
 /// The only places that start a process, each with its reason.
-const STARTS_PROCESSES: [&str; 6] = [
+const STARTS_PROCESSES: [&str; 7] = [
     "crates/armadillo-harness/src/dispatch/daemon_process.rs",
+    // The command of a person, which is no part of the harness and ends before it.
+    "crates/armadillo-harness/src/dispatch/exec.rs",
     "crates/armadillo-harness/src/warden.rs",
     "crates/armadillo-orchestrator/src/process/",
     "crates/armadillo-orchestrator/src/program.rs",
@@ -133,7 +157,7 @@ fn processes_are_started_in_few_places() {
 }
 
 /// The only places that write to the standard streams, each with its reason.
-const PRINTS: [&str; 9] = [
+const PRINTS: [&str; 10] = [
     "crates/armadillo-harness/src/report/console.rs",
     "crates/armadillo-harness/src/report/screen.rs",
     // Tests of real libtest, as text.
@@ -145,6 +169,8 @@ const PRINTS: [&str; 9] = [
     "crates/armadillo-harness/src/worker/mark.rs",
     "crates/armadillo-harness/src/worker/mod.rs",
     "crates/armadillo-harness/src/worker/process_state.rs",
+    // Its stdout is a socket to the daemon.
+    "crates/armadillo-orchestrator/src/links/proxy.rs",
 ];
 
 #[test]

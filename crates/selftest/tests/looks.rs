@@ -95,3 +95,24 @@ fn a_log_has_a_limit() {
     let cut = String::from_utf8(cut).unwrap();
     assert!(cut.ends_with("the last words\n") && cut.len() < 2 << 20);
 }
+
+#[test]
+fn a_test_reads_the_log_of_a_server() {
+    let ran = run(&[
+        "reads_a_log",
+        "waits_in_vain_for_a_line",
+        "reads_the_log_of_nobody",
+    ]);
+    assert_eq!(ran.verdict("reads_a_log"), "passed", "{}", ran.said());
+    let said = ran.message("waits_in_vain_for_a_line");
+    let expected = "waiting for tally-1 to log \"another thing\"; the last lines are\n  ";
+    assert!(
+        said.contains(expected) && said.contains("something"),
+        "{said}"
+    );
+    let said = ran.message("reads_the_log_of_nobody");
+    assert!(
+        said.contains("there is no server `nobody`; the servers are tally-1"),
+        "{said}"
+    );
+}

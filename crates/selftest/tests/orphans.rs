@@ -61,7 +61,12 @@ fn kill_in(suite: Suite, victims: &[Victim], moment: Moment) -> Duration {
     // Whoever is not there yet is waited for: their number is what the kernel gives, not what we know.
     let mut pids = Vec::new();
     for victim in victims {
-        pids.extend(until(LIMIT, || find(&running, *victim)));
+        let found = until(LIMIT, || match find(&running, *victim) {
+            Some(pid) => Some(Some(pid)),
+            // It may be over before anybody has looked.
+            None => running.has_ended().then_some(None),
+        });
+        pids.extend(found.flatten());
     }
     match moment {
         Moment::Early(time) => pause(time),

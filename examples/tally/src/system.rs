@@ -8,6 +8,8 @@ use armadillo::orchestrator::{
     inventory, register_system,
 };
 
+use armadillo::orchestrator::links::{CLIENT_LINKS, LINKS};
+
 use crate::server;
 
 /// The system: a value without state.
@@ -20,25 +22,35 @@ inventory::submit! { Applet { name: "tally", main: server::main } }
 /// The topology builder: `tally()` or, in a test's attribute, `tally(servers = 2)`.
 #[must_use]
 pub const fn tally() -> TallyTopology {
-    TallyTopology { servers: 1 }
+    TallyTopology(StaticTopology::new("tally", "servers").with("servers", 1))
 }
 
 /// See [`tally`].
-pub struct TallyTopology {
-    servers: u32,
-}
+pub struct TallyTopology(StaticTopology);
 
 impl TallyTopology {
     /// How many servers, each with counters of its own.
     #[must_use]
     pub const fn servers(self, servers: u32) -> Self {
-        Self { servers }
+        Self(self.0.with("servers", servers))
+    }
+
+    /// With a proxy between the servers. They have nothing to say to each other.
+    #[must_use]
+    pub const fn links(self) -> Self {
+        Self(self.0.with_word(LINKS))
+    }
+
+    /// With a proxy between clients and each server.
+    #[must_use]
+    pub const fn client_links(self) -> Self {
+        Self(self.0.with_word(CLIENT_LINKS))
     }
 
     /// The finished value.
     #[must_use]
     pub const fn topology(self) -> StaticTopology {
-        StaticTopology::new("tally", "servers").with("servers", self.servers)
+        self.0
     }
 }
 
@@ -82,6 +94,7 @@ impl System for TallySystem {
                 cpu_percent: 1,
                 disk_mib: 0,
             },
+            spare: false,
         };
         (1..=topology.param("servers").unwrap_or(1))
             .map(server)

@@ -33,8 +33,8 @@ async fn servers_count_for_themselves(tally: Tally) -> TestResult {
 #[armadillo::test(tally(servers = 2))]
 async fn a_killed_server_is_missed_and_comes_back(tally: Exclusive<Tally>) -> TestResult {
     tally.server("tally-1").kill().await?;
-    tally.wait_until(healthy().except("tally-1")).await?;
-    assert_eq!(tally.health().await?.percent(), 50);
+    let health = tally.wait_until(healthy().except("tally-1")).await?;
+    assert_eq!(health.percent(), 50);
     tally.server("tally-1").start().await?;
     tally.wait_until(healthy()).await?;
     assert_eq!(tally.get("tally-1", "pears").await?, 0);

@@ -4,25 +4,33 @@
 //! report; `--seed` of the run makes the same choices again. What is proved, and how: `docs/consistency.md`.
 
 use armadillo::arangodb::ArangoRegisters;
-use armadillo::consistency::Proof;
+use armadillo::consistency::{Fault, Proof};
 use armadillo::etcd::EtcdRegisters;
 use armadillo::prelude::*;
 
-/// One round of each fault.
-#[armadillo::test(markers(crash_test, failover, replication), timeout = "3m")]
+/// Four rounds, each with another fault: which ones, the seed says.
+#[armadillo::test(
+    etcd(links),
+    markers(crash_test, failover, replication),
+    timeout = "3m"
+)]
 async fn etcd_keeps_what_it_acknowledged(
     cluster: Exclusive<Etcd>,
     client: &EtcdClient,
     cx: &TestContext,
 ) -> TestResult {
     let registers = EtcdRegisters::new(client);
-    let proof = Proof::of_test(cx).rounds(7);
+    let proof = Proof::of_test(cx).rounds(4);
     println!("{}", proof.run(&registers, &cluster).await?);
     Ok(())
 }
 
 /// `cargo test -- --runslow --rounds 200 --exact consistency::etcd_keeps_what_it_acknowledged_for_long`
-#[armadillo::test(markers(slow, crash_test, failover, replication), timeout = "2h")]
+#[armadillo::test(
+    etcd(links),
+    markers(slow, crash_test, failover, replication),
+    timeout = "2h"
+)]
 async fn etcd_keeps_what_it_acknowledged_for_long(
     cluster: Exclusive<Etcd>,
     client: &EtcdClient,
@@ -47,14 +55,16 @@ async fn a_cluster_keeps_the_documents_it_acknowledged(
 ) -> TestResult {
     let docs = db.create_collection("docs").replication_factor(2).await?;
     let registers = ArangoRegisters::new(&cluster, &docs);
-    let proof = Proof::of_test(cx).rounds(2);
+    // Kills alone: the other faults are those of the long form.
+    let faults = [Fault::KillLeader, Fault::KillFollowerThenLeader];
+    let proof = Proof::of_test(cx).faults(faults).rounds(2);
     println!("{}", proof.run(&registers, &cluster).await?);
     Ok(())
 }
 
 /// `cargo test -- --runslow --rounds 200 consistency::a_cluster_keeps_the_documents_it_acknowledged_for_long`
 #[armadillo::test(
-    cluster(coordinators = 2),
+    cluster(coordinators = 2, links),
     markers(slow, crash_test, failover, replication),
     timeout = "4h",
     cases(two_copies(1, 2), three_copies(1, 3), three_shards(3, 2))

@@ -1,4 +1,4 @@
-//! Writers that never pause, and a ledger of what they were told: the other half of every test of a failure.
+//! Writers that go on whatever happens, and a ledger of what they were told: the other half of every test of a failure.
 //!
 //! A write is acknowledged, or it is not known what became of it, or it was surely not done. Only the first kind must be
 //! found afterwards; only the first two kinds may be.
@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use armadillo::prelude::*;
 use tokio::sync::Notify;
@@ -14,6 +14,12 @@ use tokio::task::JoinSet;
 
 /// How long a writer waits for one answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// With no write begun for so long, nobody is writing.
+const STANDSTILL: Duration = Duration::from_secs(30);
+
+/// How long a writer waits after each answer: what is tested are the servers, not how much this machine can do at once.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Writers at work.
 pub(crate) struct Load {
@@ -25,6 +31,7 @@ pub(crate) struct Load {
 struct Shared {
     stop: AtomicBool,
     ledger: Mutex<Ledger>,
+    begun: Notify,
     acknowledged: Notify,
 }
 
@@ -35,6 +42,9 @@ pub(crate) struct Ledger {
     pub(crate) acknowledged: BTreeMap<String, u64>,
     pub(crate) unknown: BTreeSet<String>,
     pub(crate) refused: BTreeSet<String>,
+    last: Option<Instant>,
+    /// The longest time between two acknowledgements.
+    pub(crate) longest_gap: Duration,
 }
 
 impl Load {
@@ -68,6 +78,22 @@ impl Load {
         }
     }
 
+    /// Waits until another write is begun, whether anybody acknowledges writes or not.
+    pub(crate) async fn goes_on(&self) -> TestResult {
+        let begun = self.ledger().attempts();
+        let another = async {
+            loop {
+                let news = self.shared.begun.notified();
+                if self.ledger().attempts() > begun {
+                    return;
+                }
+                news.await;
+            }
+        };
+        let waited = tokio::time::timeout(STANDSTILL, another).await;
+        Ok(waited.map_err(|_| format!("nobody has begun a write for {STANDSTILL:?}"))?)
+    }
+
     /// What is known right now.
     pub(crate) fn ledger(&self) -> Ledger {
         self.shared.ledger().clone()
@@ -96,14 +122,16 @@ async fn write(shared: Arc<Shared>, writer: usize, first: EtcdClient, others: Et
         if shared.stop.load(Ordering::Relaxed) {
             return;
         }
+        tokio::time::sleep(PAUSE).await;
         let key = format!("writer-{writer}/{number}");
         shared.ledger().in_flight.insert(key.clone());
+        shared.begun.notify_waiters();
         let outcome = client.put(&key, &key).await;
         let mut ledger = shared.ledger();
         ledger.in_flight.remove(&key);
         match outcome {
             Ok(revision) => {
-                ledger.acknowledged.insert(key, revision);
+                ledger.acknowledges(key, revision);
                 shared.acknowledged.notify_waiters();
             }
             Err(error) => {
@@ -119,6 +147,20 @@ async fn write(shared: Arc<Shared>, writer: usize, first: EtcdClient, others: Et
 }
 
 impl Ledger {
+    fn acknowledges(&mut self, key: String, revision: u64) {
+        let now = Instant::now();
+        let gap = self.last.map_or(Duration::ZERO, |last| now - last);
+        self.longest_gap = self.longest_gap.max(gap);
+        self.last = Some(now);
+        self.acknowledged.insert(key, revision);
+    }
+
+    /// How many writes were begun, whatever became of them.
+    pub(crate) fn attempts(&self) -> usize {
+        let answered = self.acknowledged.len() + self.unknown.len() + self.refused.len();
+        self.in_flight.len() + answered
+    }
+
     /// Looks for every acknowledged key, one by one, and for keys that should not be there.
     pub(crate) async fn is_kept_by(&self, client: &EtcdClient) -> TestResult {
         for key in self.acknowledged.keys() {
@@ -140,10 +182,11 @@ impl Ledger {
     /// For a report.
     pub(crate) fn summary(&self) -> String {
         format!(
-            "{} acknowledged, {} unknown, {} refused\n",
+            "{} acknowledged, {} unknown, {} refused, longest gap {:.3?}\n",
             self.acknowledged.len(),
             self.unknown.len(),
-            self.refused.len()
+            self.refused.len(),
+            self.longest_gap
         )
     }
 }

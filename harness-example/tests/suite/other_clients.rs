@@ -1,12 +1,24 @@
 //! Tests with somebody else's client: your driver, a command line tool, a service that you start. Fixtures hand out what
-//! such a client needs: [`Database::connection`] has endpoints, database, user, password and token, and the same as
-//! environment variables for a child process.
+//! such a client needs: [`Database::connection`] has endpoints, database, user, password, token and, with `--tls`, the
+//! authority to trust, and the same as environment variables for a child process.
 
 use std::process::Command;
 
+use armadillo::arangodb::Connection;
 use armadillo::orchestrator::Request;
 use armadillo::prelude::*;
 use serde_json::{Value, json};
+
+/// A client that trusts the authority of the deployment, if its servers speak TLS.
+fn http_client(connection: &Connection) -> Result<ureq::Agent, TestError> {
+    let mut config = ureq::Agent::config_builder();
+    if let Some(tls) = &connection.tls {
+        let authority = ureq::tls::Certificate::from_pem(tls.authority.as_bytes())?;
+        let trusted = ureq::tls::RootCerts::new_with_certs(&[authority]);
+        config = config.tls_config(ureq::tls::TlsConfig::builder().root_certs(trusted).build());
+    }
+    Ok(config.build().into())
+}
 
 /// A blocking client, in a test that is not `async`.
 #[armadillo::test]
@@ -19,11 +31,14 @@ fn another_http_client_writes_and_reads(articles: &Collection, cx: &TestContext)
         articles.name()
     );
     let authorization = format!("bearer {}", connection.token.reveal());
-    let answer = ureq::post(&url)
+    let http = http_client(&connection)?;
+    let answer = http
+        .post(&url)
         .header("authorization", &authorization)
         .send(json!({ "_key": "apples", "cents": 35 }).to_string())?;
     assert!(matches!(answer.status().as_u16(), 201 | 202));
-    let body = ureq::get(format!("{url}/apples"))
+    let body = http
+        .get(format!("{url}/apples"))
         .header("authorization", &authorization)
         .call()?
         .body_mut()
@@ -38,7 +53,7 @@ fn nobody_gets_in_without_a_token(db: &Database) -> TestResult {
     let connection = db.connection();
     let endpoint = connection.endpoints.first().ok_or("no endpoint")?;
     let url = format!("{endpoint}/_db/{}/_api/version", connection.database);
-    match ureq::get(url).call() {
+    match http_client(&connection)?.get(url).call() {
         Err(ureq::Error::StatusCode(401)) => Ok(()),
         other => Err(format!("{other:?}").into()),
     }
@@ -52,7 +67,7 @@ fn etcdctl_reads_what_a_test_wrote(cluster: Etcd, cx: &TestContext) -> TestResul
         skip!("etcdctl is not installed");
     }
     cx.block_on(cluster.client().put("greeting", "hello"))?;
-    let connection = cluster.connection();
+    let connection = cx.block_on(cluster.connection())?;
     let output = Command::new("etcdctl")
         .args(["get", "--print-value-only"])
         .arg(format!("{}greeting", connection.prefix))

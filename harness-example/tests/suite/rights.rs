@@ -14,7 +14,7 @@ fn is_refused<T>(result: &Result<T, ArangoError>) -> bool {
         .is_err_and(|error| matches!(error.status(), Some(401 | 403)))
 }
 
-#[armadillo::test(markers(auth_required, smoke_test))]
+#[armadillo::test(markers(smoke_test))]
 async fn a_new_user_may_do_nothing(auth: Auth, articles: &Collection) -> TestResult {
     let user = auth.create_user().await?;
     let theirs = user.client().database(articles.database().name());
@@ -23,7 +23,7 @@ async fn a_new_user_may_do_nothing(auth: Auth, articles: &Collection) -> TestRes
     Ok(())
 }
 
-#[armadillo::test(markers(auth_required))]
+#[armadillo::test]
 async fn a_reader_may_read_and_not_write(auth: &Auth, articles: &Collection) -> TestResult {
     articles.insert(&json!({ "_key": "apples" })).await?;
     let user = auth.create_user().await?;
@@ -38,7 +38,7 @@ async fn a_reader_may_read_and_not_write(auth: &Auth, articles: &Collection) -> 
     Ok(())
 }
 
-#[armadillo::test(markers(auth_required))]
+#[armadillo::test]
 async fn a_token_is_as_good_as_a_password(auth: &Auth, articles: &Collection) -> TestResult {
     let user = auth.create_user().await?;
     let database = articles.database().name();
@@ -51,19 +51,41 @@ async fn a_token_is_as_good_as_a_password(auth: &Auth, articles: &Collection) ->
     Ok(())
 }
 
-/// Tokens with any claims, signed with the deployment's key.
-#[armadillo::test(markers(auth_required), requires(signing_key))]
+/// A token for one path only, signed with the deployment's key.
+#[armadillo::test(requires(signing_key))]
+async fn a_token_is_good_for_its_paths(tokens: &Tokens) -> TestResult {
+    let token = tokens
+        .service("backup")
+        .allowed_paths(["/_api/version"])
+        .sign()?;
+    let client = tokens.client(&token);
+    assert!(!client.version().await?.version.is_empty());
+    let listed = client.databases().await;
+    assert!(is_refused(&listed), "{listed:?}");
+    Ok(())
+}
+
+/// What was taken from a user stays refused: the password, and every token.
+#[armadillo::test]
+async fn a_revoked_token_is_refused(auth: &Auth, tokens: &Tokens) -> TestResult {
+    let user = auth.create_user().await?;
+    auth.grant(&user, "_system", Grant::ReadOnly).await?;
+    let token = tokens.log_in(&user).await?;
+    tokens.client(&token).version().await?;
+    tokens.revoke(&token).await?;
+    let asked = tokens.client(&token).version().await;
+    assert!(is_refused(&asked), "{asked:?}");
+    assert!(tokens.log_in(&user).await.is_err());
+    Ok(())
+}
+
+/// Any claims at all, for what no server should accept.
+#[armadillo::test(requires(signing_key))]
 async fn an_expired_token_is_refused(auth: &Auth) -> TestResult {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let token = |expires: Duration| {
-        auth.sign(&json!({
-            "iss": "arangodb", "preferred_username": "root", "exp": expires.as_secs(),
-        }))
-    };
-    let hour = Duration::from_secs(3600);
-    let valid = auth.with_token(&token(now + hour)?);
-    assert!(valid.databases().await?.contains(&"_system".to_owned()));
-    let expired = auth.with_token(&token(now - hour)?);
+    let past = now - Duration::from_secs(3600);
+    let claims = json!({ "iss": "arangodb", "preferred_username": "root", "exp": past.as_secs() });
+    let expired = auth.with_token(&auth.sign(&claims)?);
     let listed = expired.databases().await;
     assert!(is_refused(&listed), "{listed:?}");
     Ok(())

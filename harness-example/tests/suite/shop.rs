@@ -29,7 +29,8 @@ pub(crate) struct Shop {
     till: AtomicU64,
 }
 
-#[armadillo::fixture(teardown = audit)]
+/// Every test of a shop is about the inventory, and has its marker.
+#[armadillo::fixture(teardown = audit, markers(inventory))]
 async fn shop(store: Documents) -> TestResult<Shop> {
     let inventory = Inventory::new(store);
     inventory.add(&Order::new(100, "apples")).await?;
@@ -61,7 +62,7 @@ impl Shop {
     }
 }
 
-#[armadillo::test(markers(inventory))]
+#[armadillo::test]
 async fn what_is_sold_is_in_the_till(shop: &Shop, prices: &PriceList) -> TestResult {
     assert_eq!(shop.sell(&"3 apples".parse()?, prices).await?, 105);
     assert_eq!(shop.sell(&"1 apples".parse()?, prices).await?, 35);
@@ -69,7 +70,7 @@ async fn what_is_sold_is_in_the_till(shop: &Shop, prices: &PriceList) -> TestRes
     Ok(())
 }
 
-#[armadillo::test(markers(inventory))]
+#[armadillo::test]
 async fn what_is_not_there_is_not_charged(shop: &Shop, prices: &PriceList) -> TestResult {
     let refused = shop.sell(&"101 apples".parse()?, prices).await;
     let refused = refused.err().ok_or("there were only 100")?.to_string();

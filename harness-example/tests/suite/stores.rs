@@ -96,7 +96,7 @@ pub(crate) struct Memory(Arc<Mutex<BTreeMap<String, (u64, u64)>>>);
 impl Fixture for Memory {
     type From = ();
 
-    async fn setup(_: &TestContext, (): ()) -> Result<Self, Failed> {
+    async fn setup(_: &TestContext, (): ()) -> Result<Self, TestError> {
         Ok(Self::default())
     }
 }

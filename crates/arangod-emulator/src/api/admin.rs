@@ -13,7 +13,8 @@ use crate::role::Role;
 use crate::server::{Server, Stage};
 use crate::settings::Step;
 use crate::system;
-use crate::version::{STAND_IN, VERSION};
+use crate::tls::Tls;
+use crate::version::{STAND_IN, imitated};
 
 /// `GET /_admin/status`. It names the process, so a client can tell whose answer it is.
 pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiError> {
@@ -29,7 +30,7 @@ pub(crate) fn status(server: &Server, request: &Request) -> Result<Answer, ApiEr
     let read_only = server.is_read_only();
     let mut body = json!({
             "server": "arango",
-            "version": VERSION,
+            "version": imitated().text,
             "pid": std::process::id(),
             "license": server.settings.edition,
             "mode": "server",
@@ -144,7 +145,7 @@ fn progress(server: &Server, request: &Request) -> Result<Answer, ApiError> {
     ))
 }
 
-/// `/_admin/server/{availability,role,id,mode}`
+/// `/_admin/server/{availability,role,id,mode,tls}`
 pub(crate) async fn server(
     server: &Server,
     request: &Request,
@@ -169,12 +170,36 @@ pub(crate) async fn server(
         (&Method::GET, ["id"]) => Err(ApiError::new(500, 500, "internal error")),
         // Also in read-only mode (`RestAdminServerHandler.cpp`; the documentation says 503).
         (&Method::GET, ["availability"]) => Ok(Answer::good(200, json!({ "mode": mode }))),
+        (_, ["jwt"]) => super::secrets::jwt(server, request),
+        (method, ["tls"]) => tls(server, request, method),
         (_, ["mode" | "role" | "id" | "availability"]) => Err(ApiError::method_not_allowed()),
         _ => Err(ApiError::not_implemented(format_args!(
             "{} {}",
             request.method, request.path
         ))),
     }
+}
+
+/// `/_admin/server/tls`: what certificates are in use; `POST` reads them again.
+fn tls(server: &Server, request: &Request, method: &Method) -> Result<Answer, ApiError> {
+    match *method {
+        Method::GET => {}
+        Method::POST => {
+            if server.settings.authentication && request.identity != Identity::Superuser {
+                let message = "only superusers may reload TLS data";
+                return Err(ApiError::new(403, 11, message));
+            }
+            if let Some(Err(cause)) = server.tls().map(Tls::reload) {
+                let message = "Could not reload TLS context from files";
+                let logged = format!("{message}, got exception with this error: {cause}");
+                server.log.error("feffe", "ssl", logged);
+                return Err(ApiError::new(400, 34, format!("{message}.")));
+            }
+        }
+        _ => return Err(ApiError::forbidden()),
+    }
+    let described = server.tls().map_or_else(|| json!({}), Tls::described);
+    Ok(Answer::good(200, json!({ "result": described })))
 }
 
 /// `PUT /_admin/compact`: succeeds and does nothing. A client cannot see the difference, because documents stay as they are.

@@ -75,10 +75,12 @@ impl Stop {
                 return Err(ApiError::new(503, 503, "service unavailable"));
             }
             Self::Unavailable(Unavailable::Elsewhere(endpoint)) => {
-                let host = endpoint
-                    .split_once("://")
-                    .map_or(endpoint.as_str(), |(_, host)| host);
-                let location = format!("http://{host}/_api/agency/{verb}");
+                let (scheme, host) = match endpoint.split_once("://") {
+                    Some(("ssl" | "https" | "http+ssl", host)) => ("https", host),
+                    Some((_, host)) => ("http", host),
+                    None => ("http", endpoint.as_str()),
+                };
+                let location = format!("{scheme}://{host}/_api/agency/{verb}");
                 Answer::text(307, String::new()).with("location", location)
             }
             Self::Bad(text) => message(400, &text),

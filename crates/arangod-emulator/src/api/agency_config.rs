@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::agency::Agent;
 use crate::raft::Timing;
 use crate::settings::Settings;
-use crate::version::{ENGINE, VERSION};
+use crate::version::{ENGINE, imitated};
 
 /// What an agent says about itself. Only a leader knows how far the others are.
 pub(crate) fn config(agent: &Agent, settings: &Settings) -> Value {
@@ -48,7 +48,7 @@ pub(crate) fn config(agent: &Agent, settings: &Settings) -> Value {
             "startup": "origin",
         },
         "engine": ENGINE,
-        "version": VERSION,
+        "version": imitated().text,
     });
     if let Some(acked) = last_acked(agent) {
         config["lastAcked"] = acked;

@@ -120,11 +120,12 @@ pub(crate) async fn admin(
             jobs::ask(server, cluster, request, kind).await
         }
         (&Method::GET, ["queryAgencyJob"]) => jobs::query(server, cluster, request).await,
+        (&Method::POST, ["cancelAgencyJob"]) => jobs::cancel(server, cluster, request).await,
         (&Method::POST, ["removeServer"]) => removal::remove(server, cluster, request).await,
         (_, ["health" | "numberOfServers" | "maintenance"])
         | (_, ["maintenance", _])
         | (_, ["moveShard" | "cleanOutServer" | "resignLeadership"])
-        | (_, ["queryAgencyJob" | "removeServer" | "uniqId"])
+        | (_, ["queryAgencyJob" | "cancelAgencyJob" | "removeServer" | "uniqId"])
         | (_, ["nodeVersion" | "nodeEngine" | "nodeStatistics" | "statistics"]) => {
             Err(ApiError::method_not_allowed())
         }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::{Right, collection_right};
 use crate::errors::ApiError;
+use crate::failure_points::{CRASH_AFTER_TRUNCATE, TRUNCATE};
 use crate::http::{Answer, Request, percent};
 use crate::server::Server;
 use crate::store::{Collection, CollectionMeta, KeyGenerator, revision_text};
@@ -240,6 +241,7 @@ fn change(server: &Server, request: &Request, name: &str, what: &str) -> Result<
         // There is nothing to be loaded, or to be made smaller.
         "load" | "unload" | "recalculateCount" | "loadIndexesIntoMemory" | "compact" => {}
         "truncate" => {
+            server.failure_points.check(TRUNCATE)?;
             let asked = request.query_flag("waitForSync") == Some(true);
             server.write(|store| {
                 if store.waits_for_sync(store.collection(database, name)?, asked) {
@@ -247,6 +249,7 @@ fn change(server: &Server, request: &Request, name: &str, what: &str) -> Result<
                 }
                 store.truncate(database, name)
             })?;
+            server.failure_points.crash(CRASH_AFTER_TRUNCATE);
         }
         "rename" => {
             rename(server, request, name)?;

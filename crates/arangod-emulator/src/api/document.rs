@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::batch;
 use crate::auth::Right;
 use crate::errors::ApiError;
+use crate::failure_points::{INSERT, READ};
 use crate::http::{Answer, Request, percent};
 use crate::server::Server;
 use crate::store::{Change, Expected, Mode, Outcome, Store, attributes, revision_text};
@@ -129,6 +130,7 @@ fn revision_header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 
 fn read(server: &Server, request: &Request, name: &str, key: &str) -> Result<Answer, ApiError> {
     server.require_collection(request, name, Right::Ro)?;
+    server.failure_points.check(READ)?;
     server.read(|store| {
         let found = store.collection(&request.database, name)?;
         let document = found
@@ -149,6 +151,7 @@ fn read(server: &Server, request: &Request, name: &str, key: &str) -> Result<Ans
 }
 
 fn insert(server: &Server, request: &Request, name: &str) -> Result<Answer, ApiError> {
+    server.failure_points.check(INSERT)?;
     let how = wishes(request)?;
     let body = request.json()?;
     if let Value::Array(list) = body {

@@ -73,6 +73,46 @@ pub(super) async fn query(
     Err(missing(format!("there is no job {id}")))
 }
 
+/// `POST cancelAgencyJob`: the job is marked, and supervision ends it.
+pub(super) async fn cancel(
+    server: &Server,
+    cluster: &Cluster,
+    request: &Request,
+) -> Result<Answer, ApiError> {
+    server.require_admin(&request.identity)?;
+    let Value::Object(body) = request.json()? else {
+        return Err(ApiError::bad_parameter("object expected"));
+    };
+    let id = text(&body, "id")?;
+    let tree = cluster.agency.read(&["/arango/Target"], PATIENCE).await?;
+    let job = |stage: &str| find(&tree, &format!("/arango/Target/{stage}")).get(id);
+    for stage in ["ToDo", "Pending"] {
+        let Some(entry) = job(stage) else { continue };
+        if entry["type"] != "moveShard" && entry["type"] != "cleanOutServer" {
+            let text = "only jobs of the types moveShard and cleanOutServer can be cancelled";
+            return Err(ApiError::bad_parameter(text));
+        }
+        let path = format!("/arango/Target/{stage}/{id}");
+        let mark = json!({ format!("{path}/abort"): true });
+        let there = json!({ path: { "oldEmpty": false } });
+        let marked = cluster.agency.write(mark, there, PATIENCE).await?;
+        return match marked.place() {
+            Some(_) => {
+                let body = json!({ "job": id, "status": "aborted", "error": false });
+                Ok(Answer::json(200, &body))
+            }
+            // It has gone on, or ended.
+            None => Err(ApiError::new(412, 412, "precondition failed")),
+        };
+    }
+    let mut ended = ["Finished", "Failed"].into_iter();
+    if let Some(stage) = ended.find(|stage| job(stage).is_some()) {
+        let text = format!("{} jobs can no longer be cancelled.", stage.to_lowercase());
+        return Err(ApiError::bad_parameter(text));
+    }
+    Err(missing(format!("there is no job {id}")))
+}
+
 /// 404 with the HTTP number.
 pub(super) fn missing(message: impl Into<String>) -> ApiError {
     ApiError::new(404, 404, message)

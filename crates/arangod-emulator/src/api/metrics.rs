@@ -6,7 +6,9 @@ use hyper::Method;
 
 use crate::errors::ApiError;
 use crate::http::{Answer, Request};
+use crate::role::Role;
 use crate::server::Server;
+use crate::store::Store;
 use crate::system;
 
 /// The figures in the text format of Prometheus.
@@ -43,6 +45,31 @@ pub(crate) fn metrics(server: &Server, request: &Request) -> Result<Answer, ApiE
         "Total number of HTTP requests",
         server.answered.get() as f64,
     );
+    text.add(
+        "arangodb_client_connection_statistics_client_connections",
+        "gauge",
+        "The number of client connections that are currently open",
+        server.connections.get() as f64,
+    );
+    if server.settings.write_metrics
+        && matches!(server.settings.role, Role::Single | Role::DbServer)
+    {
+        // None before the data are there.
+        let written = server.peek(|store| store.map(Store::written_documents));
+        let written = written.unwrap_or_default();
+        text.add(
+            "arangodb_document_writes_total",
+            "counter",
+            "Total number of document write operations (excl. synchronous replication)",
+            written.by_clients as f64,
+        );
+        text.add(
+            "arangodb_document_writes_replication_total",
+            "counter",
+            "Total number of document write operations by synchronous replication",
+            written.by_leaders as f64,
+        );
+    }
     if let Some(usage) = system::usage() {
         usage_of(&mut text, usage);
     }

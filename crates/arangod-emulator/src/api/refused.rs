@@ -78,7 +78,7 @@ fn permit(server: &Server, request: &Request, route: &[&str]) -> Result<(), ApiE
         ["_admin", "compact"]
         | ["_admin", "cluster", "vpackSortMigration", ..]
         | ["_api", "query", "registry"] => superuser(who),
-        ["_admin", "server", "tls" | "jwt" | "encryption"] if !get => superuser(who),
+        ["_admin", "server", "jwt" | "encryption"] if !get => superuser(who),
         ["_admin", "auth", "reload"]
         | [
             "_admin",

@@ -194,7 +194,7 @@ fn full_list(server: &Server, store: &Store, user: &User) -> Value {
         let mut collections: Map<String, Value> = store
             .collections(&database.name)
             .map(|found| &found.meta.name)
-            // A coordinator's store knows system collections that the cluster does not have.
+            // A coordinator's store knows the system collections before the cluster has them.
             .filter(|name| {
                 let planned = |cluster: &Cluster| cluster.find_planned(&database.name, name);
                 server

@@ -270,11 +270,15 @@ impl Agency {
     }
 }
 
-/// `tcp://host:port` of an address.
+/// `tcp://host:port` of an address, or `ssl://host:port`.
 fn origin(location: &str) -> Option<String> {
-    let rest = location.strip_prefix("http://")?;
+    let (scheme, rest) = match location.split_once("://")? {
+        ("http", rest) => ("tcp", rest),
+        ("https", rest) => ("ssl", rest),
+        _ => return None,
+    };
     let host = rest.split('/').next().filter(|host| !host.is_empty())?;
-    Some(format!("tcp://{host}"))
+    Some(format!("{scheme}://{host}"))
 }
 
 /// What is at a path in an answer; null if nothing is.

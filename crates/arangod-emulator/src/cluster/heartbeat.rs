@@ -7,13 +7,16 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{AgencyError, Cluster, PATIENCE};
+use crate::failure_points::HEARTBEAT;
+use crate::server::Server;
 
 impl Cluster {
     /// Says again and again that the server lives.
-    pub(super) async fn beat(self: Rc<Self>) {
+    pub(super) async fn beat(self: Rc<Self>, server: Rc<Server>) {
         loop {
             let sent = Instant::now();
-            if self.say("SERVING").await.is_ok() {
+            let is_silent = server.failure_points.has(HEARTBEAT);
+            if !is_silent && self.say("SERVING").await.is_ok() {
                 self.renew_lease(sent);
             }
             let pause = self.look("Sync/HeartbeatIntervalMs", |pause| pause.as_u64());

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::view::{unchanged, user_key};
 use super::{Cluster, Decided, PATIENCE};
 use crate::auth::users;
+use crate::coordinator::system;
 use crate::errors::ApiError;
 use crate::server::Server;
 use crate::store::Store;
@@ -41,10 +42,11 @@ pub(crate) async fn change_with<T>(
         cluster.refresh(server).await?;
         let mut scratch = cluster.replica(server);
         let value = scratch.transact(&change)?;
-        let wanted = cluster.difference_to(&scratch, options);
+        let mut wanted = cluster.difference_to(&scratch, options);
         if wanted.operations.is_empty() {
             return Ok(value);
         }
+        wanted.fill_databases(server, cluster, options).await?;
         let (operations, conditions) = (wanted.operations, wanted.conditions);
         let decided = cluster
             .agency
@@ -59,6 +61,7 @@ pub(crate) async fn change_with<T>(
         }
         let confirmed = cluster.until(|cluster| cluster.is_confirmed(&wanted.databases));
         if timeout(CONFIRMATION, confirmed).await.is_err() {
+            cluster.take_back(&wanted.databases).await;
             return Err(ApiError::new(500, 1457, "timeout in cluster operation"));
         }
         for (name, _) in wanted.databases.iter().filter(|(_, made)| !**made) {
@@ -162,6 +165,21 @@ impl Cluster {
         }
     }
 
+    /// Removes databases that could not be made in time.
+    async fn take_back(&self, databases: &BTreeMap<String, bool>) {
+        let mut wanted = Wanted::default();
+        for (name, _) in databases.iter().filter(|(_, made)| **made) {
+            let planned = self.look(&format!("Plan/Databases/{name}"), Value::clone);
+            wanted.database(name, Some(&planned), None);
+        }
+        let key = String::from("/arango/Plan/Version");
+        wanted.operations.insert(key, json!({ "op": "increment" }));
+        let (operations, conditions) = (wanted.operations, wanted.conditions);
+        let (operations, conditions) = (Value::Object(operations), Value::Object(conditions));
+        // The client is told that it is not known what was done.
+        drop(self.agency.write(operations, conditions, PATIENCE).await);
+    }
+
     /// Whether all dbservers that are not known to have failed have done what was planned.
     fn is_confirmed(&self, databases: &BTreeMap<String, bool>) -> Option<()> {
         let live: Vec<String> = self.look("Current/DBServers", |servers| {
@@ -184,6 +202,7 @@ impl Cluster {
             // A dropped database takes its collections along.
             let dropped = |id: &String| self.is_dropped(&format!("Collections/{name}/{id}"));
             planned == *made
+                && (!*made || self.has_all_collections(name))
                 && (*made || ids.iter().all(dropped))
                 && live.iter().all(|id| {
                     let path = format!("Current/Databases/{name}/{id}");
@@ -195,6 +214,29 @@ impl Cluster {
 }
 
 impl Wanted {
+    /// Plans the system collections of the databases that are made. Every change of the plan changes its
+    /// version: the servers are still members.
+    async fn fill_databases(
+        &mut self,
+        server: &Server,
+        cluster: &Cluster,
+        options: &Map<String, Value>,
+    ) -> Result<(), ApiError> {
+        let made = self.databases.iter().filter(|(_, made)| **made);
+        let made: Vec<String> = made.map(|(name, _)| name.clone()).collect();
+        for name in made {
+            let planned = system::planned(server, cluster, &name, options).await?;
+            let key = format!("/arango/Plan/Collections/{name}");
+            let set = json!({ "op": "set", "new": planned });
+            self.operations.insert(key, set);
+            self.conditions.extend(cluster.nobody_leaves());
+            let version = cluster.look("Plan/Version", Value::clone);
+            let key = String::from("/arango/Plan/Version");
+            self.conditions.insert(key, unchanged(Some(&version)));
+        }
+        Ok(())
+    }
+
     fn database(&mut self, name: &str, old: Option<&Value>, new: Option<Value>) {
         let made = new.is_some();
         self.databases.insert(String::from(name), made);

@@ -54,6 +54,8 @@ pub(crate) struct ClusterSettings {
     pub(crate) heartbeat: u64,
     /// How long a coordinator that sets a cluster up keeps others from it, in seconds, without doing it.
     pub(crate) bootstrap: u32,
+    /// How long a coordinator tries to have a leader's answer to a read, and to a write.
+    pub(crate) retries: (Duration, Duration),
     /// What collections may be, and are if nobody says otherwise.
     pub(crate) collections: CollectionLimits,
 }
@@ -63,6 +65,8 @@ pub(crate) struct ClusterSettings {
 pub(crate) struct CollectionLimits {
     /// The replication factor where none is asked for.
     pub(crate) replication: u64,
+    /// The least replication factor of system collections.
+    pub(crate) system_replication: u64,
     /// The smallest and the largest replication factor.
     pub(crate) replication_range: (u64, u64),
     /// The write concern where none is asked for.
@@ -71,6 +75,8 @@ pub(crate) struct CollectionLimits {
     pub(crate) shards: u64,
     /// Whether a new collection is waited for with all its followers.
     pub(crate) waits_for_followers: bool,
+    /// Whether too few copies in sync mean that a shard is unavailable, and not that it is read-only.
+    pub(crate) lack_is_unavailable: bool,
 }
 
 impl CollectionLimits {
@@ -97,12 +103,23 @@ impl CollectionLimits {
                  than `--cluster.default-replication-factor`",
             ));
         }
+        let lack = match number("--cluster.failed-write-concern-status-code") {
+            403 => false,
+            503 => true,
+            other => {
+                return Err(format!(
+                    "invalid value '{other}' for --cluster.failed-write-concern-status-code: 403 or 503"
+                ));
+            }
+        };
         Ok(Self {
             replication,
+            system_replication: number("--cluster.system-replication-factor"),
             replication_range: (least, most),
             write_concern,
             shards: number("--cluster.max-number-of-shards"),
             waits_for_followers: options.flag("--cluster.create-waits-for-sync-replication"),
+            lack_is_unavailable: lack,
         })
     }
 }
@@ -133,6 +150,10 @@ impl ClusterSettings {
             persisted: options.flag("--cluster.require-persisted-id"),
             heartbeat: pace.timer(250, 1000),
             bootstrap: pace.timer(30, 300),
+            retries: (
+                Duration::from_secs(pace.timer(10, 120)),
+                Duration::from_secs(pace.timer(10, 900)),
+            ),
             collections: CollectionLimits::new(options)?,
         })
     }
@@ -194,6 +215,11 @@ impl Cluster {
         look(find(&self.tree.borrow(), &format!("/arango/{path}")))
     }
 
+    /// The copy of the whole tree, and up to which index it goes.
+    pub(crate) fn copy(&self) -> (u64, Value) {
+        (self.index.get(), self.tree.borrow().clone())
+    }
+
     /// Waits until there is something to be seen in the copy.
     pub(crate) async fn until<T>(&self, mut look: impl FnMut(&Self) -> Option<T>) -> T {
         let mut changed = self.changed.subscribe();
@@ -222,7 +248,7 @@ impl Cluster {
     pub(crate) async fn join(self: &Rc<Self>, server: &Rc<Server>) -> Result<(), AgencyError> {
         self.register(server).await?;
         spawn_local(Rc::clone(self).follow(Rc::clone(server)));
-        spawn_local(Rc::clone(self).beat());
+        spawn_local(Rc::clone(self).beat(Rc::clone(server)));
         if self.role == Role::DbServer {
             spawn_local(Rc::clone(self).confirm_databases());
             spawn_local(shard::keep(Rc::clone(server), Rc::clone(self)));

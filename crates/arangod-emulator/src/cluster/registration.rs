@@ -7,7 +7,7 @@ use super::structure::structure;
 use super::{AgencyError, Cluster, Decided, find};
 use crate::role::Role;
 use crate::server::Server;
-use crate::version::{ENGINE, VERSION, VERSION_NUMBER};
+use crate::version::{ENGINE, imitated};
 
 /// arangod tries for so long to reach the agency: 300 times, a second apart.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -150,8 +150,8 @@ impl Cluster {
                 "endpoint": self.settings.endpoint,
                 "advertisedEndpoint": self.settings.advertised,
                 "host": crate::system::host_name(),
-                "version": VERSION_NUMBER,
-                "versionString": VERSION,
+                "version": imitated().number(),
+                "versionString": imitated().text,
                 "engine": ENGINE,
                 "timestamp": crate::system::timestamp(),
             }),

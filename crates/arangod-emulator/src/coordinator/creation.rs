@@ -101,7 +101,8 @@ async fn plan(
             false => format!("c{id}/"),
         };
         entry.insert(String::from("globallyUniqueId"), json!(unique));
-        let shards = place(server, cluster, wishes, id)?;
+        let counts = (wishes.shards, wishes.replication);
+        let shards = place(server, cluster, counts, wishes.enforce_replication, id)?;
         entry.insert(String::from("shards"), Value::Object(shards));
         let path = format!("Collections/{database}/{id}");
         let operations = json!({
@@ -129,22 +130,23 @@ async fn plan(
     Err(ApiError::new(409, 1200, text))
 }
 
-/// The shards with their servers.
-fn place(
+/// So many shards, each with so many copies, with their servers. Their names have the numbers behind `id`.
+pub(super) fn place(
     server: &Server,
     cluster: &Cluster,
-    wishes: &Wishes,
+    (shards, copies): (u64, u64),
+    enforce_replication: bool,
     id: u64,
 ) -> Result<Map<String, Value>, ApiError> {
     let servers = cluster.usable_dbservers();
-    let too_few = wishes.enforce_replication && (servers.len() as u64) < wishes.replication;
+    let too_few = enforce_replication && (servers.len() as u64) < copies;
     if servers.is_empty() || too_few {
         let text = "the number of current dbservers is lower than the requested replicationFactor";
         return Err(ApiError::new(400, 1487, text));
     }
     let start = server.rotation.get();
     let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    let (shards, copies) = (number(wishes.shards), number(wishes.replication));
+    let (shards, copies) = (number(shards), number(copies));
     server.rotation.set(start.wrapping_add(shards));
     let lists = distribute(&servers, start, shards, copies);
     let numbered = (id + 1..).zip(lists);
@@ -192,7 +194,7 @@ impl Cluster {
     }
 
     /// The shards that are not there yet.
-    fn missing(&self, path: &str, followers: bool) -> Vec<String> {
+    pub(super) fn missing(&self, path: &str, followers: bool) -> Vec<String> {
         let planned = self.look(&format!("Plan/{path}/shards"), Value::clone);
         self.look(&format!("Current/{path}"), |current| {
             let there = |name: &str, servers: &Value| match followers {

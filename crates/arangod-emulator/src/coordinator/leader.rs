@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Planned;
@@ -14,10 +14,6 @@ use crate::errors::ApiError;
 use crate::http::{ClientError, Reply, percent};
 use crate::server::{Server, Stage};
 
-/// So long a leader that takes the request is looked for.
-const SEARCH: Duration = Duration::from_secs(10);
-/// So long a leader that was reached may take for its answer.
-const ANSWER: Duration = Duration::from_secs(10);
 /// So long it may take when the plan names another one.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// The first pause before the next try, and the longest.
@@ -89,11 +85,24 @@ fn verdict(reply: &Reply) -> Verdict {
     }
     let body = reply.json();
     match (reply.status, body["errorNum"].as_u64().unwrap_or(0)) {
-        (421, _) | (503, 30 | 503) => Verdict::NotThere,
+        (421, _) | (503, 30 | 503 | 1478) => Verdict::NotThere,
         (404, 1203 | 1228) => Verdict::Missing,
         (_, 1457) => Verdict::Unknown(String::from(body["errorMessage"].as_str().unwrap_or(""))),
         _ => Verdict::Final,
     }
+}
+
+/// An answer as clients get it: that a write concern is not fulfilled is 503 for them.
+fn for_clients(mut reply: Reply) -> Reply {
+    if reply.status == 403 {
+        let mut body = reply.json();
+        if body["errorNum"] == ApiError::WRITE_CONCERN {
+            reply.status = 503;
+            body["code"] = json!(reply.status);
+            reply.body = Bytes::from(body.to_string());
+        }
+    }
+    reply
 }
 
 fn unknown(shard: &str, reason: &str) -> ApiError {
@@ -139,13 +148,18 @@ impl Cluster {
         shard: &str,
         ask: &Ask,
     ) -> Result<Reply, ApiError> {
-        let end = Instant::now() + SEARCH;
+        let (reads, writes) = self.settings.retries;
+        let patience = if ask.reads { reads } else { writes };
+        let end = Instant::now() + patience;
         let mut pause = PAUSES.0;
         loop {
             let seat = self.seat(collection, shard);
-            let problem = match self.try_leader(collection, shard, &seat, ask).await {
+            let problem = match self
+                .try_leader(collection, shard, &seat, (ask, patience))
+                .await
+            {
                 Ok(reply) => match verdict(&reply) {
-                    Verdict::Final => return Ok(reply),
+                    Verdict::Final => return Ok(for_clients(reply)),
                     Verdict::NotThere => format!("it answered {}", reply.status),
                     Verdict::Missing => {
                         self.refresh(server).await?;
@@ -183,7 +197,7 @@ impl Cluster {
         collection: &Planned,
         shard: &str,
         seat: &Seat,
-        ask: &Ask,
+        (ask, patience): (&Ask, Duration),
     ) -> Result<Reply, ClientError> {
         let Some(endpoint) = &seat.endpoint else {
             return Err(ClientError::NotSent(String::from("none is planned")));
@@ -195,7 +209,7 @@ impl Cluster {
             &address,
             &ask.headers,
             ask.body.clone(),
-            ANSWER,
+            patience,
         );
         let deposed = async {
             let other = |cluster: &Self| {
@@ -218,7 +232,6 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn reply(status: u16, number: u64) -> Reply {
         let body = json!({ "errorNum": number, "errorMessage": "m" }).to_string();
@@ -240,6 +253,8 @@ mod tests {
             (421, 1491, Verdict::NotThere),
             (503, 30, Verdict::NotThere),
             (503, 503, Verdict::NotThere),
+            (503, 1478, Verdict::NotThere),
+            (403, 1429, Verdict::Final),
             (403, 1004, Verdict::Final),
             (500, 2, Verdict::Final),
             (500, 1457, Verdict::Unknown(String::from("m"))),

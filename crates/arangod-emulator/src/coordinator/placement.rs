@@ -26,7 +26,7 @@ pub(super) fn distribute(
 
 impl Cluster {
     /// The dbservers that may get shards: neither failed, nor cleaned out or about to be.
-    pub(super) fn usable_dbservers(&self) -> Vec<String> {
+    pub(crate) fn usable_dbservers(&self) -> Vec<String> {
         let planned: Vec<String> = self.look("Plan/DBServers", |servers| {
             let names = servers.as_object().into_iter().flatten();
             names.map(|(id, _)| id.clone()).collect()
@@ -53,7 +53,7 @@ impl Cluster {
     }
 
     /// The conditions that nobody has been sent away meanwhile.
-    pub(super) fn nobody_leaves(&self) -> Map<String, Value> {
+    pub(crate) fn nobody_leaves(&self) -> Map<String, Value> {
         let condition = |place: &&str| {
             let path = format!("Target/{place}");
             let known = self.look(&path, Value::clone);

@@ -1,12 +1,43 @@
 //! What is planned about collections, as far as the copy of the tree knows.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::routing::{shard_index, sort_shards};
 use crate::cluster::Cluster;
 use crate::errors::ApiError;
 use crate::server::Server;
-use crate::store::KeyGenerator;
+use crate::store::{CollectionMeta, KeyGenerator};
+
+/// What the plan says about a collection with so many copies and this write concern, but for its ids and
+/// its shards.
+pub(crate) fn plan_entry(
+    meta: &CollectionMeta,
+    shards: u64,
+    (copies, concern): (u64, u64),
+) -> Map<String, Value> {
+    let mut key_options = meta.key_options(0);
+    if let Some(options) = key_options.as_object_mut() {
+        options.remove("lastValue");
+    }
+    let entry = json!({
+        "name": meta.name,
+        "type": meta.kind,
+        "status": 3,
+        "isSystem": meta.system,
+        "waitForSync": meta.wait_for_sync,
+        "cacheEnabled": meta.cache_enabled,
+        "numberOfShards": shards,
+        "replicationFactor": copies,
+        "writeConcern": concern,
+        "minReplicationFactor": concern,
+        "shardKeys": ["_key"],
+        "shardingStrategy": "hash",
+        "keyOptions": key_options,
+        "schema": null,
+        "indexes": [],
+    });
+    entry.as_object().cloned().unwrap_or_default()
+}
 
 /// A collection of the plan.
 #[derive(Debug, Clone)]
@@ -52,6 +83,11 @@ impl Planned {
         self.entry["isSystem"] == true
     }
 
+    /// The id of the collection whose servers it has, if there is one.
+    fn distributed_like(&self) -> Option<&str> {
+        self.entry["distributeShardsLike"].as_str()
+    }
+
     /// Whether its documents are edges.
     pub(crate) fn is_edge(&self) -> bool {
         self.entry["type"] == 3
@@ -95,6 +131,19 @@ impl Cluster {
         });
         found.sort_by(|a, b| a.name().cmp(b.name()));
         found
+    }
+
+    /// The collection whose servers this one has, if there is one.
+    pub(crate) fn model_of(&self, collection: &Planned) -> Option<Planned> {
+        let model = collection.distributed_like()?;
+        self.find_planned(&collection.database, model)
+    }
+
+    /// The collections that are distributed like this one.
+    pub(crate) fn distributed_like(&self, model: &Planned) -> Vec<Planned> {
+        let mut all = self.planned(&model.database);
+        all.retain(|found| found.distributed_like() == Some(&model.id));
+        all
     }
 
     /// A collection by name or id, if it is known here.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +12,13 @@ use hyper::header::HeaderMap;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::auth::Secrets;
 use crate::settings::Endpoint;
+use crate::tls;
 
 /// So many connections to one server are kept for the next request.
 const IDLE: usize = 4;
@@ -53,20 +57,20 @@ impl Reply {
 /// Connections to other servers, and the token that opens them.
 #[derive(Debug)]
 pub(crate) struct Client {
-    authorization: Option<String>,
+    secrets: Rc<Secrets>,
     idle: RefCell<HashMap<String, Vec<SendRequest<Full<Bytes>>>>>,
 }
 
 impl Client {
-    /// A client with the token of a server.
-    pub(crate) fn new(token: Option<String>) -> Self {
+    /// A client that shows the token of this server.
+    pub(crate) fn new(secrets: Rc<Secrets>) -> Self {
         Self {
-            authorization: token.map(|token| format!("bearer {token}")),
+            secrets,
             idle: RefCell::new(HashMap::new()),
         }
     }
 
-    /// Sends a request to `tcp://host:port` and waits so long for the whole answer.
+    /// Sends a request to `tcp://host:port` or `ssl://host:port` and waits so long for the whole answer.
     pub(crate) async fn send(
         &self,
         endpoint: &str,
@@ -155,7 +159,7 @@ impl Client {
                 .uri(path)
                 .header("host", "server")
                 .header("content-type", "application/json");
-            if let Some(authorization) = &self.authorization {
+            if let Some(authorization) = self.secrets.own_header() {
                 request = request.header("authorization", authorization);
             }
             for (name, value) in headers {
@@ -191,11 +195,19 @@ impl Client {
 }
 
 async fn connect(endpoint: &str) -> std::io::Result<SendRequest<Full<Bytes>>> {
-    let addresses = Endpoint::parse(endpoint)
-        .map_err(std::io::Error::other)?
-        .resolve()?;
+    let endpoint = Endpoint::parse(endpoint).map_err(std::io::Error::other)?;
+    let addresses = endpoint.resolve()?;
     let stream = TcpStream::connect(addresses.as_slice()).await?;
     stream.set_nodelay(true)?;
+    match endpoint.encrypted {
+        false => begin(stream).await,
+        true => begin(tls::connect(endpoint.host(), stream).await?).await,
+    }
+}
+
+async fn begin(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+) -> std::io::Result<SendRequest<Full<Bytes>>> {
     let (sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(std::io::Error::other)?;

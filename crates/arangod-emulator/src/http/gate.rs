@@ -2,6 +2,7 @@
 //! server mode, database, path, and then the handler itself.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -15,6 +16,7 @@ use super::{Answer, Request, router, velocypack};
 use crate::api::async_job;
 use crate::auth::{Credentials, Identity, Right, database_right, identify};
 use crate::errors::ApiError;
+use crate::logging::Level;
 use crate::role::Role;
 use crate::server::{Server, Stage};
 
@@ -33,6 +35,46 @@ const FOR_USERS: [&str; 7] = [
 /// Larger bodies are refused (same page).
 const LARGEST_BODY: usize = 1 << 30;
 
+/// The address that a request comes from, among its extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientAddress(pub(crate) String);
+
+/// A request whose end is logged, because its topic shows that.
+struct Told {
+    client: String,
+    method: Method,
+    url: String,
+    began: Instant,
+}
+
+impl Told {
+    fn of(server: &Server, request: &hyper::Request<Incoming>) -> Option<Self> {
+        let shown = server.log.shows("requests", Level::Debug);
+        let client = request.extensions().get::<ClientAddress>();
+        shown.then(|| Self {
+            client: client.map_or_else(String::new, |client| client.0.clone()),
+            method: request.method().clone(),
+            url: request.uri().to_string(),
+            began: Instant::now(),
+        })
+    }
+
+    /// As `HttpCommTask.cpp` says it. Nothing waits in a queue here.
+    fn end(self, server: &Server, status: u16) {
+        let message = format!(
+            "\"http-request-end\",\"{server:p}\",\"{}\",\"{}\",\"{}\",\"{status}\",{:.6},{:.6}",
+            self.client,
+            self.method,
+            self.url,
+            self.began.elapsed().as_secs_f64(),
+            0.0
+        );
+        server
+            .log
+            .write(Level::Debug, "8f555", "requests", &message);
+    }
+}
+
 /// Answers one request.
 pub(crate) async fn answer(
     server: Rc<Server>,
@@ -50,12 +92,16 @@ pub(crate) async fn answer(
         .filter(|_| !head);
     let accept = request.headers().get("accept");
     let binary = velocypack::is_named(accept.and_then(|kind| kind.to_str().ok()));
+    let told = Told::of(&server, &request);
     let answer = match handle(&server, request).await {
         Ok(answer) => answer,
         Err(error) => Answer::from(error),
     };
     server.answered.set(server.answered.get() + 1);
     let (response, body) = answer.into_response(omit, binary);
+    if let Some(told) = told {
+        told.end(&server, response.status().as_u16());
+    }
     let mut response = encode(response, &body, accepted, server.settings.encodings);
     if !matches!(server.settings.role, Role::Single | Role::Coordinator) {
         for name in FOR_USERS {
@@ -152,18 +198,23 @@ fn is_news(server: &Server, request: &Request) -> bool {
     stranger || server.peek(nowhere)
 }
 
+/// What answers before a server serves, with `--server.early-connections`.
+const PROBES: [&str; 3] = ["/_api/version", "/_admin/version", "/_admin/status"];
+
 fn check_stage(server: &Server, request: &Request) -> Result<(), ApiError> {
+    let probe = PROBES.contains(&request.path.as_str());
     match server.stage() {
         Stage::Serving => Ok(()),
         Stage::Stopping => Err(ApiError::shutting_down()),
+        // Nobody is asked who they are in this stage.
+        Stage::Maintenance if probe && server.settings.early_connections => Ok(()),
         Stage::Maintenance => Err(ApiError::maintenance()),
         Stage::Early => {
             // Only these answer before recovery, and only tokens are understood (page "General
             // request handling", "Respond to liveliness probes").
-            let probe = ["/_api/version", "/_admin/version", "/_admin/status"];
             let header = request.header("authorization");
             match (&request.identity, Credentials::read(header)) {
-                (Identity::Superuser, _) if probe.contains(&request.path.as_str()) => Ok(()),
+                (Identity::Superuser, _) if probe => Ok(()),
                 (Identity::Superuser, _) | (_, Credentials::Basic(..)) => {
                     Err(ApiError::maintenance())
                 }

@@ -17,18 +17,21 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::{gate, h2c};
 use crate::server::Server;
 use crate::settings::Endpoint;
+use crate::tls::Tls;
 
-/// The sockets that were bound at the start.
+/// The sockets that were bound at the start, and whether TLS is spoken there.
 #[derive(Debug)]
-pub(crate) struct Listeners(Vec<StdListener>);
+pub(crate) struct Listeners(Vec<(StdListener, bool)>);
 
 /// Binds all endpoints. On Unix the standard library sets SO_REUSEADDR, so a port that somebody
 /// holds bound with that option, but does not listen on, can be taken.
@@ -43,7 +46,7 @@ pub(crate) fn bind(endpoints: &[Endpoint]) -> Result<Listeners, (String, std::io
                 Ok(listener)
             });
         match bound {
-            Ok(listener) => listeners.push(listener),
+            Ok(listener) => listeners.push((listener, endpoint.encrypted)),
             Err(error) => return Err((endpoint.text.clone(), error)),
         }
     }
@@ -60,12 +63,12 @@ impl Listeners {
         stop: watch::Receiver<bool>,
     ) {
         let mut acceptors = JoinSet::new();
-        for listener in self.0 {
+        for (listener, encrypted) in self.0 {
             let server = Rc::clone(&server);
             let (closing, stop) = (closing.clone(), stop.clone());
             acceptors.spawn_local(async move {
                 match TcpListener::from_std(listener) {
-                    Ok(listener) => accept(listener, server, closing, stop).await,
+                    Ok(listener) => accept(listener, encrypted, server, closing, stop).await,
                     Err(error) => server.log.error("", "communication", error.to_string()),
                 }
             });
@@ -76,6 +79,7 @@ impl Listeners {
 
 async fn accept(
     listener: TcpListener,
+    encrypted: bool,
     server: Rc<Server>,
     mut closing: watch::Receiver<bool>,
     stop: watch::Receiver<bool>,
@@ -85,7 +89,7 @@ async fn accept(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn_local(serve(stream, Rc::clone(&server), stop.clone()));
+                    connections.spawn_local(serve(stream, encrypted, Rc::clone(&server), stop.clone()));
                 }
                 // Out of descriptors, or a client that gave up. Nothing tells when descriptors are
                 // free again, so others get a moment to free some.
@@ -106,10 +110,33 @@ async fn accept(
     while connections.join_next().await.is_some() {}
 }
 
+/// A connection that is open; it is counted as long as this lives.
+struct Open(Rc<Server>);
+
+impl Open {
+    fn counted(server: &Rc<Server>) -> Self {
+        server.connections.set(server.connections.get() + 1);
+        Self(Rc::clone(server))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let open = self.0.connections.get();
+        self.0.connections.set(open.saturating_sub(1));
+    }
+}
+
 /// What a request has left behind that asked to go on with HTTP/2.
 type Asked = Rc<RefCell<Option<(OnUpgrade, Bytes)>>>;
 
-async fn serve(stream: TcpStream, server: Rc<Server>, mut stop: watch::Receiver<bool>) {
+async fn serve(
+    stream: TcpStream,
+    encrypted: bool,
+    server: Rc<Server>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let _open = Open::counted(&server);
     // Requests are small and answered at once; waiting for more bytes only costs time.
     drop(stream.set_nodelay(true));
     let keep_alive = server.settings.keep_alive;
@@ -127,8 +154,36 @@ async fn serve(stream: TcpStream, server: Rc<Server>, mut stop: watch::Receiver<
         },
         _ = stop.wait_for(|stop| *stop) => return,
     }
+    // A client that is gone already is nobody.
+    let client = stream
+        .peer_addr()
+        .map_or_else(|_| String::new(), |address| address.ip().to_string());
+    let client = gate::ClientAddress(client);
+    let tls = server.tls().filter(|_| encrypted).map(Tls::config);
+    let Some(config) = tls else {
+        return converse(stream, client, server, stop).await;
+    };
+    let accepted = tokio::select! {
+        accepted = timeout(patience, TlsAcceptor::from(config).accept(stream)) => accepted,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    // A client that does not trust the certificate, speaks no TLS or says nothing is its own affair.
+    if let Ok(Ok(stream)) = accepted {
+        converse(stream, client, server, stop).await;
+    }
+}
+
+/// Answers what is asked on a connection.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    client: gate::ClientAddress,
+    server: Rc<Server>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let keep_alive = server.settings.keep_alive;
     let asked = Asked::default();
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(client.clone());
         let (server, asked) = (Rc::clone(&server), Rc::clone(&asked));
         async move { Ok::<_, Infallible>(answer(server, request, &asked).await) }
     });
@@ -159,7 +214,7 @@ async fn serve(stream: TcpStream, server: Rc<Server>, mut stop: watch::Receiver<
     if let Some((upgrade, frames)) = asked
         && let Ok(upgraded) = upgrade.await
     {
-        upgraded_connection(upgraded, frames, server, stop).await;
+        upgraded_connection(upgraded, frames, client, server, stop).await;
     }
 }
 
@@ -167,10 +222,12 @@ async fn serve(stream: TcpStream, server: Rc<Server>, mut stop: watch::Receiver<
 async fn upgraded_connection(
     upgraded: Upgraded,
     frames: Bytes,
+    client: gate::ClientAddress,
     server: Rc<Server>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(client.clone());
         let server = Rc::clone(&server);
         async move { Ok::<_, Infallible>(gate::answer(server, request).await) }
     });

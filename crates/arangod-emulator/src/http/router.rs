@@ -8,6 +8,7 @@ use super::paths::is_known;
 use super::{Answer, Request};
 use crate::api;
 use crate::errors::ApiError;
+use crate::failure_points::READ_DELAY;
 use crate::role::Role;
 use crate::server::Server;
 use crate::settings::Step;
@@ -28,6 +29,11 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         }
         ["_api", "collection"] if request.method == Method::POST => {
             pace.spend(Step::CreateCollection).await;
+        }
+        ["_api", "document", _, _] if request.method == Method::GET => {
+            if let Some(delay) = server.failure_points.delay(READ_DELAY) {
+                tokio::time::sleep(delay).await;
+            }
         }
         _ => {}
     }
@@ -61,8 +67,13 @@ pub(crate) async fn dispatch(server: &Rc<Server>, request: &Request) -> Result<A
         }
         ["_admin", "cluster", rest @ ..] => api::cluster::admin(server, request, rest).await,
         ["_api", "cluster", "endpoints"] => api::cluster::endpoints(server, request),
+        ["_api", "cluster", "agency-dump"] => api::agency_views::dump(server, request).await,
+        ["_api", "cluster", "agency-cache"] if let Some(cluster) = server.cluster() => {
+            api::agency_views::cache(server, cluster, request)
+        }
         ["_api", "agency", rest @ ..] => api::agency::agency(server, request, rest).await,
         ["_api", "agency_priv", rest @ ..] => api::agency::private(server, request, rest),
+        ["_admin", "debug", rest @ ..] => api::debug::debug(server, request, rest),
         ["_admin", "log", rest @ ..] => api::log::log(server, request, rest),
         ["_api", "engine"] => api::version::engine(request),
         ["_api", "database", rest @ ..] => api::database::database(server, request, rest).await,
@@ -107,7 +118,7 @@ fn check_role(role: Role, request: &Request, route: &[&str]) -> Result<(), ApiEr
         ["_api" | "_admin", "version"]
             | [
                 "_admin",
-                "status" | "time" | "shutdown" | "server" | "metrics" | "log",
+                "debug" | "status" | "time" | "shutdown" | "server" | "metrics" | "log",
                 ..
             ]
             | ["_api", "engine"]

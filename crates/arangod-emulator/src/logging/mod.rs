@@ -167,6 +167,11 @@ impl Logger {
         crash::set_style(self.style.json, self.style.role, info);
     }
 
+    /// Whether a line of this topic and level would be written.
+    pub(crate) fn shows(&self, topic: &str, level: Level) -> bool {
+        self.state().levels.shows(topic, level)
+    }
+
     /// Writes a line if its topic shows its level.
     pub(crate) fn write(&self, level: Level, id: &str, topic: &str, message: &str) {
         let mut state = self.state();
@@ -268,12 +273,12 @@ impl Logger {
 }
 
 #[cfg(target_os = "linux")]
-fn thread_id() -> u32 {
+pub(crate) fn thread_id() -> u32 {
     u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap_or(0)
 }
 
 /// Elsewhere threads have no small numbers; the one that matters has the number of the process.
 #[cfg(not(target_os = "linux"))]
-fn thread_id() -> u32 {
+pub(crate) fn thread_id() -> u32 {
     std::process::id()
 }

@@ -113,8 +113,15 @@ pub(crate) fn find(name: &str) -> Option<&'static Spec> {
 /// The options the emulator adds. Each is explained by `--help`.
 const OWN: &[(&str, Kind, &str)] = &[
     ("--edition", Kind::Text, "community"),
+    ("--failure-tests", Kind::Flag, "false"),
+    (crate::version::OPTION, Kind::Text, ""),
     ("--pace", Kind::Text, "fast"),
 ];
+
+/// Whether only the emulator has this option.
+pub(super) fn is_own(name: &str) -> bool {
+    OWN.iter().any(|(own, _, _)| *own == name)
+}
 
 /// What kind of value an option takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

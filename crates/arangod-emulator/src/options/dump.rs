@@ -61,13 +61,20 @@ pub(crate) fn help(topic: &str) -> String {
         "Usage: arangod [<options>] [<database-directory>]\n\n\
          This is {standin}.\n\
          It imitates version {version} and answers 501 where it does not.\n\n\
-         Option of the emulator alone:\n\
+         Options of the emulator alone:\n\
          \x20 --pace fast|realistic   how long start, stop and the creation of databases and\n\
          \x20                         collections take; realistic means about as long as arangod\n\
-         \x20                         (default: fast)\n\n\
+         \x20                         (default: fast)\n\
+         \x20 --imitate VERSION       be this version of arangod, of 3.11 or 3.12\n\
+         \x20                         (default: 3.12.10)\n\
+         \x20 --edition community|enterprise\n\
+         \x20                         the edition that the server says it is\n\
+         \x20                         (default: community)\n\
+         \x20 --failure-tests         be a build with failure tests, which has\n\
+         \x20                         /_admin/debug/failat (default: false)\n\n\
          Options of arangod {version}, all of them accepted, those without meaning here ignored:\n",
         standin = version::STAND_IN,
-        version = version::VERSION,
+        version = version::imitated().text,
     );
     let every = topic == "--help-all" || topic == "--help-.";
     let section = topic.strip_prefix("--help-").filter(|_| !every);
@@ -77,7 +84,7 @@ pub(crate) fn help(topic: &str) -> String {
             Some(section) => named.split('.').next() == Some(section),
             None => every || !spec.hidden,
         };
-        if wanted && spec.kind != Kind::Obsolete && spec.name != "--pace" {
+        if wanted && spec.kind != Kind::Obsolete && !catalog::is_own(spec.name) {
             let line = format!("  {} <{}>\n", spec.name, type_name(spec.kind));
             text.push_str(&line);
         }

@@ -108,7 +108,9 @@ impl Leader {
             }
             return Err(over);
         }
-        self.answer_reads(reads)
+        let answered = self.answer_reads(reads);
+        self.team.let_them_join().await;
+        answered
     }
 
     /// Answers what has changed nothing, if it is sure *now* that nobody else leads: the data were
@@ -156,7 +158,9 @@ pub(super) fn carry_out(
     enough: bool,
 ) -> Result<Answer, ApiError> {
     if writes(request) && !enough {
-        return Err(ApiError::write_concern());
+        let limits = server.cluster().map(|cluster| cluster.settings.collections);
+        let as_unavailable = limits.is_some_and(|limits| limits.lack_is_unavailable);
+        return Err(ApiError::write_concern(as_unavailable));
     }
     server.write(|store| {
         store.show_as(id, request.query("collectionName"));

@@ -5,10 +5,11 @@ use serde_json::json;
 use super::Place;
 use super::wire::{self, Message, Reply, What};
 use crate::errors::ApiError;
+use crate::failure_points::CRASH_AFTER_TRUNCATE;
 use crate::http::{Answer, Request};
 use crate::planted::{self, Bug};
 use crate::server::Server;
-use crate::store::{Mark, Position};
+use crate::store::{Mark, Position, Store};
 
 /// What a follower that has come so far does with the next change.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,7 +92,11 @@ fn follow(server: &Server, message: &Message, records: &[u8]) -> Result<Reply, A
             };
             Ok(match judge(mark, *at) {
                 Verdict::Next => {
-                    server.write(|store| store.apply_shipment(place.id, *at, *sync, records))?;
+                    let apply =
+                        |store: &mut Store| store.apply_shipment(place.id, *at, *sync, records);
+                    if server.write(apply)? {
+                        server.failure_points.crash(CRASH_AFTER_TRUNCATE);
+                    }
                     Reply::Done
                 }
                 Verdict::Known => Reply::Done,

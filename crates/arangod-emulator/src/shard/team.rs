@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::wire::{self, Message, Reply, What};
 use super::work::Work;
@@ -21,6 +21,9 @@ const REFUSED: Duration = Duration::from_millis(300);
 const SNAPSHOT: Duration = Duration::from_secs(60);
 /// The longest pause before a follower that is away is asked again.
 const AWAY: Duration = Duration::from_millis(500);
+
+/// So long a leader waits after a change for those who are joining.
+const MOMENT: Duration = Duration::from_millis(200);
 
 /// Why a follower is not level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,10 @@ pub(super) struct Team {
     pub(super) acks: RefCell<BTreeSet<String>>,
     /// Those who are being brought level, with the changes since their snapshot.
     joining: RefCell<BTreeMap<String, VecDeque<Rc<Shipment>>>>,
+    /// Those of them who have the snapshot, and take the changes behind it.
+    catching_up: RefCell<BTreeSet<String>>,
+    /// One of them has taken a change, or is done.
+    taken: Notify,
     /// Those whom a task looks after.
     tended: RefCell<BTreeSet<String>>,
     /// Somebody has joined.
@@ -53,6 +60,8 @@ impl Team {
             epoch,
             acks: RefCell::default(),
             joining: RefCell::default(),
+            catching_up: RefCell::default(),
+            taken: Notify::new(),
             tended: RefCell::default(),
             joined: Notify::new(),
         })
@@ -165,6 +174,27 @@ impl Team {
         }
     }
 
+    /// How many changes those who catch up lack at most.
+    fn lag(&self) -> usize {
+        let (joining, catching_up) = (self.joining.borrow(), self.catching_up.borrow());
+        let lacking = joining
+            .iter()
+            .filter(|(name, _)| catching_up.contains(*name));
+        lacking.map(|(_, lacking)| lacking.len()).max().unwrap_or(0)
+    }
+
+    /// Waits for a moment until those who catch up have taken two changes, or all: a leader for whose changes
+    /// nobody else is needed would make them faster than others can take them, and nobody would ever join.
+    pub(super) async fn let_them_join(&self) {
+        let before = self.lag();
+        let nearer = async {
+            while self.lag() > 0 && self.lag() + 1 >= before {
+                self.taken.notified().await;
+            }
+        };
+        drop(timeout(MOMENT, nearer).await);
+    }
+
     /// Whether somebody should look after a follower; from now on somebody does.
     pub(super) fn claim(&self, follower: &str) -> bool {
         !self.acks.borrow().contains(follower)
@@ -177,6 +207,8 @@ impl Team {
         while self.is_planned(&follower) {
             let joined = self.join(&follower).await;
             self.joining.borrow_mut().remove(&follower);
+            self.catching_up.borrow_mut().remove(&follower);
+            self.taken.notify_one();
             match joined {
                 Ok(()) => {
                     self.joined.notify_one();
@@ -207,6 +239,7 @@ impl Team {
             .borrow_mut()
             .insert(name.clone(), VecDeque::new());
         self.level(follower, &[]).await?;
+        self.catching_up.borrow_mut().insert(name.clone());
         loop {
             let next = {
                 let joining = self.joining.borrow();
@@ -222,6 +255,7 @@ impl Team {
             if let Some(lacking) = self.joining.borrow_mut().get_mut(follower) {
                 lacking.pop_front();
             }
+            self.taken.notify_one();
         }
     }
 }

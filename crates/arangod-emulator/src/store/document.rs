@@ -287,6 +287,7 @@ impl Store {
             ignored: false,
         };
         let revision = self.state.clock.tick();
+        self.written.by_clients += 1;
         self.write(Record::Remove {
             collection,
             revision,
@@ -317,6 +318,7 @@ impl Store {
         how: &Change,
     ) -> Result<Outcome, ApiError> {
         let revision = self.state.clock.tick();
+        self.written.by_clients += 1;
         self.write(Record::Put {
             collection,
             revision,

@@ -25,6 +25,7 @@ pub(crate) use journal::{JournalError, Recovered};
 pub(crate) use meta::{CollectionMeta, KeyGenerator};
 pub(crate) use names::{collection as legal_collection, key as legal_key};
 pub(crate) use revision::encode as revision_text;
+pub(crate) use schema::system_collections;
 pub(crate) use shard::{Mark, Position, Shipment};
 pub(crate) use state::{Collection, Database, Document, SYSTEM_ID};
 
@@ -51,6 +52,17 @@ pub(crate) struct Store {
     broken: Option<String>,
     extended_names: bool,
     always_sync: bool,
+    /// The documents written since the start, by clients and by leaders of shards.
+    written: Written,
+}
+
+/// How many documents were written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Written {
+    /// For clients, removals included.
+    pub(crate) by_clients: u64,
+    /// Because the leader of a shard said so.
+    pub(crate) by_leaders: u64,
 }
 
 impl Store {
@@ -70,6 +82,7 @@ impl Store {
             broken: None,
             extended_names,
             always_sync,
+            written: Written::default(),
         };
         Ok((store, recovered))
     }
@@ -121,6 +134,11 @@ impl Store {
             Some(reason) => Err(ApiError::storage(reason)),
             None => Ok(()),
         }
+    }
+
+    /// How many documents were written since the start.
+    pub(crate) fn written_documents(&self) -> Written {
+        self.written
     }
 
     /// Brings everything to the disk, at the end.

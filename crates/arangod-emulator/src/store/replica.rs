@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::state::{SYSTEM_ID, State};
-use super::{CollectionMeta, Record, SYSTEM, Store};
+use super::{CollectionMeta, Record, SYSTEM, Store, Written};
 use crate::auth::users;
 
 impl Store {
@@ -24,6 +24,7 @@ impl Store {
             broken: None,
             extended_names,
             always_sync: false,
+            written: Written::default(),
         };
         store.bootstrap();
         for (name, id) in databases {

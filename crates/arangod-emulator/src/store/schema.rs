@@ -38,6 +38,15 @@ const DATABASE_COLLECTIONS: &[&str] = &[
     "_queues",
 ];
 
+/// The system collections that a database has.
+pub(crate) fn system_collections(database: &str) -> &'static [&'static str] {
+    if database == SYSTEM {
+        SYSTEM_COLLECTIONS
+    } else {
+        DATABASE_COLLECTIONS
+    }
+}
+
 impl Store {
     /// Whether nothing was ever stored.
     pub(crate) fn is_empty(&self) -> bool {
@@ -50,7 +59,7 @@ impl Store {
             id: SYSTEM_ID,
             name: String::from(SYSTEM),
         });
-        self.create_system_collections(SYSTEM_ID, SYSTEM_COLLECTIONS);
+        self.create_system_collections(SYSTEM_ID, system_collections(SYSTEM));
         self.require_sync();
     }
 
@@ -84,7 +93,7 @@ impl Store {
             id,
             name: String::from(name),
         });
-        self.create_system_collections(id, DATABASE_COLLECTIONS);
+        self.create_system_collections(id, system_collections(name));
         self.require_sync();
         Ok(())
     }

@@ -152,8 +152,10 @@ impl Store {
         at: Position,
         sync: bool,
         records: &[u8],
-    ) -> Result<(), ApiError> {
+    ) -> Result<bool, ApiError> {
         let records = decode(records)?;
+        let truncates = |record: &Record| matches!(record, Record::Truncate { .. });
+        let truncated = records.iter().any(truncates);
         let ours = |record: &Record| {
             matches!(record, Record::Put { collection, .. } | Record::Remove { collection, .. } if *collection == shard)
                 || matches!(record, Record::Truncate { id, .. } | Record::ChangeCollection { id, .. } if *id == shard)
@@ -162,13 +164,16 @@ impl Store {
             return Err(foreign());
         }
         for record in records {
+            if matches!(record, Record::Put { .. } | Record::Remove { .. }) {
+                self.written.by_leaders += 1;
+            }
             self.write(record);
         }
         self.mark_shard(shard, Mark::at(at));
         if sync {
             self.require_sync();
         }
-        Ok(())
+        Ok(truncated)
     }
 
     /// The records that make a shard from nothing, without its database and its mark.

@@ -94,15 +94,23 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervision::Rules;
 
-    #[test]
-    fn a_new_leader_believes_the_old_one_until_it_hears_better() {
-        let settings = Settings {
+    fn settings() -> Settings {
+        Settings {
             enabled: true,
             frequency: Duration::from_secs(1),
             grace: Duration::from_secs(10),
             ok: Duration::from_secs(5),
-        };
+            rules: Rules {
+                failed_leader_adds_follower: true,
+            },
+        }
+    }
+
+    #[test]
+    fn a_new_leader_believes_the_old_one_until_it_hears_better() {
+        let settings = settings();
         let mut watched = Watched::since(Instant::now());
         assert_eq!(watched.judge(None, &settings), Status::Good);
         for before in [Status::Bad, Status::Failed] {
@@ -114,12 +122,7 @@ mod tests {
 
     #[test]
     fn by_silence_and_never_from_good_to_failed() {
-        let settings = Settings {
-            enabled: true,
-            frequency: Duration::from_secs(1),
-            grace: Duration::from_secs(10),
-            ok: Duration::from_secs(5),
-        };
+        let settings = settings();
         let judge =
             |before, seconds| Status::judge(before, Duration::from_secs(seconds), &settings);
         assert_eq!(judge(None, 5), Status::Good);

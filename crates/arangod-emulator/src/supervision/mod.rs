@@ -24,6 +24,7 @@ use crate::logging::Logger;
 use crate::settings::Supervision as Settings;
 
 use health::Watched;
+pub(crate) use jobs::Rules;
 
 /// arangod postpones for 55 seconds, with its grace period of ten.
 const POSTPONE: f64 = 5.5;

@@ -8,7 +8,7 @@ use super::Supervision;
 use super::health::{Status, Watched};
 use super::jobs::{self, Clock, Step, View};
 use crate::agency::{Outcome, Unavailable, tree};
-use crate::version::{ENGINE, VERSION};
+use crate::version::ENGINE;
 
 /// The two kinds of servers that are watched.
 const KINDS: [&str; 2] = ["DBServers", "Coordinators"];
@@ -52,7 +52,9 @@ impl Supervision {
         for _ in 0..PASSES {
             let done = self.carry_out(|view, clock| {
                 let mut steps = jobs::steps(view, clock);
-                steps.extend(jobs::wanted(view, clock, || self.next_id()));
+                steps.extend(jobs::wanted(view, clock, self.settings.rules, || {
+                    self.next_id()
+                }));
                 steps
             });
             if !done.await? {
@@ -152,7 +154,7 @@ impl Supervision {
             "Endpoint": registered["endpoint"],
             "Host": registered["host"],
             "Status": status.name(),
-            "Version": VERSION,
+            "Version": registered["versionString"],
             "Engine": ENGINE,
         });
         if let Some(advertised) = registered["advertisedEndpoint"].as_str() {
@@ -209,7 +211,7 @@ impl Supervision {
         if kind == "DBServers" {
             if fell && !listed && !View::new(root).is_maintained(id) {
                 if let Some(job) = self.next_id() {
-                    step = step.and(jobs::report(id, &job, Clock::now()));
+                    step = step.and(jobs::report(id, &job, self.settings.rules, Clock::now()));
                 }
             } else if status == Status::Good && listed {
                 step = step.delete(&failed);

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::agents::{Agents, Fate};
+use crate::agents::{Agents, PATIENT};
 use crate::support::{Place, wait_for};
 
 #[test]
 fn a_leader_answers_and_the_others_say_who_it_is() {
-    let agents = Agents::start(3, &[]);
+    let agents = Agents::start(3, &PATIENT);
     let (leader, term) = agents.leader();
     let client = agents.client(leader);
     let config = client.get("/_api/agency/config").json();
@@ -139,11 +139,11 @@ fn transactions() {
 
 #[test]
 fn polls_wait_for_news_and_keys_expire() {
-    let agents = Agents::start(3, &[]);
+    let agents = Agents::start(3, &PATIENT);
     let client = agents.client(agents.leader().0);
     let poll =
         |query: &str| client.get(&format!("/_api/agency/poll?{query}")).json()["result"].clone();
-    agents.write(&json!({"/a": 1}), &json!({}), "first");
+    agents.set(&json!({"/a": 1}));
     let all = poll("index=0");
     assert_eq!(all["readDB"], json!([{"a": 1}]));
     let next = all["commitIndex"].as_u64().unwrap() + 1;
@@ -151,7 +151,7 @@ fn polls_wait_for_news_and_keys_expire() {
     let news = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| poll(&format!("index={next}&timeout=50")));
         let key = json!({"/b": {"op": "set", "new": 2, "ttl": 0.05}});
-        agents.write(&key, &json!({}), "second");
+        agents.set(&key);
         waiting.join().unwrap()
     });
     assert_eq!(news["log"][0]["query"]["/b"]["new"], 2);
@@ -193,20 +193,14 @@ fn agents_find_each_other_in_any_order_and_at_new_addresses() {
             (config["configuration"]["pool"][&name] == expected).then_some(())
         });
     }
-    assert_eq!(
-        agents.write(&json!({"/a": 1}), &json!({}), "me"),
-        Fate::Done
-    );
+    agents.set(&json!({"/a": 1}));
 }
 
 #[test]
 fn without_a_majority_nobody_decides() {
     let mut agents = Agents::start(3, &[]);
+    agents.set(&json!({"/a": 1}));
     let (leader, term) = agents.leader();
-    assert_eq!(
-        agents.write(&json!({"/a": 1}), &json!({}), "before"),
-        Fate::Done
-    );
     let others = [(leader + 1) % 3, (leader + 2) % 3];
     for index in others {
         agents.kill(index);
@@ -241,12 +235,7 @@ fn a_log_is_compacted_and_followers_catch_up() {
     let behind = (agents.leader().0 + 1) % 3;
     agents.kill(behind);
     for number in 0..90 {
-        let fate = agents.write(
-            &json!({"/n": number, "/list": {"op": "push", "new": number}}),
-            &json!({}),
-            "",
-        );
-        assert_eq!(fate, Fate::Done);
+        agents.set(&json!({"/n": number, "/list": {"op": "push", "new": number}}));
     }
     agents.boot(behind);
     let state = |index: usize| agents.client(index).get("/_api/agency/state").json();

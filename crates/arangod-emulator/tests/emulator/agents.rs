@@ -2,11 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, Place, Server, superuser_token, wait_for};
+
+/// Agents that keep their leader although the machine stands still for a moment, for tests that talk to one of them.
+pub(crate) const PATIENT: [&str; 2] = [
+    "--agency.election-timeout-min=5",
+    "--agency.election-timeout-max=6",
+];
 
 /// An agency.
 pub(crate) struct Agents {
@@ -163,6 +170,15 @@ impl Agents {
     pub(crate) fn read(&self, path: &str) -> Value {
         let tree = self.ask("read", &json!([[path]])).json();
         tree[0].pointer(path).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Writes what has no preconditions, as soon as there is a leader: an agency that is electing takes nothing.
+    pub(crate) fn set(&self, operations: &Value) {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        wait_for("a write", || {
+            let client = format!("set-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+            (self.write(operations, &json!({}), &client) == Fate::Done).then_some(())
+        });
     }
 
     /// Writes once, and finds out what became of it when no answer says so.

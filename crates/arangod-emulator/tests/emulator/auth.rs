@@ -185,7 +185,12 @@ fn users_come_and_go() {
     let inactive = root.send("PATCH", "/_api/user/eve", r#"{"active":false}"#);
     assert_eq!(inactive.json()["active"], false);
     assert_eq!(eve.get("/_api/version").status, 401);
+    // A token of hers is good as long as there is such a user.
+    let claims = json!({ "iss": "arangodb", "preferred_username": "eve" });
+    let token_of_eve = server.anonymous().bearer(&token(&claims));
+    assert_eq!(token_of_eve.get("/_api/version").status, 200);
     assert_eq!(root.delete("/_api/user/eve").status, 202);
+    assert_eq!(token_of_eve.get("/_api/version").status, 401);
     assert_eq!(root.delete("/_api/user/eve").error(), (404, 1703));
     let names = root.get("/_api/user").json();
     assert_eq!(
@@ -220,4 +225,70 @@ fn secrets_from_a_folder() {
     assert_eq!(answer.status, 200);
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// A folder of secrets for one server, and the options that name it.
+fn folder_of(place: &Place, files: &[(&str, &str)]) -> (std::path::PathBuf, Vec<String>) {
+    let folder = place.file("jwt");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, secret) in files {
+        std::fs::write(folder.join(name), secret).unwrap();
+    }
+    let mut args = place.args();
+    args.retain(|arg| !arg.contains("keyfile"));
+    args.push(format!("--server.jwt-secret-folder={}", folder.display()));
+    (folder, args)
+}
+
+#[test]
+fn secrets_are_read_again_on_request() {
+    let place = Place::new();
+    let (folder, mut args) = folder_of(&place, &[("1", crate::support::SECRET)]);
+    // The folder itself may be a link.
+    let link = place.file("linked");
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    args.retain(|arg| !arg.contains("jwt-secret-folder"));
+    args.push(format!("--server.jwt-secret-folder={}", link.display()));
+    args.push(String::from("--edition=enterprise"));
+    let server = place.start_with(&args);
+    let old = server.client();
+    let path = "/_admin/server/jwt";
+    let first = old.get(path).json();
+    assert_eq!(first["result"]["passive"], json!([]));
+    let root = server.anonymous().basic("root", "");
+    assert_eq!(root.get(path).json()["result"], first["result"]);
+    assert_eq!(root.send("POST", path, "").error(), (403, 11));
+    assert_eq!(server.anonymous().get(path).status, 401);
+    assert_eq!(old.send("PUT", path, "").status, 405);
+
+    std::fs::write(folder.join("0"), "the next one").unwrap();
+    let both = old.send("POST", path, "").json();
+    assert_eq!(both["result"]["passive"][0], first["result"]["active"]);
+    assert_eq!(old.get("/_api/version").status, 200);
+    std::fs::remove_file(folder.join("1")).unwrap();
+    assert_eq!(old.get("/_api/version").status, 200, "nothing was read yet");
+    assert_eq!(old.send("POST", path, "").status, 200);
+    assert_eq!(old.get("/_api/version").status, 401);
+    std::fs::remove_file(folder.join("0")).unwrap();
+    let claims = json!({ "iss": "arangodb", "server_id": "x" });
+    let key = jsonwebtoken::EncodingKey::from_secret(b"the next one");
+    let new = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    let new = server.anonymous().bearer(&new);
+    assert_eq!(new.send("POST", path, "").error(), (400, 10));
+    assert_eq!(new.get("/_api/version").status, 200);
+    let log = place.log();
+    assert!(
+        log.contains("[4a34f]") && log.contains("have 1 passive JWT secrets"),
+        "{log}"
+    );
+}
+
+#[test]
+fn secrets_of_community_builds_are_read_once() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    for method in ["GET", "POST"] {
+        let answer = server.client().send(method, "/_admin/server/jwt", "");
+        assert_eq!(answer.error(), (404, 404));
+    }
 }

@@ -127,6 +127,34 @@ fn stages_with_early_connections() {
 }
 
 #[test]
+fn probes_are_answered_in_maintenance_with_early_connections() {
+    catch("maintenance", || {
+        let place = Place::new();
+        let mut server =
+            place.spawn(&["--pace", "realistic", "--server.early-connections", "true"]);
+        let nobody = server.anonymous();
+        // The users are not asked: until then nobody gets in without a token.
+        let version = wait_for("maintenance", || {
+            nobody
+                .try_get("/_api/version")
+                .filter(|answer| answer.status == 200)
+        });
+        let status = nobody.get("/_admin/status");
+        let seen = ["/_api/database", "/_admin/server/availability"].map(|path| nobody.get(path));
+        if status.json()["serverInfo"]["maintenance"] != true || place.log().contains("[cf3f4]") {
+            return None;
+        }
+        assert_eq!(version.json()["server"], "arango");
+        assert_eq!(status.status, 200);
+        assert_eq!(seen.map(|answer| answer.error()), [(503, 503); 2]);
+        server.wait_until_ready();
+        let refused = nobody.get("/_api/version");
+        assert_eq!(refused.error(), (401, 11));
+        Some(())
+    });
+}
+
+#[test]
 fn a_server_serves_before_it_knows_its_users() {
     catch("the users being loaded", || {
         let place = Place::new();
@@ -163,11 +191,31 @@ fn a_directory_has_one_server() {
         said.contains(&format!("locked by process {}", first.pid())),
         "{said}"
     );
+    assert!(said.contains("[ad4b2]") && said.contains("still running"));
+    let mode = std::fs::metadata(place.data().join("LOCK")).unwrap();
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600);
     // The first one has noticed nothing, and its death frees the directory.
     assert_eq!(first.client().get("/_api/version").status, 200);
     first.kill();
     assert!(place.data().join("LOCK").exists());
     place.start(&[]);
+    assert!(place.log().contains("[b387d]") && place.log().contains("dead already"));
+}
+
+/// `flock` knows nothing of the locks of `fcntl`: whoever looks for arangod's must look as arangod does.
+#[test]
+fn the_lock_is_one_of_fcntl() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let lock = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(place.data().join("LOCK"))
+        .unwrap();
+    lock.try_lock().unwrap();
+    let taken = rustix::fs::fcntl_lock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    assert_eq!(taken, Err(rustix::io::Errno::AGAIN));
+    drop(server);
 }
 
 #[test]
@@ -179,24 +227,9 @@ fn a_port_that_somebody_listens_on_is_taken() {
 }
 
 #[test]
-fn versions_of_the_directory() {
+fn the_data_of_another_engine() {
     let place = Place::new();
     assert_eq!(place.run(&["--database.auto-upgrade", "true"]), 0);
-    let write = |name: &str, text: &str| std::fs::write(place.data().join(name), text).unwrap();
-    for name in ["VERSION", "VERSION-1"] {
-        write(name, r#"{"version":31100,"tasks":{}}"#);
-        assert_eq!(place.run(&[]), 11, "{name}");
-        assert_eq!(place.run(&["--database.check-version"]), 11);
-        assert_eq!(place.run(&["--database.auto-upgrade"]), 0);
-        write(name, r#"{"version":40000,"tasks":{}}"#);
-        assert_eq!(place.run(&[]), 12, "{name}");
-        assert_eq!(place.run(&["--database.auto-upgrade"]), 12);
-        write(name, "nonsense");
-        assert_eq!(place.run(&[]), 13, "{name}");
-        // Another patch level is no other version.
-        write(name, r#"{"version":31201,"tasks":{}}"#);
-    }
-    assert_eq!(place.run(&["--database.check-version"]), 0);
     std::fs::write(place.data().join("ENGINE"), "mmfiles").unwrap();
     assert_eq!(place.run(&[]), 1);
     assert!(place.log().contains("[cd6d8]"));

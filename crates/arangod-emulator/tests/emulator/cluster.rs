@@ -126,8 +126,8 @@ fn members_and_their_health() {
 
 #[test]
 fn a_dbserver_fails_and_comes_back() {
-    let mut cluster = Cluster::start(2, 1);
-    cluster.wait_until_healthy(6);
+    let mut cluster = Cluster::start(3, 1);
+    cluster.wait_until_healthy(7);
     let id = Cluster::id(cluster.dbserver(0));
     let failed = || {
         cluster
@@ -137,7 +137,10 @@ fn a_dbserver_fails_and_comes_back() {
     cluster.dbserver(0).signal(Signal::STOP);
     cluster.wait_for_status(&id, "FAILED");
     assert_eq!(failed(), json!([]));
-    assert_eq!(cluster.health()[&id]["CanBeDeleted"], true);
+    // The others take over all it has.
+    wait_for("the end of what it is needed for", || {
+        (cluster.health()[&id]["CanBeDeleted"] == true).then_some(())
+    });
     // A database need not wait for a server that is known to be gone.
     let client = cluster.client(0);
     assert_eq!(
@@ -357,9 +360,9 @@ fn timers_are_arangods_own_on_request() {
 }
 
 #[test]
-fn a_coordinator_waits_for_a_dbserver() {
+fn a_coordinator_waits_for_as_many_dbservers_as_system_collections_have_copies() {
     let agents = Agents::start(3, &[]);
-    let (first, second) = (Place::new(), Place::new());
+    let (first, second, third) = (Place::new(), Place::new(), Place::new());
     let mut coordinator = spawn(&agents, &first, "COORDINATOR");
     let planned = || {
         agents
@@ -373,6 +376,16 @@ fn a_coordinator_waits_for_a_dbserver() {
     });
     assert_eq!(answer.error(), (503, 503));
     let mut dbserver = spawn(&agents, &second, "PRIMARY");
+    dbserver.wait_until_ready();
+    wait_for("what it waits for", || {
+        let text = "the system collections need 2 dbservers, and there are 1";
+        first.log().contains(text).then_some(())
+    });
+    assert_eq!(
+        coordinator.client().get("/_api/version").error(),
+        (503, 503)
+    );
+    let mut dbserver = spawn(&agents, &third, "PRIMARY");
     dbserver.wait_until_ready();
     coordinator.wait_until_ready();
     assert_eq!(coordinator.client().get("/_api/version").status, 200);

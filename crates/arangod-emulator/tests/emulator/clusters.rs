@@ -25,6 +25,8 @@ impl Cluster {
         dbservers: usize,
         coordinators: usize,
     ) -> Self {
+        let members = with_copies_for(dbservers, members);
+        let members = members.as_slice();
         let places = |count| (0..count).map(|_| (Place::new(), None)).collect();
         let mut cluster = Self {
             agents: Agents::plan(3, agents),
@@ -83,6 +85,12 @@ impl Cluster {
             (health.as_object()?.values().filter(good).count() == servers).then_some(())
         });
     }
+}
+
+/// The arguments with as many copies of system collections as there can be.
+pub(crate) fn with_copies_for<'a>(dbservers: usize, members: &[&'a str]) -> Vec<&'a str> {
+    let alone = (dbservers == 1).then_some("--cluster.system-replication-factor=1");
+    alone.into_iter().chain(members.iter().copied()).collect()
 }
 
 /// Starts a member and does not wait for it.

@@ -8,8 +8,8 @@ use arangod_contract::{Contract, Phase, Role, Row};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::agents::Agents;
-use crate::clusters::{Cluster, spawn_with};
+use crate::agents::{Agents, PATIENT};
+use crate::clusters::{Cluster, spawn_with, with_copies_for};
 use crate::line::Line;
 use crate::support::{Client, Place, Server, basic, catch, superuser_token, wait_for};
 
@@ -143,7 +143,7 @@ fn a_single_server_keeps_the_contract() {
 
 #[test]
 fn a_cluster_keeps_the_contract() {
-    let cluster = Cluster::start(2, 1);
+    let cluster = Cluster::start_with(&PATIENT, &[], 2, 1);
     cluster.wait_until_healthy(6);
     let client = cluster.client(0);
     let made = client.post("/_api/collection", &json!({ "name": "c" }));
@@ -214,7 +214,10 @@ impl World {
             Role::Single => Vec::new(),
             Role::Agent => vec!["--agency.activate=true", "--agency.size=1", &address],
             Role::DbServer => return spawn_with(&self.agents, place, "PRIMARY", more),
-            Role::Coordinator => return spawn_with(&self.agents, place, "COORDINATOR", more),
+            Role::Coordinator => {
+                let more = with_copies_for(1, more);
+                return spawn_with(&self.agents, place, "COORDINATOR", &more);
+            }
         };
         args.extend(more);
         place.spawn(&args)

@@ -1,14 +1,14 @@
 //! Supervision's jobs, on dbservers that exist only in the agency.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::agents::{Agents, Fate};
+use crate::agents::Agents;
 use crate::clusters::Cluster;
 use crate::support::{Client, pause, wait_for};
 
@@ -63,26 +63,17 @@ impl Dummies {
             done,
             beats: Some(beats),
         };
-        dummies.write(json!({ "/arango": tree }));
+        dummies.agents.set(&json!({ "/arango": tree }));
         for name in names {
             dummies.wait_for(&format!("Supervision/Health/{name}/Status"), &json!("GOOD"));
         }
         dummies
     }
 
-    /// Writes what may be written twice: an agency that is electing takes nothing.
-    fn write(&self, operations: Value) {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        wait_for("a write", || {
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let client = format!("dummies-{number}");
-            let fate = self.agents.write(&operations, &json!({}), &client);
-            (fate == Fate::Done).then_some(())
-        });
-    }
-
     fn set(&self, path: &str, value: Value) {
-        self.write(json!({ format!("/arango/{path}"): { "op": "set", "new": value } }));
+        let path = format!("/arango/{path}");
+        self.agents
+            .set(&json!({ path: { "op": "set", "new": value } }));
     }
 
     fn read(&self, path: &str) -> Value {
@@ -172,7 +163,8 @@ fn the_leader_of_a_shard_fails() {
     dummies.plan("s2", &["A", "C"]);
     dummies.current("s2", &["A"]);
     dummies.die("A");
-    dummies.wait_for_plan("s1", &["B", "A"]);
+    // A server that does not have the shard is another follower.
+    dummies.wait_for_plan("s1", &["B", "A", "C"]);
     assert_eq!(dummies.read("Target/FailedServers/A"), json!([]));
     let job = dummies.wait_for_job("Pending", "failedLeader");
     assert_eq!(
@@ -189,8 +181,11 @@ fn the_leader_of_a_shard_fails() {
     let (leader, _) = dummies.agents.leader();
     dummies.agents.kill(leader);
     dummies.current("s1", &["B"]);
-    dummies.wait_for_plan("s1", &["B", "C"]);
     dummies.wait_for_job("Finished", "failedLeader");
+    dummies.wait_for_plan("s1", &["B", "A", "C"]);
+    // The replication factor is met without the failed server.
+    dummies.current("s1", &["B", "C"]);
+    dummies.wait_for_plan("s1", &["B", "C"]);
     dummies.wait_for_status("A", "FAILED");
     dummies.wait_for_plan("s2", &["A", "C"]);
 
@@ -229,10 +224,7 @@ fn a_dbserver_in_maintenance_is_not_failed_over() {
     assert_eq!(client.put(&path, &off).error(), (412, 412));
     let wish = format!("/arango/Target/MaintenanceDBServers/{}", ids[0]);
     let end = json!({ &wish: { "op": "delete" } });
-    let ended = cluster
-        .agents
-        .write(&end, &json!({}), "the end of maintenance");
-    assert_eq!(ended, Fate::Done);
+    cluster.agents.set(&end);
     wait_for("the end of maintenance", || {
         let entry = client.get(&path).json();
         entry.get("result").is_none().then_some(())
@@ -287,7 +279,9 @@ fn a_dbserver_in_maintenance_is_not_failed_over() {
 
 #[test]
 fn jobs_are_asked_for_at_coordinators() {
-    let cluster = Cluster::start(2, 1);
+    // One of two servers can be cleaned out if the other one may have everything alone.
+    let alone = ["--cluster.system-replication-factor=1"];
+    let cluster = Cluster::start_with(&[], &alone, 2, 1);
     cluster.wait_until_healthy(6);
     let client = cluster.client(0);
     let ids = [0, 1].map(|index| Cluster::id(cluster.dbserver(index)));
@@ -351,17 +345,14 @@ fn jobs_are_asked_for_at_coordinators() {
     }
     let collection = json!({ "name": "c", "shards": { "s1": [ids[0]] } });
     let set = |path: &str, value: &Value| {
-        let operations = json!({ path: { "op": "set", "new": value } });
-        assert_eq!(
-            cluster.agents.write(&operations, &json!({}), path),
-            Fate::Done
-        );
+        cluster
+            .agents
+            .set(&json!({ path: { "op": "set", "new": value } }));
     };
     set("/arango/Plan/Collections/_system/77", &collection);
     let mut body = json!({
         "collection": "c", "shard": "s1", "fromServer": ids[0], "toServer": ids[1],
     });
-    assert_eq!(client.post("/_admin/cluster/moveShard", &body).status, 202);
     for (name, value, error) in [
         ("fromServer", json!(ids[1]), (404, 404)),
         ("toServer", json!("x"), (404, 404)),
@@ -374,6 +365,30 @@ fn jobs_are_asked_for_at_coordinators() {
         wrong[name] = value;
         assert_eq!(ask("moveShard", wrong), error, "{name}");
     }
+    // The server that is to get the shard is taken, so the job waits until it is cancelled.
+    let taken = format!("/arango/Supervision/DBServers/{}", ids[1]);
+    set(&taken, &json!("another job"));
+    let asked = client.post("/_admin/cluster/moveShard", &body);
+    assert_eq!(asked.status, 202);
+    let id = asked.json()["id"].clone();
+    let cancelled = client.post("/_admin/cluster/cancelAgencyJob", &json!({ "id": id }));
+    assert_eq!(
+        cancelled.json(),
+        json!({ "job": id, "status": "aborted", "error": false })
+    );
+    let killed = done(asked);
+    assert_eq!(
+        (&killed["status"], &killed["reason"]),
+        (&json!("Failed"), &json!("Killed via API"))
+    );
+    assert_eq!(ask("cancelAgencyJob", json!({ "id": id })), (400, 10));
+    // Coordinators show what the agency has.
+    let plan = "/arango/Plan/Collections/_system/77/name";
+    let copy = client.get("/_api/cluster/agency-cache").json();
+    assert!(copy["index"].as_u64().unwrap() > 0);
+    assert_eq!(copy["cache"][0].pointer(plan), Some(&json!("c")));
+    let dump = client.get("/_api/cluster/agency-dump").json();
+    assert_eq!(dump["readDB"][0].pointer(plan), Some(&json!("c")));
     set(
         "/arango/Plan/Collections/_system/77/distributeShardsLike",
         &json!("d"),

@@ -126,7 +126,7 @@ impl Load {
 #[test]
 fn acknowledged_writes_survive_and_preconditions_hold() {
     let agents = Agents::start(3, &["--agency.wait-for-sync=false"]);
-    agents.write(&json!({"/count": 0, "/log": {}}), &json!({}), "start");
+    agents.set(&json!({"/count": 0, "/log": {}}));
     let load = Load {
         agents: RwLock::new(agents),
         stop: AtomicBool::new(false),

@@ -158,7 +158,7 @@ impl Sharded {
     pub(crate) fn get_when_leading(&self, index: usize, key: &str) -> Answer {
         wait_for("an answer of the leader", || {
             let answer = self.client(index).try_get(&Self::path(key))?;
-            (answer.status != 421).then_some(answer)
+            (![421, 503].contains(&answer.status)).then_some(answer)
         })
     }
 

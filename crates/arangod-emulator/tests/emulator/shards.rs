@@ -1,8 +1,12 @@
 //! Replicated shards: what is acknowledged is on every copy, whoever fails.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::clusters::spawn;
 use crate::sharded::Sharded;
 use crate::support::wait_for;
 
@@ -22,6 +26,17 @@ fn a_shard_is_served_by_its_leader() {
             sharded.insert(follower, "k", &json!(2)).error(),
             (421, 1491)
         );
+    }
+    // Nobody tells a leader what to do, and only its leader tells a follower.
+    let replicated = format!(
+        "{}&isSynchronousReplication=PRMR-stranger",
+        Sharded::path("")
+    );
+    for (server, error) in [(0, (406, 1489)), (1, (406, 1490))] {
+        let answer = sharded
+            .client(server)
+            .post(&replicated, &json!({ "_key": "r" }));
+        assert_eq!(answer.error(), error, "{}", answer.text);
     }
     // Errors, revisions and batches are those of a single server.
     let client = sharded.client(0);
@@ -134,6 +149,50 @@ fn a_follower_that_stands_still_is_taken_out_and_comes_back() {
     assert_eq!(sharded.count(1), 21);
     sharded.signal(0, Signal::CONT);
     sharded.wait_until_in_sync();
+}
+
+#[test]
+fn a_follower_comes_level_however_much_is_written_meanwhile() {
+    let mut sharded = Sharded::start(2, 2, 1);
+    sharded.kill(1);
+    assert_eq!(sharded.insert(0, "first", &json!(0)).status, 202);
+    let done = AtomicBool::new(false);
+    let written = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|writer| {
+                let (client, done) = (sharded.client(0), &done);
+                scope.spawn(move || {
+                    let mut written = 0;
+                    while !done.load(Ordering::Relaxed) {
+                        let body = json!({ "_key": format!("w{writer}-{written}") });
+                        let path = Sharded::path("");
+                        let answer = client.post(&path, &body);
+                        assert_eq!(answer.status, 202, "{}", answer.text);
+                        written += 1;
+                    }
+                    written
+                })
+            })
+            .collect();
+        let place = &sharded.cluster.dbservers[1].0;
+        let mut server = spawn(&sharded.cluster.agents, place, "PRIMARY");
+        server.wait_until_ready();
+        let in_sync = catch_unwind(AssertUnwindSafe(|| sharded.wait_until_in_sync()));
+        done.store(true, Ordering::Relaxed);
+        let written: u64 = writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .sum();
+        in_sync.unwrap();
+        sharded.wait_until_in_sync();
+        (written, server)
+    });
+    assert_eq!(sharded.count(0), written.0 + 1);
+    sharded.cluster.dbservers[1].1 = Some(written.1);
+    sharded.signal(0, Signal::STOP);
+    assert_eq!(sharded.fail_over(0), 1);
+    assert_eq!(sharded.count(1), written.0 + 1);
+    sharded.signal(0, Signal::CONT);
 }
 
 #[test]

@@ -121,6 +121,44 @@ fn shutdown_by_request() {
 }
 
 #[test]
+fn the_frames_of_a_crash_are_logged_in_json_too() {
+    let place = Place::new();
+    let mut server = place.start(&["--log.use-json-format=true"]);
+    server.signal(Signal::ABORT);
+    assert_eq!(server.wait().signal(), Some(6));
+    let log = place.log();
+    let lines = log.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line
+    });
+    let crash: Vec<serde_json::Value> = lines.filter(|line| line["topic"] == "crash").collect();
+    let text = |id: &str| {
+        let found = crash.iter().filter(|line| line["id"] == id);
+        let text = |line: &serde_json::Value| String::from(line["message"].as_str().unwrap());
+        found.map(text).collect::<Vec<_>>()
+    };
+    let ids: Vec<&str> = crash
+        .iter()
+        .map(|line| line["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        ids[..5],
+        ["a7902", "a7903", "ded81", "c962b", "308c3"],
+        "{log}"
+    );
+    let backtrace = &text("c962b")[0];
+    let expected = format!("Backtrace of thread {} [", server.pid());
+    assert!(backtrace.starts_with(&expected), "{backtrace}");
+    assert!(text("ded81")[0].contains("rss usage: "), "{log}");
+    let frames = text("308c3");
+    // Whatever it was doing when the signal came: the frames are not those of the handler.
+    assert!(frames[0].starts_with("frame  1 ["), "{log}");
+    let main = |frame: &String| frame.contains("] arangod_emulator::") && frame.contains(" (+0x");
+    assert!(frames.iter().any(main), "{log}");
+    assert!(!log.contains("on_signal"), "{log}");
+}
+
+#[test]
 fn a_crash_is_logged_as_everything_is() {
     let place = Place::new();
     let json_lines = ["--log.use-json-format=true", "--log.role=true"];
@@ -178,7 +216,9 @@ fn a_crash_is_logged_and_is_a_crash() {
         let pid = std::process::id();
         assert!(line.contains(&format!(" from pid {pid}")), "{line}");
         assert!(log.contains("[a7903] {crash}"));
-        assert!(log.contains("[ded81] {crash}"));
+        assert!(log.contains("[ded81] {crash} available physical memory: "));
+        assert!(log.contains("[c962b] {crash} Backtrace of thread "));
+        assert!(log.contains("[308c3] {crash} frame  1 ["));
         // The lock file stays, as after every crash.
         assert!(place.data().join("LOCK").exists());
     }

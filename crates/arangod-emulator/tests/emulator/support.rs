@@ -171,6 +171,13 @@ impl Place {
         server
     }
 
+    /// Starts a server with exactly these arguments and waits until it serves.
+    pub(crate) fn start_with(&self, args: &[String]) -> Server {
+        let mut server = self.spawn_with(args);
+        server.wait_until_ready();
+        server
+    }
+
     /// Starts a server here that ends by itself.
     pub(crate) fn run(&self, more: &[&str]) -> i32 {
         self.spawn(more).wait().code().unwrap()

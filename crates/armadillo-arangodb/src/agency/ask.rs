@@ -185,7 +185,7 @@ impl Agency {
             return Ok(Seen::Nothing("the deployment has no agents".to_owned()));
         };
         let asked = label(&request);
-        let request = request.bearer(&self.inner.token);
+        let request = self.signed(request);
         Ok(match agent.client.send(request, deadline).await {
             Ok(response) => match response.status {
                 307 => Seen::SentOn(self.sent_on(&asked, &response)?),

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::join::join_all;
-use armadillo_orchestrator::{Client, Deadline, Poll, Request, Secret, ServerKey, View};
+use armadillo_orchestrator::{Client, Deadline, Poll, Request, ServerKey, View};
 
 use super::config::AgentConfig;
 use super::error::AgencyError;
 use super::leader::{Leadership, Look, agreed, newest_term};
 use crate::auth;
 use crate::client::{ArangoError, label};
-use crate::launch::PORT;
+use crate::launch::{PORT, endpoint_scheme};
 use crate::role::Role;
 
 /// How long a request may take, with all waiting for a leader, unless [`Agency::with_limit`] says otherwise.
@@ -34,9 +34,12 @@ pub struct Agency {
 
 pub(super) struct Inner {
     pub(super) agents: Vec<Agent>,
-    pub(super) token: Secret,
+    /// With the key that signs at this moment.
+    pub(super) view: View,
     /// Which agent answered last, so the leader, most likely; or [`NOBODY`].
     leader: AtomicUsize,
+    /// How the agents' endpoints begin: `tcp`.
+    scheme: &'static str,
 }
 
 pub(super) struct Agent {
@@ -54,14 +57,15 @@ impl Agency {
             Some(Agent {
                 key: key.clone(),
                 advertised: place.advertise.get(PORT)?.clone(),
-                client: Client::tcp(place.reach.get(PORT)?.as_str()),
+                client: view.client(key, PORT)?,
             })
         });
         Self {
             inner: Arc::new(Inner {
                 agents: agents.collect(),
-                token: auth::superuser_token(view),
+                view: view.clone(),
                 leader: AtomicUsize::new(NOBODY),
+                scheme: endpoint_scheme(view),
             }),
             limit: LIMIT,
         }
@@ -73,6 +77,15 @@ impl Agency {
         Self {
             inner: Arc::clone(&self.inner),
             limit,
+        }
+    }
+
+    /// The request, with what shows who asks.
+    pub(super) fn signed(&self, request: Request) -> Request {
+        // Signed each time: the key may have changed.
+        match auth::of_superuser(&self.inner.view) {
+            Some(shown) => request.header("authorization", shown.reveal()),
+            None => request,
         }
     }
 
@@ -95,7 +108,7 @@ impl Agency {
     async fn config_of(&self, agent: &Agent, limit: Duration) -> Result<AgentConfig, ArangoError> {
         let request = Request::get("/_api/agency/config");
         let asked = label(&request);
-        let request = request.bearer(&self.inner.token);
+        let request = self.signed(request);
         let response = agent.client.send(request, limit).await?;
         if !response.is_success() {
             return Err(ArangoError::of(asked, &response));
@@ -218,12 +231,15 @@ impl Agency {
         Ok(agents.filter(|agent| *agent != leader).collect())
     }
 
-    /// Where each planned agent is reached by the others: `tcp://127.0.0.1:4711`.
+    /// Where each planned agent is reached by the others: `tcp://127.0.0.1:4711`, or `ssl://` with TLS.
     #[must_use]
     pub fn endpoints(&self) -> Vec<(ServerKey, String)> {
         let agents = self.inner.agents.iter();
         agents
-            .map(|agent| (agent.key.clone(), format!("tcp://{}", agent.advertised)))
+            .map(|agent| {
+                let endpoint = format!("{}://{}", self.inner.scheme, agent.advertised);
+                (agent.key.clone(), endpoint)
+            })
             .collect()
     }
 }

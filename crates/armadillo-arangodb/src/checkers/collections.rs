@@ -1,67 +1,34 @@
 //! Collections left behind in the database that every test shares.
 
-use armadillo_orchestrator::{Checker, Fut, Scope, View};
+use armadillo_orchestrator::View;
 
-use super::verdict;
-use crate::client::{ArangoClient, SYSTEM_DATABASE};
-use crate::names::{carries, is_kept};
+use super::named::{Named, Thing};
+use crate::client::{ArangoClient, ArangoError, SYSTEM_DATABASE};
 
-/// Collections of `_system` whose name carries the lease.
-pub(super) struct OfLease;
+/// Collections of `_system`. Those of the server begin with an underscore.
+pub(super) struct Collections;
 
-impl Checker for OfLease {
-    fn name(&self) -> &'static str {
-        "collections"
+impl Named for Collections {
+    const NAME: &'static str = "collections";
+    const LEFT_BEHIND: &'static str = "collections left behind in _system";
+    const OF_NO_TEST: &'static str = "collections of _system that no test owns";
+
+    async fn list(view: &View) -> Result<Vec<Thing>, ArangoError> {
+        let system = ArangoClient::superuser(view).database(SYSTEM_DATABASE);
+        let all = system.collections().await?;
+        Ok(all.into_iter().map(Thing::from).collect())
     }
 
-    fn scope(&self) -> Scope {
-        Scope::Lease
-    }
-
-    fn check<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<(), String>> {
-        Box::pin(async move {
-            let system = ArangoClient::superuser(view).database(SYSTEM_DATABASE);
-            let found = system.collections().await.map(|all| {
-                all.into_iter()
-                    .filter(|name| carries(name, lease))
-                    .collect()
-            });
-            verdict("collections left behind in _system", found)
-        })
-    }
-}
-
-/// Collections of `_system` that a fresh deployment does not have. Those of the server begin with an underscore.
-pub(super) struct Unexpected;
-
-impl Checker for Unexpected {
-    fn name(&self) -> &'static str {
-        "collections"
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Idle
-    }
-
-    fn is_charged(&self) -> bool {
-        true
-    }
-
-    fn check<'a>(&'a self, view: &'a View, _lease: &'a str) -> Fut<'a, Result<(), String>> {
-        Box::pin(async move {
-            let system = ArangoClient::superuser(view).database(SYSTEM_DATABASE);
-            let found = system.collections().await.map(|all| {
-                all.into_iter()
-                    .filter(|name| !name.starts_with('_') && !is_kept(name, view))
-                    .collect()
-            });
-            verdict("collections of _system that no test owns", found)
-        })
+    fn is_of_server(name: &str) -> bool {
+        name.starts_with('_')
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use armadillo_orchestrator::Checker;
+
+    use super::super::named::{OfLease, Unexpected};
     use super::*;
     use crate::scripted::{answer, run};
 
@@ -75,11 +42,11 @@ mod tests {
             .0
         };
         assert_eq!(
-            checked(&OfLease),
+            checked(&OfLease::<Collections>::ALL),
             Err("collections left behind in _system: c_1f3a9c20".into())
         );
         assert_eq!(
-            checked(&Unexpected),
+            checked(&Unexpected::<Collections>::ALL),
             Err("collections of _system that no test owns: c_1f3a9c20, same".into())
         );
     }

@@ -10,22 +10,27 @@ mod databases;
 mod healthy;
 mod jobs;
 mod maintenance;
+mod named;
 mod transactions;
 mod users;
+mod views;
 
 use armadillo_orchestrator::Checker;
 
+use self::named::{OfLease, Unexpected};
 use crate::client::ArangoError;
 
 /// All checkers.
 pub(crate) fn all() -> Vec<Box<dyn Checker>> {
     vec![
-        Box::new(databases::OfLease),
-        Box::new(databases::Unexpected),
-        Box::new(collections::OfLease),
-        Box::new(collections::Unexpected),
-        Box::new(users::OfLease),
-        Box::new(users::Unexpected),
+        Box::new(OfLease::<databases::Databases>::ALL),
+        Box::new(Unexpected::<databases::Databases>::ALL),
+        Box::new(OfLease::<collections::Collections>::ALL),
+        Box::new(Unexpected::<collections::Collections>::ALL),
+        Box::new(OfLease::<views::Views>::ALL),
+        Box::new(Unexpected::<views::Views>::ALL),
+        Box::new(OfLease::<users::Users>::ALL),
+        Box::new(Unexpected::<users::Users>::ALL),
         Box::new(transactions::Open),
         Box::new(agency::Strange),
         Box::new(maintenance::SwitchedOff),

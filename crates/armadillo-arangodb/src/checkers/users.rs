@@ -1,68 +1,33 @@
 //! Users left behind.
 
-use armadillo_orchestrator::{Checker, Fut, Scope, View};
+use armadillo_orchestrator::View;
 
-use super::verdict;
-use crate::client::ArangoClient;
-use crate::names::{carries, is_kept};
+use super::named::{Named, Thing};
+use crate::client::{ArangoClient, ArangoError};
 
-/// Users whose name carries the lease.
-pub(super) struct OfLease;
+/// Users.
+pub(super) struct Users;
 
-impl Checker for OfLease {
-    fn name(&self) -> &'static str {
-        "users"
+impl Named for Users {
+    const NAME: &'static str = "users";
+    const LEFT_BEHIND: &'static str = "users left behind";
+    const OF_NO_TEST: &'static str = "users that no test owns";
+
+    async fn list(view: &View) -> Result<Vec<Thing>, ArangoError> {
+        let all = ArangoClient::superuser(view).users().await?;
+        Ok(all.into_iter().map(|user| Thing::from(user.name)).collect())
     }
 
-    fn scope(&self) -> Scope {
-        Scope::Lease
+    fn is_of_server(name: &str) -> bool {
+        name == "root"
     }
-
-    fn check<'a>(&'a self, view: &'a View, lease: &'a str) -> Fut<'a, Result<(), String>> {
-        Box::pin(async move {
-            verdict(
-                "users left behind",
-                named(view, |name| carries(name, lease)).await,
-            )
-        })
-    }
-}
-
-/// Users that a fresh deployment does not have.
-pub(super) struct Unexpected;
-
-impl Checker for Unexpected {
-    fn name(&self) -> &'static str {
-        "users"
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Idle
-    }
-
-    fn is_charged(&self) -> bool {
-        true
-    }
-
-    fn check<'a>(&'a self, view: &'a View, _lease: &'a str) -> Fut<'a, Result<(), String>> {
-        Box::pin(async move {
-            let strange = |name: &str| name != "root" && !is_kept(name, view);
-            verdict("users that no test owns", named(view, strange).await)
-        })
-    }
-}
-
-async fn named(
-    view: &View,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<String>, crate::client::ArangoError> {
-    let users = ArangoClient::superuser(view).users().await?;
-    let names = users.into_iter().map(|user| user.name);
-    Ok(names.filter(|name| wanted(name)).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use armadillo_orchestrator::Checker;
+
+    use super::super::named::{OfLease, Unexpected};
     use super::*;
     use crate::scripted::{answer, run};
 
@@ -79,11 +44,11 @@ mod tests {
     #[test]
     fn each_scope_finds_its_own() {
         assert_eq!(
-            checked(OfLease),
+            checked(OfLease::<Users>::ALL),
             Err("users left behind: t_1f3a9c20_u".into())
         );
         assert_eq!(
-            checked(Unexpected),
+            checked(Unexpected::<Users>::ALL),
             Err("users that no test owns: t_1f3a9c20_u, stray".into())
         );
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use armadillo_harness::fixture::ServerName;
-use armadillo_orchestrator::{Client, Deadline, Request, Response, Secret, ServerKey, View};
+use armadillo_orchestrator::{
+    Client, Credentials as Asker, Deadline, HttpError, Request, Response, Secret, ServerKey, Tls,
+    View,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -13,7 +16,9 @@ use serde_json::json;
 use super::connection::Connection;
 use super::database::Database;
 use super::error::{ArangoError, label};
+use super::login::{Credentials, LoginMethod, OwnToken, Shown, Way};
 use super::path::{in_database, segment};
+use super::retry::{Attempts, Effect, Next};
 use crate::auth;
 use crate::launch::PORT;
 use crate::role::Role;
@@ -45,18 +50,7 @@ struct Inner {
     view: View,
     servers: Vec<(String, Client)>,
     credentials: Credentials,
-    /// What shows who asks; `None` on servers that ask nobody.
-    authorization: Option<Secret>,
-}
-
-/// Who asks.
-#[derive(Clone)]
-struct Credentials {
-    user: String,
-    password: Secret,
-    token: Secret,
-    /// Whether the token is a superuser's, which every server of the deployment accepts.
-    superuser: bool,
+    shown: Arc<Shown>,
 }
 
 /// What a server says of itself.
@@ -73,8 +67,9 @@ pub struct Version {
 }
 
 impl ArangoClient {
-    /// A client with all rights: it shows the servers a superuser's token. Its [`Self::connection`] carries the user `root`
-    /// beside that token, for clients that know only passwords.
+    /// A client with all rights: it shows the servers a superuser's token, signed with the deployment's key of the moment. Its
+    /// [`Self::connection`] has a superuser's token that is valid for an hour, and the user `root` for clients that know only
+    /// passwords. Both outlive the test: what [`Deployment::connection`](crate::fixture::Deployment::connection) hands out does not.
     #[must_use]
     pub fn superuser(view: &View) -> Self {
         Self::superuser_of(view, for_clients(view))
@@ -87,44 +82,73 @@ impl ArangoClient {
     }
 
     fn superuser_of(view: &View, addresses: Vec<String>) -> Self {
-        if let Some(attached) = view.attached() {
-            let (user, password) = match attached.login.clone() {
-                Some(login) => (login.user, login.password),
-                None => ("root".to_owned(), Secret::default()),
-            };
-            let credentials = Credentials {
-                user,
-                password,
-                token: Secret::default(),
-                superuser: true,
-            };
-            return Self::new(view, addresses, credentials, auth::of_superuser(view));
-        }
+        let (user, password, token, way) = match view.attached().map(|at| at.login.clone()) {
+            None => {
+                let password = auth::root_password(view);
+                let way = Some(Way::Superuser);
+                ("root".to_owned(), password, OwnToken::Signed, way)
+            }
+            Some(login) => {
+                let way = auth::of_superuser(view).map(Way::Header);
+                let none = Secret::default;
+                match login {
+                    Some(Asker::Login(login)) => {
+                        (login.user, login.password, OwnToken::Given(none()), way)
+                    }
+                    Some(Asker::Token(token)) => {
+                        (String::new(), none(), OwnToken::Given(token), way)
+                    }
+                    None => ("root".to_owned(), none(), OwnToken::Given(none()), way),
+                }
+            }
+        };
         let credentials = Credentials {
-            user: "root".to_owned(),
-            password: auth::root_password(view),
-            token: auth::superuser_token(view),
+            user,
+            password,
+            token,
             superuser: true,
         };
-        Self::with_token(view, addresses, credentials)
+        Self::new(view, addresses, credentials, way)
     }
 
     /// A client with the rights of `user`, who shows name and password. On servers that somebody else started, its
     /// [`Self::connection`] has no token; see [`Self::with_own_token`].
     #[must_use]
     pub fn user(view: &View, user: &str, password: &Secret) -> Self {
-        let token = match view.attached() {
-            Some(_) => Secret::default(),
-            None => auth::user_token(view, user),
-        };
         let credentials = Credentials {
             user: user.to_owned(),
             password: password.clone(),
-            token,
+            token: match view.attached() {
+                Some(_) => OwnToken::Given(Secret::default()),
+                None => OwnToken::Signed,
+            },
             superuser: false,
         };
-        let authorization = auth::basic(user, password);
-        Self::new(view, for_clients(view), credentials, Some(authorization))
+        let way = Way::Header(auth::basic(user, password));
+        Self::new(view, for_clients(view), credentials, [way])
+    }
+
+    /// A client with several ways to log in. It uses the first, and when a server refuses that with HTTP 401, the next, from then
+    /// on. Its [`Self::connection`] has the first token, and the first name with its password.
+    #[must_use]
+    pub fn logging_in_by(view: &View, methods: &[LoginMethod]) -> Self {
+        let ways = methods.iter().map(|method| Way::Header(method.header().1));
+        let token = methods.iter().find_map(|method| match method {
+            LoginMethod::Token(token) => Some(token.clone()),
+            LoginMethod::Basic { .. } => None,
+        });
+        let login = methods.iter().find_map(|method| match method {
+            LoginMethod::Basic { user, password } => Some((user.clone(), password.clone())),
+            LoginMethod::Token(_) => None,
+        });
+        let (user, password) = login.unwrap_or_default();
+        let credentials = Credentials {
+            user,
+            password,
+            token: OwnToken::Given(token.unwrap_or_default()),
+            superuser: false,
+        };
+        Self::new(view, for_clients(view), credentials, ways)
     }
 
     /// The same client, whose [`Self::connection`] has a token: where the key of the servers is not known, one that they made
@@ -137,10 +161,9 @@ impl ArangoClient {
         if self.view().attached().is_none() || credentials.user.is_empty() {
             return Ok(self.clone());
         }
-        let body =
-            json!({ "username": credentials.user, "password": credentials.password.reveal() });
-        let token = match self.call(Request::post("/_open/auth").json(&body)).await {
-            Ok(OpenAuth { jwt }) => Secret::new(jwt),
+        let made = self.log_in(&credentials.user, &credentials.password);
+        let token = match made.await {
+            Ok(token) => token,
             Err(error) if error.status() == Some(404) => Secret::default(),
             Err(error) => return Err(error),
         };
@@ -148,10 +171,10 @@ impl ArangoClient {
             view: self.inner.view.clone(),
             servers: self.inner.servers.clone(),
             credentials: Credentials {
-                token,
+                token: OwnToken::Given(token),
                 ..credentials.clone()
             },
-            authorization: self.inner.authorization.clone(),
+            shown: Arc::clone(&self.inner.shown),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -160,43 +183,32 @@ impl ArangoClient {
     }
 
     /// The token of its [`Self::connection`].
-    pub(crate) fn own_token(&self) -> &Secret {
-        &self.inner.credentials.token
+    pub(crate) fn own_token(&self) -> Secret {
+        self.inner.credentials.token(self.view())
     }
 
     /// A client that shows this token, whatever it is. Its [`Self::connection`] has no user and no password.
     #[must_use]
     pub fn bearer(view: &View, token: &Secret) -> Self {
-        let credentials = Credentials {
-            user: String::new(),
-            password: Secret::default(),
-            token: token.clone(),
-            superuser: false,
-        };
-        Self::with_token(view, for_clients(view), credentials)
-    }
-
-    fn with_token(view: &View, addresses: Vec<String>, credentials: Credentials) -> Self {
-        let authorization = auth::bearer(&credentials.token);
-        Self::new(view, addresses, credentials, Some(authorization))
+        Self::logging_in_by(view, &[LoginMethod::Token(token.clone())])
     }
 
     fn new(
         view: &View,
         addresses: Vec<String>,
         credentials: Credentials,
-        authorization: Option<Secret>,
+        ways: impl IntoIterator<Item = Way>,
     ) -> Self {
         let servers = addresses
             .into_iter()
-            .map(|address| (address.clone(), Client::tcp(address)))
+            .map(|address| (address.clone(), view.client_at(address)))
             .collect();
         Self {
             inner: Arc::new(Inner {
                 view: view.clone(),
                 servers,
                 credentials,
-                authorization,
+                shown: Arc::new(Shown::new(ways.into_iter().collect())),
             }),
             limit: None,
             waits: None,
@@ -227,9 +239,9 @@ impl ArangoClient {
         };
         let inner = Inner {
             view: view.clone(),
-            servers: vec![(address.to_owned(), Client::tcp(address.to_owned()))],
+            servers: vec![(address.to_owned(), view.client_at(address))],
             credentials: self.inner.credentials.clone(),
-            authorization: self.inner.authorization.clone(),
+            shown: Arc::clone(&self.inner.shown),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -275,13 +287,13 @@ impl ArangoClient {
         &self.inner.view
     }
 
-    /// Where the deployment's servers for clients are reached: `http://127.0.0.1:4711`.
+    /// Where the deployment's servers for clients are reached: `http://127.0.0.1:4711`, or `https://` with TLS.
     #[must_use]
     pub fn endpoints(&self) -> Vec<String> {
         self.inner
             .servers
             .iter()
-            .map(|(address, _)| format!("http://{address}"))
+            .map(|(address, _)| self.view().url(address))
             .collect()
     }
 
@@ -298,63 +310,57 @@ impl ArangoClient {
     }
 
     pub(super) fn connection_to(&self, database: &str) -> Connection {
-        let Credentials {
-            user,
-            password,
-            token,
-            ..
-        } = self.inner.credentials.clone();
+        let credentials = &self.inner.credentials;
         Connection {
             endpoints: self.endpoints(),
             database: database.to_owned(),
-            user,
-            password,
-            token,
+            user: credentials.user.clone(),
+            password: credentials.password.clone(),
+            token: self.own_token(),
+            tls: self.view().tls.as_ref().map(Tls::for_clients),
         }
     }
 
     /// Sends any request, with this client's credentials, and returns the answer whatever its status.
     ///
-    /// A second server is asked if the first was surely not reached. A superuser's client repeats a request once, 200 ms later,
-    /// that is answered with 401: a server that has just started may reject a valid token, and then has done nothing.
+    /// If a coordinator is gone, another one is asked: with any request that certainly had no effect, and with one that only reads
+    /// even if its answer was lost. The documentation has this as a table ("What is repeated").
     ///
     /// # Errors
     /// [`ArangoError::Transport`], when there is no answer.
-    pub async fn request(&self, request: Request) -> Result<Response, ArangoError> {
-        match self.request_once(request.clone()).await {
-            Ok(response) if response.status == 401 && self.inner.credentials.superuser => {
-                // No event tells a client when the server knows the token: it has to ask again.
-                tokio::time::sleep(SECOND_TRY).await;
-                self.request_once(request).await
-            }
-            answered => answered,
-        }
-    }
-
-    async fn request_once(&self, mut request: Request) -> Result<Response, ArangoError> {
+    pub async fn request(&self, mut request: Request) -> Result<Response, ArangoError> {
+        let servers = &self.inner.servers;
+        let Some((_, first)) = servers.first() else {
+            return Err(ArangoError::Transport(HttpError::Invalid {
+                request: label(&request),
+                reason: "the deployment has no server for clients".to_owned(),
+            }));
+        };
+        let mut server = first;
+        let superuser = self.inner.credentials.superuser;
+        let mut attempts = Attempts::new(Effect::of(&request), superuser, servers.len());
         if let Some(id) = &self.transaction {
             request = request.header("x-arango-trx-id", &**id);
         }
-        let mut unreached = None;
-        for (_, server) in &self.inner.servers {
-            let request = match &self.inner.authorization {
-                Some(shown) => request.clone().header("authorization", shown.reveal()),
+        loop {
+            let (way, shown) = self.inner.shown.header(self.view());
+            let asked = match &shown {
+                Some(value) => request.clone().header("authorization", value.reveal()),
                 None => request.clone(),
             };
-            match server.send(request, self.limit()).await {
-                Ok(response) => return Ok(response),
-                Err(error) if error.surely_not_sent() => unreached = Some(error),
-                Err(error) => return Err(error.into()),
+            let came = server.send(asked, self.limit()).await;
+            if matches!(&came, Ok(response) if response.status == 401)
+                && self.inner.shown.refused(way)
+            {
+                continue;
+            }
+            match attempts.next(came) {
+                Next::Ask(place) => server = &servers[place].1,
+                // No event tells a client when the server knows the token: it has to ask again.
+                Next::AskAgain => tokio::time::sleep(SECOND_TRY).await,
+                Next::Done(came) => return Ok(came?),
             }
         }
-        Err(match unreached {
-            Some(error) => error.into(),
-            None => armadillo_orchestrator::HttpError::Invalid {
-                request: label(&request),
-                reason: "the deployment has no server for clients".to_owned(),
-            }
-            .into(),
-        })
     }
 
     /// Sends a request that must succeed.
@@ -427,8 +433,8 @@ impl ArangoClient {
 
 /// The addresses of the servers that clients talk to.
 fn for_clients(view: &View) -> Vec<String> {
-    view.places
-        .values()
+    view.servers()
+        .map(|(_, place)| place)
         .filter(|place| {
             let role = Role::of_name(&place.role);
             matches!(role, Some(Role::Single | Role::Coordinator))
@@ -440,12 +446,6 @@ fn for_clients(view: &View) -> Vec<String> {
 /// A request on the database `_system`.
 pub(super) fn system(method: &'static str, path: &str) -> Request {
     Request::new(method, in_database(SYSTEM_DATABASE, path))
-}
-
-/// `POST /_open/auth`
-#[derive(Deserialize)]
-struct OpenAuth {
-    jwt: String,
 }
 
 /// The usual shape of a list in an answer.

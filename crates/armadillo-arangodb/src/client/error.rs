@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::error_names::error_name;
 
 /// The general number of HTTP 503 during start-up and maintenance: the server looked at nothing else.
-const SERVICE_UNAVAILABLE: u32 = 503;
+pub(super) const SERVICE_UNAVAILABLE: u32 = 503;
 
 /// A request that did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -136,9 +136,9 @@ pub(crate) fn label(request: &Request) -> String {
 }
 
 #[derive(Default, Deserialize)]
-struct ErrorBody {
+pub(super) struct ErrorBody {
     #[serde(rename = "errorNum", default)]
-    number: u32,
+    pub(super) number: u32,
     #[serde(rename = "errorMessage", alias = "message")]
     message: Option<String>,
 }

@@ -1,8 +1,9 @@
 //! A small client: databases, users, collections and documents; of a real server AQL, indexes, edges, graphs, stream
-//! transactions and imports, too; [`ArangoClient::request`] for anything else.
+//! transactions, imports, views and analyzers, too; [`ArangoClient::request`] for anything else.
 //!
 //! It talks to the servers directly, holds no background tasks, and shows no secret in `Debug` or in an error.
 
+mod analyzer;
 mod batch;
 mod collection;
 mod collection_builder;
@@ -14,14 +15,18 @@ mod error;
 mod error_names;
 mod graph;
 mod index;
-mod path;
+mod login;
+pub(crate) mod path;
 mod placement;
 mod query;
+mod retry;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod user;
+mod view;
 
+pub use analyzer::Analyzer;
 pub use batch::Refusal;
 pub use collection::Collection;
 pub use collection_builder::CreateCollection;
@@ -35,7 +40,10 @@ pub(crate) use error::label;
 pub use error_names::error_name;
 pub use graph::{EdgeDefinition, Graph};
 pub use index::{Direction, Imported, Index, NewIndex, OnDuplicate};
+pub use login::LoginMethod;
 pub use placement::ShardError;
 pub use query::{AqlQuery, Cursor};
 pub use stream::{Locks, StreamTransaction, TransactionState};
+pub(crate) use user::Target;
 pub use user::{Grant, User};
+pub use view::{NewView, SearchView, ViewInfo};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// One segment of a path, percent-encoded: a name, a key.
-pub(super) fn segment(name: &str) -> String {
+pub(crate) fn segment(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

@@ -383,7 +383,7 @@ mod tests {
     fn a_look_that_fails_at_the_end_hides_nothing() {
         // After the first answer nobody listens any more.
         let answers = vec![layout(TWO, &["PRMR-1"])];
-        let limit = Duration::from_millis(1500);
+        let limit = Duration::from_secs(5);
         let (late, _) = run_as(cluster_view(1, 3, 1), answers, async |view| {
             waited(&view, limit).await
         });

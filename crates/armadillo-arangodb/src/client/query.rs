@@ -143,7 +143,7 @@ impl<T: DeserializeOwned> Cursor<T> {
         &self.extra
     }
 
-    /// The next results; `None` after the last. A batch whose answer is lost is asked for once more.
+    /// The next results; `None` after the last. If its answer is lost, the batch is asked for again, like anything that reads.
     ///
     /// # Errors
     /// HTTP 404, error 1600, if the cursor is gone: it expires 30 s after it was last used, and ends with its coordinator.
@@ -154,16 +154,11 @@ impl<T: DeserializeOwned> Cursor<T> {
         let Some(path) = self.path().filter(|_| self.has_more) else {
             return Ok(None);
         };
-        let (path, is_named) = match &self.next {
-            Some(next) => (format!("{path}/{}", segment(next)), true),
-            None => (path, false),
+        let path = match &self.next {
+            Some(next) => format!("{path}/{}", segment(next)),
+            None => path,
         };
-        let client = self.database.client();
-        let batch = client.call(Request::post(path.clone())).await;
-        let batch: Batch<T> = match batch {
-            Err(ArangoError::Transport(_)) if is_named => client.call(Request::post(path)).await?,
-            batch => batch?,
-        };
+        let batch: Batch<T> = self.database.client().call(Request::post(path)).await?;
         self.has_more = batch.has_more;
         self.next = batch.next;
         Ok(Some(batch.result))

@@ -1,22 +1,22 @@
 //! What is assumed of `arangod`, in the order in which it is tried out. `docs/assumptions.md` has the sources.
 
-use armadillo_orchestrator::doctor::{Assumption, DoctorStage};
+use armadillo_orchestrator::doctor::{Assumption, CheckStage};
 
 use crate::topology::{cluster, single};
 
 const REPORT: &str = "run with --json FILE and report it: Armadillo has to learn this version";
 
 /// The deployments on which they are tried out. A failover happens in the cluster that was looked at before.
-pub(crate) const STAGES: [DoctorStage; 3] = [
-    DoctorStage {
+pub(crate) const STAGES: [CheckStage; 3] = [
+    CheckStage {
         name: "single",
         topology: || single().topology().to_topology(),
     },
-    DoctorStage {
+    CheckStage {
         name: "cluster",
         topology: cluster_of_seven,
     },
-    DoctorStage {
+    CheckStage {
         name: "failover",
         topology: cluster_of_seven,
     },
@@ -27,7 +27,7 @@ fn cluster_of_seven() -> armadillo_orchestrator::Topology {
     cluster.replication_factor(2).topology().to_topology()
 }
 
-pub(crate) const ALL: [Assumption; 23] = [
+pub(crate) const ALL: [Assumption; 25] = [
     Assumption {
         name: "single.listens",
         assumes: "a server that is started with the options of docs/arangodb.md listens on its port",
@@ -46,7 +46,7 @@ pub(crate) const ALL: [Assumption; 23] = [
         name: "single.version",
         assumes: "GET /_api/version is answered to the deployment's own token: `server` is `arango`, and there is a `version`",
         breaks: "no server is ever ready",
-        advice: "check that --server.jwt-secret-keyfile is honoured",
+        advice: "check that --server.jwt-secret-folder is honoured",
         after: &["single.listens"],
     },
     Assumption {
@@ -109,6 +109,21 @@ pub(crate) const ALL: [Assumption; 23] = [
         breaks: "Connection::token and Auth::sign",
         advice: REPORT,
         after: &["single.users"],
+    },
+    Assumption {
+        name: "single.inactive",
+        assumes: "a user who is not active is refused with the password, and a token with the user's name is accepted",
+        breaks: "Auth::deactivate and Tokens::revoke",
+        advice: REPORT,
+        after: &["single.tokens"],
+    },
+    Assumption {
+        name: "single.rotation",
+        assumes: "POST /_admin/server/jwt reads the folder of secrets again, so that the old key is refused; or it is 404, which the \
+                  Community Edition answers",
+        breaks: "Tokens::rotate",
+        advice: REPORT,
+        after: &["single.tokens"],
     },
     Assumption {
         name: "single.documents",

@@ -20,8 +20,7 @@ const LIMIT: Duration = Duration::from_millis(1500);
 pub(super) async fn health(view: &View) -> Health {
     let agency = Agency::new(view).with_limit(LIMIT);
     let others = view
-        .places
-        .iter()
+        .servers()
         .filter(|(_, place)| place.role != Role::Agent.name())
         .map(|(server, _)| async move { (server.clone(), bounded(view, server).await) });
     let agency = async {

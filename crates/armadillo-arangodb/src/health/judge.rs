@@ -162,6 +162,8 @@ mod tests {
             short_name: "DBServer0001".into(),
             status,
             endpoint: "tcp://127.0.0.1:10002".into(),
+            version: String::new(),
+            last_heartbeat: None,
         };
         let serving = Look::Serving {
             identity: Identity::Pid(1),

@@ -16,7 +16,7 @@ pub(crate) async fn health(view: &View) -> Health {
         return cluster::health(view).await;
     }
     let mut health = Health::default();
-    for server in view.places.keys() {
+    for (server, _) in view.servers() {
         let state = state_of(look(view, server).await);
         health.servers.insert(server.clone(), state);
     }

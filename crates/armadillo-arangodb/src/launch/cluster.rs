@@ -3,7 +3,7 @@
 use armadillo_orchestrator::{Place, ServerKey, View};
 
 use super::options::Options;
-use super::{FAILOVER, PORT};
+use super::{FAILOVER, PORT, endpoint_scheme};
 use crate::role::Role;
 use crate::topology::{AGENTS, DBSERVERS, FAST_FAILOVER, REPLICATION_FACTOR};
 
@@ -41,7 +41,7 @@ pub(super) fn agent(options: &mut Options, view: &View, server: &ServerKey, plac
     let periods = periods(view, server);
     options.set("agency.activate", "true");
     options.set("agency.size", number(view, AGENTS));
-    options.set("agency.my-address", advertised(place));
+    options.set("agency.my-address", advertised(view, place));
     for endpoint in agents(view) {
         options.add("agency.endpoint", endpoint);
     }
@@ -93,22 +93,22 @@ pub(super) fn coordinator(options: &mut Options, view: &View, place: &Place) {
 /// What dbservers and coordinators have in common.
 fn member(options: &mut Options, view: &View, place: &Place, role: &str) {
     options.set("cluster.my-role", role);
-    options.set("cluster.my-address", advertised(place));
+    options.set("cluster.my-address", advertised(view, place));
     for endpoint in agents(view) {
         options.add("cluster.agency-endpoint", endpoint);
     }
 }
 
 /// The addresses of all agents, as their peers reach them.
-fn agents(view: &View) -> impl Iterator<Item = String> {
+fn agents(view: &View) -> impl Iterator<Item = String> + '_ {
     view.of_role(Role::Agent.name())
-        .map(|(_, place)| advertised(place))
+        .map(|(_, place)| advertised(view, place))
 }
 
 /// Where peers reach a server.
-fn advertised(place: &Place) -> String {
+fn advertised(view: &View, place: &Place) -> String {
     let address = place.advertise.get(PORT).map_or("", String::as_str);
-    format!("tcp://{address}")
+    format!("{}://{address}", endpoint_scheme(view))
 }
 
 fn number(view: &View, name: &str) -> String {

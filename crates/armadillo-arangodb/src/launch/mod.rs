@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use armadillo_orchestrator::{Launch, Place, Secret, ServerKey, Stop, Verb, View};
+use armadillo_orchestrator::{Launch, Place, Preparation, Secret, ServerKey, Stop, Verb, View};
 
-use crate::auth;
 use crate::options::ServerOption;
 use crate::role::Role;
+use crate::{auth, keys};
 
 mod cluster;
 mod options;
@@ -25,11 +25,16 @@ pub(crate) const PORT: &str = "http";
 /// The setting of how long the stand-in takes for what it does, and the stand-in's own option. `arangod` does not know it.
 pub(crate) const PACE: &str = "pace";
 
+/// The setting of which edition the stand-in is, and the stand-in's own option.
+pub(crate) const EDITION: &str = "edition";
+
+/// The edition that can read its key again.
+pub(crate) const ENTERPRISE: &str = "enterprise";
+/// The setting of whether the stand-in is a build with failure tests, and the stand-in's own option.
+pub(crate) const FAILURE_TESTS: &str = "failure-tests";
+
 /// The setting of how soon a cluster's supervision acts.
 pub(crate) const FAILOVER: &str = "failover";
-
-/// The file that holds the key of tokens, in the server's directory.
-const KEY_FILE: &str = "jwt-key";
 
 /// The directory for temporary files, and a file that makes it exist.
 const TEMPORARY: &str = "tmp";
@@ -78,11 +83,21 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
     let place = view.places.get(server).expect("a server of the plan");
     let role = Role::of_name(&place.role).expect("a role of ours");
     let mut options = Options::default();
-    common(&mut options, place);
+    common(&mut options, view, place);
+    if let Some(files) = view.tls.as_ref().and_then(|tls| tls.servers.get(server)) {
+        let keyfile = &files.client_facing.both;
+        options.set("ssl.keyfile", keyfile.display().to_string());
+    }
     match role {
-        Role::Single => without_javascript(&mut options),
+        Role::Single => {
+            counts_writes(&mut options);
+            without_javascript(&mut options);
+        }
         Role::Agent => cluster::agent(&mut options, view, server, place),
-        Role::DbServer => cluster::dbserver(&mut options, view, place),
+        Role::DbServer => {
+            counts_writes(&mut options);
+            cluster::dbserver(&mut options, view, place);
+        }
         Role::Coordinator => {
             cluster::coordinator(&mut options, view, place);
             without_javascript(&mut options);
@@ -94,18 +109,24 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
             options.choose(option);
         }
     }
-    if view.stand_ins.contains(server)
-        && let Some(pace) = view.settings.get(PACE)
-    {
-        options.set(PACE, pace);
+    if view.stand_ins.contains(server) {
+        for own in [PACE, EDITION] {
+            if let Some(value) = view.settings.get(own) {
+                options.set(own, value);
+            }
+        }
+        if view.settings.is_on(FAILURE_TESTS) {
+            options.set(FAILURE_TESTS, "true");
+        }
     }
+    let temporary = (PathBuf::from(TEMPORARY_MARK), 0o644, Secret::default());
+    let mut files = keys::files(view);
+    files.push(temporary);
     Launch {
         args: options.into_args(),
+        first: Vec::new(),
         env: environment(view, place, role),
-        files: vec![
-            (PathBuf::from(KEY_FILE), 0o600, auth::jwt_key(view)),
-            (PathBuf::from(TEMPORARY_MARK), 0o644, Secret::default()),
-        ],
+        files,
         stop: Stop {
             polite: Verb::Terminate,
             grace: match role {
@@ -118,16 +139,37 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
     }
 }
 
+/// What a server of a newer version does to its data before it can serve it: the command line of [`launch`] with one option more,
+/// as ArangoDB's own test utilities do it (`instance.js`, `runUpgrade`). A coordinator, which has no data, upgrades what the cluster
+/// shares, and nobody is to find it meanwhile.
+pub(crate) fn upgrade(view: &View, server: &ServerKey) -> Preparation {
+    let mut launch = launch(view, server);
+    let mut more = vec!["--database.auto-upgrade", "true"];
+    let place = view.places.get(server);
+    if place.is_some_and(|place| Role::of_name(&place.role) == Some(Role::Coordinator)) {
+        more.extend(["--server.rest-server", "false"]);
+    }
+    launch.args.extend(more.into_iter().map(str::to_owned));
+    Preparation {
+        what: "the upgrade of its data",
+        launch,
+    }
+}
+
 /// What every role gets. No configuration file is read, so that nothing on the machine can change what is tested.
-fn common(options: &mut Options, place: &Place) {
+fn common(options: &mut Options, view: &View, place: &Place) {
     let inside = |name: &str| place.dir_inside.join(name).display().to_string();
     let bind = place.bind.get(PORT).cloned().unwrap_or_default();
     options.set("configuration", "none");
     options.set("database.directory", inside("data"));
     options.set("temp.path", inside(TEMPORARY));
-    options.set("server.endpoint", format!("tcp://{bind}"));
+    options.set(
+        "server.endpoint",
+        format!("{}://{bind}", endpoint_scheme(view)),
+    );
     options.set("server.authentication", "true");
-    options.set("server.jwt-secret-keyfile", inside(KEY_FILE));
+    // Every edition takes a folder; one that can read it again can have its keys rotated.
+    options.set("server.jwt-secret-folder", inside(keys::FOLDER));
     // The start can be watched from its first moments, and a slow one told from a dead one.
     options.set("server.early-connections", "true");
     // `+` is stderr, which is captured (`LogAppenderStdStream.cpp`); written at once, so that a crash loses no line.
@@ -140,6 +182,19 @@ fn common(options: &mut Options, place: &Place) {
     options.add("log.level", "crash=info");
     // A thread that writes to the directory every few seconds and complains of slow disks.
     options.set("database.io-heartbeat", "false");
+}
+
+/// Servers that store documents say in their metrics how many were written.
+fn counts_writes(options: &mut Options) {
+    options.set("server.export-read-write-metrics", "true");
+}
+
+/// How the endpoints of servers begin, for clients and for each other.
+pub(crate) fn endpoint_scheme(view: &View) -> &'static str {
+    match &view.tls {
+        Some(_) => "ssl",
+        None => "tcp",
+    }
 }
 
 /// Servers that clients talk to have V8. Without a configuration file, V8 has no start-up scripts and ends the server

@@ -1,7 +1,13 @@
 //! The command line, environment and files of every role.
 
+use std::path::Path;
+
+use armadillo_orchestrator::tls::{KeyFiles, ServerFiles};
+use armadillo_orchestrator::{System, Tls};
+
 use super::*;
 use crate::options::official;
+use crate::system::ArangoDb;
 use crate::system::tests::{cluster_view, view};
 
 fn launched(view: &View) -> Launch {
@@ -31,6 +37,54 @@ fn every_option_passed_is_official_for_its_role() {
             }
         }
     }
+}
+
+#[test]
+fn with_tls_every_endpoint_has_it_and_every_option_is_official() {
+    let mut view = cluster_view(3, 2, 1);
+    let files = |server: &ServerKey| {
+        let client_facing = KeyFiles {
+            certificate: "/s/crt".into(),
+            key: "/s/key".into(),
+            both: format!("/s/{server}.pem").into(),
+        };
+        let files = ServerFiles {
+            client_facing,
+            peer_facing: None,
+        };
+        (server.clone(), files)
+    };
+    view.tls = Some(Tls {
+        authority: String::new(),
+        authority_file: "/s/ca.pem".into(),
+        client: None,
+        servers: view.places.keys().map(files).collect(),
+    });
+    for (server, place) in &view.places {
+        let launch = launch(&view, server);
+        let keyfile = format!("/s/{server}.pem");
+        assert_eq!(value(&launch, "--ssl.keyfile"), [keyfile]);
+        let endpoints: Vec<_> = launch
+            .args
+            .iter()
+            .filter(|arg| arg.contains("://"))
+            .collect();
+        assert!(endpoints.len() > 1);
+        assert!(
+            endpoints
+                .iter()
+                .all(|arg| arg.starts_with("ssl://127.0.0.1:"))
+        );
+        let role = Role::of_name(&place.role).unwrap();
+        assert!(official("ssl.keyfile").unwrap().applies_to(role));
+    }
+    let line = ArangoDb.access(&view, &"coordinator-1".into(), Path::new("/c"));
+    assert_eq!(
+        line,
+        [
+            "curl -sS --cacert '/s/ca.pem' -K '/c' 'https://127.0.0.1:10006/_api/version?details=true'"
+        ]
+    );
 }
 
 /// What a server of the cluster gets beside what every server gets.
@@ -177,8 +231,8 @@ fn a_single_server_is_started_like_this() {
     );
     assert_eq!(value(&launch, "--database.directory"), ["/d/single-1/data"]);
     assert_eq!(
-        value(&launch, "--server.jwt-secret-keyfile"),
-        ["/d/single-1/jwt-key"]
+        value(&launch, "--server.jwt-secret-folder"),
+        ["/d/single-1/jwt-secrets"]
     );
     assert_eq!(value(&launch, "--server.authentication"), ["true"]);
     assert_eq!(value(&launch, "--javascript.enabled"), ["false"]);
@@ -207,7 +261,10 @@ fn no_secret_is_on_the_command_line_and_the_key_is_in_a_private_file() {
         assert!(!line.contains(secret.reveal()));
     }
     let (path, mode, key) = &launch.files[0];
-    assert_eq!((path.to_str(), *mode), (Some("jwt-key"), 0o600));
+    assert_eq!(
+        (path.to_str(), *mode),
+        (Some("jwt-secrets/1-active"), 0o600)
+    );
     assert_eq!(key.reveal(), auth::jwt_key(&view).reveal());
 }
 
@@ -232,10 +289,33 @@ fn a_users_option_replaces_ours_and_repeats_where_it_may() {
 }
 
 #[test]
-fn only_the_stand_in_hears_of_the_pace() {
+fn only_the_stand_in_hears_of_its_pace_and_its_edition() {
     let mut view = view();
     view.settings.set(PACE, vec!["realistic".into()]);
-    assert!(value(&launched(&view), "--pace").is_empty());
+    view.settings.set(EDITION, vec![ENTERPRISE.into()]);
+    for own in ["--pace", "--edition"] {
+        assert!(value(&launched(&view), own).is_empty());
+    }
     view.stand_ins.insert("single-1".into());
     assert_eq!(value(&launched(&view), "--pace"), ["realistic"]);
+    assert_eq!(value(&launched(&view), "--edition"), ["enterprise"]);
+}
+
+#[test]
+fn an_upgrade_has_one_official_option_more_and_coordinators_are_not_found_meanwhile() {
+    for view in [view(), cluster_view(3, 2, 2)] {
+        for (server, place) in &view.places {
+            let role = Role::of_name(&place.role).unwrap();
+            let (usual, upgrade) = (launch(&view, server), upgrade(&view, server).launch);
+            assert_eq!(upgrade.env, usual.env);
+            let more = upgrade.args.strip_prefix(&usual.args[..]).unwrap();
+            assert_eq!(value(&upgrade, "--database.auto-upgrade"), ["true"]);
+            let hidden = value(&upgrade, "--server.rest-server");
+            assert_eq!(hidden == ["false"], role == Role::Coordinator, "{role}");
+            for name in more.iter().step_by(2) {
+                let option = official(name.strip_prefix("--").unwrap()).unwrap();
+                assert!(option.applies_to(role), "{role} has no {name}");
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::topology::SYSTEM;
 pub(crate) const SETTING: &str = "server-option";
 
 /// Options that the harness sets itself, or that would make the server do something else than serve.
-const RESERVED: [&str; 31] = [
+const RESERVED: [&str; 32] = [
     "agency.activate",
     "agency.endpoint",
     "agency.my-address",
@@ -42,6 +42,7 @@ const RESERVED: [&str; 31] = [
     "server.jwt-secret",
     "server.jwt-secret-folder",
     "server.jwt-secret-keyfile",
+    "ssl.keyfile",
     "supervisor",
     "version",
     "version-json",

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use armadillo_orchestrator::links::{CLIENT_LINKS, LINKS};
+use armadillo_orchestrator::tls::TLS;
 use armadillo_orchestrator::topology::ANY_SHAPE;
 use armadillo_orchestrator::{PlanError, Settings, Topology};
 
@@ -10,7 +12,8 @@ use super::flags::{
 };
 use crate::role::Role;
 use crate::topology::{
-    AGENTS, CLUSTER, COORDINATORS, DBSERVERS, FAST_FAILOVER, REPLICATION_FACTOR, SINGLE, SYSTEM,
+    AGENTS, CLUSTER, COORDINATORS, DBSERVERS, ES256, FAST_FAILOVER, REPLICATION_FACTOR, SINGLE,
+    SPARE_COORDINATORS, SPARE_DBSERVERS, SYSTEM,
 };
 use crate::{launch, options, programs};
 
@@ -30,6 +33,16 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
             return Err(error("shape", says, "use single() or cluster()"));
         }
     };
+    let known = |word: &str| [ES256, TLS, LINKS, CLIENT_LINKS].contains(&word);
+    if let Some(word) = (wish.words.iter()).find(|word| !known(word)) {
+        let says = "is not a word of an ArangoDB topology".to_owned();
+        let help = "the words are `es256`, `tls`, `links` and `client_links`";
+        return Err(error(word, says, help));
+    }
+    if shape == SINGLE && wish.words.contains(LINKS) {
+        let says = "a single server has no peers".to_owned();
+        return Err(error(LINKS, says, "use `client_links`"));
+    }
     let (params, roles): (_, &[Role]) = if shape == SINGLE {
         if let Some(param) = wish.params.keys().next() {
             let says = "a single server does not have this parameter".to_owned();
@@ -44,8 +57,10 @@ pub(crate) fn complete(wish: &Topology, settings: &Settings) -> Result<Topology,
         system: SYSTEM.to_owned(),
         shape: shape.to_owned(),
         params,
+        words: wish.words.clone(),
         options: wish.options.clone(),
         binaries: binaries(wish, settings, roles)?,
+        data: wish.data.clone(),
     };
     Ok(Topology {
         options: options::complete(&complete, settings, roles)?,
@@ -66,7 +81,7 @@ fn binaries(
     }
     if let Some((role, _)) = wish.binaries.iter().find(|(_, name)| name.is_empty()) {
         let says = "it does not name a program".to_owned();
-        let help = "use the path of a program, or `emulator`";
+        let help = "use the path of a program, `emulator`, or `emulator@3.11.14`";
         return Err(error(&format!("{role}_binary"), says, help));
     }
     let own = settings.get(programs::SETTING);
@@ -79,13 +94,18 @@ fn binaries(
         .collect())
 }
 
+/// What a cluster may have in reserve.
+const SPARES: [&str; 2] = [SPARE_DBSERVERS, SPARE_COORDINATORS];
+
 /// The four numbers of a cluster: the test's own, then the settings', then defaults.
 fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>, PlanError> {
     let known = |name: &&String| {
-        *name != FAST_FAILOVER && !NUMBERS.iter().any(|(number, _)| number == *name)
+        *name != FAST_FAILOVER
+            && !SPARES.contains(&name.as_str())
+            && !NUMBERS.iter().any(|(number, _)| number == *name)
     };
     if let Some(unknown) = wish.params.keys().find(known) {
-        let help = "the parameters are agents, dbservers, coordinators and replication_factor";
+        let help = "the parameters are agents, dbservers, coordinators, replication_factor, spare_dbservers and spare_coordinators";
         let says = "a cluster does not have this parameter".to_owned();
         return Err(error(unknown, says, help));
     }
@@ -124,6 +144,10 @@ fn numbers(wish: &Topology, settings: &Settings) -> Result<BTreeMap<String, u32>
     let mut numbers: BTreeMap<String, u32> = numbers
         .map(|(name, number)| (name.to_owned(), number))
         .into();
+    for name in SPARES {
+        let spares = wish.param(name).filter(|count| *count > 0);
+        numbers.extend(spares.map(|count| (name.to_owned(), count)));
+    }
     // Where all clusters are so, it makes no difference.
     if is_said(FAST_FAILOVER) && settings.get(launch::FAILOVER) != Some("fast") {
         numbers.insert(FAST_FAILOVER.to_owned(), 1);

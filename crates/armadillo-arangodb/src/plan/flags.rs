@@ -12,20 +12,20 @@ const MODE: &str = "deployment-mode";
 const CLUSTER_SWITCH: &str = "cluster";
 
 /// The flags this system adds.
-pub(crate) const FLAGS: [Flag; 12] = [
+pub(crate) const FLAGS: [Flag; 15] = [
     Flag {
         name: programs::SETTING,
         short: None,
-        value: "PATH|emulator",
+        value: "PATH|emulator[@VERSION]",
         repeats: false,
-        help: "Path of the arangod program, of an unpacked tarball, or of a build directory. `emulator` uses the built-in stand-in, which is not ArangoDB.",
+        help: "Path of the arangod program, of an unpacked tarball, or of a build directory. `emulator` uses the built-in stand-in, which is not ArangoDB; `emulator@3.11.14` is that version of it.",
     },
     Flag {
         name: "attach-arangodb",
         short: None,
         value: "URL",
         repeats: true,
-        help: "Run the tests on ArangoDB servers that somebody else started: `http://HOST:PORT` of a single server, or of \
+        help: "Run the tests on ArangoDB servers that somebody else started: `http://HOST:PORT` or `https://HOST:PORT` of a single server, or of \
                coordinators of one cluster (several times, or separated by commas). Tests that need more are ignored.",
     },
     Flag {
@@ -33,15 +33,24 @@ pub(crate) const FLAGS: [Flag; 12] = [
         short: None,
         value: "FILE",
         repeats: false,
-        help: "File with `USER:PASSWORD` for --attach-arangodb; only its owner may be able to read it. Without it: \
-               ARMADILLO_ATTACH_ARANGODB_USER and ARMADILLO_ATTACH_ARANGODB_PASSWORD.",
+        help: "File with `USER:PASSWORD` or `bearer TOKEN` for --attach-arangodb; only its owner may be able to read it. Without \
+               it: ARMADILLO_ATTACH_ARANGODB_USER and ARMADILLO_ATTACH_ARANGODB_PASSWORD, or ARMADILLO_ATTACH_ARANGODB_TOKEN.",
+    },
+    Flag {
+        name: "attach-arangodb-ca",
+        short: None,
+        value: "FILE",
+        repeats: false,
+        help: "File with the certificate, in PEM, of the authority that issued those of the servers of --attach-arangodb; needed \
+               if these are `https://`. No other authority is trusted.",
     },
     Flag {
         name: MODE,
         short: Some('d'),
         value: "single|cluster",
         repeats: false,
-        help: "Deployment for tests that run on any ArangoDB deployment. Tests that need the other one are ignored.",
+        help: "Deployment for tests that run on any ArangoDB deployment: a single server by default, or a cluster if a flag \
+               sets a number of clusters. Tests that need the other one are ignored.",
     },
     Flag {
         name: CLUSTER_SWITCH,
@@ -55,8 +64,7 @@ pub(crate) const FLAGS: [Flag; 12] = [
         short: None,
         value: "N",
         repeats: false,
-        help: "Number of agents for clusters that do not set it: an odd number, 3 by default. Like the next three \
-               flags, it makes tests that run on any deployment run on a cluster.",
+        help: "Number of agents for clusters that do not set it: an odd number, 3 by default.",
     },
     Flag {
         name: "dbservers",
@@ -101,6 +109,22 @@ pub(crate) const FLAGS: [Flag; 12] = [
         repeats: false,
         help: "How fast the stand-in for arangod starts, stops and creates things. Has no effect on arangod.",
     },
+    Flag {
+        name: launch::EDITION,
+        short: None,
+        value: "community|enterprise",
+        repeats: false,
+        help: "Which edition the stand-in imitates. Default: `community`. `enterprise` can rotate the key of tokens. Has no \
+               effect on arangod.",
+    },
+    Flag {
+        name: launch::FAILURE_TESTS,
+        short: None,
+        value: "",
+        repeats: false,
+        help: "Let the stand-in have failure points (the capability `failure_points`), as some builds have. Has no effect on \
+               arangod.",
+    },
 ];
 
 /// The numbers of a cluster, each with the flag that says it.
@@ -110,6 +134,16 @@ pub(super) const NUMBERS: [(&str, &str); 4] = [
     (COORDINATORS, "coordinators"),
     (REPLICATION_FACTOR, "replication-factor"),
 ];
+
+/// Whether a flag concerns deployments of this shape. Those that choose the shape concern tests only.
+pub(crate) fn concerns(flag: &str, shape: &str) -> bool {
+    let is_of_clusters = flag == launch::FAILOVER || NUMBERS.iter().any(|(_, name)| *name == flag);
+    match flag {
+        MODE | CLUSTER_SWITCH => false,
+        _ if is_of_clusters => shape == CLUSTER,
+        _ => true,
+    }
+}
 
 /// Whether every flag makes sense by itself, whatever tests say.
 pub(crate) fn check(settings: &Settings) -> Result<(), PlanError> {
@@ -124,11 +158,23 @@ pub(crate) fn check(settings: &Settings) -> Result<(), PlanError> {
 /// The flags with few values.
 pub(super) fn check_words(settings: &Settings) -> Result<(), PlanError> {
     check_pace(settings)?;
+    check_edition(settings)?;
     match settings.get(launch::FAILOVER) {
         None | Some("fast" | "standard") => Ok(()),
         Some(other) => {
             let says = format!("{other:?} is neither fast nor standard");
             Err(error(launch::FAILOVER, says, "use fast or standard"))
+        }
+    }
+}
+
+/// Which edition the stand-in is.
+fn check_edition(settings: &Settings) -> Result<(), PlanError> {
+    match settings.get(launch::EDITION) {
+        None | Some("community" | launch::ENTERPRISE) => Ok(()),
+        Some(other) => {
+            let says = format!("{other:?} is not an edition");
+            Err(error(launch::EDITION, says, "use community or enterprise"))
         }
     }
 }
@@ -335,6 +381,7 @@ mod tests {
             "\"ring\" is neither single nor cluster"
         );
         assert_eq!(refused("pace", "slow"), "\"slow\" is not a pace");
+        assert_eq!(refused("edition", "gold"), "\"gold\" is not an edition");
         assert_eq!(
             refused("server-option", "log.levle=debug"),
             "log.levle: arangod 3.12 does not have this option"

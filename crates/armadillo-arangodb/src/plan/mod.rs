@@ -5,5 +5,5 @@ mod flags;
 mod servers;
 
 pub(crate) use complete::complete;
-pub(crate) use flags::{FLAGS, check, ignored};
+pub(crate) use flags::{FLAGS, check, concerns, ignored};
 pub(crate) use servers::servers;

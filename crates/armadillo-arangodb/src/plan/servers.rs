@@ -5,7 +5,9 @@ use armadillo_orchestrator::{Cost, ServerKey, ServerPlan, Stage, Topology};
 use crate::attach;
 use crate::launch;
 use crate::role::Role;
-use crate::topology::{AGENTS, COORDINATORS, DBSERVERS, SINGLE};
+use crate::topology::{
+    AGENTS, COORDINATORS, DBSERVERS, SINGLE, SPARE_COORDINATORS, SPARE_DBSERVERS,
+};
 
 /// What a server costs. Of `arangod` these are estimates (without V8, and with little data); nobody measured them here.
 const fn cost(role: Role) -> Cost {
@@ -30,16 +32,21 @@ pub(crate) fn servers(topology: &Topology) -> Vec<ServerPlan> {
     if topology.shape == SINGLE {
         return vec![server(Role::Single, 1)];
     }
-    let some = |role: Role, param: &str| {
+    let some = |role: Role, param: &str, spares: &str| {
         let count = topology.param(param).unwrap_or(1);
-        (1..=count).map(move |number| server(role, number))
+        let spares = topology.param(spares).unwrap_or(0);
+        let numbers = 1..=count.saturating_add(spares);
+        numbers.map(move |number| ServerPlan {
+            spare: number > count,
+            ..server(role, number)
+        })
     };
     if topology.shape == attach::SHAPE {
-        return some(Role::Coordinator, COORDINATORS).collect();
+        return some(Role::Coordinator, COORDINATORS, "").collect();
     }
-    let mut agents: Vec<ServerPlan> = some(Role::Agent, AGENTS).collect();
-    let mut others: Vec<ServerPlan> = some(Role::DbServer, DBSERVERS)
-        .chain(some(Role::Coordinator, COORDINATORS))
+    let mut agents: Vec<ServerPlan> = some(Role::Agent, AGENTS, "").collect();
+    let mut others: Vec<ServerPlan> = some(Role::DbServer, DBSERVERS, SPARE_DBSERVERS)
+        .chain(some(Role::Coordinator, COORDINATORS, SPARE_COORDINATORS))
         .collect();
     let coordinators: Vec<ServerKey> = keys(&others, Role::Coordinator);
     for server in &mut others {
@@ -74,6 +81,7 @@ fn server(role: Role, number: u32) -> ServerPlan {
         stop_after: Vec::new(),
         ports: &[launch::PORT],
         cost: cost(role),
+        spare: false,
     }
 }
 
@@ -81,6 +89,20 @@ fn server(role: Role, number: u32) -> ServerPlan {
 mod tests {
     use super::*;
     use crate::topology::{cluster, single};
+
+    #[test]
+    fn spares_are_planned_after_the_others() {
+        let topology = cluster()
+            .dbservers(2)
+            .spare_dbservers(1)
+            .spare_coordinators(1);
+        let plan = servers(&topology.topology().to_topology()).into_iter();
+        let spares = plan
+            .filter(|server| server.spare)
+            .map(|server| server.key.0);
+        let spares: Vec<String> = spares.collect();
+        assert_eq!(spares, ["dbserver-3", "coordinator-2"]);
+    }
 
     #[test]
     fn a_single_server_is_alone() {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use armadillo_consistency::{Act, Leadership, Servers, Subject, Wrote};
-use armadillo_harness::fixture::Failed;
+use armadillo_harness::failure::TestError;
 use armadillo_orchestrator::ServerKey;
 use tokio::time::{Instant, sleep};
 
@@ -382,7 +382,7 @@ impl Subject for Toy {
 }
 
 impl Servers for Toy {
-    async fn act(&self, server: &ServerKey, act: Act) -> Result<(), Failed> {
+    async fn act(&self, server: &ServerKey, act: Act) -> Result<(), TestError> {
         sleep(TRAVEL / 2).await;
         let is_leader = key_of(self.state().leader) == *server;
         if self.dies_slowly && is_leader && act == Act::Kill {
@@ -410,6 +410,7 @@ impl Servers for Toy {
                 });
             }
             Act::Start | Act::Resume => replica.gone = None,
+            Act::CutOff | Act::Rejoin => return Err("the toy has no links".into()),
         }
         let without_lease = matches!(
             self.defect,
@@ -421,7 +422,7 @@ impl Servers for Toy {
         Ok(())
     }
 
-    async fn wait_healthy(&self) -> Result<(), Failed> {
+    async fn wait_healthy(&self) -> Result<(), TestError> {
         Ok(())
     }
 }

@@ -6,6 +6,9 @@ use armadillo_orchestrator::{HttpError, Response, ServerKey};
 
 use super::wire::{ErrorAnswer, decode};
 
+/// What a learner says of a request that it does not answer, and does not pass on.
+pub(crate) const LEARNER: &str = "not supported for learner";
+
 /// A request that did not succeed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,6 +58,23 @@ pub enum EtcdError {
         server: ServerKey,
         /// The members the client knows.
         known: Vec<String>,
+    },
+    /// The test has ended whose client it was: nothing was changed.
+    #[error("{request}: the test that this client belongs to has ended")]
+    LeaseEnded {
+        /// What was asked.
+        request: String,
+    },
+    /// There are no random numbers for a password.
+    #[error("cannot make a password: {0}")]
+    NoPassword(#[source] std::io::Error),
+    /// A file cannot be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
     },
     /// The members have no leader that they agree on.
     #[error("{request}: no leader: {why}")]
@@ -158,18 +178,24 @@ impl EtcdError {
                 why: format!("HTTP {}: {}", response.status, Shortened(&response.text())),
             };
         };
+        if answer.message.contains(LEARNER) {
+            return Self::Unreachable {
+                request,
+                tried: vec![format!("{server}: it is a learner")],
+            };
+        }
         match Code::of_refusal(answer.code) {
             Some(code) => Self::Refused {
                 request,
                 server: server.clone(),
-                message: answer.error,
+                message: answer.message,
                 code,
             },
             None => Self::Unknown {
                 request,
                 why: format!(
                     "{server} answered HTTP {}: {}",
-                    response.status, answer.error
+                    response.status, answer.message
                 ),
             },
         }
@@ -261,10 +287,10 @@ mod tests {
             "put \"k\": member-1 rejected it: etcdserver: key is not provided (invalid argument)"
         );
         for (status, body) in [
-            (500, r#"{"error":"context deadline exceeded","code":2}"#),
+            (500, r#"{"message":"context deadline exceeded","code":2}"#),
             (
                 503,
-                r#"{"error":"etcdserver: request timed out","code":14}"#,
+                r#"{"message":"etcdserver: request timed out","code":14}"#,
             ),
             (503, "Service Unavailable"),
         ] {

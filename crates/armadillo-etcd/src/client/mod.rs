@@ -2,13 +2,16 @@
 //! says of every failed one whether it was surely not done.
 
 mod connection;
-mod error;
+pub(crate) mod error;
 mod inspect;
 mod keys;
+pub(crate) mod lease_users;
+mod maintenance;
 mod members;
-mod session;
+pub(crate) mod session;
 #[cfg(test)]
 mod tests;
+mod users;
 pub(crate) mod wire;
 
 use std::fmt;
@@ -17,17 +20,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use armadillo_orchestrator::{
-    Client, Deadline, HttpError, Request, Response, Secret, ServerKey, View,
+    Client, ClientTls, Deadline, HttpError, Membership, Response, ServerKey, View,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use connection::EtcdConnection;
+pub(crate) use connection::PREFIX_VARIABLE;
 pub use error::{Code, EtcdError};
 pub use keys::{Expected, KeyValue, Swapped};
+pub use maintenance::Snapshot;
+pub(crate) use members::Reconfiguration;
 pub use members::{Member, MemberStatus};
 
 use crate::names;
+use lease_users::LeaseUsers;
 use session::Session;
 
 /// How long one call may take, unless said otherwise. etcd itself gives a request up after about five seconds.
@@ -37,7 +44,10 @@ const DEFAULT_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct EtcdClient {
     deployment: String,
+    /// Every planned member.
     members: Arc<[Endpoint]>,
+    /// Which of them are part of the cluster now; `None` for a client of one member only.
+    membership: Option<Membership>,
     /// The member that is asked first, as an index.
     first: Arc<AtomicUsize>,
     prefix: String,
@@ -45,11 +55,18 @@ pub struct EtcdClient {
     kept: String,
     limit: Duration,
     login: Option<Arc<Session>>,
+    /// What is needed to speak TLS with them, if they do.
+    tls: Option<Arc<ClientTls>>,
+    /// Whether somebody else started the members.
+    attached: bool,
+    /// Whose it is, for the client of a test.
+    lease: Option<Arc<LeaseUsers>>,
 }
 
 /// A member's address and the connections to it.
 struct Endpoint {
     server: ServerKey,
+    url: String,
     address: String,
     http: Client,
 }
@@ -69,18 +86,23 @@ impl EtcdClient {
             let address = view.reach(server, "client")?;
             Some(Endpoint {
                 server: server.clone(),
+                url: view.url(address),
                 address: address.to_owned(),
-                http: Client::tcp(address),
+                http: view.client_at(address),
             })
         };
         Self {
             deployment: view.deployment.clone(),
             members: view.places.keys().filter_map(endpoint).collect(),
+            membership: Some(view.membership.clone()),
             first: Arc::default(),
             prefix: String::new(),
             kept: names::kept_prefix(view),
             limit: DEFAULT_LIMIT,
             login: Session::of(view),
+            tls: view.tls.as_ref().map(|tls| Arc::new(tls.for_clients())),
+            attached: view.attached().is_some(),
+            lease: None,
         }
     }
 
@@ -93,12 +115,31 @@ impl EtcdClient {
         }
     }
 
+    /// The same for a test: it ends with the lease, and so does every login that it hands out.
+    pub(crate) fn of_lease(self, lease: &Arc<LeaseUsers>) -> Self {
+        Self {
+            lease: Some(lease.clone()),
+            ..self
+        }
+    }
+
     /// The same with the prefix for what belongs to the whole deployment and ends with it: data loaded once for all
     /// its tests.
     #[must_use]
     pub fn for_deployment(&self) -> Self {
         Self {
             prefix: self.kept.clone(),
+            lease: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same with keys that are taken as they are: those of existing data, and of every test that uses the cluster. Nothing
+    /// removes them after the test.
+    #[must_use]
+    pub fn for_all_keys(&self) -> Self {
+        Self {
+            prefix: String::new(),
             ..self.clone()
         }
     }
@@ -117,10 +158,12 @@ impl EtcdClient {
     /// # Errors
     /// When the client has no such member.
     pub fn at(&self, server: &ServerKey) -> Result<Self, EtcdError> {
-        let found = self.members.iter().find(|known| known.server == *server);
+        let mut known = self.members_now().into_iter();
+        let found = known.find(|known| known.server == *server);
         let endpoint = found.ok_or_else(|| self.no_such_member(server))?;
         Ok(Self {
             members: Arc::new([endpoint.clone()]),
+            membership: None,
             first: Arc::default(),
             ..self.clone()
         })
@@ -132,24 +175,30 @@ impl EtcdClient {
         &self.prefix
     }
 
-    /// What another client needs to reach the same members.
+    /// The members that are part of the cluster now. One that a test adds is one of them from then on.
+    fn members_now(&self) -> Vec<&Endpoint> {
+        let part = |known: &&Endpoint| match &self.membership {
+            Some(membership) => membership.is_part(&known.server),
+            None => true,
+        };
+        self.members.iter().filter(part).collect()
+    }
+
+    /// Where clients reach each member: `http://127.0.0.1:4711`, or `https://` with TLS.
     #[must_use]
-    pub fn connection(&self) -> EtcdConnection {
-        EtcdConnection::new(
-            self.members.iter().map(|known| known.address.as_str()),
-            &self.prefix,
-        )
+    pub fn endpoints(&self) -> Vec<String> {
+        let members = self.members_now().into_iter();
+        members.map(|known| known.url.clone()).collect()
     }
 
     /// The members it speaks to.
     #[must_use]
     pub fn servers(&self) -> Vec<ServerKey> {
-        let servers = self.members.iter().map(|known| known.server.clone());
-        servers.collect()
+        let members = self.members_now().into_iter();
+        members.map(|known| known.server.clone()).collect()
     }
 
-    /// Sends a request to one member, with a token where there is a login. A token that has run out is replaced: who shows one
-    /// is refused before anything is done.
+    /// Sends a request to one member, with a token where there is a login.
     async fn ask(
         &self,
         member: &Endpoint,
@@ -157,31 +206,21 @@ impl EtcdClient {
         body: &impl Serialize,
         deadline: Deadline,
     ) -> Result<Response, HttpError> {
-        let Some(session) = &self.login else {
-            return member
-                .http
-                .send(Request::post(path).json(body), deadline)
-                .await;
-        };
-        let send = async |token: &Secret| {
-            let request = Request::post(path).json(body);
-            let request = request.header("authorization", token.reveal());
-            member.http.send(request, deadline).await
-        };
-        let token = session.token(&member.http, deadline).await?;
-        let response = send(&token).await?;
-        if response.is_success() || !response.text().contains("invalid auth token") {
-            return Ok(response);
+        match &self.login {
+            Some(session) => session.send(&member.http, path, body, deadline).await,
+            None => {
+                let request = session::post(path, body);
+                member.http.send(request, deadline).await
+            }
         }
-        send(&session.token_after(&token, &member.http, deadline).await?).await
     }
 
     fn no_such_member(&self, server: &ServerKey) -> EtcdError {
         EtcdError::NoSuchMember {
             server: server.clone(),
             known: self
-                .members
-                .iter()
+                .members_now()
+                .into_iter()
                 .map(|known| known.server.to_string())
                 .collect(),
         }
@@ -196,13 +235,17 @@ impl EtcdClient {
         path: &'static str,
         body: &impl Serialize,
     ) -> Result<T, EtcdError> {
+        if self.lease.as_ref().is_some_and(|lease| lease.is_over()) {
+            return Err(EtcdError::LeaseEnded { request });
+        }
         let deadline = Deadline::after(self.limit);
         let first = self.first.load(Ordering::Relaxed);
-        let count = self.members.len();
+        let members = self.members_now();
+        let count = members.len();
         let mut failures = Vec::new();
         for step in 0..count {
             let index = (first + step) % count;
-            let member = &self.members[index];
+            let member = members[index];
             let share = match kind {
                 Kind::Write => deadline,
                 Kind::Read => deadline.within(share_of(deadline, count - step)),
@@ -257,6 +300,7 @@ impl Clone for Endpoint {
     fn clone(&self) -> Self {
         Self {
             server: self.server.clone(),
+            url: self.url.clone(),
             address: self.address.clone(),
             http: self.http.clone(),
         }
@@ -265,7 +309,8 @@ impl Clone for Endpoint {
 
 impl fmt::Debug for EtcdClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses = self.members.iter().map(|known| known.address.as_str());
+        let members = self.members_now().into_iter();
+        let addresses = members.map(|known| known.address.as_str());
         f.debug_struct("EtcdClient")
             .field("deployment", &self.deployment)
             .field("members", &addresses.collect::<Vec<_>>())

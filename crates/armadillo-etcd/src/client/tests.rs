@@ -1,5 +1,6 @@
 //! Which member a request goes to, and to which it goes next, against members that are only a socket.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -73,15 +74,16 @@ const GOT: (u16, &str) = (
 );
 const TIMED_OUT: (u16, &str) = (
     503,
-    r#"{"error":"etcdserver: request timed out","code":14}"#,
+    r#"{"message":"etcdserver: request timed out","code":14}"#,
 );
 const NO_KEY: (u16, &str) = (
     400,
-    r#"{"error":"etcdserver: key is not provided","code":3}"#,
+    r#"{"message":"etcdserver: key is not provided","code":3}"#,
 );
 
 fn client(fakes: &[&Fake]) -> EtcdClient {
     let mut view: View = canned::view(u32::try_from(fakes.len()).unwrap());
+    view.topology.words.insert("no_auth".to_owned());
     for (fake, place) in fakes.iter().zip(view.places.values_mut()) {
         place.reach.insert("client".into(), fake.address.clone());
     }
@@ -184,8 +186,16 @@ fn every_member_that_was_tried_is_named() {
 
 #[test]
 fn another_client_gets_addresses_and_prefix() {
-    let client = EtcdClient::for_lease(&canned::view(2), "1f3a9c20");
-    let environment = client.connection().env();
+    let mut view = canned::view(2);
+    view.topology.words.insert("no_auth".to_owned());
+    let client = EtcdClient::for_lease(&view, "1f3a9c20");
+    let mut environment = BTreeMap::new();
+    run(async { environment = client.connection().await.unwrap().env() });
+    assert!(!environment.contains_key("ETCDCTL_USER"));
+    let mut names = EtcdConnection::variables(false, false);
+    names.push(PREFIX_VARIABLE);
+    names.sort_unstable();
+    assert!(environment.keys().eq(names));
     assert_eq!(
         environment["ETCDCTL_ENDPOINTS"],
         "http://127.0.0.1:12001,http://127.0.0.1:12002"

@@ -75,6 +75,10 @@ pub(crate) struct Header {
 pub(crate) struct StatusAnswer {
     pub(crate) header: Header,
     pub(crate) version: String,
+    #[serde(rename = "storageVersion")]
+    pub(crate) storage_version: String,
+    #[serde(rename = "downgradeInfo")]
+    pub(crate) downgrade: DowngradeAnswer,
     #[serde(rename = "dbSize", deserialize_with = "number")]
     pub(crate) db_size: u64,
     #[serde(deserialize_with = "number")]
@@ -85,7 +89,26 @@ pub(crate) struct StatusAnswer {
     pub(crate) raft_applied_index: u64,
     #[serde(rename = "raftTerm", deserialize_with = "number")]
     pub(crate) raft_term: u64,
+    #[serde(rename = "isLearner")]
+    pub(crate) is_learner: bool,
     pub(crate) errors: Vec<String>,
+}
+
+/// What a member says of a downgrade in [`StatusAnswer`], from 3.6 on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct DowngradeAnswer {
+    pub(crate) enabled: bool,
+    #[serde(rename = "targetVersion")]
+    pub(crate) target: String,
+}
+
+/// `GET /version`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct VersionAnswer {
+    #[serde(rename = "etcdcluster")]
+    pub(crate) cluster: String,
 }
 
 /// `/v3/cluster/member/list`.
@@ -101,6 +124,20 @@ pub(crate) struct MembersAnswer {
 #[serde(default)]
 pub(crate) struct AuthAnswer {
     pub(crate) token: String,
+}
+
+/// `/v3/auth/user/list`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct UsersAnswer {
+    pub(crate) users: Vec<String>,
+}
+
+/// `/v3/auth/role/list`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RolesAnswer {
+    pub(crate) roles: Vec<String>,
 }
 
 /// A member in [`MembersAnswer`].
@@ -219,11 +256,27 @@ pub(crate) struct AlarmAnswer {
     pub(crate) alarm: String,
 }
 
+/// A part of `/v3/maintenance/snapshot`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SnapshotPart {
+    pub(crate) result: SnapshotBlob,
+    pub(crate) error: Option<ErrorAnswer>,
+}
+
+/// What a [`SnapshotPart`] is about.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SnapshotBlob {
+    #[serde(deserialize_with = "bytes")]
+    pub(crate) blob: Vec<u8>,
+}
+
 /// What an answer other than 200 says: a status of gRPC.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ErrorAnswer {
-    pub(crate) error: String,
+    pub(crate) message: String,
     pub(crate) code: u32,
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn definition(module: &'static str, function: &'static str, line: u32
         file: "tests/suite/main.rs",
         line,
         markers: &[],
+        fixture_markers: &[],
         needs: &[],
         checkers: &[],
         requires: &[],
@@ -31,6 +32,7 @@ pub(crate) fn definition(module: &'static str, function: &'static str, line: u32
         isolated: false,
         ignore: None,
         should_panic: ShouldPanic::No,
+        xfail: None,
         run: nothing,
     }
 }
@@ -120,6 +122,28 @@ fn an_undeclared_marker_is_refused_with_its_place() {
         tests/suite/main.rs:8
     help: did you mean `slow`? If not, declare it in armadillo.toml: `[markers]`, `slwo = "description"`
     "#);
+}
+
+#[test]
+fn a_test_has_the_markers_of_its_fixtures_once() {
+    const OWN: &[MarkerUse] = &[MarkerUse {
+        name: "slow",
+        args: &["really"],
+    }];
+    let of_fixtures = |names: &'static [&'static str]| TestDef {
+        fixture_markers: names,
+        ..definition("suite::a", "one", 1)
+    };
+    let both = marked(of_fixtures(&["fast", "slow"]), OWN, None);
+    let tests = collected(vec![both], None).unwrap();
+    let shown: Vec<String> = tests[0].markers.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["slow(\"really\")", "fast"]);
+    let undeclared = collected(vec![plain(of_fixtures(&["slwo"]))], None).unwrap_err();
+    assert!(
+        undeclared
+            .to_string()
+            .starts_with("the marker `slwo` of the test `a::one`")
+    );
 }
 
 #[test]

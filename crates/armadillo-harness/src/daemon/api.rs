@@ -21,11 +21,15 @@ use super::Daemon;
 use super::connections::{Connection, Connections};
 use super::grants::LeaseProblem;
 use super::holders::Used;
-use super::{clients, doctor, exits, holders, lifecycle};
+use super::{
+    clients, doctor, exits, holders, lifecycle, links, membership, operations, server_log,
+};
 use crate::accept;
 use crate::event::Event;
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{EndWorker, Problem, StartWorker};
+use crate::protocol::keys::{AdvanceKeys, KeysAdvanced};
+use crate::protocol::programs::ChangeServer;
 
 /// The largest body a request may have.
 const BODY_LIMIT: usize = 64 << 20;
@@ -49,7 +53,8 @@ pub(super) async fn serve(daemon: &Rc<Daemon>, listener: UnixListener) -> Infall
         let stream = accept::next(&listener, failed).await;
         let peer = stream.peer_cred().ok().and_then(|peer| peer.pid());
         let runner = i32::try_from(daemon.orders.runner).ok();
-        let connection = connections.open(peer.is_some() && peer == runner);
+        let process = peer.and_then(|peer| u32::try_from(peer).ok());
+        let connection = connections.open(peer.is_some() && peer == runner, process);
         let number = connection.number;
         let daemon = daemon.clone();
         let end = served.spawn_local(async move {
@@ -143,7 +148,9 @@ async fn route(
             taken.map_err(|error| Refusal(StatusCode::CONFLICT, error.to_string()))?;
             nothing()
         }
-        (&Method::POST, ["v1", "clients"]) => json(&clients::join(daemon, &parse(&body)?)),
+        (&Method::POST, ["v1", "clients"]) => {
+            json(&clients::join(daemon, &parse(&body)?, connection.process))
+        }
         (&Method::POST, ["v1", "clients", client, what]) => {
             let client = clients::known(daemon, number(client)? as u64)
                 .map_err(refuse(StatusCode::NOT_FOUND))?;
@@ -170,9 +177,18 @@ async fn route(
         (&Method::POST, ["v1", "leases", lease, "on", deployment, what @ ..]) => {
             let used = holders::find(daemon, lease, &token, deployment)?;
             match what {
+                ["view"] => json(used.deployment.outer_view()),
                 ["health"] => json(&holders::health(&used, &parse(&body)?).await),
                 ["leaders"] => json(&holders::leaders(&used, &parse(&body)?).await),
+                ["processes"] => json(&used.deployment.processes()),
+                ["statistics"] => json(&holders::statistics(&used, &parse(&body)?).await),
                 ["evidence"] => json(&holders::evidence(&used, &parse(&body)?).await),
+                ["log"] => {
+                    let request = parse(&body)?;
+                    let read = server_log::read(daemon, lease, &token, &used, &request);
+                    let part = read.await.map_err(|error| error.to_string());
+                    json(&part.map_err(refuse(StatusCode::CONFLICT))?)
+                }
                 ["fixtures", "claim"] => {
                     json(&holders::claim(daemon, lease, &token, &used, &parse(&body)?).await?)
                 }
@@ -202,6 +218,11 @@ async fn route(
         }
         (&Method::POST, ["v1", "doctor", "stop"]) => {
             doctor::stop(daemon).await;
+            nothing()
+        }
+        (&Method::POST, ["v1", "end"]) => {
+            daemon.told_to_end.set(true);
+            daemon.changed.notify_waiters();
             nothing()
         }
         (&Method::POST, ["v1", "stop"]) => {
@@ -258,6 +279,45 @@ async fn on_ones_own(
                 .await
                 .map_err(conflict)?;
             nothing()
+        }
+        "advance-keys" => {
+            let AdvanceKeys { known } = parse(body)?;
+            let taken = deployment.advance_keys(known);
+            let taken = taken.map_err(|error| conflict(error.to_string()))?;
+            json(&KeysAdvanced { taken })
+        }
+        "change-server" => {
+            let ChangeServer {
+                server,
+                program,
+                options,
+            } = parse(body)?;
+            let changed = deployment.change_server(&server, program, &options);
+            changed.map_err(|error| conflict(error.to_string()))?;
+            nothing()
+        }
+        "links" => json(&links::operate(daemon, deployment, parse(body)?).await),
+        "plan-rolling" => {
+            let plan = operations::plan_rolling(used, parse(body)?).await;
+            json(&plan.map_err(|error| conflict(error.to_string()))?)
+        }
+        "begin-operation" => {
+            let begun = operations::begin(daemon, used, parse(body)?);
+            json(&begun.map_err(|error| conflict(error.to_string()))?)
+        }
+        "wait-for-operation" => {
+            let status = operations::wait(used, &parse(body)?).await;
+            json(&status.map_err(|error| conflict(error.to_string()))?)
+        }
+        "steer-operation" => {
+            let steered = operations::steer(used, &parse(body)?);
+            steered.map_err(|error| conflict(error.to_string()))?;
+            nothing()
+        }
+        "operations" => json(&deployment.operations()),
+        "membership" => {
+            let roll = membership::enrol(daemon, deployment, parse(body)?).await;
+            json(&roll.map_err(conflict)?)
         }
         "expect-exit" => json(&exits::expect(deployment, &parse(body)?).map_err(conflict)?),
         "see-exit" => json(

@@ -1,28 +1,40 @@
 //! Clients: what they wish, and the polls with which they wait for it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
+use armadillo_orchestrator::duration::micros;
 use armadillo_orchestrator::local::write_private;
+use armadillo_orchestrator::process::proc_fs;
 use tokio::sync::oneshot;
 
 use super::Daemon;
 use super::drive::feed;
 use super::grants::Answer;
+use crate::event::EventKind;
 use crate::leases::{ClientNo, Input, Offer, PollNo, Wish};
+use crate::process_end;
 use crate::protocol::daemon::{
-    DeploymentStatus, DropPoll, FixturesGone, Join, Joined, Kept, KeptServer, Next, Ready, Status,
-    Wishes,
+    Conditions, DeploymentStatus, DropPoll, FixturesGone, Join, Joined, Kept, KeptServer, Next,
+    Ready, Status, Wishes,
 };
+use crate::protocol::start::Lifeline;
+use crate::resources::Resources;
 
 /// More copies of one deployment than any machine has room for.
 const MOST_COPIES: u32 = 1000;
 
-/// A client is there.
-pub(super) fn join(daemon: &Rc<Daemon>, request: &Join) -> Joined {
+/// A client is there: the process with this id, if that is known.
+pub(super) fn join(daemon: &Rc<Daemon>, request: &Join, process: Option<u32>) -> Joined {
     let client = daemon.clients.get() + 1;
     daemon.clients.set(client);
+    daemon.present.borrow_mut().insert(ClientNo(client));
+    if let Some(stays) = request.stays_ms {
+        renew(daemon, Duration::from_millis(stays));
+    }
     feed(
         daemon,
         Input::Joined {
@@ -30,7 +42,47 @@ pub(super) fn join(daemon: &Rc<Daemon>, request: &Join) -> Joined {
             slots: request.slots as usize,
         },
     );
-    Joined { client }
+    if let Some(process) = process {
+        daemon.spawn(leave_with(daemon.clone(), ClientNo(client), process));
+    }
+    Joined {
+        client,
+        events: daemon.log.count(),
+        deployments: daemon.log.of_deployments(&daemon.deployments.living()),
+    }
+}
+
+/// What is there was another run's.
+fn renew(daemon: &Rc<Daemon>, stays: Duration) {
+    daemon.stays.set(stays);
+    daemon.deployments.forget_fixtures();
+    for (no, deployment) in daemon.deployments.all() {
+        // What fixtures have kept there.
+        let mark = deployment.view().mark().to_owned();
+        daemon.deployments.set_old(no, mark);
+        if let Some(lost) = deployment.lost_files() {
+            daemon.deployments.set_lost(no, lost);
+        }
+    }
+    daemon.log.forget_all_but(&daemon.deployments.living());
+    let stays_us = micros(stays);
+    feed(daemon, Input::Renewed { stays_us });
+}
+
+/// Whatever a client holds ends with its process.
+async fn leave_with(daemon: Rc<Daemon>, client: ClientNo, process: u32) {
+    let Some(start_time) = proc_fs::start_time(process) else {
+        // Gone, or nothing can be known of it: then it leaves when it says so.
+        if proc_fs::stat(std::process::id()).is_some() && process > 0 {
+            leave(&daemon, client);
+        }
+        return;
+    };
+    match process_end::gone(process, start_time).await {
+        Ok(()) => leave(&daemon, client),
+        // It keeps what it holds until it says that it leaves.
+        Err(error) => tracing::warn!(%error, process, "cannot watch the process of a client"),
+    }
 }
 
 /// The client of this number, if one was ever given it.
@@ -44,18 +96,34 @@ pub(super) fn known(daemon: &Daemon, number: u64) -> Result<ClientNo, String> {
 
 /// It wants to run these tests. The error says what there is not, or what makes no sense.
 pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Result<(), String> {
+    let conditions = request.conditions.as_ref();
     let offers = request.topologies.into_iter().map(|offer| {
         let system = armadillo_orchestrator::system(&offer.topology.system).ok_or_else(|| {
             let name = &offer.topology.system;
             format!("this executable has no system named `{name}`")
         })?;
         Ok(Offer {
-            memory_mib: crate::memory::of_deployment(system, &offer.topology),
+            conditions: conditions.map_or(0, |all| {
+                let programs = all.programs.of(&offer.topology.system);
+                let paths: Vec<&Path> = programs.paths().collect();
+                let contents = all.contents.iter();
+                let contents = contents.filter(|(path, _)| paths.contains(&&***path));
+                let contents = contents.map(|(path, content)| (path.clone(), content.clone()));
+                daemon.conditions_no(Conditions {
+                    settings: all.settings.clone(),
+                    contents: contents.collect(),
+                    programs,
+                })
+            }),
+            takes: Resources::of_deployment(system, &offer.topology),
             topology: Arc::new(offer.topology),
             copies: offer.copies.min(MOST_COPIES) as usize,
         })
     });
     let offers: Vec<Offer> = offers.collect::<Result<_, String>>()?;
+    if matches!(daemon.orders.lifeline, Lifeline::Idle { .. }) {
+        say_what_is_not_reused(daemon, &offers);
+    }
     for test in &request.tests {
         if test.needs.is_empty() {
             return Err(format!("{}: it does not need a deployment", test.test));
@@ -89,6 +157,22 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
         },
     );
     Ok(())
+}
+
+/// Says of which topologies there are deployments from earlier runs that nobody gets, because they differ otherwise.
+fn say_what_is_not_reused(daemon: &Daemon, offers: &[Offer]) {
+    let glances = daemon.core.borrow().glance();
+    for offer in offers {
+        let mut same = glances.iter().filter(|on| on.topology == offer.topology);
+        let fits = same.clone().any(|on| on.conditions == offer.conditions);
+        if !fits && same.next().is_some() {
+            let text = format!(
+                "a running {} is not reused: it was started with a different program or different settings",
+                offer.topology
+            );
+            daemon.log.emit(EventKind::Warning { text });
+        }
+    }
 }
 
 /// It is ready to run one more test: the answer comes when something can run, or at once if it does not wait.
@@ -140,7 +224,11 @@ impl Drop for Waiting {
             return;
         };
         if let Ok(Answer::Lease(lease, _)) = answer.try_recv() {
-            self.daemon.grants.close(lease);
+            // It was said to be granted.
+            if let Some((name, _)) = self.daemon.grants.close(lease) {
+                let released = EventKind::LeaseReleased { lease: name };
+                self.daemon.log.emit(released);
+            }
             feed(&self.daemon, Input::Returned { lease });
             return;
         }
@@ -175,7 +263,9 @@ pub(super) fn withdraw(daemon: &Rc<Daemon>, client: ClientNo) {
 
 /// It is gone.
 pub(super) fn leave(daemon: &Rc<Daemon>, client: ClientNo) {
-    feed(daemon, Input::Left { client });
+    if daemon.present.borrow_mut().remove(&client) {
+        feed(daemon, Input::Left { client });
+    }
 }
 
 /// It keeps no fixtures for a deployment any more.

@@ -50,11 +50,12 @@ impl Connections {
     }
 
     /// One more; one of the runner's goes only if there is no other.
-    pub(super) fn open(self: &Rc<Self>, is_runners: bool) -> Rc<Connection> {
+    pub(super) fn open(self: &Rc<Self>, is_runners: bool, process: Option<u32>) -> Rc<Connection> {
         let number = self.all.borrow_mut().open(is_runners, Instant::now());
         Rc::new(Connection {
             all: self.clone(),
             number,
+            process,
             requests: Cell::new(0),
         })
     }
@@ -72,6 +73,8 @@ impl Connections {
 pub(super) struct Connection {
     all: Rc<Connections>,
     pub(super) number: u64,
+    /// The process that opened it, if that is known.
+    pub(super) process: Option<u32>,
     requests: Cell<u32>,
 }
 

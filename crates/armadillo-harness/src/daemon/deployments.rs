@@ -1,11 +1,12 @@
 //! The deployments themselves, by the core's numbers.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use armadillo_orchestrator::Deployment;
+use armadillo_orchestrator::{Deployment, ReportMarks, SanitizerFinding};
 
 use super::fixtures::Fixtures;
 use crate::checking::Policies;
@@ -22,10 +23,28 @@ struct Entry {
     own_policies: Option<Policies>,
     /// Leases that ended when nothing could be looked for: what carries their names is removed after the repair.
     unpurged: Vec<String>,
+    /// It is from an earlier run, and was not looked at since.
+    is_old: bool,
+    /// What somebody has removed of its servers' files.
+    lost: Option<PathBuf>,
     /// How many of its crashes the core knows of.
     crashes_told: usize,
     /// How often it was started.
     starts: u32,
+    /// Its servers have stopped, or did not start.
+    is_gone: bool,
+    reports: Reports,
+}
+
+/// The reports of its servers' sanitizers.
+#[derive(Default)]
+struct Reports {
+    /// How many tests use it, each of which is charged with what is reported meanwhile.
+    users: usize,
+    /// As far as they were read.
+    read: ReportMarks,
+    /// What was reported while nobody used it.
+    unowned: Vec<SanitizerFinding>,
 }
 
 /// All of them. Its borrows never outlive a call.
@@ -55,7 +74,10 @@ impl Deployments {
 
     /// Its servers are gone.
     pub(super) fn stopped(&self, no: DeploymentNo) {
-        self.with(no, |entry| entry.deployment = None);
+        self.with(no, |entry| {
+            entry.deployment = None;
+            entry.is_gone = true;
+        });
     }
 
     pub(super) fn deployment(&self, no: DeploymentNo) -> Option<Arc<Deployment>> {
@@ -98,12 +120,66 @@ impl Deployments {
         });
         let new = crashes.iter().skip(told.unwrap_or_default());
         new.map(|(noticed, crash)| {
-            let said = deployment.grave_line_of(crash);
-            let said = said.map(|line| format!("; it logged: {}", line.text));
+            let said = deployment.grave_line_of(&crash.log);
+            let said = said.map(|line| format!("; it logged: {line}"));
             let said = said.unwrap_or_default();
             (*noticed, format!("{}: {}{said}", crash.server, crash.text))
         })
         .collect()
+    }
+
+    /// A test begins to use it: where the reports of sanitizers end. What was reported while nobody used it is found later.
+    pub(super) fn begin_use(&self, no: DeploymentNo, deployment: &Deployment) -> ReportMarks {
+        let now = deployment.report_marks();
+        self.with(no, |entry| {
+            let reports = &mut entry.reports;
+            if reports.users == 0 {
+                let unowned = deployment.findings_between(&reports.read, &now);
+                reports.unowned.extend(unowned);
+                reports.read.advance(now.clone());
+            }
+            reports.users += 1;
+        });
+        now
+    }
+
+    /// A test has used it since these marks: what sanitizers have reported since.
+    pub(super) fn end_use(
+        &self,
+        no: DeploymentNo,
+        deployment: &Deployment,
+        from: &ReportMarks,
+    ) -> Vec<SanitizerFinding> {
+        let now = deployment.report_marks();
+        let found = deployment.findings_between(from, &now);
+        self.with(no, |entry| {
+            entry.reports.users = entry.reports.users.saturating_sub(1);
+            entry.reports.read.advance(now);
+        });
+        found
+    }
+
+    /// A test that was to use it does not begin after all.
+    pub(super) fn give_up_use(&self, no: DeploymentNo) {
+        self.with(no, |entry| {
+            entry.reports.users = entry.reports.users.saturating_sub(1);
+        });
+    }
+
+    /// What sanitizers have reported while no test used it.
+    pub(super) fn unowned_findings(
+        &self,
+        no: DeploymentNo,
+        deployment: &Deployment,
+    ) -> Vec<SanitizerFinding> {
+        let now = deployment.report_marks();
+        let found = self.with(no, |entry| {
+            let mut found = std::mem::take(&mut entry.reports.unowned);
+            found.extend(deployment.findings_between(&entry.reports.read, &now));
+            entry.reports.read.advance(now);
+            found
+        });
+        found.unwrap_or_default()
     }
 
     pub(super) fn fixtures<T>(
@@ -112,6 +188,36 @@ impl Deployments {
         look: impl FnOnce(&mut Fixtures) -> T,
     ) -> Option<T> {
         self.with(no, |entry| look(&mut entry.fixtures))
+    }
+
+    /// Nothing that fixtures keep is there any more.
+    pub(super) fn forget_fixtures(&self) {
+        for entry in self.0.borrow_mut().values_mut() {
+            entry.fixtures = Fixtures::default();
+        }
+    }
+
+    /// An earlier run has used it, and what that has kept there has this mark in its names.
+    pub(super) fn set_old(&self, no: DeploymentNo, mark: String) {
+        self.with(no, |entry| {
+            entry.is_old = true;
+            entry.unpurged.push(mark);
+        });
+    }
+
+    /// Whether it is from an earlier run and was not looked at since. It counts as looked at now.
+    pub(super) fn take_old(&self, no: DeploymentNo) -> bool {
+        self.with(no, |entry| std::mem::take(&mut entry.is_old))
+            .unwrap_or_default()
+    }
+
+    /// Somebody has removed this of its servers' files.
+    pub(super) fn set_lost(&self, no: DeploymentNo, lost: PathBuf) {
+        self.with(no, |entry| entry.lost = Some(lost));
+    }
+
+    pub(super) fn lost(&self, no: DeploymentNo) -> Option<PathBuf> {
+        self.with(no, |entry| entry.lost.clone()).flatten()
     }
 
     pub(super) fn set_own_policies(&self, no: DeploymentNo, policies: Policies) {
@@ -129,6 +235,13 @@ impl Deployments {
     pub(super) fn take_unpurged(&self, no: DeploymentNo) -> Vec<String> {
         let taken = self.with(no, |entry| std::mem::take(&mut entry.unpurged));
         taken.unwrap_or_default()
+    }
+
+    /// The names of those that are there, or will be.
+    pub(super) fn living(&self) -> BTreeSet<String> {
+        let all = self.0.borrow();
+        let living = all.values().filter(|entry| !entry.is_gone);
+        living.map(|entry| entry.name.clone()).collect()
     }
 
     /// Every deployment that is there.

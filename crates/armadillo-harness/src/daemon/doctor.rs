@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use armadillo_orchestrator::doctor::{self, Patient};
+use armadillo_orchestrator::doctor::{self, CheckedDeployment};
 use armadillo_orchestrator::{Deadline, Deployment, StartRequest, System};
 use tokio::sync::watch;
 
@@ -19,21 +19,21 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// The deployment of the present stage.
-struct Examined {
+struct Checked {
     topology: armadillo_orchestrator::Topology,
     deployment: Arc<Deployment>,
     started: watch::Receiver<Option<Result<(), String>>>,
 }
 
-/// The deployment that is examined, and how many there were.
+/// The deployment of the present stage, and how many there were.
 #[derive(Default)]
-pub(super) struct Doctor {
-    present: RefCell<Option<Rc<Examined>>>,
+pub(super) struct Checks {
+    present: RefCell<Option<Rc<Checked>>>,
     count: RefCell<u32>,
 }
 
-impl Doctor {
-    /// Kills what is examined.
+impl Checks {
+    /// Kills the deployment of the present stage.
     pub(super) fn kill_now(&self) {
         if let Some(present) = &*self.present.borrow() {
             present.deployment.kill_now();
@@ -60,8 +60,8 @@ pub(super) async fn try_out(daemon: &Rc<Daemon>, wanted: &TryOut) -> Result<Trie
         .iter()
         .find(|stage| stage.name == assumption.stage())
         .ok_or_else(|| format!("{} has no stage `{}`", wanted.system, assumption.stage()))?;
-    let examined = match examined(daemon, system, stage).await {
-        Ok(examined) => examined,
+    let checked = match of_stage(daemon, system, stage).await {
+        Ok(checked) => checked,
         Err(error) => {
             return Ok(TriedOut {
                 outcome: Err(error),
@@ -69,17 +69,17 @@ pub(super) async fn try_out(daemon: &Rc<Daemon>, wanted: &TryOut) -> Result<Trie
         }
     };
     let deadline = Deadline::after(daemon.limit(doctor::LIMIT));
-    let patient = Patient::new(
-        examined.deployment.clone(),
-        examined.started.clone(),
+    let deployment = CheckedDeployment::new(
+        checked.deployment.clone(),
+        checked.started.clone(),
         deadline,
     );
     let tried = deadline
-        .bound(system.try_out(assumption.name, &patient))
+        .bound(system.try_out(assumption.name, &deployment))
         .await;
     let outcome = tried.unwrap_or_else(|| {
         let limit = daemon.limit(doctor::LIMIT);
-        Err(patient
+        Err(deployment
             .ended()
             .unwrap_or_else(|| format!("no result within {limit:.0?}")))
     });
@@ -87,11 +87,11 @@ pub(super) async fn try_out(daemon: &Rc<Daemon>, wanted: &TryOut) -> Result<Trie
 }
 
 /// The deployment of a stage: the present one, or a new one whose start begins now.
-async fn examined(
+async fn of_stage(
     daemon: &Rc<Daemon>,
     system: &'static dyn System,
-    stage: &doctor::DoctorStage,
-) -> Result<Rc<Examined>, String> {
+    stage: &doctor::CheckStage,
+) -> Result<Rc<Checked>, String> {
     let topology = doctor::topology(system, stage, &daemon.orders.settings)?;
     let present = daemon.doctor.present.borrow().clone();
     if let Some(present) = present {
@@ -122,16 +122,16 @@ async fn examined(
         let outcome = starting.start_all(limit).await;
         sender.send_replace(Some(outcome.map_err(|error| error.to_string())));
     });
-    let examined = Rc::new(Examined {
+    let checked = Rc::new(Checked {
         topology,
         deployment,
         started,
     });
-    *daemon.doctor.present.borrow_mut() = Some(examined.clone());
-    Ok(examined)
+    *daemon.doctor.present.borrow_mut() = Some(checked.clone());
+    Ok(checked)
 }
 
-/// Stops what is examined.
+/// Stops the deployment of the present stage.
 pub(super) async fn stop(daemon: &Daemon) {
     let present = daemon.doctor.present.borrow_mut().take();
     if let Some(present) = present {

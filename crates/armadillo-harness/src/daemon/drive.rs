@@ -37,10 +37,13 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
         Action::Start {
             deployment,
             topology,
+            conditions,
             mode,
             reason,
         } => {
-            let start = lifecycle::start(daemon.clone(), deployment, topology, mode, reason);
+            let with = daemon.conditions(conditions);
+            let start =
+                lifecycle::start(daemon.clone(), deployment, (topology, with), mode, reason);
             daemon.spawn(start);
         }
         Action::Repair {
@@ -180,6 +183,9 @@ fn deliver(daemon: &Rc<Daemon>, lease: LeaseNo, on: &[(DeploymentNo, LeaseMode)]
         });
     }
     if !delivered {
+        for (no, _) in on {
+            daemon.deployments.give_up_use(*no);
+        }
         daemon.grants.close(lease);
         feed(daemon, Input::Returned { lease });
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use armadillo_orchestrator::deployment::{LogMarks, Phase};
-use armadillo_orchestrator::{Checker, Deployment, Scope};
+use armadillo_orchestrator::cores;
+use armadillo_orchestrator::deployment::LogMarks;
+use armadillo_orchestrator::{Checker, Deployment, PostMortem, Scope};
 
 use super::drive::feed;
 use super::grants::Begun;
-use super::{Daemon, lifecycle};
+use super::{Daemon, lifecycle, links, sanitizers};
 use crate::checking::{CheckPolicy, LOG, Policies, Sorted};
 use crate::event::{Company, EventKind};
 use crate::leases::{Charge, DeploymentNo, Found, Input, LeaseNo};
@@ -56,11 +57,19 @@ async fn examine_one(
 ) -> Found {
     // A client that went away has not torn anything down.
     let release = release.unwrap_or_else(|| of_somebody_gone(&daemon.orders.checkers));
+    links::end_faults(deployment, mode).await;
+    deployment.operations_done(daemon.limit(EXIT_LIMIT)).await;
     // What is ending now ended in the test's time.
     deployment.note_exits(daemon.limit(EXIT_LIMIT)).await;
     lifecycle::tell_crashes(daemon, no);
     let unmet = deployment.take_unmet_expectations();
+    let reported = daemon.deployments.end_use(no, deployment, &begun.reports);
+    let reported = sanitizers::in_words(&reported);
     let ended_at = daemon.log.now_us();
+    if mode == LeaseMode::Exclusive {
+        // What fails by it is not what the checkers look for. If a server does not answer, the repair finds out.
+        let _ = deployment.switch_off(daemon.limit(EXIT_LIMIT)).await;
+    }
     let grave = grave_lines(deployment, &begun.marks, &release.checkers);
     let mut suspect = None;
     let looked = can_be_looked_at(mode, deployment);
@@ -90,10 +99,15 @@ async fn examine_one(
     let words = |found: Vec<(String, String)>| found.into_iter().map(|(_, what)| what).collect();
     let leaks: Vec<String> = words(wrong);
     let crashed = deployment.crashes().len() > begun.crashes;
-    if release.failed || crashed || !leaks.is_empty() || !unmet.is_empty() {
+    if crashed {
+        deployment.note_autopsies(cores::AUTOPSY_LIMIT).await;
+    }
+    let is_wrong = !(leaks.is_empty() && unmet.is_empty() && reported.is_empty());
+    if release.failed || crashed || is_wrong {
         let findings = Findings {
             server_logs: deployment.logs_since(&begun.marks),
             leaders: deployment.leadership_log(),
+            post_mortems: post_mortems(daemon, deployment, &begun, ended_at),
             ..Findings::default()
         };
         daemon.grants.found(lease, no, findings);
@@ -101,10 +115,25 @@ async fn examine_one(
     Found {
         ended_at,
         leaks,
+        sanitizers: reported,
         warnings: words(found.to_say),
         unmet,
         suspect,
     }
+}
+
+/// What is known of the crashes of a test's time.
+fn post_mortems(
+    daemon: &Daemon,
+    deployment: &Deployment,
+    begun: &Begun,
+    ended_at: u64,
+) -> Vec<PostMortem> {
+    let found = deployment.post_mortems().into_iter();
+    let own = found.filter(|(noticed, _)| {
+        begun.at.is_some_and(|began| began <= *noticed) && daemon.log.us_at(*noticed) <= ended_at
+    });
+    own.map(|(_, found)| found).collect()
 }
 
 /// The end of a test whose process is gone, and its client too.
@@ -134,6 +163,7 @@ pub(super) fn conclude(
             leaks: charge.found.leaks,
             warnings: charge.found.warnings,
             unmet: charge.found.unmet,
+            sanitizers: charge.found.sanitizers,
             crashes: charge.crashes,
             ..evidence
         };
@@ -157,11 +187,9 @@ pub(super) fn conclude(
 /// Whether checkers have something to ask. A fresh deployment ends with its test; one whose servers a test has stopped is
 /// repaired first and then looked at as a whole.
 fn can_be_looked_at(mode: LeaseMode, deployment: &Deployment) -> bool {
-    let running = deployment
-        .servers()
-        .values()
-        .all(|status| status.phase == Phase::Running);
-    !mode.is_fresh() && running
+    let running = deployment.all_run();
+    // Whoever shows no valid certificate cannot be asked, and gets one when the deployment is repaired.
+    !mode.is_fresh() && running && deployment.spoilt_certificates().is_empty()
 }
 
 /// Purges what a test left that could not clean up itself, and asks the checkers whether something is still there.

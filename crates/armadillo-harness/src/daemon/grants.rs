@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
-use armadillo_orchestrator::Secret;
 use armadillo_orchestrator::deployment::LogMarks;
 use armadillo_orchestrator::random::hex;
+use armadillo_orchestrator::{ReportMarks, Secret, ServerKey};
 use tokio::sync::oneshot;
 
 use super::deployments::Deployments;
@@ -41,6 +42,10 @@ pub(super) struct Begun {
     pub(super) marks: LogMarks,
     /// How many crashes it had seen.
     pub(super) crashes: usize,
+    /// Where the reports of its servers' sanitizers ended.
+    pub(super) reports: ReportMarks,
+    /// When that was; `None` if it did not begin.
+    pub(super) at: Option<Instant>,
 }
 
 /// A lease as its holder knows it.
@@ -162,11 +167,21 @@ impl Grants {
             let begun = Begun {
                 marks: deployment.log_marks(),
                 crashes: deployment.crashes().len(),
+                reports: deployments.begin_use(*no, &deployment),
+                at: Some(Instant::now()),
             };
             Some((*no, begun))
         });
         let begun = begun.collect();
         self.with(lease, |open| open.begun = begun);
+    }
+
+    /// Where the log of a server stood when the test began.
+    pub(super) fn log_began(&self, lease: LeaseNo, on: DeploymentNo, server: &ServerKey) -> u64 {
+        let began = self.with(lease, |open| {
+            open.begun.get(&on)?.marks.0.get(server).copied()
+        });
+        began.flatten().unwrap_or_default()
     }
 
     /// Hands a lease to its poll; whether somebody took it.
@@ -183,7 +198,7 @@ impl Grants {
                     lease: open.name.clone(),
                     token: open.token.clone(),
                     mode: *mode,
-                    view: deployments.deployment(*no)?.view().clone(),
+                    view: deployments.deployment(*no)?.outer_view().clone(),
                     socket: socket.to_owned(),
                 })
             });

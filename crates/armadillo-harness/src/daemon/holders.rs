@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use armadillo_orchestrator::{Deadline, Deployment, LeadershipLog, Secret};
+use armadillo_orchestrator::{Deadline, Deployment, LeadershipLog, Secret, Statistics};
 use tokio::sync::oneshot;
 
 use super::Daemon;
@@ -16,6 +16,7 @@ use crate::protocol::daemon::{
     Begin, Claim, Claimed, Collect, Collected, HealthAfter, Leaders, Operate, Release, Released,
     Settle, VersionedHealth,
 };
+use crate::protocol::statistics::ReadStatistics;
 
 /// A deployment under a lease.
 pub(super) struct Used {
@@ -133,6 +134,11 @@ pub(super) async fn leaders(used: &Used, request: &Leaders) -> LeadershipLog {
     let limit = Duration::from_millis(request.limit_ms);
     used.deployment.health(limit).await;
     used.deployment.leadership_log()
+}
+
+pub(super) async fn statistics(used: &Used, request: &ReadStatistics) -> Statistics {
+    let limit = Duration::from_millis(request.limit_ms);
+    used.deployment.statistics(limit).await
 }
 
 pub(super) async fn evidence(used: &Used, request: &Collect) -> Collected {

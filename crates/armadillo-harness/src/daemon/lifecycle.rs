@@ -9,16 +9,20 @@ use armadillo_orchestrator::duration::micros;
 use armadillo_orchestrator::{BackEnd, Deployment, StartRequest, Topology};
 
 use super::drive::feed;
-use super::{Daemon, inspect};
+use super::{Daemon, inspect, sanitizers};
 use crate::event::{EventKind, Names, StartReason};
 use crate::leases::{DeploymentNo, Input, StopReason};
 use crate::needs::LeaseMode;
+use crate::protocol::daemon::Conditions;
 
 /// How long a deployment may take to be ready, before the factor.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a deployment may take to stop, before the factor.
 const STOP_LIMIT: Duration = Duration::from_secs(240);
+
+/// How long the last look at its statistics may hold up the end of a deployment, before the factor.
+const LAST_SAMPLE_LIMIT: Duration = Duration::from_millis(500);
 
 /// How long it may take to remove what a test left on servers that somebody else started, before the factor.
 const PURGE_LIMIT: Duration = Duration::from_secs(10);
@@ -27,15 +31,21 @@ const PURGE_LIMIT: Duration = Duration::from_secs(10);
 pub(super) async fn start(
     daemon: Rc<Daemon>,
     no: DeploymentNo,
-    topology: Arc<Topology>,
+    (topology, with): (Arc<Topology>, Rc<Conditions>),
     mode: LeaseMode,
     reason: StartReason,
 ) {
-    let started = start_deployment(&daemon, no, &topology, mode, reason).await;
+    let started = start_deployment(&daemon, no, (&topology, &with), mode, reason).await;
     let outcome = started.map(|deployment| {
         daemon.deployments.ready(no, deployment.clone());
+        if let Some(every) = daemon.orders.sample_every_ms {
+            daemon.spawn(deployment.sample_statistics(Duration::from_millis(every)));
+        }
         daemon.spawn(watch(daemon.clone(), no, deployment));
     });
+    if outcome.is_err() {
+        daemon.deployments.stopped(no);
+    }
     feed(
         &daemon,
         Input::Started {
@@ -48,7 +58,7 @@ pub(super) async fn start(
 async fn start_deployment(
     daemon: &Rc<Daemon>,
     no: DeploymentNo,
-    topology: &Topology,
+    (topology, with): (&Topology, &Conditions),
     mode: LeaseMode,
     reason: StartReason,
 ) -> Result<Arc<Deployment>, String> {
@@ -73,14 +83,14 @@ async fn start_deployment(
         id: name.clone(),
         system,
         topology: topology.clone(),
-        settings: daemon.orders.settings.clone(),
-        programs: daemon.orders.programs.clone(),
+        settings: with.settings.clone(),
+        programs: with.programs.clone(),
         directory: daemon.servers.join(&name),
         secrets: Some(daemon.secrets.join(&name)),
         share: None,
         deadline: daemon.limit(START_LIMIT).into(),
     };
-    let host: Arc<dyn BackEnd> = match daemon.orders.settings.attached(&topology.system) {
+    let host: Arc<dyn BackEnd> = match with.settings.attached(&topology.system) {
         Some(attached) => Arc::new(Foreign::new(attached.clone())),
         None => daemon.host.clone(),
     };
@@ -147,6 +157,7 @@ pub(super) async fn stop(
     keep_data: bool,
 ) {
     let name = daemon.deployments.name(no);
+    let evicted = why == StopReason::MakesRoom;
     if let StopReason::Recycled(reason) = why {
         daemon.log.emit(EventKind::DeploymentRecycled {
             deployment: name.clone(),
@@ -154,15 +165,21 @@ pub(super) async fn stop(
         });
     }
     if let Some(deployment) = daemon.deployments.deployment(no) {
+        if daemon.orders.sample_every_ms.is_some() {
+            deployment.sample(daemon.limit(LAST_SAMPLE_LIMIT)).await;
+        }
         inspect::last(&daemon, &deployment, &guests).await;
         let mut complaints = take_back(&daemon, no, &deployment).await;
         complaints.extend(deployment.stop(daemon.limit(STOP_LIMIT)).await.complaints());
+        let unowned = daemon.deployments.unowned_findings(no, &deployment);
+        complaints.extend(sanitizers::in_words(&unowned));
         if !keep_data && let Err(error) = deployment.remove_data() {
             complaints.push(format!("cannot remove its data: {error}"));
         }
         daemon.log.emit(EventKind::DeploymentStopped {
             deployment: name,
             complaints,
+            evicted,
         });
     }
     daemon.deployments.stopped(no);

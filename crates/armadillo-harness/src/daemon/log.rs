@@ -1,6 +1,7 @@
 //! `events.jsonl`: this is the only place that writes it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Origin;
 use crate::event::{Event, EventKind, VERSION};
-use crate::protocol::daemon::Start;
+use crate::protocol::start::Start;
 
 /// The log's name in the run's directory.
 pub(crate) const FILE: &str = "events.jsonl";
@@ -27,6 +28,8 @@ pub(super) struct EventLog {
     directory: PathBuf,
     file: RefCell<Lines<File>>,
     own: RefCell<Vec<Event>>,
+    /// How many of those are not kept any more.
+    forgotten: Cell<usize>,
     /// How many events of the runner are written.
     taken: Cell<usize>,
     /// Somebody was told that the file cannot be written.
@@ -59,6 +62,7 @@ impl EventLog {
             directory,
             file: RefCell::new(Lines::new(file)),
             own: RefCell::default(),
+            forgotten: Cell::default(),
             taken: Cell::default(),
             is_told: Cell::default(),
             more: Notify::new(),
@@ -81,6 +85,29 @@ impl EventLog {
         self.write(std::slice::from_ref(&event));
         self.own.borrow_mut().push(event);
         self.more.notify_waiters();
+    }
+
+    /// How many events began here.
+    pub(super) fn count(&self) -> usize {
+        self.forgotten.get() + self.own.borrow().len()
+    }
+
+    /// Keeps only what says that these deployments are there: whoever follows has come a moment ago. The file has everything.
+    pub(super) fn forget_all_but(&self, names: &BTreeSet<String>) {
+        let count = self.count();
+        let kept = self.of_deployments(names);
+        self.forgotten.set(count - kept.len());
+        *self.own.borrow_mut() = kept;
+    }
+
+    /// What says that these deployments are there: that they start, and that they are ready.
+    pub(super) fn of_deployments(&self, names: &BTreeSet<String>) -> Vec<Event> {
+        let says = |event: &&Event| match &event.kind {
+            EventKind::DeploymentStarting { deployment, .. }
+            | EventKind::DeploymentReady { deployment, .. } => names.contains(deployment),
+            _ => false,
+        };
+        self.own.borrow().iter().filter(says).cloned().collect()
     }
 
     fn event(&self, kind: EventKind) -> Event {
@@ -127,6 +154,7 @@ impl EventLog {
     pub(super) async fn follow(&self, after: usize, wait: bool) -> Vec<Event> {
         let news = || {
             let own = self.own.borrow();
+            let after = after.saturating_sub(self.forgotten.get());
             let news = own.get(after..).unwrap_or_default();
             news[..news.len().min(AT_ONCE)].to_vec()
         };

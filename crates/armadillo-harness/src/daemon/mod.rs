@@ -1,8 +1,8 @@
 //! The daemon: the process that owns deployments and hands out leases.
 //!
 //! It runs on one thread, because the parent-death signal of what it starts follows the thread that started it. It lives
-//! as long as the pipe to its runner: when that closes, however the runner ended, it ends every process below it and
-//! itself. It is the only writer of `events.jsonl`.
+//! as long as its [lifeline](crate::protocol::start::Lifeline): when that ends, the pipe to its runner as a rule, it ends every
+//! process below it and itself. It is the only writer of `events.jsonl`.
 
 mod api;
 mod clients;
@@ -10,6 +10,7 @@ mod connections;
 mod deployments;
 mod doctor;
 mod drive;
+mod ending;
 mod examine;
 mod exits;
 mod fixtures;
@@ -18,12 +19,18 @@ mod holders;
 mod inspect;
 mod lifecycle;
 mod lifeline;
+mod links;
 mod log;
+mod membership;
+mod operations;
 mod repair;
+pub(crate) mod reports;
+mod sanitizers;
+mod server_log;
 mod workers;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -32,18 +39,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use armadillo_orchestrator::cores::Cores;
 use armadillo_orchestrator::duration::times;
 use armadillo_orchestrator::process::{Cgroup, Ledger, Processes};
+use armadillo_orchestrator::recording::Recorder;
 use armadillo_orchestrator::run_dir::{self, RunDir};
-use armadillo_orchestrator::{Local, Notice};
+use armadillo_orchestrator::{Deployment, Local, Notice};
 use tokio::net::UnixListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use crate::dispatch::run_directory;
 use crate::event::EventKind;
 use crate::exit_code::Exit;
-use crate::leases::{Input, Leases};
-use crate::protocol::daemon::{Start, Started};
+use crate::leases::{ClientNo, Input, Leases};
+use crate::protocol::daemon::Conditions;
+use crate::protocol::start::{Lifeline, Start, Started};
+use crate::resources::Resources;
 use deployments::Deployments;
 use grants::Grants;
 use log::EventLog;
@@ -132,9 +144,17 @@ pub(crate) struct Daemon {
     deployments: Deployments,
     grants: Grants,
     /// What `--doctor` looks at.
-    doctor: doctor::Doctor,
+    doctor: doctor::Checks,
     /// Numbers of clients.
     clients: Cell<u64>,
+    /// Those that are there.
+    present: RefCell<BTreeSet<ClientNo>>,
+    /// How long it stays up when nobody is there, if it lives as long as nothing else.
+    stays: Cell<Duration>,
+    /// Somebody has said that it is to end.
+    told_to_end: Cell<bool>,
+    /// What servers are started with, by the number the core knows it by: the orders' first.
+    conditions: RefCell<Vec<Rc<Conditions>>>,
     /// The core was fed, a fixture kept for a deployment was settled, or its claim has lapsed.
     changed: Notify,
     host: Arc<Local>,
@@ -156,18 +176,36 @@ impl Daemon {
         log: Rc<EventLog>,
     ) -> Self {
         let (notices, incoming) = mpsc::unbounded_channel();
+        let has = Resources::with_memory(orders.memory_mib);
         let mut tasks = JoinSet::new();
         tasks.spawn_local(write_notices(incoming, log.clone()));
         Self {
-            core: RefCell::new(Leases::new(orders.memory_mib, orders.keep_on_failure)),
+            core: RefCell::new(
+                Leases::new(has, orders.keep_on_failure).lingering(orders.is_shared()),
+            ),
             inbox: RefCell::default(),
             feeding: Cell::new(false),
             deployments: Deployments::default(),
             grants: Grants::default(),
-            doctor: doctor::Doctor::default(),
+            doctor: doctor::Checks::default(),
             clients: Cell::new(0),
+            present: RefCell::default(),
+            stays: Cell::new(match orders.lifeline {
+                Lifeline::Idle { limit_ms } => Duration::from_millis(limit_ms),
+                Lifeline::Runner | Lifeline::Process { .. } => Duration::MAX,
+            }),
+            told_to_end: Cell::new(false),
+            conditions: RefCell::new(vec![Rc::new(Conditions {
+                settings: orders.settings.clone(),
+                programs: orders.programs.clone(),
+                contents: BTreeMap::new(),
+            })]),
             changed: Notify::new(),
-            host: Arc::new(Local::new(processes.clone())),
+            host: Arc::new(
+                Local::new(processes.clone())
+                    .with_cores(Cores::new(orders.cores))
+                    .with_recorder(Recorder::of(&orders.record)),
+            ),
             notices,
             tasks: RefCell::new(tasks),
             servers: orders.directory.join("servers"),
@@ -177,6 +215,22 @@ impl Daemon {
             log,
             orders,
         }
+    }
+
+    /// The number of these conditions.
+    fn conditions_no(&self, conditions: Conditions) -> usize {
+        let mut all = self.conditions.borrow_mut();
+        let known = all.iter().position(|known| **known == conditions);
+        known.unwrap_or_else(|| {
+            all.push(Rc::new(conditions));
+            all.len() - 1
+        })
+    }
+
+    /// The conditions of this number.
+    fn conditions(&self, no: usize) -> Rc<Conditions> {
+        let all = self.conditions.borrow();
+        all.get(no).unwrap_or(&all[0]).clone()
     }
 
     /// A time limit with the run's factor.
@@ -222,6 +276,7 @@ async fn write_notices(mut incoming: mpsc::UnboundedReceiver<(String, Notice)>, 
 
 async fn serve(orders: Start) -> Result<(), DaemonError> {
     let swept = run_dir::sweep()?;
+    let group = orders.group.clone();
     let run_dir = RunDir::create_for(&orders.run)?;
     let cgroup = orders.cgroup.then(|| cgroup(&run_dir)).flatten();
     let served = serve_in(orders, &run_dir, &swept, cgroup.is_some()).await;
@@ -231,13 +286,25 @@ async fn serve(orders: Start) -> Result<(), DaemonError> {
         &[],
         KILL_LIMIT,
     );
-    tracing::info!(?killed, "the runner has exited");
+    tracing::info!(?killed, "this daemon ends");
+    let served = served.map(|left| {
+        for deployment in left {
+            if let Err(error) = deployment.remove_data() {
+                tracing::warn!(%error, "cannot remove the data of {}", deployment.id());
+            }
+        }
+    });
     if let Some(cgroup) = cgroup
         && let Err(error) = cgroup.leave_and_end(KILL_LIMIT)
     {
         tracing::warn!(%error, "cannot kill the run's control group");
     }
     run_dir.remove().map_err(os("remove the run directory"))?;
+    if let Some(group) = group
+        && let Err(error) = reports::write(&group)
+    {
+        tracing::warn!(%error, "cannot write the reports of the whole run");
+    }
     served
 }
 
@@ -252,13 +319,20 @@ fn cgroup(run_dir: &RunDir) -> Option<Cgroup> {
         .ok()
 }
 
-/// Greets the runner and answers requests for as long as it lives.
+/// Greets the runner and answers requests for as long as it lives. Returns the deployments whose data is to be removed when their
+/// servers are gone.
 async fn serve_in(
     orders: Start,
     run_dir: &RunDir,
     swept: &[run_dir::Swept],
     has_cgroup: bool,
-) -> Result<(), DaemonError> {
+) -> Result<Vec<Arc<Deployment>>, DaemonError> {
+    // Other runs take a directory that nobody holds for that of a run that has ended; those who share the daemon come and go.
+    let held = orders.group.as_ref().unwrap_or(&orders.directory);
+    let held = orders.is_shared().then(|| run_directory::lock(held));
+    let mut held = held
+        .transpose()
+        .map_err(os("lock the directory of the run"))?;
     let ledger = Ledger::open(&run_dir.ledger()).map_err(os("open the ledger"))?;
     let processes = Processes::install(run_dir.id(), ledger)?;
     let socket = run_dir.path().join("daemon.sock");
@@ -272,13 +346,26 @@ async fn serve_in(
         swept: swept.iter().map(describe).collect(),
     };
     greet(&started).map_err(os("greet the runner"))?;
+    if orders.is_shared() {
+        log.emit(EventKind::DaemonStarted {
+            pid: std::process::id(),
+            clock: orders.origin,
+        });
+    }
     let daemon = Rc::new(Daemon::new(orders, run_dir, socket, processes, log));
     tokio::select! {
-        ended = lifeline::closed() => ended.map_err(os("watch the runner"))?,
+        ended = lifeline::ended(&daemon) => ended.map_err(os("watch the runner"))?,
         never = api::serve(&daemon, listener) => match never {},
     }
+    let mut left = Vec::new();
+    if daemon.orders.is_shared() {
+        left = ending::stop(&daemon).await;
+        if daemon.orders.group.is_none() {
+            ending::note(held.as_mut());
+        }
+    }
     daemon.abandon().await;
-    Ok(())
+    Ok(left)
 }
 
 /// What was found of an earlier run, in words.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use armadillo_orchestrator::deployment::Phase;
 use armadillo_orchestrator::duration::micros;
 use armadillo_orchestrator::join::try_join_all;
-use armadillo_orchestrator::{Deployment, Operation, ServerKey};
+use armadillo_orchestrator::{Certificate, Deployment, Operation, ServerKey};
 
 use super::drive::feed;
 use super::{Daemon, inspect, lifecycle};
@@ -17,6 +17,9 @@ use crate::leases::{DeploymentNo, Input};
 
 /// How long a server may take to come back, and the whole to be healthy, before the factor.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// The same for one that an earlier run has left, before the factor.
+const PATIENCE_WITH_OLD: Duration = Duration::from_secs(5);
 
 /// Puts it in order, or tells the core why it cannot be: then it is replaced.
 pub(super) async fn repair(daemon: Rc<Daemon>, no: DeploymentNo, why: String, guests: Names) {
@@ -57,8 +60,42 @@ async fn put_in_order(
 ) -> Result<Vec<String>, String> {
     // A test may not have waited for what it began.
     deployment.operations_done(daemon.limit(LIMIT)).await;
+    if let Some(one) = deployment.operations().first() {
+        return Err(format!("operation {} ({}) has not ended", one.id, one.name));
+    }
+    if deployment.was_not_undone() {
+        return Err("a step of an operation could not be undone".to_owned());
+    }
+    if let Some(server) = deployment.changed_servers().next() {
+        return Err(format!(
+            "a test has given {server} another program or other options"
+        ));
+    }
+    if deployment.view().topology.data.is_some() {
+        return Err("a test may have changed the data that it started on".to_owned());
+    }
+    if let Some(lost) = daemon.deployments.lost(no) {
+        return Err(format!("somebody has removed {}", lost.display()));
+    }
+    if deployment.was_wiped() {
+        return Err("a test has replaced its data".to_owned());
+    }
+    if deployment.membership_was_changed() {
+        return Err("a test has changed who is part of it".to_owned());
+    }
+    deployment
+        .clear_links()
+        .await
+        .map_err(|error| error.to_string())?;
     // A server on its way out is down, not fine.
     deployment.note_exits(daemon.limit(LIMIT)).await;
+    for server in deployment.spoilt_certificates() {
+        let valid = Operation::Certify(Certificate::Valid);
+        let done = deployment
+            .operate(&server, valid, daemon.limit(LIMIT))
+            .await;
+        done.map_err(|error| error.to_string())?;
+    }
     // All at once: where a majority is down, none of them gets ready before the others are there.
     let back = deployment
         .servers()
@@ -77,8 +114,15 @@ async fn put_in_order(
             ))
         });
     let done = try_join_all(back).await?;
+    // Before the wait for health, which it may keep from coming.
+    deployment.switch_off(daemon.limit(LIMIT)).await?;
+    // A new one would be there sooner than an old one that does not answer.
+    let patience = match daemon.deployments.take_old(no) {
+        true => PATIENCE_WITH_OLD,
+        false => LIMIT,
+    };
     deployment
-        .wait_good(daemon.limit(LIMIT))
+        .wait_good(daemon.limit(patience))
         .await
         .map_err(|error| error.to_string())?;
     for lease in daemon.deployments.take_unpurged(no) {

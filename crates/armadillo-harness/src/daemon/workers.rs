@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use armadillo_orchestrator::Verb;
-use armadillo_orchestrator::process::{Environment, Output, Process, Processes, Spawn};
+use armadillo_orchestrator::process::{CoreLimit, Environment, Output, Process, Processes, Spawn};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::protocol::daemon::{EndWorker, Start, StartWorker, WorkerExit, WorkerStarted};
+use crate::protocol::daemon::{EndWorker, StartWorker, WorkerExit, WorkerStarted};
+use crate::protocol::start::Start;
 
 /// How long a killed worker and all that it started may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
@@ -60,6 +61,7 @@ impl Workers {
                 },
                 stdout: Output::from(pipe),
                 stderr: Output::from(second),
+                cores: CoreLimit::Inherited,
             })
             .map_err(|error| error.to_string())?;
         let pid = process.pid();

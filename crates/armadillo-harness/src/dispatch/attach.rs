@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use armadillo_orchestrator::attach::{flag, login_flag};
+use armadillo_orchestrator::attach::{authority_flag, flag, login_flag};
 use armadillo_orchestrator::duration::times;
-use armadillo_orchestrator::{AttachError, Attached, Attachment, Login, Secret, System};
+use armadillo_orchestrator::{Attached, Attachment, Credentials, Login, Secret, System, Tls};
 
 use super::RunnerError;
 use crate::collect;
@@ -26,27 +26,41 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// The longest file with a login.
 const LONGEST: u64 = 4096;
 
+/// The longest file with the certificates of authorities.
+const LONGEST_AUTHORITY: u64 = 1 << 20;
+
+/// What is said of a file without a login.
+const NEITHER: &str = "does not contain a user and a password, or a token";
+
 /// The user if only a password is said.
 const USER: &str = "root";
 
 /// Looks at the servers that the settings name, of every system that one of the tests needs. What is there goes into the
 /// settings; why tests cannot run on what is there is reported when one of them was selected.
 pub(super) fn look(options: &mut Options, only: Option<&[String]>) -> Result<(), RunnerError> {
+    let named = armadillo_orchestrator::systems()
+        .into_iter()
+        .filter_map(|system| {
+            // What makes no sense was refused when the settings were resolved.
+            let at = Attachment::named(system.name(), &options.settings).ok()??;
+            Some((system, at))
+        });
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
+        return Ok(());
+    }
     let environment = Environment::of_process();
     let needed: BTreeSet<String> = collect::definitions(only)
         .flat_map(|def| def.wishes())
         .map(|wish| wish.system)
         .collect();
-    for system in armadillo_orchestrator::systems() {
+    for (system, mut at) in named {
         if !needed.contains(system.name()) {
             continue;
         }
-        // What makes no sense was refused when the settings were resolved.
-        let Ok(Some(mut at)) = Attachment::named(system.name(), &options.settings) else {
-            continue;
-        };
         let found = login(system.name(), options, &environment).and_then(|login| {
             at.login = login;
+            at.tls = authority(system.name(), &at, options)?;
             survey(system, &at, times(LIMIT, options.running.timeout_factor))
         });
         match found {
@@ -82,24 +96,58 @@ fn survey(system: &dyn System, at: &Attachment, limit: Duration) -> Result<Attac
             let address = at.addresses.first().map_or("", String::as_str);
             let says = format!("they did not say within {limit:.1?} what they are");
             let help = "check the address, and that the servers are up";
-            Err(AttachError::at(address, says, help).to_string())
+            Err(at.error(address, says, help).to_string())
         }
     }
 }
 
-/// The user and the password of this system's servers, from the environment or from a file.
+/// The authority that issued the servers' certificates, if they speak TLS.
+fn authority(system: &str, at: &Attachment, options: &Options) -> Result<Option<Tls>, String> {
+    let flag = authority_flag(system);
+    let Some(file) = options.settings.get(&flag).filter(|_| at.encrypted) else {
+        return Ok(None);
+    };
+    let problem = |why: String| {
+        let address = at.addresses.first().map_or("", String::as_str);
+        let says = format!("the certificate of the authority, {file}, {why}");
+        let help = format!("name a file with a certificate in PEM with --{flag}");
+        at.error(address, says, help).to_string()
+    };
+    let path =
+        std::path::absolute(file).map_err(|error| problem(format!("has no path: {error}")))?;
+    let opened = regular::open(&path);
+    let opened = opened.map_err(|error| problem(format!("cannot be opened: {error}")))?;
+    let mut text = String::new();
+    let read = opened.take(LONGEST_AUTHORITY).read_to_string(&mut text);
+    read.map_err(|error| problem(format!("cannot be read: {error}")))?;
+    let tls = Tls::of_authority(text, path);
+    tls.map(Some)
+        .map_err(|error| problem(format!("is of no use: {error}")))
+}
+
+/// Who asks this system's servers, from the environment or from a file.
 fn login(
     system: &str,
     options: &Options,
     environment: &Environment,
-) -> Result<Option<Login>, String> {
+) -> Result<Option<Credentials>, String> {
     let at = options.settings.all(&flag(system)).join(",");
-    let [user, password] = attach_variables(system);
+    let [user, password, token] = attach_variables(system);
     let text = |name: &str| {
         let text = environment.text(name);
         text.map_err(|error| format!("{at}: {error}"))
     };
     let (said_user, said_password) = (text(&user)?, text(&password)?);
+    if let Some(said) = text(&token)? {
+        let others = [said_user, said_password];
+        if options.settings.get(&login_flag(system)).is_some() || others.iter().any(Option::is_some)
+        {
+            return Err(format!(
+                "{at}: the login is set twice, by {token} and something else\nhelp: use one of them"
+            ));
+        }
+        return Ok(Some(Credentials::Token(Secret::new(bare(&said)))));
+    }
     let file = options.settings.get(&login_flag(system));
     match (file, said_user, said_password) {
         (Some(file), None, None) => {
@@ -113,17 +161,29 @@ fn login(
         (None, Some(_), None) => Err(format!(
             "{at}: {user} is set, but {password} is not\nhelp: set both"
         )),
-        (None, user, Some(password)) => Ok(Some(Login {
+        (None, user, Some(password)) => Ok(Some(Credentials::Login(Login {
             user: user.unwrap_or_else(|| USER.to_owned()),
             password: Secret::new(password),
-        })),
+        }))),
         (None, None, None) => Ok(None),
     }
 }
 
-/// `USER:PASSWORD` in a file that nobody else may read.
-fn read_login(path: &Path) -> Result<Login, (String, &'static str)> {
-    const WRITE: &str = "write `USER:PASSWORD` in one line";
+/// The word before a token, in any case, as tools print it.
+const BEARER: &str = "bearer ";
+
+/// A token without the word that stands before it in a header.
+fn bare(token: &str) -> &str {
+    let word = token.get(..BEARER.len());
+    match word {
+        Some(word) if word.eq_ignore_ascii_case(BEARER) => token[BEARER.len()..].trim(),
+        _ => token.trim(),
+    }
+}
+
+/// `USER:PASSWORD` or `bearer TOKEN` in a file that nobody else may read.
+fn read_login(path: &Path) -> Result<Credentials, (String, &'static str)> {
+    const WRITE: &str = "write `USER:PASSWORD` or `bearer TOKEN` in one line";
     let file = regular::open(path);
     let file = file.map_err(|error| (format!("cannot be opened: {error}"), WRITE))?;
     let about = file.metadata();
@@ -136,18 +196,30 @@ fn read_login(path: &Path) -> Result<Login, (String, &'static str)> {
     let read = file.take(LONGEST).read_to_string(&mut text);
     read.map_err(|error| (format!("cannot be read: {error}"), WRITE))?;
     let line = text.trim_end_matches(['\r', '\n']);
+    let token = bare(line);
     match line.split_once(':') {
-        Some((user, password)) if !user.is_empty() && !line.contains('\n') => Ok(Login {
-            user: user.to_owned(),
+        _ if line.contains('\n') => Err((NEITHER.to_owned(), WRITE)),
+        _ if token.len() < line.trim().len() && !token.is_empty() => {
+            Ok(Credentials::Token(Secret::new(token)))
+        }
+        Some((name, password)) if !name.is_empty() => Ok(Credentials::Login(Login {
+            user: name.to_owned(),
             password: Secret::new(password),
-        }),
-        _ => Err(("does not contain a user and a password".to_owned(), WRITE)),
+        })),
+        _ => Err((NEITHER.to_owned(), WRITE)),
     }
 }
 
 /// Ignores the selected tests that cannot run on servers that somebody else started, also those that were asked for in
 /// spite of another reason to ignore them.
 pub(super) fn ignore_unfit(selected: &mut Selected, options: &Options) {
+    let is_attached = |system: &dyn System| options.settings.attached(system.name()).is_some();
+    if !armadillo_orchestrator::systems()
+        .into_iter()
+        .any(is_attached)
+    {
+        return;
+    }
     let run = std::mem::take(&mut selected.run);
     for test in run {
         match unfit(test.def, options) {
@@ -216,21 +288,37 @@ mod tests {
     #[test]
     fn a_login_is_read_from_a_private_file_only() {
         let (_kept, path) = file(0o600, "ann:a:b\n");
-        let login = read_login(&path).unwrap();
-        assert_eq!(
-            (login.user.as_str(), login.password.reveal()),
-            ("ann", "a:b")
-        );
+        let user = |user: &str, password: &str| {
+            let (user, password) = (user.to_owned(), Secret::new(password));
+            Credentials::Login(Login { user, password })
+        };
+        assert_eq!(read_login(&path), Ok(user("ann", "a:b")));
+        for text in ["bearer e.y.J\n", "Bearer  e.y.J"] {
+            let (_kept, path) = file(0o600, text);
+            assert_eq!(
+                read_login(&path),
+                Ok(Credentials::Token(Secret::new("e.y.J")))
+            );
+        }
+        let (_kept, path) = file(0o600, "bearer:x");
+        assert_eq!(read_login(&path), Ok(user("bearer", "x")));
         let (_kept, path) = file(0o640, "ann:secret\n");
         let (says, help) = read_login(&path).unwrap_err();
         assert!(
             says.contains("mode 640") && help.contains("chmod 600"),
             "{says}"
         );
-        for text in ["", "ann", ":secret", "ann:x\nbob:y\n"] {
+        for text in [
+            "",
+            "ann",
+            ":secret",
+            "ann:x\nbob:y\n",
+            "bearer ",
+            "bearer x\ny",
+        ] {
             let (_kept, path) = file(0o600, text);
             let (says, _) = read_login(&path).unwrap_err();
-            assert_eq!(says, "does not contain a user and a password", "{text:?}");
+            assert_eq!(says, NEITHER, "{text:?}");
         }
         assert!(
             read_login(Path::new("/nowhere/login"))
@@ -256,8 +344,22 @@ mod tests {
             ("ARMADILLO_ATTACH_MYDB_USER", "ann"),
             ("ARMADILLO_ATTACH_MYDB_PASSWORD", "s3cret"),
         );
-        assert_eq!(login(None, &[user, password]).unwrap().unwrap().user, "ann");
-        assert_eq!(login(None, &[password]).unwrap().unwrap().user, USER);
+        let expected = |user: &str| {
+            let (user, password) = (user.to_owned(), Secret::new("s3cret"));
+            Ok(Some(Credentials::Login(Login { user, password })))
+        };
+        assert_eq!(login(None, &[user, password]), expected("ann"));
+        assert_eq!(login(None, &[password]), expected(USER));
+        let token = ("ARMADILLO_ATTACH_MYDB_TOKEN", "bearer t0ken");
+        let shown = Credentials::Token(Secret::new("t0ken"));
+        assert_eq!(login(None, &[token]), Ok(Some(shown)));
+        for twice in [login(None, &[token, password]), login(Some("/x"), &[token])] {
+            let twice = twice.unwrap_err();
+            assert!(
+                twice.contains("set twice") && !twice.contains("t0ken"),
+                "{twice}"
+            );
+        }
         assert!(
             login(None, &[user])
                 .unwrap_err()

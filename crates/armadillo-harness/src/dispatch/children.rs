@@ -1,6 +1,7 @@
 //! What this process starts and inherits. It is a child subreaper: what the daemon and its warden leave when both are killed
 //! becomes a child of this process, and is ended by it.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use armadillo_orchestrator::process::proc_fs::{self, Stat};
@@ -18,6 +19,8 @@ pub(crate) struct Children {
     older: Vec<(u32, u64)>,
     own_session: Option<u32>,
     main: Main,
+    /// The warden of a shared daemon that this process has started: it goes on.
+    spared: Cell<Option<u32>>,
 }
 
 impl Children {
@@ -29,7 +32,13 @@ impl Children {
             older: older.map(|stat| (stat.pid, stat.start_time)).collect(),
             own_session: proc_fs::stat(std::process::id()).map(|stat| stat.session),
             main,
+            spared: Cell::new(None),
         }
+    }
+
+    /// Whatever else is ended, this child goes on.
+    pub(crate) fn spare(&self, child: u32) {
+        self.spared.set(Some(child));
     }
 
     /// Ends what was inherited from programs that were asked for their versions, or from the daemon of this run.
@@ -55,7 +64,7 @@ impl Children {
         let is_new = |stat: &Stat| !self.older.contains(&(stat.pid, stat.start_time));
         // What cannot be ended is left to the next run, which says so.
         drop(tree::kill_children(
-            |stat| is_new(stat) && ours(stat),
+            |stat| is_new(stat) && ours(stat) && Some(stat.pid) != self.spared.get(),
             LIMIT,
         ));
     }

@@ -13,6 +13,7 @@ use super::places::Places;
 use super::queue::Queue;
 use crate::checking::Policies;
 use crate::client::DaemonClient;
+use crate::clock::Origin;
 use crate::exit_code::Exit;
 use crate::options::{IfInconclusive, Isolation};
 use crate::plan::Plan;
@@ -24,7 +25,13 @@ pub(super) struct Context {
     pub(super) executors: Executors,
     /// The daemon, if the run has one.
     pub(super) daemon: Option<DaemonClient>,
+    /// The clock by which it is told when a test began.
+    pub(super) daemon_clock: Origin,
+    /// Whether what fixtures keep for a deployment stays when the run is over.
+    pub(super) leaves_fixtures: bool,
     pub(super) journal: Arc<Journal>,
+    /// The log of a run that is part of another: that a test begins is in it before the test can end the process.
+    pub(super) log_of_part: Option<PathBuf>,
     pub(super) isolation: Isolation,
     pub(super) seed: u64,
     pub(super) rounds: Option<u32>,

@@ -11,7 +11,7 @@ use armadillo_orchestrator::{APPLET_WORD, Deadline, run_dir};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::children::Children;
-use crate::protocol::daemon::{Start, Started};
+use crate::protocol::start::{Lifeline, Start, Started};
 
 /// How long the daemon may take to say that it is there, sweeping what earlier runs left included.
 const GREETING: Duration = Duration::from_secs(30);
@@ -66,6 +66,7 @@ impl DaemonProcess {
             .arg0("armadillo")
             .args([APPLET_WORD, crate::warden::APPLET])
             .arg(run_dir::base())
+            .args(lifeline_of(orders.lifeline))
             .env(crate::main_entry::DEPTH, (depth + 1).to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -130,9 +131,23 @@ impl DaemonProcess {
         self.lifeline = None;
     }
 
+    /// Lets go of a daemon that does not live as long as this process: what it said, and when it was started.
+    pub(crate) fn release(self) -> (Started, u64) {
+        (self.started, self.daemon.map_or(0, |(_, time)| time))
+    }
+
     /// The process that goes on after [`Self::hand_over`].
     pub(crate) fn warden(&self) -> u32 {
         self.warden.id()
+    }
+}
+
+/// What the warden is told of it.
+fn lifeline_of(lifeline: Lifeline) -> Vec<String> {
+    match lifeline {
+        Lifeline::Runner => Vec::new(),
+        Lifeline::Process { pid, start_time } => vec![pid.to_string(), start_time.to_string()],
+        Lifeline::Idle { .. } => vec![crate::warden::NOTHING.to_owned()],
     }
 }
 

@@ -18,8 +18,8 @@ use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
 use crate::clock::Origin;
 use crate::exit_code::Exit;
 use crate::options::Options;
-use crate::protocol::daemon::Start;
 use crate::protocol::doctor::{TriedOut, TryOut};
+use crate::protocol::start::{Lifeline, Start};
 use report::{Line, Report};
 
 /// The stage in which the program itself is looked at.
@@ -63,7 +63,7 @@ pub(super) fn run(options: &Options, depth: u32) -> Result<Exit, RunnerError> {
         }
     }
     if found.iter().any(|wanted| !wanted.assumptions.is_empty()) {
-        examine_all(
+        check_all(
             options,
             depth,
             (&parent, &children),
@@ -124,7 +124,7 @@ fn is_wanted(options: &Options, name: &str) -> bool {
 }
 
 /// Tries out what is assumed of the systems that have a program, on servers of a daemon.
-fn examine_all(
+fn check_all(
     options: &Options,
     depth: u32,
     (parent, children): (&Path, &Children),
@@ -132,7 +132,7 @@ fn examine_all(
     report: &mut Report,
 ) -> Result<(), RunnerError> {
     let run = hex::<4>().map_err(super::prepare::no_random_numbers)?;
-    let directory = run_directory::make(parent, &run)?;
+    let mut directory = run_directory::make(parent, &run)?;
     let daemon = start_daemon(options, programs, &run, &directory.path, depth, children)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -142,17 +142,17 @@ fn examine_all(
             source,
         })?;
     let client = DaemonClient::new(&daemon.started.socket);
-    let examined: Result<(), AskError> = runtime.block_on(async {
+    let checked: Result<(), AskError> = runtime.block_on(async {
         for wanted in found {
-            examine(wanted, &client, report).await?;
+            check(wanted, &client, report).await?;
         }
         let stop = client.post("/v1/doctor/stop", &(), None, WITHOUT_LIMIT);
         let _: serde_json::Value = stop.await?;
         Ok(())
     });
     daemon.end(children);
-    examined
-        .map_err(|error| RunnerError::Attach(format!("the daemon exited unexpectedly: {error}")))
+    directory.ended(checked.is_ok());
+    checked.map_err(|error| RunnerError::Attach(format!("the daemon exited unexpectedly: {error}")))
 }
 
 /// Whether the program is there and says its version.
@@ -205,7 +205,7 @@ fn look_at_program(
 }
 
 /// Tries out what is assumed of a system, in order.
-async fn examine(
+async fn check(
     wanted: &Wanted,
     client: &DaemonClient,
     report: &mut Report,
@@ -265,6 +265,8 @@ fn start_daemon(
     let working_directory = PathBuf::from("/");
     let orders = Start {
         version: crate::protocol::VERSION,
+        lifeline: Lifeline::Runner,
+        group: None,
         directory: directory.to_owned(),
         run: run.to_owned(),
         runner: std::process::id(),
@@ -279,6 +281,9 @@ fn start_daemon(
         keep_on_failure: false,
         timeout_factor: options.running.timeout_factor,
         cgroup: options.running.cgroup,
+        sample_every_ms: None,
+        cores: options.running.cores,
+        record: Default::default(),
     };
     let log = directory.join("daemon.log");
     Ok(DaemonProcess::start(&orders, &log, depth, children)?)

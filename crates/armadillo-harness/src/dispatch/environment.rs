@@ -76,6 +76,11 @@ pub(super) fn is_nextest() -> bool {
     std::env::var_os("NEXTEST").is_some()
 }
 
+/// The number that a variable has; `None` also for a word, which nextest writes where there is no number.
+pub(super) fn number(variable: &str) -> Option<u32> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
 /// The isolation as `results.json` and the header say it.
 pub(super) fn isolation_word(isolation: Isolation) -> &'static str {
     match isolation {

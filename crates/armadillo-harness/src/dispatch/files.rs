@@ -1,9 +1,10 @@
 //! The files of one attempt of a test, below the run's directory.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use armadillo_orchestrator::{LeadershipLog, ServerKey};
+use armadillo_orchestrator::{LeadershipLog, PostMortem, ServerKey};
 
 use super::context::Context;
 use super::journal::Journal;
@@ -52,6 +53,24 @@ impl TestFiles {
                 lines.as_bytes(),
                 journal,
             );
+        }
+    }
+
+    /// Shows the files about crashes among those of the test, too: cores are large, so these are the same files.
+    pub(super) fn take_crashes(&self, found: &mut [PostMortem], journal: &Journal) {
+        let paths = (found.iter_mut()).flat_map(|found| [&mut found.stacks, &mut found.core]);
+        for path in paths.flatten() {
+            let name = path.file_name().unwrap_or_default();
+            let own = self.directory.join("crashes").join(name);
+            let directory = own.parent().unwrap_or(&self.directory);
+            let linked =
+                std::fs::create_dir_all(directory).and_then(|()| std::fs::hard_link(&*path, &own));
+            match linked {
+                Ok(()) => *path = own,
+                // The kernel writes cores to another file system: it is named where it is.
+                Err(error) if error.kind() == ErrorKind::CrossesDevices => {}
+                Err(error) => journal.cannot_write(&self.run, &own, &error),
+            }
         }
     }
 

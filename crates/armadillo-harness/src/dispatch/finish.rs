@@ -2,26 +2,47 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::RunnerError;
+use super::annotations::annotations;
 use super::journal::Journal;
-use super::prepare::Ending;
+use super::printer::Printer;
 use super::run::Ran;
+use super::run_directory::RunDirectory;
 use crate::exit_code::Exit;
 use crate::history::History;
+use crate::options::Annotations;
 use crate::report::{self, Model};
+
+/// What a run leaves to be done at its end.
+pub(super) struct Ending {
+    pub(super) printer: Printer,
+    pub(super) journal: Arc<Journal>,
+    /// Held until everything is written: other runs take a directory that nobody holds for that of a run that has ended.
+    pub(super) directory: RunDirectory,
+    pub(super) history: History,
+    pub(super) history_file: PathBuf,
+    /// Where the run is to be written for viewers of traces.
+    pub(super) trace: Option<PathBuf>,
+    /// Which CI system is told of failed tests.
+    pub(super) annotations: Annotations,
+}
 
 /// Writes what is written at the end and waits until everything is printed; for a moment only, if the run is interrupted.
 pub(super) fn finish(ending: Ending, ran: Ran) -> Result<Exit, RunnerError> {
     let Ending {
         printer,
         journal,
-        directory,
+        mut directory,
         history,
         history_file,
+        trace,
+        annotations: wanted,
     } = ending;
     let Ran { exit, interrupts } = ran;
+    directory.ended(exit == Exit::Passed);
     let path = &directory.path;
     let last_lines = printer.last_lines(interrupts, exit == Exit::Interrupted);
     let mut last_lines = last_lines.map_err(|source| RunnerError::Os {
@@ -33,6 +54,13 @@ pub(super) fn finish(ending: Ending, ran: Ran) -> Result<Exit, RunnerError> {
     let model = printed.or_else(|| from_log(path));
     if let Some(model) = &model {
         write(model, path, history, &history_file, &journal);
+        if let Some(Err(error)) = trace.map(|trace| report::write_trace(&trace, model)) {
+            journal.note(format!("warning: cannot write the trace: {error}\n"));
+        }
+        journal.note(match annotations(model, wanted) {
+            Ok(lines) => lines,
+            Err(error) => format!("warning: cannot write the summary of the step: {error}\n"),
+        });
     }
     drop(journal);
     let interrupted = last_lines.end();
@@ -56,15 +84,26 @@ fn write(
     history_file: &Path,
     journal: &Journal,
 ) {
-    // It may have been removed meanwhile.
-    let made = std::fs::create_dir_all(directory);
-    if let Err(error) = made.and_then(|()| report::write_files(directory, model)) {
+    let durations = || {
+        if model.is_of_command() {
+            // All commands would count as one test.
+            return Ok(());
+        }
+        history.add(model);
+        history.write(history_file)
+    };
+    let files = || {
+        // It may have been removed meanwhile.
+        std::fs::create_dir_all(directory)?;
+        report::write_files(directory, model)
+    };
+    let [durations, files] = report::side_by_side(durations, files);
+    if let Err(error) = files {
         journal.note(format!(
             "warning: cannot write the reports of the run: {error}\n"
         ));
     }
-    history.add(model);
-    if let Err(error) = history.write(history_file) {
+    if let Err(error) = durations {
         journal.note(format!(
             "warning: cannot record the durations of this run: {error}\n"
         ));

@@ -2,13 +2,16 @@
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
+
+use super::exec;
 
 /// The signals that end a run. One that arrives while nobody waits is not lost: the next wait ends at once.
 pub(super) struct Interrupts {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hang_up: unix::Signal,
 }
 
 impl Interrupts {
@@ -29,12 +32,17 @@ impl Interrupts {
         })
     }
 
-    /// Waits for the next one; what the run is then said to be.
+    /// Waits for the next one that is meant for the run; what the run is then said to be.
     pub(super) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "interrupted",
-            _ = self.terminate.recv() => "terminated",
-            _ = self.hang_up.recv() => "the terminal was closed",
+        loop {
+            let (signal, how) = tokio::select! {
+                _ = self.interrupt.recv() => (Signal::INT, "interrupted"),
+                _ = self.terminate.recv() => (Signal::TERM, "terminated"),
+                _ = self.hang_up.recv() => (Signal::HUP, "the terminal was closed"),
+            };
+            if !exec::pass_on(signal) {
+                return how;
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Where the runner's events go: to the printing thread at once, to the daemon's log in batches.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -63,8 +64,10 @@ pub(crate) struct Journal {
 struct Outbox {
     /// How many events the daemon has.
     sent: usize,
-    in_flight: Option<Arc<Vec<Event>>>,
-    waiting: Vec<Event>,
+    in_flight: Option<Arc<Vec<Arc<Event>>>>,
+    waiting: Vec<Arc<Event>>,
+    /// Lines of a log that this process writes itself, as far as there was no room for them.
+    unwritten: Vec<u8>,
 }
 
 impl Journal {
@@ -83,25 +86,33 @@ impl Journal {
     pub(crate) fn emit(&self, kind: EventKind) {
         // One after the other: log and reports have them in the same order, which is that of their times.
         let mut outbox = self.outbox();
-        let event = Event {
+        let event = Arc::new(Event {
             v: VERSION,
             us: self.origin.elapsed_us(),
             kind,
-        };
-        self.relay(event.clone());
+        });
+        self.printer.event(event.clone());
         outbox.waiting.push(event);
         drop(outbox);
         self.more.notify_one();
     }
 
-    /// Microseconds since the run's start.
-    pub(crate) fn now_us(&self) -> u64 {
-        self.origin.elapsed_us()
-    }
-
     /// An event of the daemon, for the reports; the daemon has written it already.
     pub(crate) fn relay(&self, event: Event) {
-        self.printer.event(event);
+        self.printer.event(Arc::new(event));
+    }
+
+    /// An event of a daemon that has another log, for the reports and for that of this run.
+    pub(crate) fn take_in(&self, event: Event) {
+        let event = Arc::new(event);
+        let mut outbox = self.outbox();
+        self.printer.event(event.clone());
+        outbox.waiting.push(event);
+    }
+
+    /// The run's clock.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// Something a person should know.
@@ -136,7 +147,8 @@ impl Journal {
         while let Some((number, batch)) = self.batch() {
             let path = format!("/v1/events/{number}");
             let token = Some(&self.token);
-            let posted = daemon.post::<serde_json::Value>(&path, &*batch, token, WRITE_LIMIT);
+            let events: Vec<&Event> = batch.iter().map(|event| &**event).collect();
+            let posted = daemon.post::<serde_json::Value>(&path, &events, token, WRITE_LIMIT);
             let sent = match posted.await {
                 Ok(_) => batch.len(),
                 // The reports have it, and it is no reason to end a run.
@@ -157,11 +169,11 @@ impl Journal {
     }
 
     /// What is to be sent next, with the number of its first event.
-    fn batch(&self) -> Option<(usize, Arc<Vec<Event>>)> {
+    fn batch(&self) -> Option<(usize, Arc<Vec<Arc<Event>>>)> {
         let mut outbox = self.outbox();
         if outbox.in_flight.is_none() && !outbox.waiting.is_empty() {
             let mut total = 0;
-            let mut fits = |event: &Event| {
+            let mut fits = |event: &Arc<Event>| {
                 total += weight(event);
                 total <= BATCH
             };
@@ -192,8 +204,34 @@ impl Journal {
         }
     }
 
-    /// All events not sent yet, for a run without a daemon, whose log the runner writes itself.
-    pub(crate) fn take_unsent(&self) -> Vec<Event> {
-        std::mem::take(&mut self.outbox().waiting)
+    /// Adds the events that are not written yet to the log of a run that no daemon writes. What there is no room for is tried again
+    /// with the next.
+    pub(crate) fn write_to(&self, log: &Path) -> io::Result<()> {
+        let mut outbox = self.outbox();
+        for event in std::mem::take(&mut outbox.waiting) {
+            serde_json::to_writer(&mut outbox.unwritten, &*event)?;
+            outbox.unwritten.push(b'\n');
+        }
+        let mut file = File::options().create(true).append(true).open(log)?;
+        while !outbox.unwritten.is_empty() {
+            match file.write(&outbox.unwritten) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => drop(outbox.unwritten.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does so for as long as it is polled: should this process be killed, its log has what happened until then.
+    pub(crate) async fn keep_writing(&self, log: &Path) -> io::Error {
+        loop {
+            self.more.notified().await;
+            tokio::time::sleep(GATHER).await;
+            if let Err(error) = self.write_to(log) {
+                return error;
+            }
+        }
     }
 }

@@ -1,19 +1,25 @@
 //! The dispatcher: the process a person or cargo started. It selects, plans, hands tests to executors and reports.
 
+mod annotations;
 mod attach;
+mod attempt;
 mod backlog;
 mod cancel;
 mod children;
 mod context;
 mod daemon_process;
+mod daemons;
 mod doctor;
 mod environment;
+pub(crate) mod exec;
 mod executor;
 mod files;
 mod finish;
+mod follower;
 mod interrupts;
 mod journal;
 mod keep;
+mod last_failed;
 mod listener;
 mod log_excerpt;
 mod nothing;
@@ -23,12 +29,17 @@ mod prepare;
 mod printer;
 mod programs;
 mod queue;
+mod recording;
 mod report_from;
 mod run;
-mod run_directory;
+pub(crate) mod run_directory;
+mod shard;
+pub(crate) mod shared;
 mod slot;
 mod slots;
+mod start_daemons;
 mod trials;
+mod without_tls;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,7 +48,7 @@ use crate::collect::{self, CollectError};
 use crate::exit_code::Exit;
 use crate::list;
 use crate::markers::Markers;
-use crate::options::{Action, Options};
+use crate::options::{Action, Format, Options};
 use crate::report::console;
 use crate::select::{self, Selected};
 use crate::settings::{self, Resolved, UsageError};
@@ -55,8 +66,23 @@ enum RunnerError {
     Plan(#[from] crate::plan::PlanProblem),
     #[error(transparent)]
     Program(#[from] armadillo_orchestrator::ProgramError),
+    #[error(transparent)]
+    Shard(#[from] shard::ShardError),
     #[error("{0}")]
     Attach(String),
+    #[error("{0}")]
+    Recording(String),
+    #[error(
+        "--reuse cannot be combined with --keep-on-failure: a deployment that is kept for inspection cannot be reused\n\
+         help: remove one of them"
+    )]
+    Reuse,
+    #[error("{reason}\nhelp: {help}")]
+    Command { reason: String, help: String },
+    #[error(transparent)]
+    Topology(armadillo_orchestrator::PlanError),
+    #[error("the servers cannot be started: {0}")]
+    NoServers(String),
     #[error(transparent)]
     Directory(#[from] run_directory::RunDirectoryError),
     #[error(
@@ -87,9 +113,15 @@ impl RunnerError {
             | Self::Expression(_)
             | Self::Collect(_)
             | Self::Plan(_)
+            | Self::Shard(_)
+            | Self::Command { .. }
+            | Self::Reuse
+            | Self::Topology(_)
             | Self::NoInit => Exit::Usage,
             Self::Program(_)
+            | Self::NoServers(_)
             | Self::Attach(_)
+            | Self::Recording(_)
             | Self::Directory(_)
             | Self::RunDir(_)
             | Self::Daemon(_)
@@ -115,8 +147,8 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
     let Some(mut options) = options(args)? else {
         return Ok(Exit::Passed);
     };
-    if let Action::ReportFrom(path) = &options.action {
-        return report_from::report_from(&options, path);
+    if let Action::ReportFrom(paths) = &options.action {
+        return report_from::report_from(&options, paths);
     }
     if options.action == Action::ListMarkers {
         let markers = Markers::declared(&options.markers);
@@ -137,7 +169,19 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
             console::text(&list::list(&selected, options.showing.format));
             Ok(Exit::Passed)
         }
-        _ if selected.is_empty() => Ok(nothing::selected(&options, &selected)),
+        Action::Plan if selected.is_empty() && options.showing.format == Format::Json => {
+            let nothing = prepare::nothing_started(selected.filtered_out);
+            console::text(&list::plan_json(&nothing, &[], &[]));
+            Ok(Exit::Passed)
+        }
+        _ if selected.is_empty() => {
+            let exit = nothing::selected(&options, &selected);
+            // Reports of all shards are merged, those of empty ones too.
+            if options.action == Action::Run && selected.shard.is_some() {
+                return Ok(exit.and(prepare::run(options, selected, depth)?));
+            }
+            Ok(exit)
+        }
         _ => prepare::run(options, selected, depth),
     }
 }
@@ -176,5 +220,6 @@ fn select(
     let tests = collect::collect(only, &markers, &options.settings)?;
     let mut selected = select::select(tests, &options.selection);
     attach::ignore_unfit(&mut selected, options);
-    Ok(selected)
+    let selected = last_failed::keep(selected, options)?;
+    shard::cut(selected, options)
 }

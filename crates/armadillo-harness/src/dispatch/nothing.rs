@@ -16,9 +16,18 @@ pub(super) fn selected(options: &Options, selected: &Selected) -> Exit {
         NoTests::Auto => NoTests::Warn,
         rule => rule,
     };
-    print_lines(options, selected.filtered_out);
+    if selected.shard.is_none() {
+        print_lines(options, selected.filtered_out);
+    }
+    let what = match &selected.shard {
+        // More machines than tests, or than topologies that are worth their starts.
+        Some(shard) if shard.tests > 0 => {
+            format!("shard {} of {} has no tests", shard.number, shard.of)
+        }
+        _ => "no tests were selected".to_owned(),
+    };
     let text = format!(
-        "no tests were selected; {} were filtered out (set --no-tests to change whether this is an error)",
+        "{what}; {} were filtered out (set --no-tests to change whether this is an error)",
         selected.filtered_out
     );
     match rule {

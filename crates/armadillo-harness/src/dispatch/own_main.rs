@@ -77,6 +77,7 @@ fn prepared_trials(arguments: &Arguments) -> Result<Vec<Trial>, RunnerError> {
         run: selected.run.into_iter().chain(asked_for).collect(),
         ignored: Vec::new(),
         filtered_out: selected.filtered_out,
+        shard: selected.shard,
     };
     if selected.run.is_empty() {
         return Ok(idle);
@@ -96,6 +97,7 @@ fn prepared_trials(arguments: &Arguments) -> Result<Vec<Trial>, RunnerError> {
 fn choose(arguments: &Arguments, selected: Selected) -> (Selected, Vec<Trial>) {
     let mut chosen = Selected {
         filtered_out: selected.filtered_out,
+        shard: selected.shard,
         ..Selected::default()
     };
     let mut idle = Vec::new();

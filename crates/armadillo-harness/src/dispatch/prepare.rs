@@ -5,39 +5,42 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use armadillo_orchestrator::random::{bytes, hex};
-use armadillo_orchestrator::run_dir;
+use armadillo_orchestrator::random::{bytes, hex, seed_of};
 use armadillo_orchestrator::{Secret, Settings};
-use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
 use crate::clock::Origin;
 use crate::collect::Test;
 use crate::event::{
-    Captured, Company, EventKind, PlannedTest, RunStarted, TestFinished, TestIsolation, Times,
+    Captured, Company, EventKind, Part, PlannedTest, RunStarted, Shown, TestFinished,
+    TestIsolation, Times,
 };
 use crate::exit_code::Exit;
 use crate::history::History;
 use crate::list;
-use crate::options::{Action, Color, Format, Isolation, Options, Showing};
+use crate::options::{Action, Format, Isolation, Options};
 use crate::outcome::Verdict;
 use crate::plan::{self, Plan};
-use crate::protocol::daemon::Start;
+use crate::protocol::daemon::Conditions;
 use crate::report::{Reporter, Screen, console};
+use crate::resources::Resources;
 use crate::select::Selected;
 use crate::settings;
 
 use super::children::Children;
-use super::daemon_process::DaemonProcess;
+use super::daemons::Daemons;
 use super::environment::Main;
 use super::interrupts::Interrupts;
 use super::journal::Journal;
 use super::printer::Printer;
 use super::programs::{self, Found, Needing};
 use super::run::{self, Work};
-use super::run_directory::{self, RunDirectory};
+use super::run_directory;
 use super::slots::slots;
+use super::start_daemons::{self, Said};
 use super::trials;
-use super::{RunnerError, attach, environment, finish};
+use super::{
+    RunnerError, attach, environment, exec, finish, last_failed, recording, shared, without_tls,
+};
 
 /// Everything a run needs once it is prepared.
 pub(super) struct Run {
@@ -52,20 +55,14 @@ pub(super) struct Run {
     /// Whether time limits hold.
     pub(super) limits: bool,
     pub(super) directory: PathBuf,
-    pub(super) daemon: Option<DaemonProcess>,
+    /// Whether it is part of a run of nextest.
+    pub(super) is_part: bool,
+    pub(super) daemons: Daemons,
+    /// What servers are started with.
+    pub(super) conditions: Conditions,
     pub(super) children: Children,
     pub(super) journal: Arc<Journal>,
     pub(super) interrupts: Interrupts,
-}
-
-/// What a run leaves to be done at its end.
-pub(super) struct Ending {
-    pub(super) printer: Printer,
-    pub(super) journal: Arc<Journal>,
-    /// Held until everything is written: other runs take a directory that nobody holds for that of a run that has ended.
-    pub(super) directory: RunDirectory,
-    pub(super) history: History,
-    pub(super) history_file: PathBuf,
 }
 
 /// A run that can begin.
@@ -75,7 +72,7 @@ pub(super) struct Prepared {
     pub(super) ignored: Vec<(String, String)>,
     /// Tests that failed before they could begin, with the reasons.
     pub(super) failed: Vec<(String, String)>,
-    pub(super) ending: Ending,
+    pub(super) ending: finish::Ending,
 }
 
 /// Runs what was selected, or says what would be run.
@@ -87,7 +84,7 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
     if prepared.run.isolation == Isolation::None {
         let slots = prepared.run.slots;
         let (trials, session) = trials::trials(prepared, Main::Ours)?;
-        let arguments = libtest_arguments(&showing, slots);
+        let arguments = trials::arguments(&showing, slots);
         let conclusion = libtest_mimic::run(&arguments, trials);
         // What libtest-mimic counts as failed, the run has counted, too.
         let exit = session.end().unwrap_or(Exit::Harness);
@@ -104,7 +101,7 @@ pub(super) fn run(options: Options, selected: Selected, depth: u32) -> Result<Ex
 
 /// Everything up to the first event; `None` if there was only something to say.
 pub(super) fn prepare(
-    options: Options,
+    mut options: Options,
     selected: Selected,
     depth: u32,
     main: Main,
@@ -113,6 +110,7 @@ pub(super) fn prepare(
         run,
         ignored,
         filtered_out,
+        shard,
     } = selected;
     plan::check_number(run.len(), options.running.repeat)?;
     let mut tests: Vec<Needing> = Vec::with_capacity(run.len());
@@ -121,10 +119,18 @@ pub(super) fn prepare(
         tests.push((test, needs));
     }
     attach::check(&tests, &options)?;
+    if let Some(note) = without_tls::note(&tests, &options.settings) {
+        console::note(note);
+    }
+    recording::check(&tests, &options)?;
     let children = Children::watch(main);
     let found = programs::find(&mut tests, &options);
     children.end_inherited("");
     let found = found?;
+    exec::check_servers(&options, &found)?;
+    if let Some(note) = programs::slow_down(&found.found, &mut options) {
+        console::note(note);
+    }
     let (isolation, why) = environment::isolation(&options, tests.len(), main);
     if let Some(why) = why {
         console::note(format_args!("running tests in this process: {why}"));
@@ -143,34 +149,37 @@ pub(super) fn prepare(
     let parent = absolute(run_directory::parent(
         options.running.output_directory.as_deref(),
     ))?;
-    let history_file = match &options.running.history {
-        Some(named) => absolute(named.clone())?,
-        None => parent.join("history.json"),
-    };
+    let history_file = run_directory::history_file(&options, &parent)?;
     let (history, history_problem) = History::read(&history_file);
     let seed = match options.running.seed {
         Some(seed) => seed,
-        None => u64::from_ne_bytes(bytes().map_err(no_random_numbers)?),
+        None => match std::env::var("NEXTEST_RUN_ID") {
+            // One for all tests of the run: its reports name one.
+            Ok(run) if environment::is_nextest() => seed_of(0, &run),
+            _ => u64::from_ne_bytes(bytes().map_err(no_random_numbers)?),
+        },
     };
     let mut plan = plan::plan(tests, &options.running, seed, &|test| {
         history.test(&test.def.id())
     });
+    last_failed::remember(&mut plan, &history, &options);
     plan.attached = options
         .settings
         .attached_systems()
         .map(str::to_owned)
         .collect();
-    let memory_mib = options.running.memory_mib;
-    let memory_mib = memory_mib.unwrap_or_else(memory_for_deployments);
+    let has = Resources::of_machine(options.running.memory_mib);
     let slots = slots(options.running.parallel, plan.tests.len());
     if let Some(note) = slots.note {
         console::note(note);
     }
     let slots = slots.number;
     let copies = options.running.copies;
-    let copies = plan::copies::decide(&mut plan, copies, slots, memory_mib, &history);
+    let copies = plan::copies::decide(&mut plan, copies, slots, has, &history);
     let preview = RunStarted {
         copies,
+        shard,
+        command: options.command.clone(),
         workers: u32::try_from(slots).unwrap_or(u32::MAX),
         ..preview(
             &plan,
@@ -187,6 +196,10 @@ pub(super) fn prepare(
     };
     let ignored: Vec<(String, String)> = [reasons(&ignored), reasons(&found.ignored)].concat();
     let failed = reasons(&found.failed);
+    if options.action == Action::Plan && options.showing.format == Format::Json {
+        console::text(&list::plan_json(&preview, &plan.tests, &ignored));
+        return Ok(None);
+    }
     if options.action == Action::Plan {
         console::text(&list::plan_text(
             &preview.tests,
@@ -200,16 +213,35 @@ pub(super) fn prepare(
     let run_directory = run_directory::make(&parent, &preview.run)?;
     let directory = run_directory.path.clone();
     let token = Secret::new(hex::<16>().map_err(no_random_numbers)?);
-    let daemon = start_daemon(
-        &options, &plan, &found, isolation, &preview, &directory, origin, depth, memory_mib,
-        &children, &token,
-    )?;
+    let daemons = start_daemons::start(&Said {
+        options: &options,
+        plan: &plan,
+        found: &found,
+        isolation,
+        started: &preview,
+        directory: &run_directory,
+        parent: &parent,
+        origin,
+        depth,
+        memory_mib: has.memory_mib,
+        children: &children,
+        journal: &token,
+    })?;
+    let conditions = shared::conditions(&options.settings, &found.found);
+    let conditions = conditions.map_err(|source| RunnerError::Os {
+        action: "read the file information of programs",
+        source,
+    })?;
     let started = RunStarted {
-        protections: daemon
-            .as_ref()
-            .map(|daemon| daemon.started.protections.clone())
+        protections: (daemons.started().next())
+            .map(|started| started.protections.clone())
             .unwrap_or_default(),
         directory: Some(directory.display().to_string()),
+        part: run_directory.group.as_ref().map(|_| Part {
+            clock: origin,
+            repetition: environment::number("NEXTEST_STRESS_CURRENT"),
+            threads: environment::number("NEXTEST_TEST_THREADS"),
+        }),
         ..preview
     };
     // Until here a signal ends this process, and with it the daemon; from here on the run ends with its reports.
@@ -221,10 +253,11 @@ pub(super) fn prepare(
         action: "write the log file",
         source,
     })?;
-    // With no isolation libtest-mimic prints; our reporter then writes only what it does not.
+    // With no isolation libtest-mimic prints, and a command does itself; our reporter then writes only what they do not.
+    let prints_itself = isolation == Isolation::None || options.command.is_some();
     let reporter = Reporter::new(
         &options,
-        if isolation == Isolation::None {
+        if prints_itself {
             screen.without_stdout()
         } else {
             screen
@@ -242,10 +275,8 @@ pub(super) fn prepare(
         &failed,
         history_problem.as_deref(),
     );
-    if let Some(daemon) = &daemon {
-        for swept in &daemon.started.swept {
-            journal.warn(format!("cleaned up after an earlier run: {swept}"));
-        }
+    for swept in daemons.started().flat_map(|started| &started.swept) {
+        journal.warn(format!("cleaned up after an earlier run: {swept}"));
     }
     let run = Run {
         exit: if failed.is_empty() {
@@ -259,18 +290,24 @@ pub(super) fn prepare(
         isolation,
         seed,
         directory,
-        daemon,
+        is_part: run_directory.group.is_some(),
+        daemons,
+        conditions,
         children,
         journal: journal.clone(),
         interrupts,
         options,
     };
-    let ending = Ending {
+    let trace = run.options.showing.trace.clone();
+    let annotations = run.options.showing.annotations;
+    let ending = finish::Ending {
         printer,
         journal,
         directory: run_directory,
         history,
         history_file,
+        trace,
+        annotations,
     };
     Ok(Some(Prepared {
         run,
@@ -299,24 +336,6 @@ pub(super) fn absolute(path: PathBuf) -> Result<PathBuf, RunnerError> {
     })
 }
 
-/// What libtest-mimic is told of the settings.
-fn libtest_arguments(showing: &Showing, threads: usize) -> Arguments {
-    Arguments {
-        test_threads: Some(threads),
-        color: Some(match showing.color {
-            Color::Auto => ColorSetting::Auto,
-            Color::Always => ColorSetting::Always,
-            Color::Never => ColorSetting::Never,
-        }),
-        format: Some(match showing.format {
-            Format::Pretty => FormatSetting::Pretty,
-            Format::Terse => FormatSetting::Terse,
-            Format::Json => FormatSetting::Json,
-        }),
-        ..Arguments::default()
-    }
-}
-
 /// The first event, as far as it is known before anything is started.
 fn preview(
     plan: &Plan,
@@ -324,7 +343,10 @@ fn preview(
     settings: &Settings,
     (isolation, seed, filtered_out): (Isolation, u64, u32),
 ) -> Result<RunStarted, RunnerError> {
-    let first = plan.tests.first().map(|planned| planned.test.def);
+    let never_run = found.ignored.iter().chain(&found.failed);
+    let mut defs = (plan.tests.iter().map(|planned| planned.test.def))
+        .chain(never_run.map(|(test, _)| test.def));
+    let first = defs.next();
     Ok(RunStarted {
         run: hex::<4>().map_err(no_random_numbers)?,
         unix_time: SystemTime::now()
@@ -332,7 +354,9 @@ fn preview(
             .map_or(0, |time| time.as_secs()),
         binary: first.map_or("", |def| def.binary()).to_owned(),
         package: first.map_or("", |def| def.package).to_owned(),
-        args: std::env::args().skip(1).collect(),
+        args: (std::env::args_os().skip(1))
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect(),
         seed,
         isolation: environment::isolation_word(isolation).to_owned(),
         tests: (plan.tests.iter().map(plan::Planned::to_event))
@@ -368,69 +392,10 @@ pub(super) fn nothing_started(filtered_out: u32) -> RunStarted {
         protections: Vec::new(),
         directory: None,
         copies: None,
+        shard: None,
+        command: None,
+        part: None,
     }
-}
-
-/// Starts the daemon, if the run needs one: for its workers, or for a deployment.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is one part of the daemon's orders"
-)]
-fn start_daemon(
-    options: &Options,
-    plan: &Plan,
-    found: &Found,
-    isolation: Isolation,
-    started: &RunStarted,
-    directory: &std::path::Path,
-    origin: Origin,
-    depth: u32,
-    memory_mib: u64,
-    children: &Children,
-    journal: &Secret,
-) -> Result<Option<DaemonProcess>, RunnerError> {
-    let processes = matches!(isolation, Isolation::Workers | Isolation::Process);
-    if plan.tests.is_empty() || (!processes && plan.topologies.is_empty()) {
-        return Ok(None);
-    }
-    if let Some(named) = &options.running.runtime_directory {
-        run_dir::settle_in(&absolute(named.clone())?);
-    }
-    run_dir::check()?;
-    let working_directory = std::env::current_dir().map_err(|source| RunnerError::Os {
-        action: "tell the working directory",
-        source,
-    })?;
-    let orders = Start {
-        version: crate::protocol::VERSION,
-        directory: directory.to_owned(),
-        run: started.run.clone(),
-        runner: std::process::id(),
-        journal: journal.clone(),
-        origin,
-        working_directory,
-        settings: options.settings.clone(),
-        programs: found.found.clone(),
-        checkers: options.checkers.clone(),
-        memory_mib,
-        hidden_variables: environment::hidden_variables(),
-        keep_on_failure: options.running.keep_on_failure,
-        timeout_factor: options.running.timeout_factor,
-        cgroup: options.running.cgroup,
-    };
-    Ok(Some(DaemonProcess::start(
-        &orders,
-        &directory.join("daemon.log"),
-        depth,
-        children,
-    )?))
-}
-
-/// Three quarters of the memory that is free now, in MiB.
-fn memory_for_deployments() -> u64 {
-    // Where it cannot be told, one small cluster at a time is what is surely possible.
-    const UNKNOWN: u64 = 2048;
-    crate::memory::available_mib().map_or(UNKNOWN, |free| free * 3 / 4)
 }
 
 /// The first events: what is about to happen, and what will not.
@@ -463,6 +428,7 @@ fn never_to_begin(test: &Test) -> PlannedTest {
         place: test.place(),
         markers: test.written_markers(),
         needs: Vec::new(),
+        earlier: None,
     }
 }
 
@@ -481,5 +447,6 @@ fn never_begun(test: &str, reason: &str) -> TestFinished {
         company: Company::default(),
         server_logs: BTreeMap::new(),
         artifacts: None,
+        shown: Shown::default(),
     }
 }

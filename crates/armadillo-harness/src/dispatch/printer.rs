@@ -27,7 +27,7 @@ const LAST_LINES: Duration = Duration::from_millis(400);
 
 /// What the printing thread is told.
 enum Message {
-    Event(Box<Event>),
+    Event(Arc<Event>),
     /// What a test printed (`--nocapture`).
     Output(Vec<u8>),
     /// A line for stderr that is no event.
@@ -35,7 +35,7 @@ enum Message {
     /// The same, for somebody who reads it now: nothing is drawn below it any more.
     LastNote(String),
     /// Somebody waits until everything before this is printed.
-    Mark(oneshot::Sender<()>),
+    Mark(Sender<()>),
     /// Somebody wants to know what is known of the run by now.
     Tell(oneshot::Sender<Model>),
 }
@@ -50,8 +50,8 @@ pub(crate) struct ToPrinter {
 
 impl ToPrinter {
     /// An event to be shown.
-    pub(crate) fn event(&self, event: Event) {
-        self.send(Message::Event(Box::new(event)));
+    pub(crate) fn event(&self, event: Arc<Event>) {
+        self.send(Message::Event(event));
     }
 
     /// A text for stderr that is no event of the run; it ends with a line break.
@@ -71,19 +71,29 @@ impl ToPrinter {
         }
     }
 
-    /// Waits until everything it has been told is printed, unless the reader of stdout lets it wait: a test of this
-    /// process prints past the thread, and comes after the lines that were there before it.
-    pub(crate) async fn caught_up(&self) {
-        let (reached, mark) = oneshot::channel();
+    /// What ends when everything it has been told is printed: a test of this process prints past the thread, and comes after
+    /// the lines that were there before it.
+    pub(crate) fn catches_up(&self) -> CatchesUp {
+        let (reached, mark) = mpsc::channel();
         self.send(Message::Mark(reached));
         self.thread.unpark();
-        // Late or never: the order of lines is not worth more.
-        let _ = tokio::time::timeout(CATCH_UP, mark).await;
+        CatchesUp(mark)
     }
 
     fn send(&self, message: Message) {
         // The thread ends only after its last sender, or by a panic, which the end of the run finds.
         let _ = self.messages.send(message);
+    }
+}
+
+/// The printing thread prints what it was told before.
+pub(crate) struct CatchesUp(mpsc::Receiver<()>);
+
+impl CatchesUp {
+    /// Waits for it, unless the reader of stdout takes too long. Blocks this thread.
+    pub(crate) fn wait(self) {
+        // Late or never: the order of lines is not worth more.
+        let _ = self.0.recv_timeout(CATCH_UP);
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
                 program,
                 role,
                 &named_by(tests, &(name.clone(), named.clone())),
+                &options.settings,
             ),
             None => Program::find(system, &options.settings),
         };
@@ -59,7 +60,9 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
             Err(error) => error,
         };
         // A program that a setting names, or that does not work, is never passed over.
-        let missing = if error.is_missing() {
+        let missing = if error.lacks_version() {
+            options.missing_said(&name).unwrap_or(Missing::Ignore)
+        } else if error.is_missing() {
             options.missing(&name)
         } else {
             Missing::Error
@@ -158,6 +161,41 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or("").trim()
 }
 
+/// What time limits are multiplied with if a program has sanitizers, which make it slower.
+const SANITIZERS_FACTOR: f64 = 3.0;
+
+/// What they are multiplied with if servers are recorded.
+const RECORDING_FACTOR: f64 = 10.0;
+
+/// Gives servers that are recorded, and programs with sanitizers, more time, unless somebody has said how much. Returns what to
+/// say of it.
+pub(super) fn slow_down(programs: &Programs, options: &mut Options) -> Option<String> {
+    let all = programs
+        .iter()
+        .flat_map(|(_, _, program)| &program.sanitizers);
+    let all: BTreeSet<String> = all.map(ToString::to_string).collect();
+    let recorded = &options.running.record;
+    if options.said.contains_key("timeout-factor") {
+        return None;
+    }
+    let (why, factor) = if !recorded.is_empty() {
+        let roles = recorded.iter().cloned().collect::<Vec<_>>().join(", ");
+        (format!("servers are recorded ({roles})"), RECORDING_FACTOR)
+    } else if !all.is_empty() {
+        let names = all.into_iter().collect::<Vec<_>>().join(", ");
+        (
+            format!("servers were built with {names}"),
+            SANITIZERS_FACTOR,
+        )
+    } else {
+        return None;
+    };
+    options.running.timeout_factor = factor;
+    Some(format!(
+        "{why}: all time limits are multiplied by {factor} (--timeout-factor)"
+    ))
+}
+
 /// What events say of the programs, by system; one that topologies name has that name behind it.
 pub(super) fn infos(programs: &Programs, settings: &Settings) -> BTreeMap<String, ProgramInfo> {
     let all = programs.iter().map(|(system, named, program)| {
@@ -186,6 +224,15 @@ fn info(program: &Program) -> ProgramInfo {
             .clone()
             .unwrap_or_else(|| "unknown version".to_owned()),
         stand_in: program.stand_in.then(|| program.title.clone()),
-        note: program.note.clone(),
+        note: note(program),
+        origin: program.origin.clone(),
     }
+}
+
+/// What is special about a program.
+fn note(program: &Program) -> Option<String> {
+    let names: Vec<String> = program.sanitizers.iter().map(ToString::to_string).collect();
+    let sanitizers = (!names.is_empty()).then(|| format!("built with {}", names.join(", ")));
+    let notes: Vec<String> = program.note.iter().cloned().chain(sanitizers).collect();
+    (!notes.is_empty()).then(|| notes.join("\n    "))
 }

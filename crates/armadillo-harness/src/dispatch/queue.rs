@@ -4,6 +4,7 @@
 //! lease that nobody is ready to use.
 
 mod fixtures;
+mod plain;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,17 +13,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use armadillo_orchestrator::Topology;
+use armadillo_orchestrator::duration::millis;
 use tokio::sync::Notify;
 
 use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
+use crate::event::Event;
 use crate::needs::LeaseMode;
 use crate::plan::{Plan, Planned};
 use crate::protocol::daemon::{
-    DropPoll, Grant, Join, Joined, Next, Offer, Ready, Retry, Wish, Wishes,
+    Conditions, DropPoll, Grant, Join, Joined, Next, Offer, Ready, Retry, Wish, Wishes,
 };
 
 /// How long the daemon may take to note something.
 const NOTE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long the daemon may take to hear that this process leaves.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 
 /// One attempt of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,14 +58,18 @@ pub(super) struct Queue {
     plan: Arc<Plan>,
     slots: u32,
     daemon: Option<DaemonClient>,
+    /// What servers are started with, if the daemon serves others, too.
+    conditions: Option<Conditions>,
+    /// How long the daemon is to stay up after this run, if it does.
+    stays: Option<Duration>,
     state: RefCell<State>,
     changed: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// The daemon's number for this process.
-    client: u64,
+    /// What the daemon said when this process came.
+    joined: Option<Joined>,
     /// Tests that need no deployment.
     plain: VecDeque<Job>,
     /// What the daemon was asked for and has not granted.
@@ -81,10 +91,11 @@ struct State {
 }
 
 impl State {
-    /// Whether a slot that waits for the daemon should do something else.
-    fn is_wanted_elsewhere(&self, slot: u32) -> bool {
+    /// Whether a slot that waits for the daemon should do something else. If the daemon `stays`, it says of no deployment that
+    /// what is kept for it is to be torn down.
+    fn is_wanted_elsewhere(&self, slot: u32, stays: bool) -> bool {
         let chores = self.chores.get(&slot).is_some_and(|all| !all.is_empty());
-        let nothing_to_wait_for = self.wished.is_empty() && self.keepers.is_empty();
+        let nothing_to_wait_for = self.wished.is_empty() && (self.keepers.is_empty() || stays);
         chores
             || self.stopped
             || self.broken.is_some()
@@ -94,14 +105,26 @@ impl State {
 }
 
 impl Queue {
-    pub(super) fn new(plan: Arc<Plan>, slots: usize, daemon: Option<DaemonClient>) -> Self {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        slots: usize,
+        daemon: Option<DaemonClient>,
+        conditions: Option<Conditions>,
+    ) -> Self {
         Self {
+            conditions,
+            stays: None,
             plan,
             slots: u32::try_from(slots).unwrap_or(u32::MAX),
             daemon,
             state: RefCell::default(),
             changed: Notify::new(),
         }
+    }
+
+    /// The same for a daemon that stays up so long after this run, with its deployments.
+    pub(super) fn of_daemon_that_stays(self, stays: Option<Duration>) -> Self {
+        Self { stays, ..self }
     }
 
     /// Tells the daemon who is here and what it wants to run.
@@ -124,11 +147,36 @@ impl Queue {
 
     async fn join(&self) -> Result<(), AskError> {
         if let Some(daemon) = &self.daemon {
-            let join = Join { slots: self.slots };
+            let join = Join {
+                slots: self.slots,
+                stays_ms: self.stays.map(millis),
+            };
             let joined: Joined = daemon.post("/v1/clients", &join, None, NOTE_LIMIT).await?;
-            self.state.borrow_mut().client = joined.client;
+            self.state.borrow_mut().joined = Some(joined);
+            self.changed.notify_waiters();
         }
         Ok(())
+    }
+
+    /// Tells a daemon that outlives this run that nobody comes any more; it takes back what tests that were cut off hold.
+    pub(super) async fn leave(&self) {
+        if let Some(daemon) = &self.daemon {
+            let path = self.path("leave");
+            // If it cannot be said, the end of this process says it.
+            _ = daemon.post::<Nothing>(&path, &(), None, LEAVE_LIMIT).await;
+        }
+    }
+
+    /// Waits until the daemon knows this process: how many events there were, and those of the deployments there are.
+    pub(super) async fn joined(&self) -> (usize, Vec<Event>) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(joined) = &mut self.state.borrow_mut().joined {
+                return (joined.events, std::mem::take(&mut joined.deployments));
+            }
+            changed.await;
+        }
     }
 
     /// The first attempt of a test.
@@ -205,6 +253,7 @@ impl Queue {
                 .collect(),
             tests: jobs.iter().map(wish).collect(),
             keep,
+            conditions: self.conditions.clone(),
         };
         {
             let mut state = self.state.borrow_mut();
@@ -255,36 +304,24 @@ impl Queue {
                 wait: state.plain.is_empty(),
             };
         }
-        if let Some(job) = state.plain.pop_front() {
-            state.running += 1;
-            return Look::Task(Task::Run(job, Vec::new()));
+        if let Some(task) = state.take_plain() {
+            return Look::Task(task);
         }
-        match (state.running, state.keepers.is_empty()) {
-            (0, true) => Look::Over,
-            (0, false) => Look::Ask { wait: true },
+        match (state.running, state.keepers.first_key_value()) {
+            (0, None) => Look::Over,
+            // The deployment stays, and what is kept for it goes with this run.
+            (0, Some((deployment, slots))) if self.stays.is_some() => {
+                let here = slots.contains(&slot);
+                let deployment = deployment.clone();
+                if here {
+                    Look::Task(Task::DropFixtures(deployment))
+                } else {
+                    Look::Wait
+                }
+            }
+            (0, Some(_)) => Look::Ask { wait: true },
             _ => Look::Wait,
         }
-    }
-
-    /// Hands out an attempt of a test that needs no deployment, to whoever decides itself which test runs when.
-    pub(super) fn hand_out(&self, job: &Job) -> Option<Task> {
-        let mut state = self.state.borrow_mut();
-        if state.stopped {
-            return None;
-        }
-        state.plain.retain(|other| other != job);
-        state.running += 1;
-        Some(Task::Run(job.clone(), Vec::new()))
-    }
-
-    fn take_plain(&self) -> Option<Task> {
-        let mut state = self.state.borrow_mut();
-        if state.stopped {
-            return None;
-        }
-        let job = state.plain.pop_front()?;
-        state.running += 1;
-        Some(Task::Run(job, Vec::new()))
     }
 
     /// Asks the daemon. A wait ends when there is something else for the slot to do.
@@ -333,7 +370,11 @@ impl Queue {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if self.state.borrow().is_wanted_elsewhere(slot) {
+            if self
+                .state
+                .borrow()
+                .is_wanted_elsewhere(slot, self.stays.is_some())
+            {
                 return;
             }
             changed.await;
@@ -405,11 +446,6 @@ impl Queue {
         self.forget(job);
     }
 
-    /// Another attempt of a test that needs no deployment.
-    pub(super) fn again(&self, retry: Job) {
-        self.state.borrow_mut().plain.push_front(retry);
-    }
-
     /// Hands out no more tests.
     pub(super) fn stop(&self) {
         self.state.borrow_mut().stopped = true;
@@ -427,7 +463,9 @@ impl Queue {
     }
 
     fn path(&self, what: &str) -> String {
-        format!("/v1/clients/{}/{what}", self.state.borrow().client)
+        let state = self.state.borrow();
+        let client = state.joined.as_ref().map_or(0, |joined| joined.client);
+        format!("/v1/clients/{client}/{what}")
     }
 }
 

@@ -1,62 +1,133 @@
-//! `--report-from`: the reports of an earlier run, made again from its event log.
+//! `--report-from`: the reports of an earlier run, made again from its event log, or those of a whole run from its shards.
 
-use std::io::BufReader;
-use std::path::Path;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
 
-use super::RunnerError;
+use super::{RunnerError, prepare, run_directory};
+use crate::daemon::EVENTS_FILE;
+use crate::event::Event;
 use crate::exit_code::Exit;
+use crate::history::History;
 use crate::options::Options;
-use crate::report::{self, RebuildError, Reporter, Screen, console};
+use crate::report::{self, MergeError, RebuildError, Reporter, Screen, ShardEvents, console};
+
+/// The directory of merged reports, below that of all runs.
+const MERGED: &str = "merged";
 
 /// Why there are no reports.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReportFromError {
     #[error("--report-from: {path}: {source}")]
     Log { path: String, source: RebuildError },
+    #[error("--report-from: {0}")]
+    Merge(#[from] MergeError),
     #[error("--report-from: cannot write the reports: {0}")]
-    Write(std::io::Error),
+    Write(io::Error),
 }
 
 impl ReportFromError {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Log { .. } => Exit::Usage,
+            Self::Log { .. } | Self::Merge(_) => Exit::Usage,
             Self::Write(_) => Exit::Harness,
         }
     }
 }
 
-/// Writes the report files beside the log and says what the run would have said.
-pub(super) fn report_from(options: &Options, path: &Path) -> Result<Exit, RunnerError> {
-    let log = if path.is_dir() {
-        path.join(crate::daemon::EVENTS_FILE)
+/// Writes the report files and says what the run would have said.
+pub(super) fn report_from(options: &Options, paths: &[PathBuf]) -> Result<Exit, RunnerError> {
+    match paths {
+        [path] if is_whole_without_log(path) => {
+            crate::daemon::reports::write(path).map_err(ReportFromError::Write)?;
+            let events = read(&log_of(path))?;
+            write(options, &events, path).map(drop)?;
+        }
+        [path] => {
+            let log = log_of(path);
+            let events = read(&log)?;
+            let directory = log.parent().unwrap_or(Path::new("."));
+            write(options, &events, directory).map(drop)?;
+        }
+        shards => merge(options, shards)?,
+    }
+    Ok(Exit::Passed)
+}
+
+/// Whether this is the directory of a run of several processes, of which nobody has made reports yet.
+fn is_whole_without_log(path: &Path) -> bool {
+    let parts = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut logs = parts.map(|part| part.path().join(EVENTS_FILE));
+    path.is_dir() && !path.join(EVENTS_FILE).exists() && logs.any(|log| log.is_file())
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        path.join(EVENTS_FILE)
     } else {
         path.to_owned()
-    };
-    let events = crate::regular::open(&log)
+    }
+}
+
+fn read(log: &Path) -> Result<Vec<Event>, ReportFromError> {
+    let events = crate::regular::open(log)
         .map_err(RebuildError::from)
         .and_then(|file| report::events(BufReader::new(file)));
-    let events = events.map_err(|source| ReportFromError::Log {
+    events.map_err(|source| ReportFromError::Log {
         path: log.display().to_string(),
         source,
-    })?;
+    })
+}
+
+/// The reports of the whole, with an event log of its own, and what its tests took in the history.
+fn merge(options: &Options, shards: &[PathBuf]) -> Result<(), RunnerError> {
+    let shards = shards.iter().map(|path| {
+        Ok(ShardEvents {
+            name: path.display().to_string(),
+            events: read(&log_of(path))?,
+        })
+    });
+    let shards: Vec<ShardEvents> = shards.collect::<Result<_, ReportFromError>>()?;
+    let events = report::merge(shards).map_err(ReportFromError::from)?;
+    let parent = run_directory::parent(options.running.output_directory.as_deref());
+    let parent = prepare::absolute(parent)?;
+    let directory = parent.join(MERGED);
+    std::fs::create_dir_all(&directory).map_err(ReportFromError::Write)?;
+    report::write_events(&directory.join(EVENTS_FILE), &events).map_err(ReportFromError::Write)?;
+    let model = write(options, &events, &directory)?;
+    let file = run_directory::history_file(options, &parent)?;
+    let (mut history, problem) = History::read(&file);
+    if let Some(problem) = problem {
+        console::warning(problem);
+    }
+    history.add(&model);
+    history.write(&file).map_err(ReportFromError::Write)?;
+    Ok(())
+}
+
+fn write(
+    options: &Options,
+    events: &[Event],
+    directory: &Path,
+) -> Result<report::Model, RunnerError> {
     let screen = Screen::of_process(&options.showing).map_err(|source| RunnerError::Os {
         action: "write the log file",
         source,
     })?;
     let mut reporter = Reporter::new(options, screen.without_display());
     // Whoever closed stdout wants to see no more of it; the files are still to be written.
-    for event in &events {
+    for event in events {
         _ = reporter.on(event);
     }
     if reporter.model().ending.is_none() {
         _ = reporter.cut_off();
     }
-    let directory = log.parent().unwrap_or(Path::new("."));
     report::write_files(directory, reporter.model()).map_err(ReportFromError::Write)?;
-    let beside = log.display();
+    if let Some(trace) = &options.showing.trace {
+        report::write_trace(trace, reporter.model()).map_err(ReportFromError::Write)?;
+    }
     console::note(format_args!(
-        "wrote junit.xml and results.json next to {beside}"
+        "wrote junit.xml, results.json and report.html to {}",
+        directory.display()
     ));
-    Ok(Exit::Passed)
+    Ok(reporter.model().clone())
 }

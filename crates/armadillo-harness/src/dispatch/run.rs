@@ -1,24 +1,23 @@
 //! A run: the slots, and everything that can end them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use armadillo_orchestrator::duration::times;
-use tokio::io::AsyncReadExt;
+use armadillo_orchestrator::duration::{micros, times};
 use tokio::net::UnixListener;
-use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::RunnerError;
 use super::cancel::Cancel;
 use super::context::{Context, Tally};
-use super::daemon_process::{DaemonProcess, log_tail};
+use super::daemons::{Daemons, EXITED};
 use super::executor::{Executors, InProcess};
+use super::follower::Followers;
 use super::interrupts::Interrupts;
 use super::journal::Journal;
 use super::keep;
@@ -26,10 +25,11 @@ use super::listener::Listener;
 use super::places::Places;
 use super::prepare::Run;
 use super::queue::Queue;
+use super::shared::SharedDaemon;
 use super::slot;
 use super::trials::{self, TrialRequest};
-use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
-use crate::event::{Event, EventKind};
+use crate::client::{AskError, DaemonClient};
+use crate::event::EventKind;
 use crate::exit_code::Exit;
 use crate::options::{Isolation, Options};
 use crate::outcome::FailureKind;
@@ -39,9 +39,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(300);
 
 /// How long a last request to the daemon may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// What became of a daemon that is gone.
-const EXITED: &str = "it exited";
 
 /// Why the run is over.
 enum Over {
@@ -81,19 +78,9 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
         .map_err(os("make a runtime"))?;
     let local = LocalSet::new();
     let journal = run.journal.clone();
-    let daemon = run.daemon.take();
-    let client = daemon
-        .as_ref()
-        .map(|daemon| DaemonClient::new(&daemon.started.socket));
-    let follower = client.as_ref().map(|client| Follower {
-        client,
-        journal: &journal,
-        seen: Cell::new(0),
-    });
-    let conducted = local.block_on(
-        &runtime,
-        conduct(&mut run, daemon.as_ref(), follower.as_ref(), work),
-    );
+    let daemons = std::mem::take(&mut run.daemons);
+    let followers = Followers::of(&daemons, &run.plan, &journal);
+    let conducted = local.block_on(&runtime, conduct(&mut run, &daemons, &followers, work));
     let (mut over, tally) = conducted.map_err(os("run the tests"))?;
     let gone = matches!(over, Over::DaemonGone(_));
     if let Over::Removed(path) = &over {
@@ -106,12 +93,11 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
     if let Over::DaemonGone(why) = &over {
         journal.warn(format!(
             "the daemon exited unexpectedly: {why}{}",
-            log_tail(&run.directory.join("daemon.log"))
+            daemons.last_words(&run.directory)
         ));
     }
-    if let Some(follower) = &follower
-        && matches!(over, Over::Done | Over::Deadline(_))
-        && let Err(how) = runtime.block_on(end(&mut run, follower))
+    if matches!(over, Over::Done | Over::Deadline(_))
+        && let Err(how) = runtime.block_on(end(&mut run, &daemons, &followers))
     {
         over = Over::Interrupted(how);
     }
@@ -121,10 +107,10 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
         exit_code: exit.code(),
         ended_early: early,
     });
-    match &follower {
+    match daemons.own_client() {
         // The log's last line; if the daemon does not take it any more, the reports have it all the same.
-        Some(follower) if !gone => {
-            let flushed = async { journal.flush(follower.client).await };
+        Some(own) if !gone => {
+            let flushed = async { journal.flush(&own).await };
             let flushed = async { tokio::time::timeout(LAST_WORDS, flushed).await };
             _ = runtime.block_on(flushed);
         }
@@ -134,45 +120,56 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
     // What is left of slots and asks ends here, before the daemon does. A thread that was left behind is not waited for.
     drop(local);
     runtime.shutdown_background();
-    let goes_on = daemon.as_ref().map(DaemonProcess::warden);
-    run.children.end_of_tests(run.isolation, goes_on);
-    match daemon {
-        Some(daemon) if exit == Exit::Interrupted => daemon.hand_over(),
-        Some(daemon) => daemon.end(&run.children),
-        // Where the daemon would have made it.
-        None => _ = std::fs::remove_dir_all(run.directory.join(TEMPORARY)),
+    if let Some(idle) = run
+        .options
+        .running
+        .reuse
+        .filter(|_| daemons.shared.is_some())
+    {
+        journal.note(format!(
+            "deployments stay up for {} (--reuse); `armadillo down --all` stops them\n",
+            crate::report::time(micros(idle))
+        ));
     }
+    run.children.end_of_tests(run.isolation, daemons.warden());
+    daemons.remove_temporary(&run.directory);
+    daemons.end(&run.children, exit != Exit::Interrupted);
     Ok(Ran {
         exit,
         interrupts: run.interrupts,
     })
 }
 
-/// Where temporary directories go in a run without a daemon.
-const TEMPORARY: &str = "temporary";
-
 /// Runs slots until all is done or something ends the run.
 async fn conduct(
     run: &mut Run,
-    daemon: Option<&DaemonProcess>,
-    follower: Option<&Follower<'_>>,
+    daemons: &Daemons,
+    followers: &Followers<'_>,
     work: Work,
 ) -> std::io::Result<(Over, Tally)> {
-    let client = follower.map(|follower| follower.client.clone());
-    let temporary = match daemon {
-        Some(daemon) => daemon.started.run_dir.clone(),
-        None => run.directory.join(TEMPORARY),
-    };
-    let private = daemon.map(|daemon| &*daemon.started.run_dir);
+    let own = daemons.own_client();
+    let leases = daemons.lease_client();
+    let shared = daemons.shared.as_ref();
+    // Whether what fixtures keep for a deployment stays when the run is over.
+    let leaves = shared.is_some_and(SharedDaemon::keeps_fixtures);
+    let private = daemons.private_directory();
+    let temporary = daemons.temporary_directory(&run.directory)?;
     let places: Vec<&Path> = [&*run.directory].into_iter().chain(private).collect();
     let places = Places::of(&places);
-    let (executors, listening) = executors(run, client.as_ref(), &temporary)?;
-    let queue = Rc::new(Queue::new(run.plan.clone(), run.slots, client.clone()));
+    let (executors, listening) = executors(run, own.as_ref(), leaves, &temporary)?;
+    let conditions = shared.map(|_| run.conditions.clone());
+    let queue = Queue::new(run.plan.clone(), run.slots, leases.clone(), conditions);
+    let queue = queue.of_daemon_that_stays(shared.and_then(|shared| shared.idle));
+    let queue = Rc::new(queue);
     let context = Rc::new(Context {
         plan: run.plan.clone(),
         executors,
         queue: queue.clone(),
-        daemon: client.clone(),
+        daemon: leases,
+        daemon_clock: shared.map_or(run.journal.origin(), |shared| shared.origin),
+        leaves_fixtures: leaves,
+        log_of_part: (run.is_part && own.is_none())
+            .then(|| run.directory.join(crate::daemon::EVENTS_FILE)),
         journal: run.journal.clone(),
         isolation: run.isolation,
         seed: run.seed,
@@ -206,40 +203,53 @@ async fn conduct(
         },
         how = run.interrupts.next() => Over::Interrupted(how),
         limit = run_limit(&run.options, run.limits) => Over::Deadline(limit),
-        why = daemon_gone(daemon) => Over::DaemonGone(why),
+        why = daemons.gone() => Over::DaemonGone(why),
         path = context.places.wait_for_removal() => Over::Removed(path),
         never = accept(listening, &run.journal) => match never {},
-        error = keep_sending(&run.journal, client.as_ref()) => Over::DaemonGone(error.to_string()),
-        error = follow(follower, &queue) => Over::DaemonGone(error.to_string()),
+        error = keep_sending(&run.journal, own.as_ref()) => Over::DaemonGone(error.to_string()),
+        never = keep_writing(&run.directory, &run.journal), if own.is_none() => match never {},
+        error = followers.follow(&queue) => Over::DaemonGone(error.to_string()),
     };
-    let is_gone = daemon.is_some_and(DaemonProcess::has_exited);
+    let is_gone = daemons.has_exited();
     let over = match (over, context.places.removed()) {
-        // Without its socket it cannot be reached, and that is why.
-        (Over::DaemonGone(_), Some(path)) if !is_gone => Over::Removed(path.to_owned()),
+        // Without its socket the daemon cannot be reached, and that is why; or the last tests failed of it before anybody looked.
+        (Over::DaemonGone(_) | Over::Done, Some(path)) if !is_gone => {
+            Over::Removed(path.to_owned())
+        }
         // What a dead daemon leaves, another run removes.
         (Over::Removed(_), _) if is_gone => Over::DaemonGone(EXITED.to_owned()),
         (over, _) => over,
     };
     queue.stop();
+    let what = match run.options.command {
+        Some(_) => "the command",
+        None => "the test",
+    };
     // The slots live until here: their tests are still to be reported.
     match &over {
         Over::Interrupted(_) => {
-            let message = "the test was still running when the run ended".to_owned();
+            let message = format!("{what} was still running when the run ended");
             let cancel = &context.cancel;
             cancel.reach(FailureKind::Interrupted, message).await;
         }
         Over::Deadline(limit) => {
-            let message = format!("the run reached its time limit of {limit:?} during this test");
+            let message = match run.options.command {
+                Some(_) => format!("the run reached its time limit of {limit:?}"),
+                None => format!("the run reached its time limit of {limit:?} during this test"),
+            };
             context.cancel.reach(FailureKind::TimedOut, message).await;
         }
         Over::Removed(path) => {
             let message = format!(
-                "the test was still running when {} was removed",
+                "{what} was still running when {} was removed",
                 path.display()
             );
             context.cancel.reach(FailureKind::Error, message).await;
         }
         Over::Done | Over::DaemonGone(_) => {}
+    }
+    if shared.is_some() && !is_gone {
+        queue.leave().await;
     }
     let tally = context.tally.borrow().clone();
     Ok((over, tally))
@@ -251,11 +261,12 @@ type Listening = Option<(Rc<Listener>, UnixListener)>;
 fn executors(
     run: &Run,
     client: Option<&DaemonClient>,
+    leaves: bool,
     directory: &Path,
 ) -> std::io::Result<(Executors, Listening)> {
     let (Isolation::Workers | Isolation::Process, Some(client)) = (run.isolation, client) else {
         let alone = run.plan.tests.len() == 1;
-        let in_process = InProcess::new(client.cloned(), run.journal.clone(), alone);
+        let in_process = InProcess::new(run.journal.clone(), alone, leaves);
         return Ok((Executors::InProcess(in_process), None));
     };
     let relay = (run.options.showing.no_capture).then(|| run.journal.printer());
@@ -270,8 +281,19 @@ fn executors(
         listener: listener.clone(),
         journal: run.journal.clone(),
         one_each: run.isolation == Isolation::Process,
+        ahead: may_send_ahead(run),
     };
     Ok((executors, Some((listener, socket))))
+}
+
+/// Whether tests may begin in a worker before the runner knows how the ones before them ended. A worker goes on only if they
+/// passed; but in another slot one may have failed, which is then to be the last.
+fn may_send_ahead(run: &Run) -> bool {
+    let options = &run.options;
+    let ends_others = options.running.max_fail.is_some() && run.slots > 1;
+    // Somebody looks at each test: in a debugger, or at what it prints.
+    let is_watched = !run.limits || options.showing.no_capture;
+    run.isolation == Isolation::Workers && !ends_others && !is_watched
 }
 
 async fn accept(listening: Listening, journal: &Journal) -> Infallible {
@@ -284,13 +306,6 @@ async fn accept(listening: Listening, journal: &Journal) -> Infallible {
 async fn keep_sending(journal: &Journal, client: Option<&DaemonClient>) -> AskError {
     match client {
         Some(client) => journal.keep_sending(client).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn follow(follower: Option<&Follower<'_>>, queue: &Queue) -> AskError {
-    match follower {
-        Some(follower) => follower.follow(queue).await,
         None => std::future::pending().await,
     }
 }
@@ -309,20 +324,20 @@ async fn work(context: &Rc<Context>, slots: usize) -> Result<(), String> {
     queue.broken().map_or(Ok(()), Err)
 }
 
-/// The log of a run without a daemon, which would have written it.
+/// The log of a run that no daemon writes.
 fn write_log(directory: &Path, journal: &Journal) {
-    let write = || {
-        let mut lines = Vec::new();
-        for event in journal.take_unsent() {
-            serde_json::to_writer(&mut lines, &event)?;
-            lines.push(b'\n');
-        }
-        std::fs::write(directory.join(crate::daemon::EVENTS_FILE), lines)
-    };
-    if let Err(error) = write() {
-        let path = directory.join(crate::daemon::EVENTS_FILE);
-        journal.cannot_write(directory, &path, &error);
+    let log = directory.join(crate::daemon::EVENTS_FILE);
+    if let Err(error) = journal.write_to(&log) {
+        journal.cannot_write(directory, &log, &error);
     }
+}
+
+/// Writes that log as it grows.
+async fn keep_writing(directory: &Path, journal: &Journal) -> Infallible {
+    let log = directory.join(crate::daemon::EVENTS_FILE);
+    let error = journal.keep_writing(&log).await;
+    journal.cannot_write(directory, &log, &error);
+    std::future::pending().await
 }
 
 async fn run_limit(options: &Options, limits: bool) -> Duration {
@@ -335,99 +350,37 @@ async fn run_limit(options: &Options, limits: bool) -> Duration {
     }
 }
 
-/// Ends when the daemon does: its pipe to this process then hangs up.
-async fn daemon_gone(daemon: Option<&DaemonProcess>) -> String {
-    let Some(daemon) = daemon else {
-        return std::future::pending().await;
-    };
-    let watch = async {
-        // Nothing comes after the greeting but the end.
-        Receiver::from_owned_fd(daemon.life_sign()?)?
-            .read(&mut [0; 256])
-            .await
-    };
-    match watch.await {
-        Ok(_) => EXITED.to_owned(),
-        Err(error) => format!("it cannot be monitored: {error}"),
-    }
-}
-
-/// Brings the daemon's own events to the reports.
-struct Follower<'a> {
-    client: &'a DaemonClient,
-    journal: &'a Journal,
-    /// How many the reports have.
-    seen: Cell<usize>,
-}
-
-impl Follower<'_> {
-    /// For as long as it is polled.
-    async fn follow(&self, queue: &Queue) -> AskError {
-        let ended = |deployment: &str| queue.deployment_ended(deployment);
-        loop {
-            if let Err(error) = self.fetch("", WITHOUT_LIMIT, &ended).await {
-                return error;
-            }
-        }
-    }
-
-    /// What there is now.
-    async fn catch_up(&self) -> Result<(), AskError> {
-        while self.fetch("/now", LAST_WORDS, &|_| {}).await? > 0 {}
-        Ok(())
-    }
-
-    /// How many came. `ended` is told of deployments that have stopped.
-    async fn fetch(
-        &self,
-        how: &str,
-        limit: Duration,
-        ended: &dyn Fn(&str),
-    ) -> Result<usize, AskError> {
-        let events: Vec<Event> = self
-            .client
-            .get(&format!("/v1/events/{}{how}", self.seen.get()), limit)
-            .await?;
-        let count = events.len();
-        self.seen.set(self.seen.get() + count);
-        for event in events {
-            if let EventKind::DeploymentStopped { deployment, .. } = &event.kind {
-                ended(deployment);
-            }
-            self.journal.relay(event);
-        }
-        Ok(count)
-    }
-}
-
-/// Lets a person look at what is kept, then stops every deployment. The error says what interrupted it: the daemon then
-/// stops them alone.
-async fn end(run: &mut Run, follower: &Follower<'_>) -> Result<(), &'static str> {
+/// Lets a person look at what is kept, then stops every deployment that nobody shares. The error says what interrupted it: the
+/// daemon then stops them alone.
+async fn end(
+    run: &mut Run,
+    daemons: &Daemons,
+    followers: &Followers<'_>,
+) -> Result<(), &'static str> {
     let interrupts = &mut run.interrupts;
-    keep::until_told(&run.options, follower.client, &run.journal, interrupts).await;
+    let own = daemons.own_client();
+    if let (Some(own), None) = (&own, &daemons.shared) {
+        keep::until_told(&run.options, own, &run.journal, interrupts).await;
+    }
+    let stop = async {
+        if let Some(own) = &own {
+            stop(&run.options, own, &run.journal).await;
+        }
+        followers.last_events().await;
+    };
     tokio::select! {
         biased;
-        () = stop(&run.options, follower) => Ok(()),
+        () = stop => Ok(()),
         how = interrupts.next() => Err(how),
     }
 }
 
-/// Stops every deployment and takes the daemon's last events.
-async fn stop(options: &Options, follower: &Follower<'_>) {
+/// Stops every deployment of a daemon.
+async fn stop(options: &Options, daemon: &DaemonClient, journal: &Journal) {
     let limit = times(STOP_LIMIT, options.running.timeout_factor);
-    if let Err(error) = follower
-        .client
-        .post::<serde_json::Value>("/v1/stop", &(), None, limit)
-        .await
-    {
-        follower
-            .journal
-            .warn(format!("the deployments were not stopped cleanly: {error}"));
-    }
-    if let Err(error) = follower.catch_up().await {
-        follower.journal.warn(format!(
-            "the last events of the daemon are missing from the reports: {error}"
-        ));
+    let stopped = daemon.post::<serde_json::Value>("/v1/stop", &(), None, limit);
+    if let Err(error) = stopped.await {
+        journal.warn(format!("the deployments were not stopped cleanly: {error}"));
     }
 }
 

@@ -1,20 +1,40 @@
 //! The directory of a run: below cargo's target directory, the last runs kept.
 
 use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use super::RunnerError;
+use super::prepare::absolute;
+use crate::group;
+use crate::options::Options;
 
 /// How many runs are kept, this one included.
 const KEEP: usize = 10;
 
-/// How many bytes the runs before this one may take together; the oldest go first.
+/// How many runs are kept that did not pass, whether or not they are among the newest: a person may still want to look at them
+/// after many that passed.
+const KEEP_FAILED: usize = 10;
+
+/// How many bytes the runs before this one may take together; those that passed go first, the oldest first.
 const KEEP_BYTES: u64 = 4 << 30;
+
+/// Where runs lie outside of cargo's projects.
+const OUTSIDE: &str = ".armadillo";
 
 /// The name of the link to the newest run.
 const LATEST: &str = "latest";
 
-/// The file in a run's directory that is locked for as long as the run goes on.
+/// The file in a run's directory that is locked for as long as the run goes on. Afterwards it says how the run ended, a line for
+/// each run that held it.
 const LOCK: &str = "lock";
+
+/// What a run writes there that passed. One that was killed writes nothing.
+pub(crate) const PASSED: &str = "passed";
+
+/// What one writes that did not pass.
+const FAILED: &str = "failed";
 
 /// What the directory of a nextest run begins with; every test of it is a run of ours, in a directory below.
 const NEXTEST: &str = "nextest-";
@@ -23,7 +43,27 @@ const NEXTEST: &str = "nextest-";
 pub(crate) struct RunDirectory {
     /// Its path, absolute and without links.
     pub(crate) path: PathBuf,
-    _lock: File,
+    /// That of the run of nextest, or of several executables, that it is a part of.
+    pub(crate) group: Option<PathBuf>,
+    lock: File,
+}
+
+impl RunDirectory {
+    /// Notes how the run ended, for the runs that decide which directories are kept.
+    pub(crate) fn ended(&mut self, passed: bool) {
+        let word = if passed { PASSED } else { FAILED };
+        // Without the line it counts as one that did not pass, and is kept longer.
+        let _ = writeln!(self.lock, "{word}");
+    }
+}
+
+/// A run before this one.
+struct Earlier {
+    path: PathBuf,
+    passed: bool,
+    /// When it was last written to.
+    modified: SystemTime,
+    bytes: u64,
 }
 
 /// Why there is no directory for the run's files.
@@ -37,35 +77,50 @@ pub(crate) struct RunDirectoryError {
 }
 
 /// The directory in which runs lie: `named`, or `armadillo` in the executable's nearest ancestor with a `CACHEDIR.TAG`
-/// (cargo's target directory), or in the working directory's `target`.
+/// (cargo's target directory), or in the `target` of the project around the working directory. Outside of cargo's projects it is
+/// `.armadillo` in the working directory.
 pub(crate) fn parent(named: Option<&Path>) -> PathBuf {
     if let Some(named) = named {
         return named.to_owned();
     }
     let executable = std::env::current_exe().unwrap_or_default();
-    let target = executable
-        .ancestors()
-        .find(|directory| directory.join("CACHEDIR.TAG").is_file());
-    target.unwrap_or(Path::new("target")).join("armadillo")
+    let working_directory = std::env::current_dir().unwrap_or_default();
+    parent_of(&executable, &working_directory)
+}
+
+fn parent_of(executable: &Path, working_directory: &Path) -> PathBuf {
+    let mut around = executable.ancestors();
+    if let Some(target) = around.find(|directory| directory.join("CACHEDIR.TAG").is_file()) {
+        return target.join("armadillo");
+    }
+    let packages = || {
+        let around = working_directory.ancestors();
+        around.filter(|directory| directory.join("Cargo.toml").is_file())
+    };
+    // The packages of a workspace share the target directory beside its lock file.
+    let workspace = packages().find(|directory| directory.join("Cargo.lock").is_file());
+    match workspace.or_else(|| packages().next()) {
+        Some(project) => project.join("target").join("armadillo"),
+        None => working_directory.join(OUTSIDE),
+    }
 }
 
 /// Makes the directory of this run, moves the link `latest` and removes the oldest runs that have ended.
 pub(crate) fn make(parent: &Path, run: &str) -> Result<RunDirectory, RunDirectoryError> {
-    let nextest = std::env::var("NEXTEST_RUN_ID").ok();
-    let kept = match &nextest {
-        Some(id) => format!("{NEXTEST}{}", id.chars().take(8).collect::<String>()),
-        None => run.to_owned(),
-    };
-    let path = if nextest.is_some() {
-        parent.join(&kept).join(run)
-    } else {
-        parent.join(&kept)
+    let whole = whole_run();
+    let kept = whole.clone().unwrap_or_else(|| run.to_owned());
+    let path = match &whole {
+        Some(whole) => parent.join(whole).join(run),
+        None => parent.join(&kept),
     };
     let fail = |source| RunDirectoryError {
         path: path.clone(),
         source,
     };
     fs::create_dir_all(&path).map_err(fail)?;
+    if parent.ends_with(OUTSIDE) {
+        hide_from_git(parent).map_err(fail)?;
+    }
     let lock = lock(&parent.join(&kept)).map_err(fail)?;
     let canonical = path.canonicalize().map_err(fail)?;
     // The link and the clean-up are conveniences: two runs at once may get in each other's way here.
@@ -73,14 +128,51 @@ pub(crate) fn make(parent: &Path, run: &str) -> Result<RunDirectory, RunDirector
     let _ = std::os::unix::fs::symlink(&kept, &link)
         .and_then(|()| fs::rename(&link, parent.join(LATEST)));
     remove_oldest(parent, &kept);
+    let group = whole.and_then(|_| canonical.parent().map(Path::to_owned));
+    if let Some(group) = &group {
+        group::note(group).map_err(fail)?;
+    }
     Ok(RunDirectory {
+        group,
         path: canonical,
-        _lock: lock,
+        lock,
     })
 }
 
+/// The directory of the run that this one is part of, if it is: of nextest, or of a command that runs several executables.
+fn whole_run() -> Option<String> {
+    if let Ok(id) = std::env::var("NEXTEST_RUN_ID") {
+        return Some(format!(
+            "{NEXTEST}{}",
+            id.chars().take(8).collect::<String>()
+        ));
+    }
+    group::own().map(|group| group.id)
+}
+
+/// Makes the directory of the daemon that the tests of a nextest run share.
+pub(super) fn of_daemon(group: &Path, run: &str) -> Result<PathBuf, RunDirectoryError> {
+    let path = group.join(run);
+    let made = fs::create_dir_all(&path);
+    let fail = |source| RunDirectoryError {
+        path: path.clone(),
+        source,
+    };
+    made.map_err(fail)?;
+    Ok(path)
+}
+
+/// A target directory is ignored by git in every project of cargo; elsewhere nobody has thought of this directory.
+fn hide_from_git(parent: &Path) -> io::Result<()> {
+    match File::create_new(parent.join(".gitignore")) {
+        Ok(mut file) => file.write_all(b"*\n"),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Shared, because every test of a nextest run holds the same one.
-fn lock(directory: &Path) -> std::io::Result<File> {
+pub(crate) fn lock(directory: &Path) -> std::io::Result<File> {
     let lock = File::options()
         .create(true)
         .append(true)
@@ -90,23 +182,37 @@ fn lock(directory: &Path) -> std::io::Result<File> {
 }
 
 fn remove_oldest(parent: &Path, current: &str) {
-    let mut runs = earlier_runs(parent, current);
-    runs.sort();
-    let mut count = runs.len() + 1;
-    let mut bytes: u64 = runs.iter().map(|(_, _, bytes)| bytes).sum();
-    for (_, path, size) in runs {
-        if count <= KEEP && bytes <= KEEP_BYTES {
-            return;
-        }
-        if has_ended(&path) && fs::remove_dir_all(&path).is_ok() {
-            count -= 1;
-            bytes -= size;
+    let runs = earlier_runs(parent, current);
+    let bytes: u64 = runs.iter().map(|run| run.bytes).sum();
+    let mut too_large = bytes.saturating_sub(KEEP_BYTES);
+    for (run, is_surplus) in by_age(runs) {
+        if (is_surplus || too_large > 0)
+            && has_ended(&run.path)
+            && fs::remove_dir_all(&run.path).is_ok()
+        {
+            too_large = too_large.saturating_sub(run.bytes);
         }
     }
 }
 
-/// The other runs: when they were last written to, where they are, how large.
-fn earlier_runs(parent: &Path, current: &str) -> Vec<(SystemTime, PathBuf, u64)> {
+/// Those that passed, then the others, the oldest of each first; and whether there are too many without it.
+fn by_age(mut runs: Vec<Earlier>) -> Vec<(Earlier, bool)> {
+    runs.sort_by_key(|run| std::cmp::Reverse(run.modified));
+    let mut failed = 0;
+    let mut marked: Vec<(Earlier, bool)> = Vec::with_capacity(runs.len());
+    for (newer, run) in runs.into_iter().enumerate() {
+        failed += usize::from(!run.passed);
+        let is_kept_as_failed = !run.passed && failed <= KEEP_FAILED;
+        // The newest is the one that begins.
+        let is_surplus = newer + 1 >= KEEP && !is_kept_as_failed;
+        marked.push((run, is_surplus));
+    }
+    marked.reverse();
+    marked.sort_by_key(|(run, _)| !run.passed);
+    marked
+}
+
+fn earlier_runs(parent: &Path, current: &str) -> Vec<Earlier> {
     let Ok(entries) = fs::read_dir(parent) else {
         return Vec::new();
     };
@@ -116,13 +222,21 @@ fn earlier_runs(parent: &Path, current: &str) -> Vec<(SystemTime, PathBuf, u64)>
             is_run(&entry.file_name().to_string_lossy()) && entry.file_name() != current
         })
         .filter_map(|entry| {
-            Some((
-                entry.metadata().ok()?.modified().ok()?,
-                entry.path(),
-                size(&entry.path()),
-            ))
+            let path = entry.path();
+            Some(Earlier {
+                passed: has_passed(&path),
+                modified: entry.metadata().ok()?.modified().ok()?,
+                bytes: size(&path),
+                path,
+            })
         })
         .collect()
+}
+
+/// Whether it says so; of the runs that share a directory, all must.
+fn has_passed(run: &Path) -> bool {
+    let said = fs::read_to_string(run.join(LOCK)).unwrap_or_default();
+    !said.is_empty() && said.lines().all(|line| line == PASSED)
 }
 
 fn has_ended(run: &Path) -> bool {
@@ -152,22 +266,74 @@ fn is_run(name: &str) -> bool {
     id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Where the durations of earlier runs are.
+pub(super) fn history_file(options: &Options, parent: &Path) -> Result<PathBuf, RunnerError> {
+    match &options.running.history {
+        Some(named) => absolute(named.clone()),
+        None => Ok(parent.join("history.json")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn make_in(parent: &Path, number: usize) -> RunDirectory {
+        make(parent, &format!("{number:08x}")).unwrap()
+    }
+
     #[test]
     fn the_oldest_runs_go_but_none_that_still_goes_on() {
         let parent = tempfile::tempdir().unwrap();
-        let make = |number: usize| make(parent.path(), &format!("{number:08x}")).unwrap();
-        let going_on = make(0);
-        for number in 1..=KEEP + 3 {
-            drop(make(number));
+        let going_on = make_in(parent.path(), 0);
+        for number in 1..=KEEP + KEEP_FAILED {
+            make_in(parent.path(), number).ended(true);
         }
         assert!(going_on.path.is_dir());
         let left = earlier_runs(parent.path(), "");
-        assert_eq!(left.len(), KEEP);
+        // The one that goes on is not known to pass, and kept as one that failed.
+        assert_eq!(left.len(), KEEP + 1);
         let newest = fs::read_link(parent.path().join(LATEST)).unwrap();
-        assert_eq!(newest, Path::new(&format!("{:08x}", KEEP + 3)));
+        let last = format!("{:08x}", KEEP + KEEP_FAILED);
+        assert_eq!(newest, Path::new(&last));
+    }
+
+    #[test]
+    fn runs_that_passed_push_out_none_that_failed() {
+        let parent = tempfile::tempdir().unwrap();
+        let is_there = |number: usize| parent.path().join(format!("{number:08x}")).is_dir();
+        make_in(parent.path(), 1).ended(false);
+        // It was killed.
+        drop(make_in(parent.path(), 2));
+        for number in 3..3 + 2 * KEEP {
+            make_in(parent.path(), number).ended(true);
+        }
+        assert!(is_there(1) && is_there(2) && !is_there(3));
+        let later = 100..100 + KEEP_FAILED + 1;
+        for number in later.clone() {
+            make_in(parent.path(), number).ended(false);
+        }
+        drop(make_in(parent.path(), 200));
+        assert!(!is_there(1) && !is_there(2) && !is_there(100));
+        assert!(later.skip(1).all(is_there));
+    }
+
+    #[test]
+    fn runs_lie_in_the_target_directory_or_beside_what_is_no_project() {
+        let home = tempfile::tempdir().unwrap();
+        let (home, nowhere) = (home.path(), Path::new("/usr/bin/armadillo"));
+        let package = home.join("workspace/package/src");
+        fs::create_dir_all(&package).unwrap();
+        assert_eq!(parent_of(nowhere, home), home.join(".armadillo"));
+        fs::write(home.join("workspace/package/Cargo.toml"), "").unwrap();
+        let of_package = home.join("workspace/package/target/armadillo");
+        assert_eq!(parent_of(nowhere, &package), of_package);
+        fs::write(home.join("workspace/Cargo.toml"), "").unwrap();
+        fs::write(home.join("workspace/Cargo.lock"), "").unwrap();
+        let of_workspace = home.join("workspace/target/armadillo");
+        assert_eq!(parent_of(nowhere, &package), of_workspace);
+        fs::write(home.join("CACHEDIR.TAG"), "").unwrap();
+        let executable = home.join("debug/deps/suite");
+        assert_eq!(parent_of(&executable, &package), home.join("armadillo"));
     }
 }

@@ -1,14 +1,13 @@
 //! A slot: one of the `-n` places in which tests run, one after the other.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use armadillo_orchestrator::System;
-use armadillo_orchestrator::duration::micros;
 
-use super::cancel;
+use super::attempt;
 use super::context::Context;
-use super::executor::{Attempted, Clocks, Executor, captured};
+use super::executor::{Attempted, Executor, NotBegun, captured};
 use super::files::TestFiles;
 use super::log_excerpt;
 use super::queue::{Job, Task};
@@ -20,7 +19,6 @@ use crate::options::Isolation;
 use crate::outcome::{FailureKind, Verdict};
 use crate::plan::Planned;
 use crate::protocol::daemon::{Begin, Grant, Release, Released};
-use crate::protocol::worker::{Assignment, PhaseLimits};
 
 /// How long the checks at the end of a lease may take.
 const RELEASE_LIMIT: Duration = Duration::from_secs(120);
@@ -30,8 +28,12 @@ const BEGIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// Works until there is nothing left to do.
 pub(super) async fn work(context: Rc<Context>, slot: u32) {
-    let mut executor = context.executors.executor();
+    let mut executor = context.executors.executor(&context.queue);
     loop {
+        if let Some(number) = executor.next_ahead() {
+            go_on(&context, slot, &mut executor, number).await;
+            continue;
+        }
         // A lease is granted to somebody who can begin at once.
         let is_wanted = || !context.queue.is_stopped();
         if is_wanted() {
@@ -67,7 +69,7 @@ pub(super) async fn perform(
     task: Task,
 ) -> Performed {
     match task {
-        Task::Run(job, leases) => run(context, slot, executor, job, leases).await,
+        Task::Run(job, leases) => run(context, slot, executor, job, leases, None).await,
         Task::Refused(job, error) => {
             let ended = Ended {
                 attempted: Attempted::impossible(error),
@@ -88,16 +90,35 @@ pub(super) async fn perform(
     }
 }
 
+/// Goes on with the test that was sent ahead with this number.
+async fn go_on(context: &Rc<Context>, slot: u32, executor: &mut Executor, number: u64) {
+    let _busy = context.cancel.busy();
+    match executor.begins(number, &context.cancel).await {
+        Ok(job) => _ = run(context, slot, executor, job, Vec::new(), Some(number)).await,
+        Err(NotBegun::TakenBack) => {}
+        Err(NotBegun::Lost(why)) => {
+            if let Some(worker) = executor.worker() {
+                context
+                    .journal
+                    .warn(format!("worker {worker} is replaced: {why}"));
+            }
+            retire(context, slot, executor, why).await;
+        }
+    }
+}
+
+/// Makes an attempt. `ahead` is its number if it was sent ahead: it has begun then.
 async fn run(
     context: &Rc<Context>,
     slot: u32,
     executor: &mut Executor,
     job: Job,
     leases: Vec<Grant>,
+    ahead: Option<u64>,
 ) -> Performed {
     let _busy = context.cancel.busy();
     let planned = &context.plan.tests[job.test];
-    if context.cancel.is_reached() {
+    if ahead.is_none() && context.cancel.is_reached() {
         // Its lease was on its way when the tests that ran were ended.
         context.queue.put_back();
         return Performed::Later;
@@ -111,9 +132,12 @@ async fn run(
             return Performed::Later;
         }
     }
-    let began_us = context.journal.now_us();
-    let mut attempted = run_in(context, executor, &job, &leases).await;
+    let began_us = context.daemon_clock.elapsed_us();
+    let mut attempted = attempt::make(context, slot, executor, &job, &leases, ahead).await;
     let worker = executor.worker();
+    if context.leaves_fixtures {
+        attempted.keeps.clear();
+    }
     executor.keeps(&attempted.keeps);
     let retry = retry_of(context, &job);
     let settled = settle(
@@ -228,95 +252,6 @@ async fn retire(context: &Context, slot: u32, executor: &mut Executor, why: &str
     }
 }
 
-async fn run_in(
-    context: &Context,
-    executor: &mut Executor,
-    job: &Job,
-    leases: &[Grant],
-) -> Attempted {
-    let planned = &context.plan.tests[job.test];
-    let files = TestFiles::of(context, planned, job.attempt);
-    let sequence = executor.next_sequence();
-    let worker = executor.worker();
-    let temporary = context
-        .temporary
-        .join(format!("t{}-{sequence}", worker.unwrap_or_default()));
-    context.journal.emit(EventKind::TestStarted {
-        test: planned.name.clone(),
-        attempt: job.attempt,
-        worker,
-        lease: leases.first().map(|grant| grant.lease.clone()),
-        deployments: names(leases),
-    });
-    let limits = if context.limits {
-        PhaseLimits::of(planned.limit, context.factor)
-    } else {
-        PhaseLimits::default()
-    };
-    let assignment = Assignment {
-        sequence,
-        test: planned.test.name.clone(),
-        attempt: job.attempt,
-        seed: armadillo_orchestrator::random::seed_of(context.seed, &planned.name),
-        run_seed: context.seed,
-        rounds: context.rounds,
-        temporary_directory: temporary.clone(),
-        attachments: files.attachments(),
-        limits: context.limits,
-        phase_limits: limits,
-        keep_if_failed: context.keeps && job.attempt > planned.retries,
-        timeout_factor: context.factor,
-        leases: leases.to_vec(),
-    };
-    let slow = context.limits.then_some(context.slow_timeout);
-    let clocks = Clocks::start(limits, slow, context.factor);
-    let begun = Instant::now();
-    let ran = executor.run(planned, assignment, clocks, &files.directory);
-    let ran = tokio::select! {
-        biased;
-        attempted = ran => Ok(attempted),
-        cut_off = context.cancel.reached() => Err(cut_off),
-    };
-    let mut attempted = match ran {
-        Ok(attempted) => attempted,
-        Err(mut cut_off) => {
-            if cut_off.is_late() {
-                cut_off = cut_off.found_at(executor.whereabouts(cancel::ASKED).await);
-            }
-            let ended = tokio::select! {
-                biased;
-                // The daemon ends what is left.
-                () = context.cancel.abandoned() => false,
-                ended = executor.end_test() => ended,
-            };
-            Attempted {
-                output: executor.output_so_far(),
-                process_ended: ended
-                    .then(|| "killed: the limit of failures was reached".to_owned()),
-                ..Attempted::unreported(cut_off, begun)
-            }
-        }
-    };
-    attempted.times.total = micros(begun.elapsed());
-    let over = context.cancel.is_abandoned();
-    if over || (attempted.ran.is_cut_off() && attempted.process_ended.is_none()) {
-        // The test may still write there; the directory goes with the run's.
-        return attempted;
-    }
-    if let Err(error) = std::fs::remove_dir_all(&temporary)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        let text = format!("cannot remove {}: {error}", temporary.display());
-        context.journal.warn(text);
-    }
-    attempted
-}
-
-fn names(leases: &[Grant]) -> Vec<String> {
-    let names = leases.iter().map(|grant| grant.view.deployment.clone());
-    names.collect()
-}
-
 async fn release(
     context: &Context,
     job: &Job,
@@ -379,10 +314,14 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
     let planned = &context.plan.tests[job.test];
     let Ended {
         attempted,
-        released,
+        mut released,
         worker,
         leases,
     } = ended;
+    let files = TestFiles::of(context, planned, job.attempt);
+    for found in released.on.values_mut() {
+        files.take_crashes(&mut found.post_mortems, &context.journal);
+    }
     let mut verdict = judge(&attempted.ran, terms_of(context, planned), &released);
     if verdict.is_failure()
         && !attempted.ran.is_cut_off()
@@ -397,7 +336,6 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
     let exit = Exit::of(&verdict);
     let more = !context.queue.is_stopped();
     let retry = retry.filter(|_| more && failed && (leases.is_empty() || released.again));
-    let files = TestFiles::of(context, planned, job.attempt);
     let mut server_logs = std::collections::BTreeMap::new();
     if failed {
         files.keep_output(&attempted.output, &context.journal);
@@ -419,13 +357,12 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
         verdict: verdict.clone(),
         times: attempted.times,
         worker,
-        deployments: names(&leases),
+        deployments: attempt::deployments(&leases),
         company: released.company,
         server_logs,
-        artifacts: files
-            .directory
-            .is_dir()
+        artifacts: ((failed || attempted.has_files) && files.directory.is_dir())
             .then(|| files.directory.display().to_string()),
+        shown: attempted.shown,
     }));
     context.queue.finished(slot, &attempted.keeps);
     if let Some(retry) = retry {
@@ -481,6 +418,7 @@ fn isolation_of(context: &Context, job: &Job) -> TestIsolation {
 fn terms_of(context: &Context, planned: &Planned) -> Terms {
     Terms {
         should_panic: planned.test.def.should_panic,
+        xfail: planned.test.def.xfail,
         if_inconclusive: context.if_inconclusive,
     }
 }

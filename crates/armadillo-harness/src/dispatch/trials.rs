@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Arguments, ColorSetting, Completion, Failed, FormatSetting, Trial};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
@@ -19,8 +19,27 @@ use super::run::{self, Ran, Work};
 use super::slot::{Performed, perform};
 use super::{RunnerError, finish};
 use crate::exit_code::Exit;
+use crate::options::{Color, Format, Showing};
 use crate::outcome::Verdict;
 use crate::report::{console, terminal::tamed};
+
+/// What libtest-mimic is told of the settings.
+pub(super) fn arguments(showing: &Showing, threads: usize) -> Arguments {
+    Arguments {
+        test_threads: Some(threads),
+        color: Some(match showing.color {
+            Color::Auto => ColorSetting::Auto,
+            Color::Always => ColorSetting::Always,
+            Color::Never => ColorSetting::Never,
+        }),
+        format: Some(match showing.format {
+            Format::Pretty => FormatSetting::Pretty,
+            Format::Terse => FormatSetting::Terse,
+            Format::Json => FormatSetting::Json,
+        }),
+        ..Arguments::default()
+    }
+}
 
 /// A trial begins: its test is to be run.
 pub(super) struct TrialRequest {
@@ -178,14 +197,14 @@ pub(super) async fn serve(
             }
         }
     }
-    context.executors.executor().end().await;
+    context.executors.executor(&context.queue).end().await;
     context.queue.fixtures_gone(SLOT, None).await;
     context.queue.broken().map_or(Ok(()), Err)
 }
 
 /// One test, with all its attempts.
 async fn one(context: Rc<Context>, polls: Rc<Polls>, request: TrialRequest) {
-    let mut executor = context.executors.executor();
+    let mut executor = context.executors.executor(&context.queue);
     let mut job = context.queue.first_attempt(request.test);
     if !job.modes.is_empty() && context.queue.wish(vec![job.clone()], false).await.is_err() {
         return;
@@ -219,7 +238,7 @@ async fn one(context: Rc<Context>, polls: Rc<Polls>, request: TrialRequest) {
 
 /// Waits for one answer of the daemon and brings it to the test it is for, which need not be the one that made it wait.
 async fn poll(context: Rc<Context>, polls: Rc<Polls>) {
-    let mut executor = context.executors.executor();
+    let mut executor = context.executors.executor(&context.queue);
     loop {
         match context.queue.next(SLOT).await {
             Some(task @ Task::DropFixtures(_)) => {

@@ -4,6 +4,7 @@ use super::*;
 
 const PLAIN: Terms = Terms {
     should_panic: ShouldPanic::No,
+    xfail: None,
     if_inconclusive: IfInconclusive::Fail,
 };
 
@@ -29,6 +30,40 @@ fn found(findings: Findings) -> Released {
 
 fn lines(text: &str) -> Vec<String> {
     vec![text.to_owned()]
+}
+
+#[test]
+fn a_test_that_is_known_to_fail_is_skipped_if_it_does() {
+    let verdict = |strict, ran: &Ran, found: &Released| {
+        let reason = "not fixed yet";
+        let xfail = Some(ExpectedFailure { reason, strict });
+        judge(ran, Terms { xfail, ..PLAIN }, found)
+    };
+    let nothing = Released::default();
+    let panics = reported(End::Panicked("left != right\n  left: 1".into()));
+    let skipped = |reason: &str| Verdict::Skipped {
+        reason: format!("failed as expected (not fixed yet): {reason}"),
+    };
+    assert_eq!(verdict(true, &panics, &nothing), skipped("left != right"));
+    let leaves = found(Findings {
+        leaks: lines("a database"),
+        ..Findings::default()
+    });
+    assert_eq!(verdict(false, &passed(), &leaves), skipped("a database"));
+    assert_eq!(verdict(false, &passed(), &nothing), Verdict::Passed);
+    let Verdict::Failed { kind, message, .. } = verdict(true, &passed(), &nothing) else {
+        panic!("it passed");
+    };
+    assert_eq!(kind, FailureKind::Failed);
+    assert!(message.starts_with("it passed, but is expected to fail: not fixed yet\n"));
+    // Nothing is known of a test that did not run.
+    let not_run = Ran::NotRun {
+        why: "no room".to_owned(),
+    };
+    assert_eq!(
+        verdict(false, &not_run, &nothing),
+        Verdict::error("no room".to_owned())
+    );
 }
 
 #[test]

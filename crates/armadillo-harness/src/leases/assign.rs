@@ -12,6 +12,7 @@ use super::client::Key;
 use super::deployment::{Deployment, State};
 use super::{Action, ClientNo, DeploymentNo, Lease, LeaseNo, Leases, Moment};
 use crate::needs::LeaseMode;
+use crate::resources::Resources;
 
 /// What an older wish leaves to younger ones on a deployment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -189,11 +190,12 @@ impl Leases {
 
     /// Why a test with these needs can never run.
     fn refusal(&self, key: &Key) -> Option<String> {
-        let total: u64 = key.iter().map(|(at, _)| self.known[*at].memory_mib).sum();
-        if total > self.memory_mib {
+        let each = key.iter().map(|(at, _)| self.known[*at].takes);
+        let total = each.sum::<Resources>().memory_mib;
+        if total > self.has.memory_mib {
             return Some(format!(
                 "it needs {total} MiB of memory, but all deployments together may use {} MiB; raise the limit with --memory",
-                self.memory_mib
+                self.has.memory_mib
             ));
         }
         key.iter().find_map(|(at, mode)| {

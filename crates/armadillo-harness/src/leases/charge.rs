@@ -253,7 +253,8 @@ impl Charge {
     /// Whether a test that had passed fails for it.
     pub(crate) fn is_failure(&self) -> bool {
         let found = &self.found;
-        !(self.crashes.is_empty() && found.leaks.is_empty() && found.unmet.is_empty())
+        let all = [&self.crashes, &found.sanitizers, &found.leaks, &found.unmet];
+        all.iter().any(|found| !found.is_empty())
     }
 }
 

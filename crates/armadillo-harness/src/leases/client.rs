@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::{Action, ClientNo, Known, Leases, Moment, Offer, PollNo, Wish};
+use super::deployment::Deployment;
+use super::{Action, ClientNo, DeploymentNo, Known, Leases, Moment, Offer, PollNo, Wish};
 use crate::needs::LeaseMode;
+
+/// How often clients that come later try what could not be had before.
+const MOST_TRIES: u32 = 3;
 
 /// The needs of a test: places in [`Leases::known`], with the kind of lease. Wishes of equal needs are granted alike.
 pub(super) type Key = Vec<(usize, LeaseMode)>;
@@ -108,6 +112,13 @@ impl Leases {
         keep: bool,
     ) {
         let known: Vec<usize> = offers.iter().map(|offer| self.know(offer)).collect();
+        let wanted = |deployment: &&mut Deployment| known.contains(&deployment.topology);
+        for deployment in self.deployments.values_mut().filter(wanted) {
+            if std::mem::take(&mut deployment.is_old) {
+                deployment.suspect("it is from an earlier run");
+            }
+        }
+        self.stop_superseded(&known);
         if keep && let Some(client) = self.clients.get_mut(&client) {
             client.keeps.extend(&known);
         }
@@ -132,19 +143,43 @@ impl Leases {
         }
     }
 
+    /// Stops what is left of earlier runs that had these topologies with other programs or settings: a run that wants them so does
+    /// not come back, as a rule.
+    fn stop_superseded(&mut self, wanted: &[usize]) {
+        let is_superseded = |at: usize| {
+            let same = |wanted: &usize| self.known[*wanted].topology == self.known[at].topology;
+            !wanted.contains(&at) && wanted.iter().any(same)
+        };
+        let old = self
+            .deployments
+            .iter()
+            .filter(|(_, on)| on.is_old && is_superseded(on.topology));
+        let old: Vec<DeploymentNo> = old.map(|(no, _)| *no).collect();
+        old.into_iter().for_each(|no| self.stop_idle(no));
+    }
+
     /// The place of a topology among those known. What one client says of copies holds until another says more.
     fn know(&mut self, offer: &Offer) -> usize {
-        let equal = |known: &Known| known.topology == offer.topology;
+        let equal = |known: &Known| {
+            known.topology == offer.topology && known.conditions == offer.conditions
+        };
         if let Some(at) = self.known.iter().position(equal) {
             let known = &mut self.known[at];
             known.copies = known.copies.max(offer.copies);
+            // Another client may have more luck: what keeps servers from starting may be the moment.
+            if self.lingers && known.failed.is_some() && known.tries < MOST_TRIES {
+                known.failed = None;
+                known.tries += 1;
+            }
             return at;
         }
         self.known.push(Known {
             topology: offer.topology.clone(),
-            memory_mib: offer.memory_mib,
+            conditions: offer.conditions,
+            takes: offer.takes,
             copies: offer.copies.max(1),
             failed: None,
+            tries: 0,
             failures: Vec::new(),
         });
         self.known.len() - 1

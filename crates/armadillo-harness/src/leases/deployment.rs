@@ -17,7 +17,7 @@ const MOST_FRUITLESS: u32 = 3;
 /// How a deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Waiting for memory.
+    /// Waiting for memory, or for a share of the cores.
     Queued,
     /// Its servers come up.
     Starting,
@@ -44,6 +44,10 @@ pub(super) struct Deployment {
     pub(super) used: bool,
     /// Why it is not to be trusted until it was looked at; nothing is granted before.
     pub(super) suspect: Option<String>,
+    /// It was there before the run that has it now, and nobody wanted it since.
+    pub(super) is_old: bool,
+    /// When somebody last had it, or when it was started.
+    pub(super) used_at: Moment,
     /// The tests that shared it since it was last seen to be clean.
     pub(super) guests: Guests,
     /// Whether a test on it failed.
@@ -158,6 +162,8 @@ impl Deployment {
             holders: BTreeMap::new(),
             used: false,
             suspect: None,
+            is_old: false,
+            used_at: 0,
             guests: Guests::default(),
             failed_somebody: false,
             kept: false,
@@ -239,9 +245,11 @@ impl Leases {
 
     /// A deployment that cannot be had fails the tests that need it, unless another copy of it is there.
     fn not_started(&mut self, topology: usize, mode: LeaseMode, error: String) {
-        let others = (self.deployments.values())
-            .filter(|other| other.topology == topology && other.is_for_many() && !other.kept)
-            .count();
+        let stays = |other: &&Deployment| {
+            let goes = other.state == State::Stopping { again: false };
+            other.topology == topology && other.is_for_many() && !other.kept && !goes
+        };
+        let others = self.deployments.values().filter(stays).count();
         let known = &mut self.known[topology];
         if mode != LeaseMode::Shared {
             known.failures.push((mode, error));
@@ -354,6 +362,7 @@ impl Leases {
             return;
         };
         deployment.state = State::Starting;
+        deployment.used_at = self.now;
         deployment.starts += 1;
         let reason = match deployment.starts {
             _ if deployment.mode == LeaseMode::Unstarted => StartReason::Unstarted,
@@ -365,6 +374,7 @@ impl Leases {
         self.out.push(Action::Start {
             deployment: no,
             topology: self.known[deployment.topology].topology.clone(),
+            conditions: self.known[deployment.topology].conditions,
             mode: deployment.mode,
             reason,
         });

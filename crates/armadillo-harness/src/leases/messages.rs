@@ -7,14 +7,17 @@ use armadillo_orchestrator::Topology;
 use super::{ClientNo, DeploymentNo, LeaseNo, Moment, PollNo};
 use crate::event::{Company, Names, StartReason};
 use crate::needs::LeaseMode;
+use crate::resources::Resources;
 
 /// A topology that is wished for.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
     /// The complete topology.
     pub(crate) topology: Arc<Topology>,
-    /// The memory its servers take, in MiB.
-    pub(crate) memory_mib: u64,
+    /// The number of what its servers are started with: equal topologies with other conditions share nothing.
+    pub(crate) conditions: usize,
+    /// What its servers take.
+    pub(crate) takes: Resources,
     /// How many deployments of it may be shared between tests at the same time; at least one.
     pub(crate) copies: usize,
 }
@@ -67,6 +70,8 @@ pub(crate) struct Found {
     pub(crate) leaks: Vec<String>,
     /// What it left behind that is only said.
     pub(crate) warnings: Vec<String>,
+    /// What servers' sanitizers have reported.
+    pub(crate) sanitizers: Vec<String>,
     /// Exits that it expected and that did not happen.
     pub(crate) unmet: Vec<String>,
     /// Why the deployment is not to be trusted as it is, if so.
@@ -145,6 +150,11 @@ pub(crate) enum Input {
         client: ClientNo,
         deployment: DeploymentNo,
     },
+    /// A new run has everything from now on: what is there was used by others, and anything may have happened to it since.
+    Renewed {
+        /// For how long a deployment stays that nobody has, in microseconds.
+        stays_us: Moment,
+    },
     /// Everything is to be stopped.
     Closed,
 }
@@ -156,6 +166,8 @@ pub(crate) enum Action {
     Start {
         deployment: DeploymentNo,
         topology: Arc<Topology>,
+        /// The number of what its servers are started with.
+        conditions: usize,
         /// Shared for many tests, exclusive never: `Fresh` and `Unstarted` say that it is for one test.
         mode: LeaseMode,
         reason: StartReason,
@@ -226,7 +238,7 @@ pub(crate) enum Action {
 pub(crate) enum StopReason {
     /// Nobody needs it.
     NotNeeded,
-    /// Others need its memory first; it is started again later.
+    /// Others need its memory or its share of the cores first; it is started again later.
     MakesRoom,
     /// It could not be repaired, for this reason.
     Recycled(String),

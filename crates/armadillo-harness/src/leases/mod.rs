@@ -31,6 +31,7 @@ use armadillo_orchestrator::Topology;
 use crate::event::{Company, Use};
 use crate::needs::LeaseMode;
 use crate::protocol::state::DeploymentState;
+use crate::resources::Resources;
 
 use client::{Client, Poll};
 use deployment::{Deployment, State};
@@ -66,18 +67,24 @@ numbers! {
 pub(crate) struct Glance {
     pub(crate) deployment: DeploymentNo,
     pub(crate) topology: Arc<Topology>,
+    pub(crate) conditions: usize,
     pub(crate) state: DeploymentState,
     pub(crate) tests: Vec<Arc<str>>,
     pub(crate) kept: bool,
+    /// A test on it failed: its data is kept.
+    pub(crate) failed: bool,
 }
 
 /// A topology that some client has named.
 struct Known {
     topology: Arc<Topology>,
-    memory_mib: u64,
+    conditions: usize,
+    takes: Resources,
     copies: usize,
     /// Why no shared deployment of it can be had.
     failed: Option<String>,
+    /// How often a later client has tried again.
+    tries: u32,
     /// Failed starts for single tests, each of which is one test's refusal.
     failures: Vec<(LeaseMode, String)>,
 }
@@ -102,10 +109,12 @@ struct Lease {
 
 /// The core.
 pub(crate) struct Leases {
-    /// Memory that deployments may use together, in MiB.
-    memory_mib: u64,
+    /// What deployments may take together.
+    has: Resources,
     /// Deployments on which a test failed stay up until the end.
     keep_failed: bool,
+    /// Deployments that nobody needs stay up until their room is needed: clients will come that need them.
+    lingers: bool,
     known: Vec<Known>,
     clients: BTreeMap<ClientNo, Client>,
     polls: BTreeMap<PollNo, Poll>,
@@ -114,6 +123,7 @@ pub(crate) struct Leases {
     /// The wish for which room is being made: nothing else is started meanwhile.
     room_for: Option<i64>,
     closed: bool,
+    now: Moment,
     next_deployment: u64,
     next_lease: u64,
     /// Grows with every wish, so that the oldest comes first; falls below zero for those that come first.
@@ -123,10 +133,11 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    pub(crate) fn new(memory_mib: u64, keep_failed: bool) -> Self {
+    pub(crate) fn new(has: Resources, keep_failed: bool) -> Self {
         Self {
-            memory_mib,
+            has,
             keep_failed,
+            lingers: false,
             known: Vec::new(),
             clients: BTreeMap::new(),
             polls: BTreeMap::new(),
@@ -134,6 +145,7 @@ impl Leases {
             leases: BTreeMap::new(),
             room_for: None,
             closed: false,
+            now: 0,
             next_deployment: 0,
             next_lease: 0,
             next_order: 0,
@@ -142,8 +154,14 @@ impl Leases {
         }
     }
 
+    /// The same for clients that come one after the other: what nobody needs now stays up until its room is needed.
+    pub(crate) fn lingering(self, lingers: bool) -> Self {
+        Self { lingers, ..self }
+    }
+
     /// Takes in what happened at `now` and says what is to be done, in this order.
     pub(crate) fn handle(&mut self, now: Moment, input: Input) -> Vec<Action> {
+        self.now = now;
         self.take_in(now, input);
         self.assign(now);
         let decided = self.out.len();
@@ -216,7 +234,28 @@ impl Leases {
                     kept.kept_by.remove(&client);
                 }
             }
+            Input::Renewed { stays_us } => self.renew(stays_us),
             Input::Closed => self.close(),
+        }
+    }
+
+    /// What is there is looked at before anybody gets it, if somebody wants it, and stops if nobody had it for so long; what could
+    /// not be had is tried again.
+    fn renew(&mut self, stays_us: Moment) {
+        let mut spent = Vec::new();
+        for (no, deployment) in &mut self.deployments {
+            deployment.is_old = true;
+            deployment.failed_somebody = false;
+            if self.now.saturating_sub(deployment.used_at) > stays_us {
+                spent.push(*no);
+            }
+        }
+        spent.into_iter().for_each(|no| self.stop_idle(no));
+        for known in &mut self.known {
+            known.failed = None;
+            known.failures.clear();
+            // The run says itself how many.
+            known.copies = 0;
         }
     }
 
@@ -245,9 +284,11 @@ impl Leases {
         let glance = |(no, deployment): (&DeploymentNo, &Deployment)| Glance {
             deployment: *no,
             topology: self.known[deployment.topology].topology.clone(),
+            conditions: self.known[deployment.topology].conditions,
             state: deployment.shown_state(),
             tests: self.tests_on(*no),
             kept: deployment.kept,
+            failed: deployment.failed_somebody,
         };
         self.deployments.iter().map(glance).collect()
     }

@@ -1,4 +1,4 @@
-//! Which deployments there are: started ahead of need as far as memory goes, stopped when nobody needs them.
+//! Which deployments there are: started ahead of need as far as memory and cores go, stopped when nobody needs them.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use super::client::{Group, Key};
 use super::deployment::{Deployment, State};
 use super::{Action, ClientNo, DeploymentNo, Leases, StopReason};
 use crate::needs::LeaseMode;
+use crate::resources::Resources;
 
 /// The place of a wish for a deployment that names no test: after all that do.
 const UNNAMED: i64 = i64::MAX;
@@ -20,6 +21,22 @@ struct Due {
     no: DeploymentNo,
 }
 
+/// What a deployment waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    Memory,
+    Cores,
+}
+
+/// Whether there will be room for a deployment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// Something goes on, or stops, that may leave room.
+    Later,
+    /// What is there stays.
+    Never,
+}
+
 impl Leases {
     pub(super) fn supply(&mut self) {
         self.settle();
@@ -32,6 +49,11 @@ impl Leases {
 
     /// Brings every deployment that nobody holds to where it is wanted: repaired, or stopped.
     fn settle(&mut self) {
+        for deployment in self.deployments.values_mut() {
+            if !deployment.holders.is_empty() {
+                deployment.used_at = self.now;
+            }
+        }
         let idle = self.deployments.iter().filter(|(_, deployment)| {
             deployment.state == State::Ready && deployment.holders.is_empty()
         });
@@ -71,9 +93,14 @@ impl Leases {
             return !deployment.used && self.wished_for(at, deployment.mode) > 0;
         }
         let kept = spared.entry(at).or_default();
-        let needed = *kept < self.wished_for(at, LeaseMode::Shared);
+        let needed = *kept < self.wished_for(at, LeaseMode::Shared) || self.may_linger(deployment);
         *kept += usize::from(needed);
         needed
+    }
+
+    /// Whether an idle deployment stays although no wish is left for it.
+    fn may_linger(&self, deployment: &Deployment) -> bool {
+        self.lingers && deployment.is_for_many() && self.known[deployment.topology].failed.is_none()
     }
 
     /// How many wishes need such a deployment. `Shared` stands for all that do not bring their own.
@@ -181,14 +208,17 @@ impl Leases {
             {
                 continue;
             }
-            let cost = self.known[deployment.topology].memory_mib;
-            if self.used_mib() + cost <= self.memory_mib {
-                self.start(due.no);
-            } else {
-                if due.copy == 0 {
-                    self.make_room(due.order);
-                }
-                return;
+            match self.lacks(self.known[deployment.topology].takes) {
+                None => self.start(due.no),
+                Some(_) if due.copy > 0 => return,
+                Some(lack) => match (self.make_room(due.order), lack) {
+                    (Room::Later, _) => return,
+                    // It takes longer beside the others, but nothing will become free by waiting.
+                    (Room::Never, Lack::Cores) => self.start(due.no),
+                    (Room::Never, Lack::Memory) => {
+                        return self.refuse_for_lack_of_room(due.order);
+                    }
+                },
             }
         }
     }
@@ -233,11 +263,24 @@ impl Leases {
         due
     }
 
-    fn used_mib(&self) -> u64 {
+    /// What is missing for one more deployment that takes this much. One alone may take more than there is of the cores.
+    fn lacks(&self, takes: Resources) -> Option<Lack> {
+        let used = self.used();
+        let with = used + takes;
+        if with.memory_mib > self.has.memory_mib {
+            Some(Lack::Memory)
+        } else if with.cpu_percent > self.has.cpu_percent && used.cpu_percent > 0 {
+            Some(Lack::Cores)
+        } else {
+            None
+        }
+    }
+
+    fn used(&self) -> Resources {
         let running = self.deployments.values();
         let running = running.filter(|deployment| deployment.state != State::Queued);
         running
-            .map(|deployment| self.known[deployment.topology].memory_mib)
+            .map(|deployment| self.known[deployment.topology].takes)
             .sum()
     }
 
@@ -262,7 +305,7 @@ impl Leases {
 
     /// The deployments of the wish at `order` do not fit. If nothing else goes on, so that nothing will change by itself,
     /// idle ones that it does not need are stopped for it.
-    fn make_room(&mut self, order: i64) {
+    fn make_room(&mut self, order: i64) -> Room {
         let moves = |deployment: &Deployment| {
             deployment.is_in_transition() || !deployment.holders.is_empty()
         };
@@ -273,8 +316,16 @@ impl Leases {
                 .any(|group| group.oldest() == Some(order))
         });
         let ready = client.is_some_and(|(no, _)| self.poll_of(*no).is_some());
+        let leaves = |on: &Deployment| on.state == State::Stopping { again: false };
+        if self.lingers && self.deployments.values().any(leaves) {
+            // What was stopped for this leaves room in a moment.
+            return Room::Later;
+        }
+        if ready && self.evict_one() {
+            return Room::Later;
+        }
         if !ready || self.deployments.values().any(moves) {
-            return;
+            return Room::Later;
         }
         let idle = self.deployments.iter().filter(|(_, deployment)| {
             deployment.state == State::Ready
@@ -283,7 +334,7 @@ impl Leases {
         });
         let idle: Vec<DeploymentNo> = idle.map(|(no, _)| *no).collect();
         if idle.is_empty() {
-            return self.refuse_for_lack_of_room(order);
+            return Room::Never;
         }
         self.room_for = Some(order);
         for no in idle {
@@ -291,6 +342,35 @@ impl Leases {
                 self.stop(no, StopReason::MakesRoom, false);
             }
         }
+        Room::Later
+    }
+
+    /// Stops a deployment, if nobody has or keeps anything on it.
+    pub(super) fn stop_idle(&mut self, no: DeploymentNo) {
+        let idle = self.deployments.get(&no).is_some_and(|on| {
+            on.state == State::Ready && on.holders.is_empty() && on.kept_by.is_empty() && !on.kept
+        });
+        if idle {
+            self.stop(no, StopReason::NotNeeded, false);
+        }
+    }
+
+    /// Stops the oldest deployment that lingers, whatever else goes on: nobody needs it now. Whether there was one.
+    fn evict_one(&mut self) -> bool {
+        let lingers = |deployment: &&Deployment| {
+            deployment.state == State::Ready
+                && deployment.holders.is_empty()
+                && !deployment.kept
+                && deployment.kept_by.is_empty()
+                && self.may_linger(deployment)
+                && self.wished_for(deployment.topology, LeaseMode::Shared) == 0
+        };
+        let mut lingering = (self.deployments.iter()).filter(|(_, deployment)| lingers(deployment));
+        let Some(no) = lingering.next().map(|(no, _)| *no) else {
+            return false;
+        };
+        self.stop(no, StopReason::MakesRoom, false);
+        true
     }
 
     /// What is kept for a person to look at leaves no room.
@@ -312,7 +392,7 @@ impl Leases {
             ticket: wish.ticket,
             error: format!(
                 "its deployments do not fit into {} MiB of memory next to those kept by --keep-on-failure",
-                self.memory_mib
+                self.has.memory_mib
             ),
         });
     }

@@ -11,6 +11,7 @@ use crate::history::History;
 use crate::leases::Moment;
 use crate::needs::{LeaseMode, Need};
 use crate::options::Copies;
+use crate::resources::Resources;
 
 /// How many forecasts may be made for one plan.
 const MOST_FORECASTS: usize = 24;
@@ -23,7 +24,7 @@ pub(crate) fn decide(
     plan: &mut Plan,
     copies: Copies,
     slots: usize,
-    memory_mib: u64,
+    has: Resources,
     history: &History,
 ) -> Option<PlannedCopies> {
     if copies == Copies::default() || plan.topologies.is_empty() {
@@ -33,11 +34,11 @@ pub(crate) fn decide(
     let (counts, why, no_room) = match copies {
         Copies::Exactly(number) => {
             let number = number.get() as usize;
-            let (counts, no_room) = exactly(number, plan, &costs, memory_mib);
+            let (counts, no_room) = exactly(number, plan, &costs, has.memory_mib);
             let copies = u32::try_from(number).unwrap_or(u32::MAX);
             (counts, CopiesReason::Said { copies }, no_room)
         }
-        Copies::Auto => auto(plan, &costs, slots, memory_mib),
+        Copies::Auto => auto(plan, &costs, slots, has),
     };
     for (planned, count) in plan.topologies.iter_mut().zip(counts) {
         planned.copies = if plan.attached.contains(&planned.topology.system) {
@@ -52,7 +53,7 @@ pub(crate) fn decide(
             .map(|planned| (planned.topology.to_string(), planned.copies))
             .collect(),
         why,
-        no_room_in_mib: no_room.then_some(memory_mib),
+        no_room_in_mib: no_room.then_some(has.memory_mib),
     })
 }
 
@@ -63,11 +64,11 @@ fn exactly(number: usize, plan: &Plan, costs: &[Cost], memory_mib: u64) -> (Vec<
     let wanted: Vec<usize> = wanted.map(|tests| number.min(tests).max(1)).collect();
     let together = wanted.iter().zip(costs);
     let together: u64 = together
-        .map(|(count, cost)| *count as u64 * cost.memory_mib)
+        .map(|(count, cost)| *count as u64 * cost.takes.memory_mib)
         .sum();
     let fitting = wanted.iter().zip(costs).map(|(count, cost)| {
         let fit = memory_mib
-            .checked_div(cost.memory_mib)
+            .checked_div(cost.takes.memory_mib)
             .unwrap_or(ANY_MEMORY);
         (*count)
             .min(usize::try_from(fit).unwrap_or(usize::MAX))
@@ -81,7 +82,7 @@ fn auto(
     plan: &Plan,
     costs: &[Cost],
     slots: usize,
-    memory_mib: u64,
+    has: Resources,
 ) -> (Vec<usize>, CopiesReason, bool) {
     let one_each = vec![1; costs.len()];
     let on_deployments = plan.tests.iter().filter(|test| !test.needs.is_empty());
@@ -92,7 +93,7 @@ fn auto(
     if most.iter().all(|most| *most < 2) {
         return (one_each, CopiesReason::NobodyWaits, false);
     }
-    let work = Work::of(plan, costs, slots, memory_mib);
+    let work = Work::of(plan, costs, slots, has);
     let first = forecast(&work, &one_each);
     let choice = choose(&work, &first, &most);
     let without_limit = without_limit(&work, &most);
@@ -205,13 +206,16 @@ fn extra(work: &Work, copies: &[usize]) -> Moment {
 fn without_limit(work: &Work, most: &[usize]) -> Option<Choice> {
     let each = work.topologies.iter().zip(most);
     let all: u64 = each
-        .map(|((_, cost), most)| cost.memory_mib * *most as u64)
+        .map(|((_, cost), most)| cost.takes.memory_mib * *most as u64)
         .sum();
-    if all <= work.memory_mib {
+    if all <= work.has.memory_mib {
         return None;
     }
     let work = Work {
-        memory_mib: ANY_MEMORY,
+        has: Resources {
+            memory_mib: ANY_MEMORY,
+            ..work.has
+        },
         ..work.clone()
     };
     let first = forecast(&work, &vec![1; most.len()]);

@@ -1,9 +1,9 @@
-//! What a deployment costs: memory, and the time of its start and of its repair.
+//! What a deployment costs: memory, cores, and the time of its start and of its repair.
 
 use super::{PlannedTopology, micros, servers_of};
 use crate::history::History;
 use crate::leases::Moment;
-use crate::memory;
+use crate::resources::Resources;
 
 /// How long a start is thought to take for each server if no start of any of these deployments is known, in microseconds.
 const UNKNOWN_START: Moment = 500_000;
@@ -11,7 +11,7 @@ const UNKNOWN_START: Moment = 500_000;
 /// What a deployment of one topology costs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
-    pub(super) memory_mib: u64,
+    pub(super) takes: Resources,
     /// How long its start takes, in microseconds.
     pub(super) start: Moment,
     /// How long it takes to put it in order after a test had it alone.
@@ -37,7 +37,9 @@ pub(super) fn costs(topologies: &[PlannedTopology], history: &History) -> Vec<Co
         let guessed = for_each_server * u64::from(servers_of(topology));
         let system = armadillo_orchestrator::system(&topology.system);
         Cost {
-            memory_mib: system.map_or(0, |system| memory::of_deployment(system, topology)),
+            takes: system
+                .map(|system| Resources::of_deployment(system, topology))
+                .unwrap_or_default(),
             start: recorded(planned).map_or(guessed, |(took, _)| took),
             repair: history.repair(&topology.to_string()).map_or(0, micros),
         }

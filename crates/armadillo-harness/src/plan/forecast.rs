@@ -18,11 +18,12 @@ use crate::leases::{
     Wish,
 };
 use crate::needs::LeaseMode;
+use crate::resources::Resources;
 
 /// How many tests of equal needs are told apart; of more, neighbours count as one. A forecast must cost next to nothing.
 const MOST: usize = 100;
 
-/// How long a deployment takes to stop, in microseconds: only who waits for its memory notices.
+/// How long a deployment takes to stop, in microseconds: only who waits for its room notices.
 const STOP: Moment = 200_000;
 
 /// The one client of a forecast.
@@ -35,7 +36,7 @@ type Needs = Vec<(usize, LeaseMode)>;
 #[derive(Clone)]
 pub(super) struct Work {
     pub(super) slots: usize,
-    pub(super) memory_mib: u64,
+    pub(super) has: Resources,
     pub(super) topologies: Vec<(Arc<Topology>, Cost)>,
     pub(super) jobs: Vec<Job>,
 }
@@ -57,11 +58,11 @@ pub(super) struct Forecast {
 }
 
 impl Work {
-    pub(super) fn of(plan: &Plan, costs: &[Cost], slots: usize, memory_mib: u64) -> Self {
+    pub(super) fn of(plan: &Plan, costs: &[Cost], slots: usize, has: Resources) -> Self {
         let topologies = plan.topologies.iter().zip(costs);
         let mut work = Self {
             slots,
-            memory_mib,
+            has,
             topologies: topologies
                 .map(|(planned, cost)| (Arc::new(planned.topology.clone()), *cost))
                 .collect(),
@@ -132,7 +133,7 @@ fn mean(tests: &[Planned]) -> Moment {
 pub(super) fn forecast(work: &Work, copies: &[usize]) -> Forecast {
     let mut run = Run {
         work,
-        core: Leases::new(work.memory_mib, false),
+        core: Leases::new(work.has, false),
         now: 0,
         coming: BinaryHeap::new(),
         inbox: VecDeque::new(),
@@ -188,7 +189,8 @@ impl Run<'_> {
         let offers = work.topologies.iter().zip(copies);
         let offers = offers.map(|((topology, cost), copies)| Offer {
             topology: topology.clone(),
-            memory_mib: cost.memory_mib,
+            conditions: 0,
+            takes: cost.takes,
             copies: *copies,
         });
         let with_needs = |(_, job): &(usize, &Job)| !job.needs.is_empty();

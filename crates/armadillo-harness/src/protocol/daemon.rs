@@ -15,21 +15,35 @@
 //! | `POST /v1/clients/{client}/leave` | | `{}`: what it held is taken back |
 //! | `POST /v1/leases/{lease}/begin` | | [`Begin`] |
 //! | `POST /v1/leases/{lease}/release` | [`Release`] | [`Released`], when its deployments have been looked at |
+//! | `POST /v1/leases/{lease}/on/{deployment}/view` | | the [`View`] |
 //! | `POST /v1/leases/{lease}/on/{deployment}/operate` | [`Operate`] | `{}` when it has been seen to take effect |
+//! | `POST /v1/leases/{lease}/on/{deployment}/links` | [`OperateLinks`](super::links::OperateLinks) | [`LinksAnswer`](super::links::LinksAnswer) |
+//! | `POST /v1/leases/{lease}/on/{deployment}/change-server` | [`ChangeServer`](super::programs::ChangeServer) | `{}` |
+//! | `POST /v1/leases/{lease}/on/{deployment}/plan-rolling` | [`PlanRolling`](super::operations::PlanRolling) | [`OperationPlan`](armadillo_orchestrator::OperationPlan) |
+//! | `POST /v1/leases/{lease}/on/{deployment}/begin-operation` | [`BeginOperation`](super::operations::BeginOperation) | [`OperationBegun`](super::operations::OperationBegun) |
+//! | `POST /v1/leases/{lease}/on/{deployment}/wait-for-operation` | [`WaitForOperation`](super::operations::WaitForOperation) | [`VersionedOperation`](super::operations::VersionedOperation) |
+//! | `POST /v1/leases/{lease}/on/{deployment}/steer-operation` | [`SteerOperation`](super::operations::SteerOperation) | `{}` |
+//! | `POST /v1/leases/{lease}/on/{deployment}/operations` | | a list of [`OperationStatus`](armadillo_orchestrator::OperationStatus) |
+//! | `POST /v1/leases/{lease}/on/{deployment}/advance-keys` | [`AdvanceKeys`](super::keys::AdvanceKeys) | [`KeysAdvanced`](super::keys::KeysAdvanced), when every server's files are written |
+//! | `POST /v1/leases/{lease}/on/{deployment}/membership` | [`Enrol`](super::membership::Enrol) | the [`Roll`](armadillo_orchestrator::membership::Roll) afterwards |
 //! | `POST /v1/leases/{lease}/on/{deployment}/expect-exit` | [`Expect`] | [`Expected`] |
 //! | `POST /v1/leases/{lease}/on/{deployment}/see-exit` | [`SeeExit`] | [`SeenExit`], when the exit has been seen |
 //! | `POST /v1/leases/{lease}/on/{deployment}/start-all` | [`StartAll`] | `{}` when every server is ready and the whole was good |
 //! | `POST /v1/leases/{lease}/on/{deployment}/fail-start` | [`FailStart`] | a [`FailedStart`](armadillo_orchestrator::deployment::FailedStart) |
 //! | `POST /v1/leases/{lease}/on/{deployment}/health` | [`HealthAfter`] | [`VersionedHealth`] |
-//! | `POST /v1/leases/{lease}/on/{deployment}/leaders` | [`Leaders`] | the [`LeadershipLog`] after another look |
+//! | `POST /v1/leases/{lease}/on/{deployment}/leaders` | [`Leaders`] | the [`LeadershipLog`](armadillo_orchestrator::LeadershipLog) after another look |
+//! | `POST /v1/leases/{lease}/on/{deployment}/processes` | | a [`ServerProcess`](armadillo_orchestrator::deployment::ServerProcess) by server |
+//! | `POST /v1/leases/{lease}/on/{deployment}/statistics` | [`ReadStatistics`](super::statistics::ReadStatistics) | the [`Statistics`](armadillo_orchestrator::Statistics) of this moment |
 //! | `POST /v1/leases/{lease}/on/{deployment}/fixtures/claim` | [`Claim`] | [`Claimed`] |
 //! | `POST /v1/leases/{lease}/on/{deployment}/fixtures/settle` | [`Settle`] | `{}` |
 //! | `POST /v1/leases/{lease}/on/{deployment}/evidence` | [`Collect`] | [`Collected`] |
+//! | `POST /v1/leases/{lease}/on/{deployment}/log` | [`ReadLog`](super::server_log::ReadLog) | a [`LogPart`](super::server_log::LogPart), when there is a line |
 //! | `POST /v1/workers` | [`StartWorker`] | [`WorkerStarted`] |
 //! | `POST /v1/workers/{pid}/end` | [`EndWorker`] | [`WorkerExit`] |
-//! | `POST /v1/events/N` | a list of [`crate::event::Event`], the first of which is the runner's number N; with the token of [`Start`] | `{}` |
+//! | `POST /v1/events/N` | a list of [`crate::event::Event`], the first of which is the runner's number N; with the token of [`Start`](super::start::Start) | `{}` |
 //! | `GET /v1/events/N` | | the daemon's own events from number N on, when there are some |
 //! | `GET /v1/events/N/now` | | the same without waiting |
+//! | `POST /v1/end` | | `{}`: a shared daemon will stop everything and end |
 //! | `POST /v1/stop` | | `{}` when every deployment has stopped |
 //!
 //! Every request that concerns a lease carries its token as `Authorization: Bearer`; after the lease has ended the answer
@@ -40,11 +54,11 @@ use std::path::PathBuf;
 
 use armadillo_orchestrator::deployment::ExpectationId;
 use armadillo_orchestrator::{
-    Exit, ExitExpectation, Health, LeadershipLog, Programs, Secret, ServerKey, Settings, Topology,
-    View,
+    Exit, ExitExpectation, Health, Programs, Secret, ServerKey, Settings, Topology, View,
 };
 use serde::{Deserialize, Serialize};
 
+pub use super::findings::Findings;
 pub use super::state::{DeploymentState, DeploymentStatus, Status};
 use crate::checking::Policies;
 use crate::event::Company;
@@ -85,13 +99,21 @@ pub struct KeptServer {
 pub struct Join {
     /// How many tests it runs at once, at most.
     pub slots: u32,
+    /// Set by a run that has the daemon to itself: how long that is to stay up afterwards, in milliseconds. What is there was
+    /// another run's, and is looked at before tests get it.
+    #[serde(default)]
+    pub stays_ms: Option<u64>,
 }
 
-/// A client is known.
+/// A client is known. If its process ends, it has left.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Joined {
     /// Its number.
     pub client: u64,
+    /// How many events there are: what happens from now on begins with this number.
+    pub events: usize,
+    /// The events that say which deployments there are.
+    pub deployments: Vec<crate::event::Event>,
 }
 
 /// Tests that a client wants to run, in this order.
@@ -104,6 +126,22 @@ pub struct Wishes {
     /// Whether a deployment of each topology is needed until the client leaves, whatever tests it names.
     #[serde(default)]
     pub keep: bool,
+    /// What their servers are started with; `None`: what the daemon was told when it was started.
+    #[serde(default)]
+    pub conditions: Option<Conditions>,
+}
+
+/// What the servers of a deployment are started with, beside its topology. Clients of one daemon share a deployment only if
+/// theirs are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// The settings systems see.
+    pub settings: Settings,
+    /// The programs of systems and of the roles that have their own.
+    pub programs: Programs,
+    /// What tells the content of each program's file from another: a file that was replaced is another program.
+    #[serde(default)]
+    pub contents: BTreeMap<PathBuf, String>,
 }
 
 /// A topology that tests need.
@@ -245,26 +283,6 @@ pub struct Released {
     /// Whether the attempt does not count, and waits again: it failed, and a server had ended before it began.
     #[serde(default)]
     pub void: bool,
-}
-
-/// What was found on one deployment when a lease ended.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Findings {
-    /// What the test left behind, by checker; a test that passed fails for it.
-    pub leaks: Vec<String>,
-    /// The same of checkers whose finds are only said.
-    #[serde(default)]
-    pub warnings: Vec<String>,
-    /// Servers that ended by themselves between the test's start and end.
-    pub crashes: Vec<String>,
-    /// Exits that the test had declared and that did not happen; a test that passed fails for it.
-    #[serde(default)]
-    pub unmet: Vec<String>,
-    /// The servers' log lines of the test's time; filled for a failed test, a leak or a crash.
-    pub server_logs: BTreeMap<ServerKey, String>,
-    /// Who led when, since the deployment was started; filled likewise.
-    #[serde(default)]
-    pub leaders: LeadershipLog,
 }
 
 /// A fault or an operation on one server. Only leases on a deployment of one's own may.
@@ -435,57 +453,6 @@ pub struct WorkerExit {
     pub clean: bool,
     /// Whether it was killed because it had not ended by itself.
     pub killed: bool,
-}
-
-/// What a runner tells the daemon it starts, on its standard input's first line.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Start {
-    /// [`super::VERSION`].
-    pub version: u32,
-    /// The run's directory for events, logs and server files.
-    pub directory: PathBuf,
-    /// The run's id.
-    pub run: String,
-    /// The runner's process id.
-    pub runner: u32,
-    /// What proves that events come from the runner.
-    #[serde(with = "armadillo_orchestrator::secret::on_the_wire")]
-    pub journal: Secret,
-    /// When the run began.
-    pub origin: crate::clock::Origin,
-    /// The working directory of the workers: the package's, under cargo.
-    pub working_directory: PathBuf,
-    /// The settings systems see.
-    pub settings: Settings,
-    /// The programs of systems and of the roles that have their own.
-    pub programs: Programs,
-    /// What is done about what checkers find on a deployment that nobody uses.
-    pub checkers: Policies,
-    /// Memory that deployments may use together, in MiB.
-    pub memory_mib: u64,
-    /// The environment of the workers is the runner's; these variables are taken out of it.
-    pub hidden_variables: Vec<String>,
-    /// Whether deployments that failed somebody are left running for a person to look at.
-    pub keep_on_failure: bool,
-    /// What every time limit is multiplied with.
-    pub timeout_factor: f64,
-    /// Whether the run may have a control group of its own.
-    pub cgroup: bool,
-}
-
-/// What the daemon answers on its standard output when it is there.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Started {
-    /// The daemon's process id.
-    pub pid: u32,
-    /// Its socket.
-    pub socket: PathBuf,
-    /// The run's private directory, for sockets, secrets and temporary directories.
-    pub run_dir: PathBuf,
-    /// The protections against orphans that are active.
-    pub protections: Vec<String>,
-    /// What an earlier run had left and was swept.
-    pub swept: Vec<String>,
 }
 
 /// Why a request was refused.

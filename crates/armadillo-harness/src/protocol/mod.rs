@@ -6,7 +6,16 @@
 
 pub mod daemon;
 pub mod doctor;
+pub mod findings;
+pub mod keys;
+pub mod links;
+pub mod membership;
+pub mod operations;
+pub mod programs;
+pub mod server_log;
+pub mod start;
 pub mod state;
+pub mod statistics;
 pub mod worker;
 
 /// The version of both protocols. Runner, daemon and workers are one executable, so a mismatch is an error, not a

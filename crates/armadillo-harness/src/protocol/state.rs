@@ -39,7 +39,7 @@ pub struct DeploymentStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeploymentState {
-    /// It waits for memory.
+    /// It waits for memory, or for a share of the cores.
     Queued,
     /// Its servers start.
     Starting,
@@ -72,7 +72,7 @@ mod tests {
 
     fn of_deployment(state: DeploymentState) -> &'static str {
         match state {
-            DeploymentState::Queued => "it waits for memory",
+            DeploymentState::Queued => "it waits for room on this machine",
             DeploymentState::Starting => "its servers start",
             DeploymentState::Ready => "tests may have it",
             DeploymentState::Suspect => "no test begins on it until it was looked at",

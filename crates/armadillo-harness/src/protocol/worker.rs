@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::daemon::Grant;
-use crate::event::Times;
+use crate::event::{Shown, Times};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::trace::Trace;
@@ -14,15 +14,24 @@ use crate::trace::Trace;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToWorker {
-    /// Run this test.
+    /// Run this test. Nothing else runs, and nothing waits.
     Run(Box<Assignment>),
-    /// Say where the running test is.
+    /// Run this test when those sent before it have ended, if the worker goes on then: see [`Report::goes_on`].
+    RunNext(Box<Assignment>),
+    /// Begin no test that was sent with [`ToWorker::RunNext`] and has not begun; answered with [`FromWorker::TakenBack`].
+    TakeBack,
+    /// Say where a test is.
     Where {
+        /// The number of its assignment.
+        sequence: u64,
         /// Its time is up: if it is at no `.await`, its thread may be interrupted.
         time_is_up: bool,
     },
-    /// The body's time is up and the evidence is taken: drop it if it can be dropped, and tear down.
-    Cancel,
+    /// The time of this test is up and the evidence is taken: drop its body if it can be dropped, and tear down.
+    Cancel {
+        /// The number of its assignment.
+        sequence: u64,
+    },
     /// Tear down fixtures that are kept; answered with [`FromWorker::FixturesGone`].
     DropFixtures {
         /// Those kept for the deployment with this id; without one, all.
@@ -43,10 +52,19 @@ pub enum FromWorker {
         /// Its process id.
         pid: u32,
     },
-    /// A test has entered this phase.
+    /// A test that was sent ahead begins.
+    Begins {
+        /// The number of its assignment.
+        sequence: u64,
+    },
+    /// No test that was sent ahead and has not begun by now will begin.
+    TakenBack,
+    /// The running test has entered this phase.
     Phase(Phase),
-    /// Where the running test is, as far as it can be told; nothing after the test has ended.
+    /// Where a test is, as far as it can be told; nothing after it has ended.
     At {
+        /// The number of its assignment.
+        sequence: u64,
         /// As the question said.
         time_is_up: bool,
         /// Where it waits or blocks; several places if it waits for several things at once.
@@ -145,10 +163,20 @@ pub struct Report {
     /// Whether its fixtures were left as they are.
     #[serde(default)]
     pub kept: bool,
-    /// How long each phase took; `total` is theirs together.
+    /// How long each phase took, and all of it.
     pub times: Times,
     /// What the test changed in its process, if anything: the worker is retired for it.
     pub changed: Option<String>,
+    /// Whether the test knew its directories, and may have made them.
+    #[serde(default)]
+    pub knew_directories: bool,
+    /// Whether the worker begins the tests that were sent ahead. If not, it begins none of them, not even those that arrive
+    /// later, until it is sent one with [`ToWorker::Run`].
+    #[serde(default)]
+    pub goes_on: bool,
     /// The deployments that its process keeps fixtures for, to be torn down before they stop.
     pub keeps: Vec<String>,
+    /// What the test showed of itself.
+    #[serde(default, skip_serializing_if = "Shown::is_empty")]
+    pub shown: Shown,
 }

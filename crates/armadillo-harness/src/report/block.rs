@@ -18,12 +18,21 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
     };
     let finished = &last.finished;
     let mut text = what_and_where(&finished.verdict);
-    if let (true, Some(planned)) = (is_placeless(&finished.verdict), model.planned(&test.name)) {
+    if let (true, Some(planned)) = (
+        is_placeless(model, &finished.verdict),
+        model.planned(&test.name),
+    ) {
         _ = writeln!(text, "    the test is defined at {}", planned.place);
     }
     text.push_str(&earlier(test));
     if let Some(told) = retries::told(test) {
         _ = writeln!(text, "  retries: {told}");
+    }
+    if let Some(earlier) = model
+        .planned(&test.name)
+        .and_then(|test| test.earlier.as_ref())
+    {
+        _ = writeln!(text, "  before: {earlier}");
     }
     for deployment in &finished.deployments {
         let topology = model
@@ -72,8 +81,11 @@ pub(super) fn what_and_where(verdict: &Verdict) -> String {
     text
 }
 
-/// Whether nothing says where the failure happened.
-fn is_placeless(verdict: &Verdict) -> bool {
+/// Whether nothing says where the failure happened, and something can.
+fn is_placeless(model: &Model, verdict: &Verdict) -> bool {
+    if model.is_of_command() {
+        return false;
+    }
     let lacks = |traces: &Vec<Trace>| traces.iter().all(|trace| trace.place.is_none());
     matches!(verdict, Verdict::Failed { traces, .. } if lacks(traces))
 }
@@ -128,6 +140,7 @@ pub(super) const fn kind_name(kind: FailureKind) -> &'static str {
         FailureKind::TooMuchOutput => "too much output",
         FailureKind::Leaked => "leaked",
         FailureKind::ServerCrashed => "server crashed",
+        FailureKind::Sanitizer => "sanitizer",
         FailureKind::Error => "error",
         FailureKind::Inconclusive => "inconclusive",
     }
@@ -147,8 +160,11 @@ fn earlier(test: &TestRecord) -> String {
 }
 
 /// The command line that runs this test alone, as it ran.
-fn command_line(model: &Model, name: &str) -> Option<String> {
+pub(super) fn command_line(model: &Model, name: &str) -> Option<String> {
     let started = model.started.as_ref()?;
+    if let Some(command) = &started.command {
+        return Some(command.clone());
+    }
     let name = name.split('#').next().unwrap_or(name);
     let mut words = vec![
         "cargo test".to_owned(),
@@ -172,7 +188,7 @@ fn command_line(model: &Model, name: &str) -> Option<String> {
 }
 
 /// A word as a shell reads it.
-fn in_shell(word: &str) -> String {
+pub(crate) fn in_shell(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

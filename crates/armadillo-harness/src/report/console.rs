@@ -3,8 +3,12 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::terminal::tamed;
+
+/// Whether notes are left out.
+static WITHOUT_NOTES: AtomicBool = AtomicBool::new(false);
 
 /// A text that was asked for, on stdout.
 pub(crate) fn text(text: &str) {
@@ -31,7 +35,14 @@ pub(crate) fn warning(what: impl Display) {
 
 /// A line of the harness itself, on stderr.
 pub(crate) fn note(line: impl Display) {
-    say(format_args!("armadillo: {line}"));
+    if !WITHOUT_NOTES.load(Ordering::Relaxed) {
+        say(format_args!("armadillo: {line}"));
+    }
+}
+
+/// From now on, nothing is said that is neither an error nor a warning.
+pub(crate) fn say_no_notes() {
+    WITHOUT_NOTES.store(true, Ordering::Relaxed);
 }
 
 fn say(line: impl Display) {

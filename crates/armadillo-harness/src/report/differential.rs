@@ -43,6 +43,7 @@ fn ours() -> Vec<Event> {
         place: String::new(),
         markers: Vec::new(),
         needs: Vec::new(),
+        earlier: None,
     });
     let started: RunStarted = started(tests.collect(), 0);
     let ignored = outcomes.iter().filter_map(|(name, outcome)| {

@@ -6,6 +6,9 @@ use super::paint::{Paint, many};
 use crate::event::{PlannedTest, RunStarted};
 use crate::needs::LeaseMode;
 
+/// How many digits of the hash of a program are shown; events and results have all.
+const SHOWN_DIGITS: usize = 12;
+
 /// Programs, topologies with their tests, workers, seed, isolation, protections, files; nothing if no test
 /// will run. Goes to stderr.
 #[must_use]
@@ -14,18 +17,34 @@ pub fn header(started: &RunStarted, color: bool) -> String {
         return String::new();
     }
     let paint = Paint(color);
+    let what = match &started.command {
+        Some(command) => command.clone(),
+        None => format!(
+            "{} of {}::{}, {} at once, isolation {}, seed {}",
+            many(started.tests.len(), "test"),
+            started.package,
+            started.binary,
+            started.workers,
+            started.isolation,
+            started.seed,
+        ),
+    };
     let mut text = format!(
-        "{} {}, run {}: {} of {}::{}, {} at once, isolation {}, seed {}\n",
+        "{} {}, run {}: {what}\n",
         paint.bold("armadillo"),
         started.armadillo,
         started.run,
-        many(started.tests.len(), "test"),
-        started.package,
-        started.binary,
-        started.workers,
-        started.isolation,
-        started.seed,
     );
+    if let Some(shard) = &started.shard {
+        text.push_str(&format!(
+            "  shard {} of {}, by {}: {} of {}\n",
+            shard.number,
+            shard.of,
+            shard.by,
+            started.tests.len(),
+            many(shard.tests as usize, "test"),
+        ));
+    }
     for (system, program) in &started.programs {
         let stand_in = match &program.stand_in {
             Some(title) => paint.yellow(&format!(", {title}")),
@@ -35,12 +54,23 @@ pub fn header(started: &RunStarted, color: bool) -> String {
             Some(note) => format!("\n    {note}"),
             None => String::new(),
         };
+        let origin = match &program.origin {
+            Some(origin) => {
+                let digits: String = origin.sha256.chars().take(SHOWN_DIGITS).collect();
+                format!("\n    from {}, SHA-256 {digits}", origin.from)
+            }
+            None => String::new(),
+        };
         text.push_str(&format!(
-            "  {system}: {} {}{stand_in}{note}\n",
+            "  {system}: {} {}{stand_in}{note}{origin}\n",
             program.program, program.version
         ));
     }
     for (topology, tests) in by_topology(&started.tests) {
+        if started.command.is_some() {
+            text.push_str(&format!("  {topology}\n"));
+            continue;
+        }
         let of_mode = |mode| {
             let uses = |test: &&&PlannedTest| test.special_modes().any(|used| used == mode);
             tests.iter().filter(uses).count()

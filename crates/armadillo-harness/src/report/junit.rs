@@ -207,6 +207,7 @@ const fn kind_of(kind: FailureKind) -> Kind {
         | FailureKind::Crashed
         | FailureKind::TooMuchOutput
         | FailureKind::ServerCrashed
+        | FailureKind::Sanitizer
         | FailureKind::Error => Kind::Error,
     }
 }

@@ -163,6 +163,7 @@ fn progress(notice: &Notice) -> Option<String> {
             Stage::Ready => format!("{server} ready"),
         }),
         Notice::ServerExited { server, exit, .. } => Some(format!("{server} exited: {exit}")),
+        Notice::Prepared { server, what, .. } => Some(format!("{server}: {what}")),
         Notice::Warning { text } => Some(text.clone()),
         _ => None,
     }

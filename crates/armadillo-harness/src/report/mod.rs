@@ -10,11 +10,15 @@ mod copies;
 #[cfg(test)]
 mod differential;
 mod files;
+mod gather;
+mod github;
 mod header;
+mod html;
 mod json;
 mod junit;
 mod libtest;
 mod live;
+mod merge;
 mod model;
 mod paint;
 mod panic_output;
@@ -33,15 +37,22 @@ mod terse;
 mod tests;
 mod xml;
 
+pub(crate) use block::in_shell;
 pub(crate) use copies::copies_line;
-pub use files::write_files;
-pub(crate) use files::write_whole;
+pub(crate) use files::{side_by_side, write_events, write_whole};
+pub use files::{write_files, write_trace};
+pub(crate) use gather::{Log, gather};
+pub use github::{annotations, step_summary};
 pub use header::header;
 pub use junit::junit;
+pub use merge::{MergeError, ShardEvents, merge};
 pub use model::{Attempt, Counts, DeploymentRecord, Ending, Model, TestRecord};
+pub(crate) use paint::time;
+pub(crate) use rebuild::events_of_part;
 pub use rebuild::{RebuildError, events, rebuild};
 pub use reporter::{Closed, Reporter};
 pub use results::{
     AttemptResult, DeploymentResult, IgnoredTest, Results, TestResult, Totals, results,
 };
-pub use screen::{Live, Screen};
+pub use screen::{Live, Screen, terminal_size};
+pub(crate) use summary::totals;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
+use super::html::Story;
 use crate::event::{Event, EventKind, PlannedTest, RunStarted, StartReason, TestFinished};
 use crate::outcome::{FailureKind, Verdict};
 use crate::settings::{SystemFlags, again};
@@ -30,6 +31,8 @@ pub struct Model {
     /// The disk was full.
     is_incomplete: bool,
     again: OnceLock<Vec<String>>,
+    /// The moments, for the page.
+    pub(super) story: Story,
     /// Microseconds from the run's start to the newest event.
     pub now_us: u64,
 }
@@ -90,6 +93,8 @@ pub struct DeploymentRecord {
     pub recycled: Option<String>,
     /// What was not as it should be when it stopped.
     pub complaints: Vec<String>,
+    /// Whether it stopped because others needed its room.
+    pub evicted: bool,
     /// Whether its servers are gone.
     pub stopped: bool,
 }
@@ -146,6 +151,7 @@ impl Model {
     /// Takes in the next event. Returns the test that ended for good with it.
     pub fn on(&mut self, event: &Event) -> Option<&TestRecord> {
         self.now_us = self.now_us.max(event.us);
+        self.story.on(event);
         match &event.kind {
             EventKind::RunStarted(started) => {
                 let names = started.tests.iter().enumerate();
@@ -248,10 +254,12 @@ impl Model {
             EventKind::DeploymentStopped {
                 deployment,
                 complaints,
+                evicted,
             } => {
                 let record = self.record(deployment);
                 record.stopped = true;
                 record.complaints.clone_from(complaints);
+                record.evicted = *evicted;
             }
             _ => {}
         }
@@ -305,6 +313,19 @@ impl Model {
             counts.flaky += usize::from(test.is_flaky());
         }
         counts
+    }
+
+    /// Whether a command ran instead of tests.
+    #[must_use]
+    pub fn is_of_command(&self) -> bool {
+        let started = self.started.as_ref();
+        started.is_some_and(|started| started.command.is_some())
+    }
+
+    /// Whether another process has started this deployment.
+    pub(super) fn is_shared(&self, deployment: &str) -> bool {
+        let record = self.deployments.get(deployment);
+        record.is_some_and(|record| record.reason == Some(StartReason::Shared))
     }
 
     /// Why the run ended before everything had run, as far as the events tell.

@@ -35,7 +35,7 @@ impl Paint {
 }
 
 /// Microseconds as a person reads them: `0.05 s`, `12.3 s`, `2 min 5 s`.
-pub(super) fn time(us: u64) -> String {
+pub(crate) fn time(us: u64) -> String {
     let tenths = us / 100_000;
     if us < 10_000_000 {
         format!("{}.{:02} s", us / 1_000_000, us / 10_000 % 100)

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 
 use super::model::{Begun, Model};
 use crate::event::{
-    Captured, Company, Event, EventKind, TestFinished, TestIsolation, Times, VERSION,
+    Captured, Company, Event, EventKind, Shown, TestFinished, TestIsolation, Times, VERSION,
 };
 use crate::outcome::{FailureKind, Verdict};
 
@@ -55,15 +55,23 @@ pub fn rebuild(log: impl BufRead) -> Result<Model, RebuildError> {
 /// # Errors
 /// When a line is no event of a known version, or there is no run in it.
 pub fn events(log: impl BufRead) -> Result<Vec<Event>, RebuildError> {
+    let events = events_of_part(log)?;
+    let starts = |event: &Event| matches!(event.kind, EventKind::RunStarted(_));
+    if events.iter().any(starts) {
+        Ok(events)
+    } else {
+        Err(RebuildError::NeverStarted)
+    }
+}
+
+/// The same of a log that need not be that of a run: of a daemon that several processes shared.
+pub(crate) fn events_of_part(log: impl BufRead) -> Result<Vec<Event>, RebuildError> {
     let mut events = read(log)?;
     // What the daemon and the runner had to say lies in it in the order in which it was written.
     events.sort_by_key(|event| event.us);
     let mut model = Model::default();
     for event in &events {
         model.on(event);
-    }
-    if model.started.is_none() {
-        return Err(RebuildError::NeverStarted);
     }
     if model.ending.is_none() {
         events.extend(unfinished(&model));
@@ -100,7 +108,7 @@ fn read(log: impl BufRead) -> Result<Vec<Event>, RebuildError> {
 fn unfinished(model: &Model) -> Vec<Event> {
     let running = model.running.iter().map(|(test, begun)| {
         let message = "the test had not finished when the event log ended";
-        ended(model, test, begun, message)
+        ended(model.now_us, test, begun, message)
     });
     let waiting = model
         .pending
@@ -114,12 +122,28 @@ fn unfinished(model: &Model) -> Vec<Event> {
             at_us: model.now_us,
         };
         let message = "the test was waiting for a retry when the event log ended";
-        ended(model, test, &begun, message)
+        ended(model.now_us, test, &begun, message)
     });
     running.chain(waiting).collect()
 }
 
-fn ended(model: &Model, test: &str, begun: &Begun, message: &str) -> Event {
+/// The end of a test whose process ended before the test did.
+pub(super) fn ended_with_its_process(test: &str, us: u64) -> Event {
+    let begun = Begun {
+        attempt: 1,
+        worker: None,
+        deployments: Vec::new(),
+        at_us: us,
+    };
+    ended(
+        us,
+        test,
+        &begun,
+        "the process of the test ended before the test did",
+    )
+}
+
+fn ended(now_us: u64, test: &str, begun: &Begun, message: &str) -> Event {
     let finished = TestFinished {
         test: test.to_owned(),
         attempt: begun.attempt,
@@ -127,7 +151,7 @@ fn ended(model: &Model, test: &str, begun: &Begun, message: &str) -> Event {
         isolation: TestIsolation::default(),
         verdict: Verdict::failed(FailureKind::Interrupted, message),
         times: Times {
-            total: model.now_us.saturating_sub(begun.at_us),
+            total: now_us.saturating_sub(begun.at_us),
             ..Times::default()
         },
         output: Captured::default(),
@@ -136,10 +160,11 @@ fn ended(model: &Model, test: &str, begun: &Begun, message: &str) -> Event {
         company: Company::default(),
         server_logs: std::collections::BTreeMap::new(),
         artifacts: None,
+        shown: Shown::default(),
     };
     Event {
         v: VERSION,
-        us: model.now_us,
+        us: now_us,
         kind: EventKind::TestFinished(finished),
     }
 }

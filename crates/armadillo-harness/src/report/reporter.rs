@@ -24,6 +24,19 @@ use crate::trace::Trace;
 #[error("stdout was closed")]
 pub struct Closed;
 
+/// Whether something is not as it should be.
+fn is_trouble(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Warning { .. }
+        | EventKind::FilesIncomplete { .. }
+        | EventKind::DeploymentFailed { .. }
+        | EventKind::DeploymentRecycled { .. } => true,
+        EventKind::TestFinished(finished) => finished.verdict.is_failure(),
+        EventKind::RunFinished { exit_code, .. } => *exit_code != 0,
+        _ => false,
+    }
+}
+
 /// Shows a run while it happens, and keeps what is known of it.
 ///
 /// The events of ignored tests directly follow [`EventKind::RunStarted`]: libtest's first line counts them.
@@ -40,6 +53,8 @@ pub struct Reporter {
     told_incomplete: bool,
     /// Something was written to stdout that may not be readable yet.
     unflushed: bool,
+    /// What is said only if something fails, until something has.
+    held: Option<String>,
 }
 
 impl Reporter {
@@ -60,6 +75,7 @@ impl Reporter {
         };
         Self {
             model: Model::default(),
+            held: showing.only_failures.then(String::new),
             printer,
             display: screen
                 .live
@@ -92,7 +108,13 @@ impl Reporter {
         let mut out = String::new();
         let note = self.show(&event.kind, finished, &mut out);
         let result = self.say(&out);
-        self.note(&note);
+        match &mut self.held {
+            Some(held) if !is_trouble(&event.kind) => held.push_str(&note),
+            held => {
+                let note = held.take().unwrap_or_default() + &note;
+                self.note(&note);
+            }
+        }
         result
     }
 
@@ -136,7 +158,12 @@ impl Reporter {
             EventKind::DeploymentReady {
                 deployment,
                 took_us,
-            } => return format!("{deployment}: ready after {}\n", time(*took_us)),
+            } if !self.model.is_shared(deployment) => {
+                return format!("{deployment}: ready after {}\n", time(*took_us));
+            }
+            EventKind::DeploymentReady { deployment, .. } => {
+                return format!("{deployment}: already running\n");
+            }
             EventKind::DeploymentFailed { deployment, error } => {
                 let word = paint.red("failed to start");
                 return format!("{deployment}: {word}: {error}\n");

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Attempt, Model, TestRecord};
 use super::retries;
-use crate::event::{Company, PlannedTest, ProgramInfo, StartReason, TestIsolation, Times};
-use crate::outcome::Verdict;
+use crate::event::{Company, PlannedTest, ProgramInfo, ShardOf, StartReason, TestIsolation, Times};
+use crate::outcome::{FailureKind, Verdict};
 
 /// The version of the format; grows when an old reader would misunderstand.
 const VERSION: u32 = 1;
@@ -35,6 +35,9 @@ pub struct Results {
     pub workers: u32,
     /// Where test bodies ran.
     pub isolation: String,
+    /// Which shard of the selected tests it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardOf>,
     /// How long it took, in microseconds.
     pub duration_us: u64,
     /// The exit code; missing if the run was killed.
@@ -64,6 +67,12 @@ pub struct Totals {
     pub passed: usize,
     /// Failed, and known to have failed.
     pub failed: usize,
+    /// Of the failed: because a server crashed.
+    #[serde(default)]
+    pub server_crashed: usize,
+    /// Of the failed: because a sanitizer of a server reported a fault.
+    #[serde(default)]
+    pub sanitizer: usize,
     /// Ended as inconclusive.
     pub inconclusive: usize,
     /// Of the passed: after a retry.
@@ -158,6 +167,9 @@ pub struct DeploymentResult {
     pub recycled: Option<String>,
     /// What was not as it should be when it stopped.
     pub complaints: Vec<String>,
+    /// Whether it stopped because others needed its memory or its share of the cores.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evicted: bool,
 }
 
 /// The results of a run; `None` if it never started.
@@ -177,12 +189,15 @@ pub fn results(model: &Model) -> Option<Results> {
         seed: run.seed.to_string(),
         workers: run.workers,
         isolation: run.isolation.clone(),
+        shard: run.shard.clone(),
         duration_us: model.now_us,
         exit_code: model.ending.as_ref().map(|ending| ending.exit_code),
         ended_early: model.ended_early().map(str::to_owned),
         totals: Totals {
             passed: counts.passed,
             failed: counts.failed,
+            server_crashed: failed_by(model, FailureKind::ServerCrashed),
+            sanitizer: failed_by(model, FailureKind::Sanitizer),
             inconclusive: counts.inconclusive,
             flaky: counts.flaky,
             ignored: counts.ignored,
@@ -217,6 +232,7 @@ pub fn results(model: &Model) -> Option<Results> {
                     repaired: deployment.repaired.clone(),
                     recycled: deployment.recycled.clone(),
                     complaints: deployment.complaints.clone(),
+                    evicted: deployment.evicted,
                 };
                 (id.clone(), result)
             })
@@ -225,6 +241,12 @@ pub fn results(model: &Model) -> Option<Results> {
             .map(|(_, text)| text.clone())
             .collect(),
     })
+}
+
+/// How many tests failed in this way.
+fn failed_by(model: &Model, kind: FailureKind) -> usize {
+    let failed_so = |test: &&TestRecord| matches!(test.verdict(), Verdict::Failed { kind: found, .. } if *found == kind);
+    model.tests.iter().filter(failed_so).count()
 }
 
 /// The names of planned tests that did not end.

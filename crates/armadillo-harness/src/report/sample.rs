@@ -7,7 +7,8 @@ use armadillo_orchestrator::{Notice, ServerKey, Stage, Topology};
 
 use crate::event::{
     Captured, Company, CopiesReason, Event, EventKind, LogExcerpt, Names, PlannedCopies,
-    PlannedTest, ProgramInfo, RunStarted, StartReason, TestFinished, TestIsolation, Times, VERSION,
+    PlannedTest, ProgramInfo, RunStarted, Shown, StartReason, TestFinished, TestIsolation, Times,
+    VERSION,
 };
 use crate::failure::Failure;
 use crate::needs::{LeaseMode, Need};
@@ -29,8 +30,10 @@ fn cluster() -> Topology {
         system: "tally".to_owned(),
         shape: "cluster".to_owned(),
         params: BTreeMap::from([("members".to_owned(), 3)]),
+        words: Default::default(),
         options: Vec::new(),
         binaries: BTreeMap::new(),
+        data: None,
     }
 }
 
@@ -41,12 +44,13 @@ fn on_the_cluster(mode: LeaseMode) -> Need {
     }
 }
 
-fn planned(test: &str, markers: &[&str], lease: Option<LeaseMode>) -> PlannedTest {
+pub(crate) fn planned(test: &str, markers: &[&str], lease: Option<LeaseMode>) -> PlannedTest {
     PlannedTest {
         test: test.to_owned(),
         place: format!("tests/suite/main.rs:{}", test.len()),
         markers: markers.iter().map(|marker| (*marker).to_owned()).collect(),
         needs: lease.map(on_the_cluster).into_iter().collect(),
+        earlier: None,
     }
 }
 
@@ -72,6 +76,7 @@ pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted 
                 version: "1.2.0".to_owned(),
                 stand_in: Some("tally-stub, a stand-in, not tally".to_owned()),
                 note: None,
+                origin: None,
             },
         )]),
         protections: ["subreaper", "parent-death signal"]
@@ -86,6 +91,9 @@ pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted 
             },
             no_room_in_mib: None,
         }),
+        shard: None,
+        command: None,
+        part: None,
     }
 }
 
@@ -125,6 +133,7 @@ pub(crate) fn ends(us: u64, test: &str, verdict: Verdict, output: &str) -> TestF
         company: Company::default(),
         server_logs: BTreeMap::new(),
         artifacts: None,
+        shown: Shown::default(),
     }
 }
 
@@ -358,6 +367,7 @@ pub(crate) fn run() -> Vec<Event> {
         EventKind::DeploymentStopped {
             deployment: CLUSTER.to_owned(),
             complaints: vec!["member-3 had to be killed".to_owned()],
+            evicted: false,
         },
         EventKind::DeploymentFailed {
             deployment: "tally-cluster-members3-77777777".to_owned(),

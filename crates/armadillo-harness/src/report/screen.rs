@@ -83,7 +83,9 @@ impl Screen {
     }
 }
 
-fn terminal_size() -> (usize, usize) {
+/// The size of the terminal at stderr now, in columns and lines; 80 and 24 if it is none.
+#[must_use]
+pub fn terminal_size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
         _ => (80, 24),

@@ -13,7 +13,12 @@ pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> St
     if model.selected() == 0 {
         return String::new();
     }
-    let mut text = counts(model, paint);
+    let command = model.started.as_ref().and_then(|run| run.command.as_ref());
+    let mut text = match command {
+        // Whether it passed is its own affair, and what went wrong with the servers has been said.
+        Some(_) if model.ended_early().is_none() => String::new(),
+        _ => counts(model, paint),
+    };
     for test in model.tests.iter().filter(|test| test.is_flaky()) {
         let attempts = many(test.attempts.len(), "attempt");
         let told = retries::told(test).map_or(String::new(), |told| format!("; {told}"));
@@ -34,20 +39,33 @@ pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> St
             ));
         }
     }
+    let evicted = model
+        .deployments
+        .values()
+        .filter(|record| record.evicted)
+        .count();
+    if evicted > 0 {
+        text.push_str(&format!(
+            "  {}: {} stopped early to free memory or cores\n",
+            paint.yellow("note"),
+            many(evicted, "deployment")
+        ));
+    }
     if let Some(count) = slowest {
         text.push_str(&slowest_tests(model, count));
     }
     for stand_in in model.stand_ins() {
-        text.push_str(&format!(
-            "  {}: tests ran on {stand_in}\n",
-            paint.yellow("note")
-        ));
+        let note = paint.yellow("note");
+        text.push_str(&match command {
+            Some(_) => format!("  {note}: servers were {stand_in}\n"),
+            None => format!("  {note}: tests ran on {stand_in}\n"),
+        });
     }
-    if let Some(directory) = model
+    let directory = model
         .started
         .as_ref()
-        .and_then(|run| run.directory.as_ref())
-    {
+        .and_then(|run| run.directory.as_ref());
+    if let Some(directory) = directory.filter(|_| command.is_none()) {
         text.push_str(&format!("  files: {directory}\n"));
     }
     text
@@ -79,11 +97,13 @@ fn counts(model: &Model, paint: Paint) -> String {
         parts.push(paint.yellow(&format!("{not_run} not run")));
     }
     let mut line = format!("{} in {}", parts.join(", "), time(model.now_us));
-    if !model.deployments.is_empty() {
-        line.push_str(&format!(
-            "; {} started",
-            many(model.deployments.len(), "deployment")
-        ));
+    let ids = model.deployments.keys();
+    let (shared, started): (Vec<_>, Vec<_>) = ids.partition(|id| model.is_shared(id));
+    if !started.is_empty() || !shared.is_empty() {
+        line.push_str(&format!("; {} started", many(started.len(), "deployment")));
+    }
+    if !shared.is_empty() {
+        line.push_str(&format!(", {} already running", shared.len()));
     }
     if let Some(early) = model.ended_early() {
         line.push_str(&format!(
@@ -92,6 +112,11 @@ fn counts(model: &Model, paint: Paint) -> String {
         ));
     }
     line + "\n"
+}
+
+/// The summary of a run without colours, for somebody who was not there.
+pub(crate) fn totals(model: &Model) -> String {
+    summary(model, None, Paint(false))
 }
 
 fn failure_kinds(model: &Model) -> String {

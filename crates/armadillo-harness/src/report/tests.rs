@@ -117,6 +117,7 @@ fn colours_output_of_successes_times_and_the_seed_are_shown_on_request() {
         place: "tests/suite/main.rs:1".to_owned(),
         markers: Vec::new(),
         needs: Vec::new(),
+        earlier: None,
     });
     let events = [
         event(0, EventKind::RunStarted(started(tests.to_vec(), 0))),
@@ -150,6 +151,7 @@ fn a_line_of_terse_characters_ends_where_libtests_does() {
         place: String::new(),
         markers: Vec::new(),
         needs: Vec::new(),
+        earlier: None,
     });
     let mut events = vec![event(0, EventKind::RunStarted(started(tests.collect(), 0)))];
     for name in &names {
@@ -317,7 +319,7 @@ fn reports_rebuilt_from_the_event_log_are_those_of_the_run() {
     let read: super::Results = serde_json::from_str(&text).unwrap();
     assert_eq!(Some(read), results(&live));
     let files = std::fs::read_dir(directory.path()).unwrap().count();
-    assert_eq!(files, 2, "nothing half written is left");
+    assert_eq!(files, 3, "nothing half written is left");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::collect::{Test, registered};
+use crate::event::ShardOf;
 use crate::options::{IgnoredTests, Selection};
 
 /// The tests after selection, each list in the order they were given in.
@@ -15,8 +16,10 @@ pub struct Selected {
     pub run: Vec<Test>,
     /// Those that are shown as ignored, and why.
     pub ignored: Vec<(Test, String)>,
-    /// How many were filtered out.
+    /// How many were filtered out, those of other shards included.
     pub filtered_out: u32,
+    /// Which shard of the selected tests these are; `None`: all of them.
+    pub shard: Option<ShardOf>,
 }
 
 impl Selected {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::error::{ExpressionError, closest, in_short};
+use armadillo_orchestrator::closest::closest;
+
+use super::error::{ExpressionError, in_short};
 use super::lexer::is_word_char;
 use super::parser::parse;
 use crate::test_def::MarkerUse;

@@ -6,10 +6,10 @@ mod error;
 mod expression;
 mod lexer;
 mod parser;
+pub(crate) mod shard;
 #[cfg(test)]
 mod tests;
 
 pub use decide::{Selected, select};
 pub use error::ExpressionError;
-pub(crate) use error::closest;
 pub use expression::{Expression, Language, Node, Term};

@@ -48,7 +48,7 @@ pub(super) fn read(table: &[Setting], args: &[OsString]) -> Result<CommandLine, 
 }
 
 /// The values of an argument; those that are not UTF-8 are refused.
-fn values(matches: &ArgMatches, id: &str) -> Result<Vec<String>, UsageError> {
+pub(super) fn values(matches: &ArgMatches, id: &str) -> Result<Vec<String>, UsageError> {
     let given = matches.get_many::<OsString>(id).into_iter().flatten();
     given
         .map(|value| {
@@ -85,7 +85,7 @@ fn command(table: &[Setting]) -> Command {
 }
 
 /// A switch may carry a value after `=`, so that the command line can take back what the file says.
-fn argument(setting: &Setting) -> Arg {
+pub(super) fn argument(setting: &Setting) -> Arg {
     let mut arg = Arg::new(setting.name)
         .aliases(setting.aliases.iter().copied())
         .value_parser(OsStringValueParser::new());
@@ -102,6 +102,11 @@ fn argument(setting: &Setting) -> Arg {
             .require_equals(true)
             .default_missing_value("true")
             .value_name("BOOL")
+    } else if !setting.bare.is_empty() {
+        arg.num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value(setting.bare)
+            .value_name(setting.value)
     } else {
         let action = if setting.repeats {
             ArgAction::Append

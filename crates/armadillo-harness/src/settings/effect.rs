@@ -90,10 +90,6 @@ const MIMIC_COUNTS: (Layer, Effect) = (
     Layer::OwnMain,
     differently("the command line decides how many tests run at once (`--test-threads`)"),
 );
-const ALONE_ON_ITS_OWN: (Layer, Effect) = (
-    Layer::Nextest,
-    differently("each test has its own deployments and its own memory limit"),
-);
 const NEXTEST_ORDERS: (Layer, Effect) = (
     Layer::Nextest,
     differently(
@@ -145,6 +141,14 @@ const TABLE: &[Row] = &[
     holds("runslow"),
     holds("stress"),
     holds("flaky"),
+    holds("last-failed"),
+    but(
+        "shard",
+        &[(
+            Layer::Nextest,
+            differently("nextest chooses the tests (use its `--partition`)"),
+        )],
+    ),
     holds("include-ignored"),
     holds("ignored"),
     but("list", &[COMMAND_LINE_ACTS]),
@@ -220,6 +224,7 @@ const TABLE: &[Row] = &[
     ),
     holds("seed"),
     holds("rounds"),
+    but("failed-first", &[NEXTEST_ORDERS]),
     but("shuffle", &[NEXTEST_ORDERS]),
     but("shuffle-seed", &[NEXTEST_ORDERS]),
     but(
@@ -245,18 +250,42 @@ const TABLE: &[Row] = &[
     ),
     holds("missing"),
     holds("checker"),
-    but("memory", &[ALONE_ON_ITS_OWN]),
-    but("copies", &[ALONE_ON_ITS_OWN]),
+    but(
+        "memory",
+        &[(
+            Layer::Nextest,
+            differently("the limit applies to all tests that share deployments, not to each test"),
+        )],
+    ),
+    but(
+        "copies",
+        &[(
+            Layer::Nextest,
+            differently("each test is planned alone, so `auto` starts one copy"),
+        )],
+    ),
     but(
         "keep-on-failure",
         &[(
             Layer::Nextest,
             differently(
-                "there is no terminal to wait at: deployments stop, and only their data is kept",
+                "there is no terminal to wait at: only the data is kept, and tests do not share deployments",
             ),
         )],
     ),
+    but(
+        "reuse",
+        &[(
+            Layer::Nextest,
+            differently("the tests of a nextest run share deployments, which stop when it ends"),
+        )],
+    ),
+    holds("cores"),
+    holds("tls"),
+    holds("record"),
     holds("cgroup"),
+    holds("statistics-interval"),
+    holds("servers-dir"),
     holds("runtime-dir"),
     holds("output-dir"),
     but(
@@ -301,7 +330,24 @@ const TABLE: &[Row] = &[
             Layer::Nextest,
             refused(
                 "each test is a separate run and would overwrite the file",
-                "remove it; every run has a `results.json`, and nextest has a JUnit report",
+                "remove it; `target/armadillo/latest` has the reports of the whole nextest run",
+            ),
+        )],
+    ),
+    but(
+        "annotations",
+        &[(
+            Layer::Nextest,
+            differently("each test is a separate run, so the summary of the step gets no table"),
+        )],
+    ),
+    but(
+        "trace",
+        &[(
+            Layer::Nextest,
+            refused(
+                "each test is a separate run and would overwrite the file",
+                "remove it; `target/armadillo/latest` has the reports of the whole nextest run",
             ),
         )],
     ),

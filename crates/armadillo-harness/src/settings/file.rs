@@ -21,12 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use armadillo_orchestrator::closest::closest;
 use toml_span::Span;
 use toml_span::value::{Key, Table, Value, ValueInner};
 
 use super::error::{Source, UsageError};
 use super::setting::{Said, Setting, Settled, SystemFlags};
-use crate::select::closest;
 
 /// The name of the file.
 pub(super) const NAME: &str = "armadillo.toml";

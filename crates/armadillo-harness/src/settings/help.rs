@@ -93,7 +93,7 @@ fn entry(text: &mut String, setting: &Setting) {
         }
     }
     if !setting.is_switch() {
-        head.push_str(&format!(" {}", setting.value));
+        head.push_str(&setting.value_as_written());
     }
     text.push_str(&head);
     text.push('\n');

@@ -81,7 +81,7 @@ fn row(setting: &Setting) -> String {
     if let Some(last) = flags.last_mut()
         && !setting.is_switch()
     {
-        last.push_str(&format!(" {}", setting.value));
+        last.push_str(&setting.value_as_written());
     }
     let flags: Vec<String> = flags
         .iter()

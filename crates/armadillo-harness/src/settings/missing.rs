@@ -2,18 +2,19 @@
 //!
 //! It is said of one system each, so places add up, system by system, instead of replacing each other.
 
+use armadillo_orchestrator::closest::closest;
+
 use super::error::{Source, UsageError, Wrong};
 use super::resolve::{SEPARATOR, Sources};
 use super::setting::Settled;
 use super::value::choice;
 use crate::options::{Missing, Options};
-use crate::select::closest;
 
 /// The variables with the user and the password of servers that somebody else started. A password stands neither on the
 /// command line nor in `armadillo.toml`, so these have no setting.
-pub(crate) fn attach_variables(system: &str) -> [String; 2] {
+pub(crate) fn attach_variables(system: &str) -> [String; 3] {
     let system = system.to_uppercase().replace('-', "_");
-    ["USER", "PASSWORD"].map(|what| format!("ARMADILLO_ATTACH_{system}_{what}"))
+    ["USER", "PASSWORD", "TOKEN"].map(|what| format!("ARMADILLO_ATTACH_{system}_{what}"))
 }
 
 impl Sources<'_> {

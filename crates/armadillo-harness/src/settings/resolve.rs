@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use armadillo_orchestrator::Attachment;
+use armadillo_orchestrator::closest::closest;
 
 use super::command::{self, CommandLine};
 use super::error::{Source, UsageError, Wrong};
@@ -15,9 +16,10 @@ use super::pairs::{Rank, settle_pairs};
 use super::setting::{Said, Setting, Settled};
 use super::table::all;
 use super::value::last;
+use crate::group::GROUP;
 use crate::markers::Markers;
 use crate::options::Options;
-use crate::select::closest;
+use crate::session::SESSION;
 
 /// What the settings come to.
 #[derive(Clone, Debug)]
@@ -209,6 +211,16 @@ impl<'a> Sources<'a> {
 
     /// What looks like a setting and is none: slips of the fingers that would change nothing, silently.
     fn warnings(&self, table: &[Setting]) -> Vec<String> {
+        let is_ours = |name: &str| {
+            let harness = [
+                crate::main_entry::DEPTH,
+                GROUP,
+                "ARMADILLO_RUN",
+                "ARMADILLO_BIN",
+            ];
+            // Within a session there are the variables of its servers, too.
+            harness.contains(&name) || self.input.environment.get(SESSION).is_some()
+        };
         let systems: Vec<&str> = self
             .input
             .systems
@@ -224,7 +236,7 @@ impl<'a> Sources<'a> {
             .chain(systems.iter().flat_map(|system| attach_variables(system)))
             .collect();
         let said = self.input.environment.names();
-        let strange = said.filter(|name| name.starts_with("ARMADILLO_"));
+        let strange = said.filter(|name| name.starts_with("ARMADILLO_") && !is_ours(name));
         let strange = strange.filter(|name| !variables.iter().any(|known| known == name));
         let variables = strange.filter_map(|name| {
             let meant = closest(name, variables.iter().map(String::as_str))?;

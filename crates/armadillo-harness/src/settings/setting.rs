@@ -16,6 +16,8 @@ pub struct Setting {
     pub aliases: &'static [&'static str],
     /// What the value is called; empty for a switch.
     pub value: &'static str,
+    /// The value that it has on the command line if it is written without one; empty if it needs one.
+    pub bare: &'static str,
     /// Whether it may be given several times.
     pub repeats: bool,
     /// The default as one would write it; empty where there is none.
@@ -136,6 +138,7 @@ impl Setting {
             short: None,
             aliases: &[],
             value: "",
+            bare: "",
             repeats: false,
             default: "false",
             group,
@@ -166,6 +169,11 @@ impl Setting {
 
     pub(super) const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    pub(super) const fn bare(mut self, bare: &'static str) -> Self {
+        self.bare = bare;
         self
     }
 
@@ -204,6 +212,15 @@ impl Setting {
             setting.default = "false";
         }
         setting
+    }
+
+    /// What follows its name on the command line.
+    pub(super) fn value_as_written(&self) -> String {
+        match (self.value, self.bare) {
+            ("", _) => String::new(),
+            (value, "") => format!(" {value}"),
+            (value, _) => format!("[={value}]"),
+        }
     }
 
     /// Whether it takes no value.

@@ -5,12 +5,13 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use armadillo_orchestrator::closest::closest;
 use armadillo_orchestrator::duration::parse_millis;
 
 use super::error::Wrong;
 use crate::checking::{CheckPolicy, Policies, known_checkers};
 use crate::options::Copies;
-use crate::select::closest;
+use crate::select::shard::{Shard, ShardProblem};
 
 /// The one value of a setting that does not repeat: the last, when a list was given.
 pub(super) fn last(values: &[String]) -> &str {
@@ -60,6 +61,25 @@ pub(super) fn parallel(values: &[String]) -> Result<Option<NonZeroUsize>, Wrong>
     }
 }
 
+/// A part of the selected tests.
+pub(super) fn shard(values: &[String]) -> Result<Shard, Wrong> {
+    let text = last(values);
+    text.parse().map_err(|problem| match problem {
+        ShardProblem::Form => Wrong::new(
+            format!("`{text}` is not a shard"),
+            "write which of how many, such as `2/4`, or `auto`",
+        ),
+        ShardProblem::Range => Wrong::new(
+            format!("there is no shard `{text}`"),
+            "shards are numbered from 1: the last of four is `4/4`; there may be 10000",
+        ),
+        ShardProblem::By(by) => Wrong::new(
+            format!("tests cannot be distributed by `{by}`"),
+            "write `topology`, `duration`, `hash` or `count` before the colon",
+        ),
+    })
+}
+
 /// A number of copies of each deployment, or `auto`.
 pub(super) fn copies(values: &[String]) -> Result<Copies, Wrong> {
     let text = last(values);
@@ -77,6 +97,30 @@ pub(super) fn copies(values: &[String]) -> Result<Copies, Wrong> {
             format!("`{text}` is not a number of copies"),
             "write a number of at least 1, or `auto`",
         )),
+    }
+}
+
+/// A time between two looks, or `off`.
+pub(super) fn interval(values: &[String]) -> Result<Option<Duration>, Wrong> {
+    let text = last(values);
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    let every = duration(values)?;
+    if every < SHORTEST_INTERVAL {
+        let help = "write a longer time such as `5s`, or `off`";
+        return Err(Wrong::new("the shortest interval is 10ms", help));
+    }
+    Ok(Some(every))
+}
+
+/// How long deployments stay up for the next run; `None`: not at all.
+pub(super) fn reuse(values: &[String]) -> Result<Option<Duration>, Wrong> {
+    match last(values).to_ascii_lowercase().as_str() {
+        "off" | "false" | "0" | "no" => Ok(None),
+        // As a switch is said in the environment.
+        "true" | "1" | "yes" | "on" => Ok(Some(Duration::from_secs(600))),
+        _ => duration(values).map(Some),
     }
 }
 
@@ -149,6 +193,9 @@ pub(super) fn factor(values: &[String]) -> Result<f64, Wrong> {
         )),
     }
 }
+
+/// The shortest time between two looks at statistics: more often would be a load of its own.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The longest duration there is: longer than any run.
 const LONGEST: Duration = Duration::from_hours(365 * 24);

@@ -84,7 +84,9 @@ fn install() -> io::Result<()> {
     // SAFETY: all zeroes is a valid `sigaction`: no flags, an empty mask, the default handler.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as extern "C" fn(libc::c_int) as usize;
-    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+    // On the thread's own stack. The alternative one that the standard library gives each thread is hardly larger than what some
+    // processors save there when a signal arrives, and taking a backtrace needs more.
+    action.sa_flags = libc::SA_RESTART;
     // SAFETY: `action` is initialised, and its handler is a function that lives as long as the process.
     let done = unsafe { libc::sigaction(signal(), &raw const action, std::ptr::null_mut()) };
     if done == 0 {

@@ -23,6 +23,8 @@ pub(super) enum Incoming {
 pub(super) struct Link {
     stream: UnixStream,
     buffer: Vec<u8>,
+    /// Up to where `buffer` was taken.
+    taken: usize,
     sender: Sender,
 }
 
@@ -36,6 +38,7 @@ impl Link {
         Ok(Self {
             stream,
             buffer: Vec::new(),
+            taken: 0,
             sender,
         })
     }
@@ -44,13 +47,17 @@ impl Link {
         self.sender.clone()
     }
 
-    /// Waits for a message or for the end of a test, whichever is first.
+    /// Waits for a message or for the end of a test. Messages come first: one may keep the next test from beginning.
     pub(super) fn wait(&mut self, finished: &OwnedFd) -> std::io::Result<Incoming> {
         loop {
-            if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
-                let rest = self.buffer.split_off(end + 1);
-                return Ok(Incoming::Message(std::mem::replace(&mut self.buffer, rest)));
+            let rest = &self.buffer[self.taken..];
+            if let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+                let line = rest[..end].to_vec();
+                self.taken += end + 1;
+                return Ok(Incoming::Message(line));
             }
+            self.buffer.drain(..self.taken);
+            self.taken = 0;
             let mut both = [
                 PollFd::new(&self.stream, PollFlags::IN),
                 PollFd::from_borrowed_fd(finished.as_fd(), PollFlags::IN),
@@ -61,11 +68,6 @@ impl Link {
                 Ok(_) => {}
             }
             let [stream, test] = both.map(|fd| !fd.revents().is_empty());
-            if test {
-                let mut count = [0; 8];
-                rustix::io::read(finished, &mut count)?;
-                return Ok(Incoming::TestFinished);
-            }
             if stream {
                 let mut chunk = [0; 16 * 1024];
                 match self.stream.read(&mut chunk) {
@@ -77,19 +79,26 @@ impl Link {
                     }
                     Err(error) => return Err(error),
                 }
+            } else if test {
+                let mut count = [0; 8];
+                rustix::io::read(finished, &mut count)?;
+                return Ok(Incoming::TestFinished);
             }
         }
     }
 }
 
 impl Sender {
-    /// Sends one message as a line.
-    pub(super) fn send(&self, message: &FromWorker) -> std::io::Result<()> {
-        let mut line = serde_json::to_vec(message)?;
-        line.push(b'\n');
+    /// Sends messages, each as a line.
+    pub(super) fn send(&self, messages: &[FromWorker]) -> std::io::Result<()> {
+        let mut lines = Vec::new();
+        for message in messages {
+            serde_json::to_writer(&mut lines, message)?;
+            lines.push(b'\n');
+        }
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .write_all(&line)
+            .write_all(&lines)
     }
 }

@@ -1,12 +1,16 @@
 //! A worker: a process that runs test bodies, one at a time, and is kept for the next.
 //!
-//! Its main thread waits for messages of the runner and for the end of the running test; bodies have a thread of their
-//! own. It ends by returning from `main` when the runner's socket closes, so that coverage data is written.
+//! The runner may send tests ahead. The worker begins the next one when it has reported the one before it, unless that failed
+//! or changed the process: then it begins no other, and the runner has them back.
+//!
+//! Its main thread waits for messages of the runner and for the end of the last test; bodies have threads of their own. It ends
+//! by returning from `main` when the runner's socket closes, so that coverage data is written.
 
+mod line;
 mod link;
 pub(crate) mod mark;
 mod process_state;
-mod test_thread;
+mod to_runner;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -16,12 +20,11 @@ use std::process::ExitCode;
 use crate::exit_code::Exit;
 use crate::fixture::ProcessFixtures;
 use crate::protocol::daemon::StartWorker;
-use crate::protocol::worker::{Assignment, FromWorker, Report, ToWorker};
+use crate::protocol::worker::{Assignment, FromWorker, ToWorker};
 use crate::test_def::TestDef;
+use line::{Line, Next};
 use link::{Incoming, Link};
 use mark::Marker;
-use process_state::ProcessState;
-use test_thread::{Finished, TestThread};
 
 /// The applet's name.
 pub(crate) const APPLET: &str = "worker";
@@ -59,11 +62,9 @@ enum WorkerError {
 
 struct Worker {
     link: Link,
-    marker: Marker,
     tests: HashMap<String, &'static TestDef>,
     fixtures: ProcessFixtures,
-    thread: TestThread,
-    running: Option<(u64, ProcessState)>,
+    line: Line,
 }
 
 fn start(args: &[OsString]) -> Result<Worker, WorkerError> {
@@ -82,87 +83,80 @@ fn start(args: &[OsString]) -> Result<Worker, WorkerError> {
         source,
     })?;
     let link = Link::new(stream)?;
-    link.sender().send(&FromWorker::Hello {
+    link.sender().send(&[FromWorker::Hello {
         version: crate::protocol::VERSION,
         worker: orders.worker,
         pid: std::process::id(),
-    })?;
+    }])?;
     let tests = inventory::iter::<TestDef>
         .into_iter()
         .map(|def| (def.name(), def))
         .collect();
-    let thread = TestThread::new(orders.thread_per_test, link.sender())?;
+    let fixtures = ProcessFixtures::default();
+    let line = Line::new(
+        orders.thread_per_test,
+        link.sender(),
+        marker,
+        fixtures.clone(),
+    )?;
     Ok(Worker {
         link,
-        marker,
         tests,
-        fixtures: ProcessFixtures::default(),
-        thread,
-        running: None,
+        fixtures,
+        line,
     })
 }
 
 impl Worker {
     fn serve(mut self) -> Result<(), WorkerError> {
         loop {
-            match self.link.wait(self.thread.finished_event())? {
+            match self.link.wait(self.line.wants_main())? {
                 Incoming::Closed => return Ok(()),
                 Incoming::Message(line) => self.obey(serde_json::from_slice(&line)?)?,
-                Incoming::TestFinished => self.finish()?,
+                Incoming::TestFinished => self.line.take_over()?,
             }
         }
     }
 
     fn obey(&mut self, message: ToWorker) -> Result<(), WorkerError> {
         match message {
-            ToWorker::Run(assignment) => self.run(*assignment),
-            ToWorker::Where { time_is_up } => {
-                let traces = self.thread.whereabouts(time_is_up);
-                Ok(self
-                    .link
-                    .sender()
-                    .send(&FromWorker::At { time_is_up, traces })?)
+            ToWorker::Run(assignment) => {
+                if !self.line.run(self.next(assignment)?)? {
+                    return Err(WorkerError::Busy);
+                }
             }
-            ToWorker::Cancel => {
-                self.thread.cancel();
-                Ok(())
+            ToWorker::RunNext(assignment) => self.line.run_next(self.next(assignment)?)?,
+            ToWorker::TakeBack => self.line.take_back()?,
+            ToWorker::Where {
+                sequence,
+                time_is_up,
+            } => {
+                let traces = self.line.whereabouts(sequence, time_is_up);
+                let at = FromWorker::At {
+                    sequence,
+                    time_is_up,
+                    traces,
+                };
+                self.link.sender().send(&[at])?;
             }
+            ToWorker::Cancel { sequence } => self.line.cancel(sequence),
             ToWorker::DropFixtures { deployment } => {
                 let complaints = match deployment {
                     Some(deployment) => self.fixtures.drop_deployment(&deployment),
                     None => self.fixtures.drop_all(),
                 };
-                Ok(self
-                    .link
-                    .sender()
-                    .send(&FromWorker::FixturesGone { complaints })?)
+                let gone = FromWorker::FixturesGone { complaints };
+                self.link.sender().send(&[gone])?;
             }
         }
+        Ok(())
     }
 
-    fn run(&mut self, assignment: Assignment) -> Result<(), WorkerError> {
-        if self.running.is_some() {
-            return Err(WorkerError::Busy);
-        }
+    fn next(&self, assignment: Box<Assignment>) -> Result<Next, WorkerError> {
         let def = *self
             .tests
             .get(&assignment.test)
             .ok_or_else(|| WorkerError::UnknownTest(assignment.test.clone()))?;
-        self.running = Some((assignment.sequence, ProcessState::now()));
-        Ok(self.thread.start(def, assignment, self.fixtures.clone())?)
-    }
-
-    fn finish(&mut self) -> Result<(), WorkerError> {
-        let Finished { report, lost } = self.thread.join();
-        let Some((sequence, before)) = self.running.take() else {
-            return Ok(());
-        };
-        let mut report = report.unwrap_or_else(|| Report::harness_failure(sequence, lost));
-        report.changed = before.change_since(&self.fixtures);
-        self.marker.end_of_output(sequence)?;
-        Ok(self
-            .link
-            .sender()
-            .send(&FromWorker::Done(Box::new(report)))?)
+        Ok(Next { def, assignment })
     }
 }

@@ -5,18 +5,26 @@ use std::hash::{Hash, Hasher};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
+use rustix::thread::Pid;
+
 use crate::fixture::ProcessFixtures;
 
-/// Working directory, environment, standard streams and number of threads, looked at before and after each test (about 2 µs).
+/// Working directory, environment, standard streams and number of threads, looked at before the first test and after each
+/// (about 2 µs).
 pub(super) struct ProcessState {
     directory: Option<PathBuf>,
     environment: u64,
     streams: [Option<(u64, u64)>; 2],
-    threads: Option<u64>,
+    /// Those that are not the harness's.
+    threads: Option<Threads>,
 }
 
+/// A number of threads.
+pub(super) type Threads = u64;
+
 impl ProcessState {
-    pub(super) fn now() -> Self {
+    /// How this process is now, except for so many threads of the harness.
+    pub(super) fn now(harness: Threads) -> Self {
         Self {
             directory: std::env::current_dir().ok(),
             environment: environment(),
@@ -24,22 +32,38 @@ impl ProcessState {
                 identity(rustix::stdio::stdout()),
                 identity(rustix::stdio::stderr()),
             ],
-            threads: threads(),
+            threads: threads().map(|all| all.saturating_sub(harness)),
         }
     }
 
-    /// What is different now, as the reason for which the worker is retired. Threads that a worker-scoped fixture keeps
+    /// The same after a test whose thread was waited for. The kernel may still count it for a moment.
+    pub(super) fn after(before: &Self, harness: Threads, gone: Option<Pid>) -> Self {
+        let mut now = Self::now(harness);
+        while now.threads > before.threads {
+            let is_there = gone.is_some_and(|gone| {
+                let task = format!("/proc/self/task/{}", gone.as_raw_nonzero());
+                rustix::fs::stat(task).is_ok()
+            });
+            now.threads = threads().map(|all| all.saturating_sub(harness));
+            if !is_there {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        now
+    }
+
+    /// What is different from how it was, as the reason for which the worker is retired. Threads that a worker-scoped fixture keeps
     /// are none of the test's doing, but one more fixture may mean one more thread, so the count is compared only while
     /// there is none.
-    pub(super) fn change_since(&self, fixtures: &ProcessFixtures) -> Option<String> {
-        let now = Self::now();
-        if now.directory != self.directory {
+    pub(super) fn change_since(&self, before: &Self, fixtures: &ProcessFixtures) -> Option<String> {
+        if self.directory != before.directory {
             Some("the test changed the working directory".into())
-        } else if now.environment != self.environment {
+        } else if self.environment != before.environment {
             Some("the test changed the environment".into())
-        } else if now.streams != self.streams {
+        } else if self.streams != before.streams {
             Some("the test closed or redirected its standard output or error".into())
-        } else if now.threads > self.threads && fixtures.is_empty() {
+        } else if self.threads > before.threads && fixtures.is_empty() {
             Some("the test left threads running".into())
         } else {
             None
@@ -62,7 +86,7 @@ fn identity(file: BorrowedFd<'_>) -> Option<(u64, u64)> {
 }
 
 /// The number of threads: a directory's link count is its subdirectories and two.
-fn threads() -> Option<u64> {
+fn threads() -> Option<Threads> {
     rustix::fs::stat("/proc/self/task")
         .ok()
         .map(|stat| u64::from(stat.st_nlink as u32))

@@ -8,12 +8,12 @@ use syn::punctuated::Punctuated;
 use syn::{Error, Ident, LitStr, Token, parenthesized};
 
 /// One marker with its arguments.
-pub(super) struct Marker {
+pub(crate) struct Marker {
     name: Ident,
     arguments: Vec<LitStr>,
 }
 
-pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Vec<Marker>> {
+pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Vec<Marker>> {
     let content;
     parenthesized!(content in input);
     let markers = Punctuated::<Marker, Token![,]>::parse_terminated(&content)?;
@@ -46,6 +46,17 @@ impl Parse for Marker {
 }
 
 impl Marker {
+    /// The name of a marker of a fixture, which takes no arguments.
+    pub(crate) fn bare(&self) -> syn::Result<String> {
+        match self.arguments.first() {
+            None => Ok(self.name.unraw().to_string()),
+            Some(argument) => Err(Error::new(
+                argument.span(),
+                "a marker of a fixture takes no arguments",
+            )),
+        }
+    }
+
     pub(super) fn tokens(&self) -> TokenStream {
         let name = self.name.unraw().to_string();
         let arguments = &self.arguments;

@@ -3,10 +3,11 @@
 mod cases;
 mod checkers;
 mod duration;
-mod markers;
+pub(crate) mod markers;
 pub(crate) mod options;
 mod requires;
 mod standard;
+mod xfail;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -112,6 +113,11 @@ fn registration(
     } else {
         quote!(&[])
     };
+    let labels = if needed {
+        quote!(&__MARKERS)
+    } else {
+        quote!(&[])
+    };
     let checkers = options.checkers.iter().flat_map(|said| &said.value);
     let checkers = checkers.map(checkers::Policy::tokens);
     let requires = options.requires.iter().flat_map(|said| &said.value);
@@ -134,6 +140,7 @@ fn registration(
         Some(None) => quote!(Yes),
         Some(Some(text)) => quote!(With(#text)),
     };
+    let xfail = optional((options.xfail.as_ref()).map(|xfail| xfail.value.tokens()));
     let run = run(function, parameters, type_parameter, variant);
     quote! {
         const _: () = {
@@ -149,6 +156,7 @@ fn registration(
                     file: ::core::file!(),
                     line: #line,
                     markers: &[#(#markers),*],
+                    fixture_markers: #labels,
                     needs: #list,
                     checkers: &[#(#checkers),*],
                     requires: &[#(#requires),*],
@@ -157,6 +165,7 @@ fn registration(
                     isolated: #isolated,
                     ignore: #ignore,
                     should_panic: ::armadillo::__private::ShouldPanic::#should_panic,
+                    xfail: #xfail,
                     run: #run,
                 }
             }
@@ -177,12 +186,13 @@ fn constants(options: &Options, parameters: &Parameters) -> TokenStream {
     let (needs, inputs) = (needs(options, parameters), parameters.inputs());
     let private = quote!(::armadillo::__private);
     quote! {
-        const __NEEDS: (#private::Needs, #private::SetUp<#inputs>) = {
+        const __NEEDS: (#private::Needs, (#private::SetUp<#inputs>, #private::Labels)) = {
             let needs = #needs;
             (needs, #private::set_up::<#inputs>(&needs))
         };
         const __DEPLOYMENTS: [#private::StaticNeed; __NEEDS.0.count()] = __NEEDS.0.list();
-        const __SET_UP: #private::SetUp<#inputs> = __NEEDS.1;
+        const __SET_UP: #private::SetUp<#inputs> = __NEEDS.1.0;
+        const __MARKERS: [&str; __NEEDS.1.1.count()] = __NEEDS.1.1.list();
     }
 }
 

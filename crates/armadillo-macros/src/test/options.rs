@@ -11,17 +11,19 @@ use super::checkers::Policy;
 use super::markers::Marker;
 use super::requires::Requirement;
 use super::standard::Standard;
+use super::xfail::ExpectedFailure;
 use super::{duration, markers};
 use crate::topology::Topology;
 
 /// Every option there is, with how it is written.
-const OPTIONS: [(&str, &str); 10] = [
+const OPTIONS: [(&str, &str); 11] = [
     ("markers", "markers(slow, rta_suite(\"auth\"))"),
     ("timeout", "timeout = \"30s\""),
     ("retries", "retries = 2"),
     ("isolated", "isolated"),
     ("ignore", "ignore = \"reason\""),
     ("should_panic", "should_panic = \"text\""),
+    ("xfail", "xfail = \"reason\""),
     ("checkers", "checkers(log = \"warn\")"),
     ("requires", "requires(version = \">=1.2\")"),
     ("cases", "cases(small(1), large(1000))"),
@@ -45,6 +47,7 @@ pub(super) struct Options {
     pub(super) ignore: Option<Said<String>>,
     /// What the message must contain.
     pub(super) should_panic: Option<Said<Option<String>>>,
+    pub(super) xfail: Option<Said<ExpectedFailure>>,
     pub(super) checkers: Option<Said<Vec<Policy>>>,
     pub(super) requires: Option<Said<Vec<Requirement>>>,
     pub(super) cases: Option<Said<Vec<Case>>>,
@@ -122,6 +125,10 @@ impl Options {
                 let text = text_after_equals(input)?;
                 put(&mut self.should_panic, "should_panic", span, text)
             }
+            "xfail" => {
+                let expected = ExpectedFailure::parse(input, span)?;
+                put(&mut self.xfail, "xfail", span, expected)
+            }
             "checkers" => {
                 parenthesis(input, &name, span)?;
                 let policies = Policy::parse_all(input)?;
@@ -179,7 +186,7 @@ fn parenthesis(input: ParseStream<'_>, option: &str, span: Span) -> syn::Result<
     }
 }
 
-fn ill_formed(option: &str, span: Span) -> Error {
+pub(super) fn ill_formed(option: &str, span: Span) -> Error {
     let form = OPTIONS.iter().find(|(known, _)| *known == option);
     let form = form.map_or(option, |(_, form)| form);
     Error::new(span, format!("expected `{form}`"))

@@ -21,6 +21,21 @@ fn unknown_option() -> A {
     A
 }
 
+#[armadillo::fixture(markers(rta_suite("auth")))]
+fn marker_with_an_argument() -> A {
+    A
+}
+
+#[armadillo::fixture(markers(slow), markers(fast))]
+fn marked_twice() -> A {
+    A
+}
+
+#[armadillo::fixture(markers = "slow")]
+fn markers_are_a_list() -> A {
+    A
+}
+
 #[armadillo::fixture]
 fn nothing() {}
 

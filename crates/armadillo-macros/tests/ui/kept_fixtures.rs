@@ -43,7 +43,7 @@ impl armadillo::prelude::Fixture for ByHand {
     async fn setup(
         _: &armadillo::prelude::TestContext,
         _: Self::From,
-    ) -> Result<Self, armadillo::prelude::Failed> {
+    ) -> Result<Self, armadillo::prelude::TestError> {
         Ok(Self)
     }
 }

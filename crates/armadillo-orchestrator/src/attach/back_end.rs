@@ -2,6 +2,7 @@
 //! it is there, and to stop it is to let go of it.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::Attached;
+use super::{Attached, url};
 use crate::backend::{BackEnd, BackEndError, PlaceRequest, Running, Site};
 use crate::deadline::Deadline;
 use crate::poll::Poll;
@@ -18,6 +19,7 @@ use crate::ports::PortOwner;
 use crate::process::Exit;
 use crate::process::proc_fs::Stat;
 use crate::program::Program;
+use crate::secret::Secret;
 use crate::server::{Launch, ServerKey, Verb};
 use crate::system::Fut;
 use crate::view::{Place, Share};
@@ -59,13 +61,16 @@ impl BackEnd for Foreign {
         &'a self,
         request: &'a PlaceRequest<'a>,
     ) -> Fut<'a, Result<Box<dyn Site>, BackEndError>> {
+        if request.links.is_some() {
+            return Box::pin(std::future::ready(Err(BackEndError::NoLinks)));
+        }
         let places = request.plan.iter().map(|server| {
             let addresses = self.attached.addresses(&server.key);
             let directory = request.directory.join(server.key.as_str());
             let place = Place {
                 role: server.role.to_owned(),
                 bind: addresses.clone(),
-                advertise: addresses.clone(),
+                advertise: self.attached.advertised(&server.key),
                 reach: addresses,
                 dir_inside: directory.clone(),
                 dir_outside: directory,
@@ -78,6 +83,7 @@ impl BackEnd for Foreign {
         });
         let site: Box<dyn Site> = Box::new(ForeignSite {
             places: places.collect(),
+            encrypted: self.attached.tls.is_some(),
         });
         Box::pin(std::future::ready(Ok(site)))
     }
@@ -85,6 +91,8 @@ impl BackEnd for Foreign {
 
 struct ForeignSite {
     places: std::collections::BTreeMap<ServerKey, Place>,
+    /// Whether the servers speak TLS.
+    encrypted: bool,
 }
 
 impl Site for ForeignSite {
@@ -108,17 +116,29 @@ impl Site for ForeignSite {
             let connection = connect(address)
                 .await
                 .map_err(|source| BackEndError::Gone {
-                    address: address.clone(),
+                    address: url(address, self.encrypted),
                     source,
                 })?;
             let running: Box<dyn Running> = Box::new(ForeignRunning {
                 address: address.clone(),
+                url: url(address, self.encrypted),
                 connection: tokio::sync::Mutex::new(Some(connection)),
                 let_go: watch::Sender::new(false),
                 exit: watch::Sender::new(None),
                 in_doubt: Arc::default(),
             });
             Ok(running)
+        })
+    }
+
+    fn write_files(
+        &self,
+        server: &ServerKey,
+        _files: &[(PathBuf, u32, Secret)],
+    ) -> Result<(), BackEndError> {
+        // Nobody reaches the files of servers that somebody else started.
+        Err(BackEndError::Unknown {
+            server: server.clone(),
         })
     }
 
@@ -144,6 +164,8 @@ impl Site for ForeignSite {
 /// A server that is watched: a connection that rests breaks when the server goes away.
 struct ForeignRunning {
     address: String,
+    /// The same for people.
+    url: String,
     /// The first connection, until the watch begins.
     connection: tokio::sync::Mutex<Option<TcpStream>>,
     let_go: watch::Sender<bool>,
@@ -221,7 +243,7 @@ async fn until_closed(connection: &mut TcpStream) {
 
 impl Running for ForeignRunning {
     fn id(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
     fn pid(&self) -> Option<u32> {
@@ -307,17 +329,23 @@ mod tests {
                 cpu_percent: 1,
                 disk_mib: 1,
             },
+            spare: false,
         }];
         let ports = BTreeMap::from([("http".to_owned(), address.to_owned())]);
         let foreign = Foreign::new(Attached {
             topology: StaticTopology::new("fake", "single").to_topology(),
             servers: BTreeMap::from([("s-1".into(), ports)]),
+            advertised: BTreeMap::new(),
+            addresses: Vec::new(),
+            left_out: None,
             version: "1".to_owned(),
             stand_in: None,
             login: None,
+            tls: None,
         });
         assert!(!foreign.can(Verb::Kill));
         let request = PlaceRequest {
+            links: None,
             deployment: "fake-1",
             plan: &plan,
             directory: "/nowhere".as_ref(),
@@ -332,6 +360,9 @@ mod tests {
             title: String::new(),
             stand_in: false,
             note: None,
+            origin: None,
+            sanitizers: Default::default(),
+            features: Default::default(),
         };
         site.start(&"s-1".into(), &program, &Launch::default())
             .await

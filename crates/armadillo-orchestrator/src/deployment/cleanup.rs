@@ -1,7 +1,9 @@
 //! What tests leave behind: found by checkers, removed by the system; and what deployments leave behind.
 
 use super::Deployment;
+use super::status::Phase;
 use crate::deadline::Deadline;
+use crate::join::try_join_all;
 use crate::system::{Checker, Scope};
 
 impl Deployment {
@@ -17,6 +19,10 @@ impl Deployment {
     ) -> Vec<(String, String)> {
         let deadline = deadline.into();
         let mut complaints = Vec::new();
+        if scope == Scope::Idle && self.view.topology.data.is_some() {
+            // What was there before cannot be told from what tests have left.
+            return complaints;
+        }
         for checker in self.system.checkers() {
             if checker.scope() != scope || !asked(&*checker) {
                 continue;
@@ -31,6 +37,22 @@ impl Deployment {
             }
         }
         complaints
+    }
+
+    /// Has the system switch off what a test may have switched on in the servers that run.
+    ///
+    /// # Errors
+    /// What could not be switched off, or that it took too long.
+    pub async fn switch_off(&self, deadline: impl Into<Deadline> + Send) -> Result<(), String> {
+        let running = self.servers.iter();
+        let running = running.filter(|(_, server)| server.phase() == Phase::Running);
+        let all = running.map(|(key, _)| async move {
+            let done = self.system.switch_off(&self.view, key).await;
+            done.map_err(|error| format!("{key}: {error}"))
+        });
+        let done = deadline.into().bound(try_join_all(all)).await;
+        done.unwrap_or_else(|| Err("not finished before the deadline".to_owned()))
+            .map(drop)
     }
 
     /// Removes everything whose name carries this lease; returns what was removed.

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Deployment, leaders};
 use crate::deadline::Deadline;
-use crate::http::Client;
 use crate::join::join_all;
 use crate::system::Evidence;
 
@@ -104,16 +103,13 @@ impl Deployment {
                 save_as,
                 limit,
             } => {
-                let address = self
-                    .servers
-                    .get(&server)
-                    .and_then(|known| self.view.reach(&server, known.plan.ports.first()?));
-                let Some(address) = address else {
+                let known = self.servers.get(&server);
+                let client =
+                    known.and_then(|known| self.view.client(&server, known.plan.ports.first()?));
+                let Some(client) = client else {
                     return Some(Err(format!("{save_as}: {server} has no port for requests")));
                 };
-                let answer = Client::tcp(address)
-                    .send(request, deadline.within(limit))
-                    .await;
+                let answer = client.send(request, deadline.within(limit)).await;
                 Some(match answer {
                     Ok(response) if response.is_success() => save(dest, &save_as, &response.body),
                     Ok(response) => {

@@ -17,6 +17,9 @@ use crate::system::ExitMeaning;
 /// How many of the last lines of a log a crash is reported with.
 pub(super) const LAST_LINES: usize = 20;
 
+/// The directory for what is found about crashes, beside those of the servers.
+pub const CRASHES: &str = "crashes";
+
 /// A server that ended by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crash {
@@ -60,16 +63,24 @@ impl Deployment {
         }
     }
 
-    /// Whether every server runs, and none is on its way out.
+    /// Whether every server that is part of it runs.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.servers.values().all(|server| {
-            let running = server.running();
-            server.phase() == Phase::Running && running.is_some_and(|running| !running.is_ending())
-        })
+    pub fn all_run(&self) -> bool {
+        self.parts().all(|server| server.phase() == Phase::Running)
     }
 
-    fn note_exit(&self, key: &ServerKey, running: &dyn Running, exit: Exit) {
+    /// Whether every server runs with a valid certificate, if it has one, and none is on its way out; and whether the proxy
+    /// of its links does.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let all_run = self.parts().all(|server| {
+            let running = server.running();
+            server.phase() == Phase::Running && running.is_some_and(|running| !running.is_ending())
+        });
+        all_run && self.spoilt_certificates().is_empty() && self.links_work()
+    }
+
+    fn note_exit(self: &Arc<Self>, key: &ServerKey, running: &dyn Running, exit: Exit) {
         // Reading its log takes a while, in which tests begin.
         let noticed = Instant::now();
         let Some(server) = self.servers.get(key) else {
@@ -83,10 +94,14 @@ impl Deployment {
         let expectation = self.expectations.note_exit(key, exit, &text);
         let meant = expectation.is_some_and(|expectation| expectation.is_met_by(exit));
         let expected = meant || server.will_end_expectedly();
+        let directory = self.directory.join(CRASHES);
+        if let Some(autopsy) = running.look_into_end(exit, expected, &directory) {
+            self.spawn_autopsy(noticed, autopsy);
+        }
         let log = if expected {
             Vec::new()
         } else {
-            self.last_lines(key, LAST_LINES)
+            self.last_words(key, server.log_from(), LAST_LINES)
         };
         if !expected && !is_starting {
             let text = match expectation {

@@ -21,6 +21,8 @@ pub enum ExitExpectation {
     Signal(i32),
     /// With this exit code.
     Code(i32),
+    /// By a signal, whichever: a crash handler may choose another one than the fault.
+    Crash,
     /// In whatever way.
     Any,
 }
@@ -44,12 +46,19 @@ impl ExitExpectation {
         Self::Any
     }
 
+    /// By a signal, whichever.
+    #[must_use]
+    pub const fn crash() -> Self {
+        Self::Crash
+    }
+
     /// Whether this exit is such a one.
     #[must_use]
     pub fn is_met_by(self, exit: Exit) -> bool {
         match self {
             Self::Signal(signal) => exit.signal == Some(signal),
             Self::Code(code) => exit.signal.is_none() && exit.code == Some(code),
+            Self::Crash => exit.signal.is_some(),
             Self::Any => true,
         }
     }
@@ -61,6 +70,7 @@ impl fmt::Display for ExitExpectation {
         match *self {
             Self::Signal(signal) => write!(f, "exit with {}", Exit::by_signal(signal)),
             Self::Code(code) => write!(f, "exit with {}", Exit::with_code(code)),
+            Self::Crash => f.write_str("crash"),
             Self::Any => f.write_str("exit"),
         }
     }
@@ -305,6 +315,8 @@ mod tests {
         assert!(!ExitExpectation::code(6).is_met_by(abort));
         assert!(ExitExpectation::code(0).is_met_by(clean));
         assert!(!ExitExpectation::code(1).is_met_by(clean));
+        assert!(ExitExpectation::crash().is_met_by(abort));
+        assert!(!ExitExpectation::crash().is_met_by(clean));
         assert!(ExitExpectation::any().is_met_by(abort) && ExitExpectation::any().is_met_by(clean));
         assert_eq!(
             ExitExpectation::signal(6).to_string(),

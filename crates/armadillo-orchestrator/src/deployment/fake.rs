@@ -16,6 +16,7 @@ use crate::ports::PortOwner;
 use crate::process::Exit;
 use crate::process::proc_fs::Stat;
 use crate::program::Program;
+use crate::secret::Secret;
 use crate::server::{Cost, Launch, ServerKey, ServerPlan, Stage, Verb};
 use crate::settings::Settings;
 use crate::system::{Candidate, Fut, Identity, PlanError, Probe, System};
@@ -151,8 +152,13 @@ impl System for Theatre {
                     cpu_percent: 1,
                     disk_mib: 1,
                 },
+                spare: false,
             });
         plan.collect()
+    }
+
+    fn voters(&self, _: &Topology) -> Option<(&'static str, &'static str)> {
+        Some(("even", "players"))
     }
 
     fn launch(&self, _: &View, _: &ServerKey) -> Launch {
@@ -257,6 +263,10 @@ impl Site for FakeSite {
             ends_at: watch::Sender::new(None),
         });
         Box::pin(std::future::ready(Ok(running)))
+    }
+
+    fn write_files(&self, _: &ServerKey, _: &[(PathBuf, u32, Secret)]) -> Result<(), BackEndError> {
+        Ok(())
     }
 
     fn release_ports(&self, _: &ServerKey) -> bool {

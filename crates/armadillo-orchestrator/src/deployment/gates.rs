@@ -123,6 +123,7 @@ mod tests {
                 cpu_percent: 1,
                 disk_mib: 1,
             },
+            spare: false,
         }
     }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Deployment;
-use super::exits::Crash;
 use super::status::Phase;
 use crate::backend::{LOG_HEAD, LOG_TAIL};
 use crate::notice::Notice;
@@ -39,10 +38,30 @@ impl Deployment {
                     return;
                 }
                 deployment.cut_logs();
+                deployment.tell_loud_lines();
                 drop(deployment);
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         });
+    }
+
+    /// What servers have logged since the last look that a person should see.
+    fn tell_loud_lines(&self) {
+        let mut loud = self.loud.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in self.servers.keys() {
+            let size = self.site.log_size(key);
+            let Some(from) = loud.next(key, size) else {
+                continue;
+            };
+            // Nobody waits for these lines: what cannot be read now is read at the next look, or never.
+            let Ok((text, to)) = self.whole_lines(key, from) else {
+                continue;
+            };
+            let read = |line: &str| self.system.log_line(line);
+            for notice in loud.take(key, &text, to, read) {
+                self.notices.send(notice);
+            }
+        }
     }
 
     fn cut_logs(&self) {
@@ -72,6 +91,7 @@ impl Deployment {
     pub(super) fn close_logs(&self) {
         // What came after the last look.
         self.cut_logs();
+        self.tell_loud_lines();
         if let Err(error) = self.site.close_logs() {
             self.notices
                 .warn(format!("cannot write to a truncated log: {error}"));
@@ -103,6 +123,28 @@ impl Deployment {
             .collect()
     }
 
+    /// The next whole lines that a server has logged from the byte `from` on, at most a MiB of them, and the byte after the
+    /// last. A line that is longer than that is cut.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn whole_lines(&self, server: &ServerKey, from: u64) -> std::io::Result<(String, u64)> {
+        let part = self.site.log_part(server, from);
+        let limit = LOG_LIMIT.min(part.end - part.start);
+        if limit == 0 {
+            return Ok((String::new(), part.start));
+        }
+        let mut bytes = self.site.log(server, part.start, limit)?;
+        match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => bytes.truncate(end + 1),
+            // The rest of the line is not there yet.
+            None if part.end == self.site.log_size(server) && limit < LOG_LIMIT => bytes.clear(),
+            None => {}
+        }
+        let to = part.start + bytes.len() as u64;
+        Ok((String::from_utf8_lossy(&bytes).into_owned(), to))
+    }
+
     /// The lines logged since then that report a crash or that the server gives up, as the system reads them.
     #[must_use]
     pub fn grave_lines(&self, marks: &LogMarks) -> Vec<(ServerKey, LogRecord)> {
@@ -131,19 +173,46 @@ impl Deployment {
 
     /// The first line of a crash's log that says what happened, as the system reads it.
     #[must_use]
-    pub fn grave_line_of(&self, crash: &Crash) -> Option<LogRecord> {
-        self.grave(&crash.log.join("\n")).next()
+    pub fn grave_line_of(&self, log: &[String]) -> Option<String> {
+        Some(self.grave(&log.join("\n")).next()?.text)
     }
 
     fn grave<'a>(&'a self, text: &'a str) -> impl Iterator<Item = LogRecord> + 'a {
         let records = text.lines().filter_map(|line| self.system.log_line(line));
-        records.filter(|record| record.crash || record.level == Level::Fatal)
+        records.filter(is_grave)
+    }
+
+    fn is_grave(&self, line: &str) -> bool {
+        self.system
+            .log_line(line)
+            .is_some_and(|record| is_grave(&record))
     }
 
     /// The last lines of a server's log.
     #[must_use]
     pub fn last_lines(&self, server: &ServerKey, count: usize) -> Vec<String> {
         self.lines_since(server, 0, count)
+    }
+
+    /// What a server that has ended logged last, from the byte `from` on. The report of a crash may be followed by a long
+    /// backtrace: what says that it crashed, with what comes next, is not left out for that.
+    pub(super) fn last_words(&self, server: &ServerKey, from: u64, count: usize) -> Vec<String> {
+        let text = self.log_text(server, from, TAIL_LIMIT);
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines.len().saturating_sub(count);
+        let first = lines.iter().position(|line| self.is_grave(line));
+        let (report, rest) = match first {
+            Some(first) if first < last => {
+                let half = count / 2;
+                (
+                    first..first + half,
+                    lines.len() - (count - half)..lines.len(),
+                )
+            }
+            _ => (0..0, last..lines.len()),
+        };
+        let chosen = lines[report].iter().chain(&lines[rest]);
+        chosen.map(|line| (*line).to_owned()).collect()
     }
 
     /// What one server has logged from the byte `from` on, at most the last MiB.
@@ -180,4 +249,9 @@ impl Deployment {
             Err(error) => format!("[cannot read the log: {error}]\n"),
         }
     }
+}
+
+/// Whether a line reports a crash, or that the server gives up.
+fn is_grave(record: &LogRecord) -> bool {
+    record.crash || record.level == Level::Fatal
 }

@@ -109,7 +109,9 @@ impl Deployment {
 
     /// Adds what is known of the processes.
     fn overlay(&self, mut health: Health) -> Health {
-        for (key, server) in &self.servers {
+        health.servers.retain(|key, _| self.is_part(key));
+        for server in self.parts() {
+            let key = &server.plan.key;
             let state = health
                 .servers
                 .entry(key.clone())

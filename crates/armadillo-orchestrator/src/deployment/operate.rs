@@ -16,6 +16,7 @@ use crate::deadline::Deadline;
 use crate::notice::Notice;
 use crate::poll::Poll;
 use crate::server::{ServerKey, Verb};
+use crate::tls::Certificate;
 
 /// What can be done to a server of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub enum Operation {
     Resume,
     /// End it with a core, as if it had crashed, and yet expected.
     Abort,
+    /// Give it another certificate to show to clients, while it runs; seen when new connections are shown it.
+    Certify(Certificate),
 }
 
 /// An operation that was done.
@@ -66,6 +69,14 @@ pub enum OperationError {
         /// The deployment's id.
         deployment: String,
     },
+    /// The server is a spare, or was removed.
+    #[error("cannot {operation} {server}: it is not part of the deployment")]
+    Outside {
+        /// The operation.
+        operation: Operation,
+        /// The server.
+        server: ServerKey,
+    },
     /// The server is in no state for it.
     #[error("cannot {operation} {server}: it is {phase}")]
     State {
@@ -94,6 +105,16 @@ pub enum OperationError {
         /// What was seen instead.
         why: String,
     },
+    /// It has no certificate.
+    #[error("cannot {operation} {server}: {deployment} does not use TLS")]
+    NoTls {
+        /// The operation.
+        operation: Operation,
+        /// The server.
+        server: ServerKey,
+        /// The deployment's id.
+        deployment: String,
+    },
     /// Another operation on the same server did not end before the deadline.
     #[error("cannot {operation} {server}: another operation on it is in progress")]
     Busy {
@@ -118,10 +139,10 @@ pub enum OperationError {
 }
 
 /// An operation on its way: what its errors name.
-struct Step<'a> {
-    operation: Operation,
-    server: &'a Server,
-    deadline: Deadline,
+pub(super) struct Step<'a> {
+    pub(super) operation: Operation,
+    pub(super) server: &'a Server,
+    pub(super) deadline: Deadline,
 }
 
 impl Deployment {
@@ -163,9 +184,10 @@ impl Deployment {
         Ok(Done { took, note })
     }
 
-    /// Waits until no operation is under way on any server, or the deadline.
+    /// Cancels the operation on the whole that is in progress, and waits until none is under way on any server, or the deadline.
     pub async fn operations_done(&self, deadline: impl Into<Deadline> + Send) {
         let deadline = deadline.into();
+        self.end_operations(deadline).await;
         for server in self.servers.values() {
             // It is never closed; the turn is given back at once.
             let _ = deadline.bound(server.turn.acquire()).await;
@@ -205,6 +227,14 @@ impl Deployment {
                 });
             }
         }
+        if matches!(step.operation, Operation::Start | Operation::Restart)
+            && !self.is_part(&step.key())
+        {
+            return Err(OperationError::Outside {
+                operation: step.operation,
+                server: step.key(),
+            });
+        }
         match step.operation {
             Operation::Kill => self.end_by(step, Verb::Kill).await,
             Operation::Abort => self.end_by(step, Verb::Abort).await,
@@ -231,6 +261,7 @@ impl Deployment {
             }
             Operation::Pause => self.freeze(step, true).await,
             Operation::Resume => self.freeze(step, false).await,
+            Operation::Certify(which) => self.certify(step, which).await,
         }
     }
 
@@ -305,7 +336,7 @@ impl Deployment {
 }
 
 impl Step<'_> {
-    fn key(&self) -> ServerKey {
+    pub(super) fn key(&self) -> ServerKey {
         self.server.plan.key.clone()
     }
 
@@ -321,7 +352,7 @@ impl Step<'_> {
         }
     }
 
-    fn no_effect(&self, why: &str) -> OperationError {
+    pub(super) fn no_effect(&self, why: &str) -> OperationError {
         OperationError::NoEffect {
             operation: self.operation,
             server: self.key(),
@@ -344,7 +375,7 @@ impl Operation {
         match self {
             Self::Kill => &[Verb::Kill],
             Self::Stop | Self::Terminate | Self::Restart => &[Verb::Terminate],
-            Self::Start => &[],
+            Self::Start | Self::Certify(_) => &[],
             Self::Pause => &[Verb::Pause],
             Self::Resume => &[Verb::Resume],
             Self::Abort => &[Verb::Abort],
@@ -363,6 +394,7 @@ impl fmt::Display for Operation {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Abort => "abort",
+            Self::Certify(_) => "change the certificate of",
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::existing_data::DataError;
 use super::gates::BadPlan;
 use super::observe::NotGood;
 use crate::backend::BackEndError;
@@ -12,6 +13,7 @@ use crate::programs::Programs;
 use crate::server::ServerKey;
 use crate::settings::Settings;
 use crate::system::System;
+use crate::tls::TlsError;
 use crate::topology::Topology;
 use crate::view::Share;
 
@@ -64,6 +66,14 @@ pub enum StartError {
         /// What the back end said.
         source: BackEndError,
     },
+    /// The data that it is to start on cannot be used.
+    #[error("cannot start {deployment} on existing data: {source}")]
+    Data {
+        /// The deployment's id.
+        deployment: String,
+        /// Why.
+        source: DataError,
+    },
     /// The operating system gave no random numbers for its secret.
     #[error("cannot create the secret of {deployment}: {source}")]
     Secret {
@@ -71,6 +81,14 @@ pub enum StartError {
         deployment: String,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// Its certificates cannot be made.
+    #[error("cannot create the certificates of {deployment}: {source}")]
+    Tls {
+        /// The deployment's id.
+        deployment: String,
+        /// Why.
+        source: TlsError,
     },
     /// A server did not get ready.
     #[error(transparent)]
@@ -87,12 +105,14 @@ pub enum StartError {
 
 /// Why one server did not get ready.
 #[derive(Debug, thiserror::Error)]
-#[error("{server} {problem}{}", tail(log))]
+#[error("{server} {problem}{}{}", in_short(said), tail(log))]
 pub struct Failure {
     /// The server.
     pub server: ServerKey,
     /// What happened.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
+    /// The first line of its log that says why, as the system reads it.
+    pub said: Option<String>,
     /// The last lines it logged.
     pub log: Vec<String>,
 }
@@ -120,6 +140,22 @@ pub enum Problem {
         /// Whether starting again may help.
         may_pass: bool,
     },
+    /// Its program could not do what it must before it can start on the data of another.
+    #[error("could not do {what}: {text}")]
+    Unprepared {
+        /// What that is.
+        what: &'static str,
+        /// How the program ended.
+        exit: Exit,
+        /// How, in words.
+        text: String,
+    },
+    /// It ended after it was ready.
+    #[error("exited: {text}")]
+    Crashed {
+        /// How, in words.
+        text: String,
+    },
     /// The system says that it will never be ready.
     #[error("cannot become ready: {0}")]
     Hopeless(String),
@@ -134,6 +170,21 @@ pub enum Problem {
         /// What was missing at the last look.
         missing: String,
     },
+}
+
+impl Problem {
+    /// How the process ended, if that is the problem.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        match self {
+            Self::Exited { exit, .. } | Self::Unprepared { exit, .. } => Some(*exit),
+            _ => None,
+        }
+    }
+}
+
+fn in_short(said: &Option<String>) -> String {
+    let said = said.as_ref();
+    said.map_or(String::new(), |said| format!("; it logged: {said}"))
 }
 
 fn tail(log: &[String]) -> String {

@@ -9,25 +9,27 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use super::Deployment;
+use super::existing_data;
 use super::exits::LAST_LINES;
 use super::expectations::Expectations;
 use super::gates;
 use super::leaders::LeadershipKeeper;
+use super::membership::of_plan;
 use super::observe::Observations;
 use super::prove::{Proof, prove};
 use super::ready_message::ReadyMessage;
 use super::request::{Failure, Problem, StartError, StartRequest};
 use super::status::Server;
 use crate::backend::{BackEnd, BackEndError, PlaceRequest, Running};
+use crate::cores::PostMortem;
 use crate::deadline::Deadline;
 use crate::join::try_join_all;
 use crate::notice::{Notice, Notices};
 use crate::poll::Poll;
 use crate::process::Exit;
-use crate::random;
-use crate::secret::Secret;
 use crate::server::{ServerKey, Stage};
 use crate::system::{ExitMeaning, Probe};
+use crate::tls::{self, TLS};
 use crate::view::View;
 
 /// How often a server is started when it ends for a reason that may pass.
@@ -95,11 +97,8 @@ impl Deployment {
             let known = Server::new(server.clone(), program.clone());
             servers.insert(server.key.clone(), known);
         }
-        let secret = random::hex::<32>().map_err(|source| StartError::Secret {
-            deployment: request.id.clone(),
-            source,
-        })?;
         let leaders = LeadershipKeeper::new(&request.directory);
+        let links = super::links::wanted(request.system, &request.topology);
         let site = back_end
             .place(&PlaceRequest {
                 deployment: &request.id,
@@ -107,37 +106,64 @@ impl Deployment {
                 directory: &request.directory,
                 secrets: request.secrets.as_deref(),
                 share: request.share,
+                links,
             })
             .await
             .map_err(|source| StartError::Place {
                 deployment: request.id.clone(),
                 source,
             })?;
+        let notices = Notices::new(&request.id, notices);
+        let secret = existing_data::secret(&request, &*site, &notices).await?;
+        let attached = request.settings.attached(&request.topology.system);
+        let tls = match (attached, request.topology.says(TLS)) {
+            // Who started them has issued their certificates.
+            (Some(attached), _) => attached.tls.clone(),
+            (None, false) => None,
+            (None, true) => {
+                let used = request.system.tls(&request.topology).unwrap_or_default();
+                let issued = tls::issue(&*site, used);
+                Some(issued.map_err(|source| StartError::Tls {
+                    deployment: request.id.clone(),
+                    source,
+                })?)
+            }
+        };
         let view = View {
             deployment: request.id.clone(),
             topology: request.topology,
             places: site.places().clone(),
-            secret: Secret::new(secret),
+            secret,
+            keys: Default::default(),
+            membership: of_plan(&plan),
             stand_ins: servers
                 .values()
-                .filter(|server| server.program.stand_in)
+                .filter(|server| server.program().stand_in)
                 .map(|server| server.plan.key.clone())
                 .collect(),
             settings: request.settings,
+            tls,
+            held: Default::default(),
         };
+        let (view, outer_view) = super::links::views(view);
         let deployment = Arc::new(Self {
             system: request.system,
             view,
+            outer_view,
             back_end,
             site,
             servers,
-            notices: Notices::new(&request.id, notices),
+            notices,
             board: Observations::default(),
             leaders,
             directory: request.directory,
             crashes: Mutex::default(),
+            autopsies: super::autopsies::Autopsies::default(),
+            spoilt: Mutex::default(),
             said_of_logs: Mutex::default(),
+            loud: Mutex::default(),
             expectations: Expectations::default(),
+            operations: Default::default(),
             changes: watch::Sender::new(0),
             ended: AtomicBool::new(false),
         });
@@ -156,7 +182,7 @@ impl Deployment {
     ) -> Result<(), StartError> {
         let deadline = deadline.into();
         let crashes_before = self.crashes().len();
-        let all = self.servers.values().map(|server| async move {
+        let all = self.parts().map(|server| async move {
             self.wait_for_gates(server, deadline).await?;
             // Nobody else starts it meanwhile.
             let Some(Ok(_turn)) = deadline.bound(server.turn.acquire()).await else {
@@ -209,18 +235,15 @@ impl Deployment {
     }
 
     /// Waits for a server that was ready to end by itself, after so many had.
-    async fn first_crash(&self, before: usize) -> Failure {
+    pub(super) async fn first_crash(&self, before: usize) -> Failure {
         let mut changes = self.changes();
         loop {
             changes.mark_unchanged();
             if let Some(crash) = self.crashes().into_iter().nth(before) {
                 return Failure {
                     server: crash.server,
-                    problem: Problem::Exited {
-                        exit: crash.exit,
-                        text: crash.text,
-                        may_pass: false,
-                    },
+                    problem: Box::new(Problem::Crashed { text: crash.text }),
+                    said: self.grave_line_of(&crash.log),
                     log: crash.log,
                 };
             }
@@ -263,10 +286,15 @@ impl Deployment {
                 pauses.pause(deadline).await;
                 continue;
             }
-            let failure = self.failure(server, problem, log_from);
-            if let Problem::Exited { exit, .. } = failure.problem {
+            let begun = Instant::now();
+            let mut failure = self.failure(server, problem, log_from);
+            if let Some(exit) = failure.problem.exit() {
+                self.note_autopsies(crate::cores::AUTOPSY_LIMIT).await;
                 let text = self.describe(server, exit);
-                self.remember_crash(server, None, exit, text, &failure.log, Instant::now());
+                self.remember_crash(server, None, exit, text, &failure.log, begun);
+                let found = self.post_mortems().into_iter().map(|(_, found)| found);
+                let last = found.rev().find(|found| found.server == *key);
+                failure.log.extend(last.iter().flat_map(PostMortem::lines));
             }
             return Err(failure);
         }
@@ -279,41 +307,15 @@ impl Deployment {
         log_from: u64,
         deadline: Deadline,
     ) -> Result<(), Problem> {
+        self.prepare(server, log_from, deadline).await?;
         let running = self.spawn(server, log_from).await?;
+        server.is_served_by(server.program());
         let _attempt = Attempt(server);
         tokio::select! {
             biased;
             () = server.gone() => Err(self.ended_early(server, log_from)),
             reached = self.climb(server, running.as_ref(), deadline) => reached,
         }
-    }
-
-    /// Starts the process of a server.
-    pub(super) async fn spawn(
-        self: &Arc<Self>,
-        server: &Server,
-        log_from: u64,
-    ) -> Result<Arc<dyn Running>, Problem> {
-        let key = &server.plan.key;
-        if self.ended.load(Ordering::SeqCst) {
-            return Err(Problem::Ended);
-        }
-        let mut launch = self.system.launch(&self.view, key);
-        for name in self.system.passed_on() {
-            if let Ok(value) = std::env::var(name) {
-                launch.env.entry((*name).to_owned()).or_insert(value);
-            }
-        }
-        let running: Arc<dyn Running> =
-            Arc::from(self.site.start(key, &server.program, &launch).await?);
-        server.started(Arc::clone(&running), launch.stop, log_from);
-        self.notices.send(Notice::ServerStarted {
-            server: key.clone(),
-            pid: running.pid(),
-        });
-        self.watch(server, Arc::clone(&running));
-        self.changed();
-        Ok(running)
     }
 
     /// Looks at a server again and again until it is ready.
@@ -355,13 +357,9 @@ impl Deployment {
                     identity,
                     missing,
                 }) => {
-                    let place = self
-                        .view
-                        .places
-                        .get(key)
-                        .ok_or_else(|| BackEndError::Unknown {
-                            server: key.clone(),
-                        })?;
+                    let place = (self.view.place(key)).ok_or_else(|| BackEndError::Unknown {
+                        server: key.clone(),
+                    })?;
                     let unlogged = ready_message
                         .as_mut()
                         .filter(|_| now == Stage::Ready)
@@ -370,10 +368,14 @@ impl Deployment {
                         Some(unlogged) => (Stage::Answering, unlogged),
                         None => (now, missing),
                     };
-                    match prove(running, place, identity) {
+                    match prove(running, &place, identity) {
                         Proof::Foreign(who) => return Err(Problem::Foreign(who)),
                         Proof::Open(reason) => reason,
                         Proof::Ours => {
+                            let (now, missing) = match now {
+                                Stage::Ready => self.made_ready(key, deadline).await,
+                                _ => (now, missing),
+                            };
                             if now > stage {
                                 stage = now;
                                 self.has_reached(server, now, begun.elapsed());
@@ -395,6 +397,23 @@ impl Deployment {
                 });
             }
             poll.pause(deadline).await;
+        }
+    }
+
+    /// Gives a server what it still needs, and how far it is then.
+    async fn made_ready(&self, key: &ServerKey, deadline: Deadline) -> (Stage, String) {
+        if self.view.attached().is_some() {
+            // Who started it has seen to that.
+            return (Stage::Ready, String::new());
+        }
+        let made = self.system.make_ready(&self.view, key);
+        match deadline.within(LOOK_LIMIT).bound(made).await {
+            Some(Ok(())) => (Stage::Ready, String::new()),
+            Some(Err(missing)) => (Stage::Answering, missing),
+            None => (
+                Stage::Answering,
+                "preparing it for tests timed out".to_owned(),
+            ),
         }
     }
 
@@ -434,10 +453,14 @@ impl Deployment {
     }
 
     pub(super) fn failure(&self, server: &Server, problem: Problem, log_from: u64) -> Failure {
+        let log = self.last_words(&server.plan.key, log_from, LAST_LINES);
+        // Before it has ended, what it logs says little of why.
+        let has_ended = matches!(problem, Problem::Exited { .. } | Problem::Unprepared { .. });
         Failure {
             server: server.plan.key.clone(),
-            problem,
-            log: self.lines_since(&server.plan.key, log_from, LAST_LINES),
+            said: self.grave_line_of(&log).filter(|_| has_ended),
+            problem: Box::new(problem),
+            log,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What is known of each server's process, and its changes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
@@ -11,6 +13,7 @@ use crate::backend::Running;
 use crate::process::Exit;
 use crate::program::Program;
 use crate::server::{ServerPlan, Stage, Stop};
+use crate::view::View;
 
 /// How a server's process is, as the orchestrator knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,11 +46,26 @@ pub struct ServerStatus {
     pub exit: Option<String>,
 }
 
+/// What the operating system says of a server's process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerProcess {
+    /// How it is.
+    pub phase: Phase,
+    /// Its process id, while it runs.
+    pub pid: Option<u32>,
+    /// How long its process has run.
+    pub up_for: Option<Duration>,
+}
+
 /// A server of a deployment: its plan, and what became of it.
 pub(super) struct Server {
     pub(super) plan: ServerPlan,
-    /// What it runs, each time it is started.
-    pub(super) program: Program,
+    /// What it runs each time it is started, unless a test has said otherwise.
+    planned: Program,
+    /// What it runs from its next start on, because a test has said so.
+    other: Mutex<Option<Program>>,
+    /// Options of its command line from its next start on, in the place of those of the topology.
+    options: Mutex<Vec<(String, String)>>,
     pub(super) status: watch::Sender<ServerStatus>,
     /// Whoever operates on the server has the permit: one at a time.
     pub(super) turn: Semaphore,
@@ -63,18 +81,24 @@ struct Held {
     exit: Option<Exit>,
     /// Whether a test had declared that exit.
     meant: bool,
+    /// The program that has served its data last.
+    served_by: Option<Program>,
     /// Where its log ended when it was started last.
     log_from: u64,
     /// What it lacked at the last look to be ready.
     missing: String,
     watcher: Option<AbortHandle>,
+    /// Whether it has been ready since the deployment was placed.
+    was_ready: bool,
 }
 
 impl Server {
     pub(super) fn new(plan: ServerPlan, program: Program) -> Self {
         Self {
             plan,
-            program,
+            planned: program,
+            other: Mutex::default(),
+            options: Mutex::default(),
             status: watch::Sender::new(ServerStatus {
                 phase: Phase::Planned,
                 pid: None,
@@ -84,6 +108,59 @@ impl Server {
             turn: Semaphore::new(1),
             process: Mutex::new(Held::default()),
         }
+    }
+
+    /// What its next start runs.
+    pub(super) fn program(&self) -> Program {
+        let other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
+        other.as_ref().unwrap_or(&self.planned).clone()
+    }
+
+    /// From its next start on it runs another program.
+    pub(super) fn use_program(&self, program: Program) {
+        *self.other.lock().unwrap_or_else(PoisonError::into_inner) = Some(program);
+    }
+
+    /// From its next start on it has these options, too, in the place of those of the same name.
+    pub(super) fn use_options(&self, options: &[(String, String)]) {
+        let mut known = self.options.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(name, _)| options.iter().all(|(other, _)| other != name));
+        known.extend_from_slice(options);
+    }
+
+    /// Whether a test has given it another program, or other options.
+    pub(super) fn is_changed(&self) -> bool {
+        let other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
+        let options = self.options.lock().unwrap_or_else(PoisonError::into_inner);
+        other.is_some() || !options.is_empty()
+    }
+
+    /// The program it was planned with.
+    pub(super) fn planned_program(&self) -> &Program {
+        &self.planned
+    }
+
+    /// The deployment as its next launch is to see it: with the options of its own.
+    pub(super) fn seen_in<'a>(&self, view: &'a View) -> Cow<'a, View> {
+        let own = self.options.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.is_empty() {
+            return Cow::Borrowed(view);
+        }
+        let mut view = view.clone();
+        let options = &mut view.topology.options;
+        options.retain(|(name, _)| own.iter().all(|(other, _)| other != name));
+        options.extend_from_slice(&own);
+        Cow::Owned(view)
+    }
+
+    /// The program that has served its data last; `None` before its first start.
+    pub(super) fn served_by(&self) -> Option<Program> {
+        self.held(|held| held.served_by.clone())
+    }
+
+    /// From now on its data is what this program makes of it.
+    pub(super) fn is_served_by(&self, program: Program) {
+        self.held(|held| held.served_by = Some(program));
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -181,6 +258,7 @@ impl Server {
 
     /// Takes note of a stage; returns whether it is news.
     pub(super) fn reached(&self, stage: Stage) -> bool {
+        self.held(|held| held.was_ready |= stage == Stage::Ready);
         self.status.send_if_modified(|status| {
             let news = status.phase.is_alive() && status.stage < Some(stage);
             if news {
@@ -191,6 +269,11 @@ impl Server {
             }
             news
         })
+    }
+
+    /// Whether it has been ready once.
+    pub(super) fn was_ready(&self) -> bool {
+        self.held(|held| held.was_ready)
     }
 
     /// Takes note of a pause or a resumption, unless it has ended meanwhile.

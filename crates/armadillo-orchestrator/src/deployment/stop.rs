@@ -14,6 +14,9 @@ use crate::process::Exit;
 use crate::server::{ServerKey, Stop, Verb};
 use crate::system::ExitMeaning;
 
+/// How long an operation that is in progress may take to stop where it is safe, before everything ends.
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+
 /// How long a killed process may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
@@ -60,6 +63,7 @@ impl Deployment {
     pub async fn stop(&self, deadline: impl Into<Deadline> + Send) -> StopReport {
         let deadline = deadline.into();
         let begun = Instant::now();
+        self.end_operations(deadline.within(CANCEL_LIMIT)).await;
         self.ended.store(true, Ordering::SeqCst);
         let all = self.servers.values().map(|server| async move {
             for before in &server.plan.stop_after {
@@ -76,6 +80,8 @@ impl Deployment {
             Some((server.plan.key.clone(), outcome))
         });
         let servers = join_all(all).await.into_iter().flatten().collect();
+        self.end_links(deadline).await;
+        self.note_autopsies(deadline).await;
         self.close_logs();
         self.site.remove_secrets();
         StopReport {
@@ -96,6 +102,7 @@ impl Deployment {
             }
         });
         join_all(all).await;
+        self.end_links(deadline).await;
         self.site.remove_secrets();
     }
 

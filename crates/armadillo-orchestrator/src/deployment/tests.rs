@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::fake::{Act, Did, Theatre, key};
 use super::*;
 use crate::deadline::Deadline;
+use crate::operations::{Change, Direction};
 use crate::program::Program;
 use crate::programs::Programs;
 use crate::server::Stage;
@@ -40,6 +41,9 @@ fn program(path: &str) -> Program {
         title: "fake".into(),
         stand_in: path == "/stand-in",
         note: None,
+        origin: None,
+        sanitizers: Default::default(),
+        features: Default::default(),
     }
 }
 
@@ -65,8 +69,10 @@ async fn start_on(
             system: "fake".into(),
             shape: "row".into(),
             params: BTreeMap::new(),
+            words: Default::default(),
             options: Vec::new(),
             binaries,
+            data: None,
         },
         settings: Default::default(),
         programs,
@@ -135,6 +141,32 @@ fn who_led_is_logged_also_while_nobody_asks() {
         drop(deployment);
         while_nobody_asks().await;
         assert!(weak.upgrade().is_none());
+    });
+}
+
+/// Not with a paused clock: what a look that is cut short says depends on the real one.
+#[test]
+fn a_plan_that_would_cost_a_majority_is_refused_however_little_time_there_is() {
+    let theatre = Theatre::new(vec![at_once(); 5]);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().unwrap();
+    runtime.block_on(async {
+        let deployment = start(&theatre).await;
+        let plan = async |limit: Duration| {
+            let restart = vec![Change::default()];
+            let plan = deployment.plan_rolling("restart", Direction::default(), restart, limit);
+            plan.await.map(|plan| plan.steps.len())
+        };
+        // Those with even numbers decide by majority.
+        assert!(plan(LIMIT).await.is_ok());
+        let stopped = deployment.operate(&key(0), Operation::Stop, LIMIT).await;
+        stopped.unwrap();
+        let refused = plan(Duration::from_secs(4)).await.unwrap_err();
+        let said = "2 of 3 players are healthy; restarting s-2 would leave 1 of 3";
+        assert!(refused.to_string().contains(said), "{refused}");
+        let refused = plan(Duration::ZERO).await.unwrap_err();
+        let said = "no time is left to see whether the majority is kept";
+        assert!(refused.to_string().contains(said), "{refused}");
     });
 }
 

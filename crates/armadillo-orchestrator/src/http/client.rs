@@ -25,6 +25,7 @@ use tokio::runtime::{Handle, Id};
 
 use super::{HttpError, Request, Response};
 use crate::deadline::Deadline;
+use crate::tls::{Tls, Trust, explain};
 
 /// The largest body that is read, in bytes.
 const BODY_LIMIT: usize = 64 << 20;
@@ -34,6 +35,9 @@ const IDLE_LIMIT: usize = 4;
 
 /// How long to wait for a place in the queue of a Unix socket, before the next try.
 const CROWDED: Duration = Duration::from_millis(5);
+
+/// Takes the parts of a body as they arrive.
+pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + Send + 'a;
 
 /// A client for one address. Clones share its connections.
 #[derive(Clone)]
@@ -46,6 +50,8 @@ struct Inner {
 
 enum Address {
     Tcp(String),
+    /// With what is checked of the server, or why that cannot be done.
+    Tls(String, Result<Trust, String>),
     Unix(PathBuf),
 }
 
@@ -72,6 +78,21 @@ impl Client {
         Self::new(Address::Tcp(address.into()))
     }
 
+    /// A client for `host:port` that speaks TLS: with a server whose certificate this deployment's authority issued for that
+    /// host.
+    #[must_use]
+    pub fn tls(address: impl Into<String>, tls: &Tls) -> Self {
+        let trust = Trust::of(tls).map_err(|error| error.to_string());
+        Self::new(Address::Tls(address.into(), trust))
+    }
+
+    /// The same with the server that shows just this certificate, whatever is wrong with it.
+    pub(crate) fn tls_with(address: &str, certificate: &[u8], tls: &Tls) -> Self {
+        let trust = Trust::only(certificate, tls.client.as_ref());
+        let trust = trust.map_err(|error| error.to_string());
+        Self::new(Address::Tls(address.to_owned(), trust))
+    }
+
     /// A client for a Unix socket.
     #[must_use]
     pub fn unix(path: impl AsRef<Path>) -> Self {
@@ -94,7 +115,28 @@ impl Client {
         request: Request,
         deadline: impl Into<Deadline> + Send,
     ) -> Result<Response, HttpError> {
-        let deadline = deadline.into();
+        self.exchange(request, deadline.into(), None).await
+    }
+
+    /// The same, and hands the body of a success to `sink` as it arrives, however long it is: the response has none then.
+    ///
+    /// # Errors
+    /// Those of [`Self::send`], and when `sink` fails.
+    pub async fn stream(
+        &self,
+        request: Request,
+        sink: &mut Sink<'_>,
+        deadline: impl Into<Deadline> + Send,
+    ) -> Result<Response, HttpError> {
+        self.exchange(request, deadline.into(), Some(sink)).await
+    }
+
+    async fn exchange(
+        &self,
+        request: Request,
+        deadline: Deadline,
+        mut sink: Option<&mut Sink<'_>>,
+    ) -> Result<Response, HttpError> {
         let begun = Instant::now();
         let label = format!("{} {} at {}", request.method, request.path, self);
         let message = self.message(request, &label)?;
@@ -114,7 +156,12 @@ impl Client {
                     .ok_or_else(|| timeout(false))??,
             };
             match deadline
-                .bound(exchange(&mut connection, message.clone(), &label))
+                .bound(exchange(
+                    &mut connection,
+                    message.clone(),
+                    sink.as_deref_mut(),
+                    &label,
+                ))
                 .await
                 .ok_or_else(|| timeout(true))?
             {
@@ -145,7 +192,7 @@ impl Client {
             reason,
         };
         let host = match &self.0.address {
-            Address::Tcp(address) => address.as_str(),
+            Address::Tcp(address) | Address::Tls(address, _) => address.as_str(),
             Address::Unix(_) => "armadillo",
         };
         let has_body = request.body.is_some();
@@ -184,9 +231,17 @@ impl Client {
         };
         match &self.0.address {
             Address::Tcp(address) => {
-                let stream = TcpStream::connect(address).await.map_err(failed)?;
-                stream.set_nodelay(true).map_err(failed)?;
-                let socket = stream.as_fd().try_clone_to_owned().map_err(failed)?;
+                let (stream, socket) = connect_tcp(address).await.map_err(failed)?;
+                open(stream, socket).await
+            }
+            Address::Tls(address, trust) => {
+                let tls = |reason| HttpError::Tls {
+                    request: label.to_owned(),
+                    reason,
+                };
+                let trust = trust.as_ref().map_err(|why| tls(why.clone()))?;
+                let (stream, socket) = connect_tcp(address).await.map_err(failed)?;
+                let stream = trust.connect(address, stream).await.map_err(tls)?;
                 open(stream, socket).await
             }
             Address::Unix(path) => {
@@ -232,6 +287,13 @@ impl Connection {
     }
 }
 
+async fn connect_tcp(address: &str) -> io::Result<(TcpStream, OwnedFd)> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let socket = stream.as_fd().try_clone_to_owned()?;
+    Ok((stream, socket))
+}
+
 /// Connects to a Unix socket. Where more connections wait to be accepted than may wait, this one tries again until it may,
 /// too: nothing announces that.
 async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
@@ -262,6 +324,7 @@ where
 async fn exchange(
     connection: &mut Connection,
     message: hyper::Request<Full<Bytes>>,
+    sink: Option<&mut Sink<'_>>,
     label: &str,
 ) -> Attempt {
     let Connection { sender, driver, .. } = connection;
@@ -279,11 +342,20 @@ async fn exchange(
             }
         };
         let (head, mut body) = response.into_parts();
+        let mut sink = sink.filter(|_| head.status.is_success());
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             match frame {
                 Ok(frame) => {
-                    if let Some(data) = frame.data_ref() {
+                    if let (Some(data), Some(sink)) = (frame.data_ref(), &mut sink) {
+                        if let Err(error) = sink(data) {
+                            return Attempt::Failed(HttpError::Io {
+                                request: label.to_owned(),
+                                reason: error.to_string(),
+                                sent: true,
+                            });
+                        }
+                    } else if let Some(data) = frame.data_ref() {
                         if bytes.len() + data.len() > BODY_LIMIT {
                             return Attempt::Failed(HttpError::TooLarge {
                                 request: label.to_owned(),
@@ -329,9 +401,10 @@ async fn exchange(
 
 fn broken(error: &hyper::Error, label: &str) -> HttpError {
     let request = label.to_owned();
-    let reason = match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+    let reason = match (explain(error), std::error::Error::source(error)) {
+        (Some(words), _) => words,
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
     };
     if error.is_parse() {
         HttpError::Protocol { request, reason }
@@ -347,7 +420,7 @@ fn broken(error: &hyper::Error, label: &str) -> HttpError {
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.address {
-            Address::Tcp(address) => f.write_str(address),
+            Address::Tcp(address) | Address::Tls(address, _) => f.write_str(address),
             Address::Unix(path) => write!(f, "{}", path.display()),
         }
     }

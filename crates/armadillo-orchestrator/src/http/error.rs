@@ -21,12 +21,28 @@ pub enum HttpError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The two do not agree on TLS: the server shows a certificate that is not right for it, or speaks no TLS.
+    #[error("{request}: {reason}")]
+    Tls {
+        /// Method, path and address.
+        request: String,
+        /// What is wrong, in plain words.
+        reason: String,
+    },
     /// The request itself cannot be written: a path or a header with characters that are not allowed.
     #[error("{request}: not a valid request: {reason}")]
     Invalid {
         /// Method, path and address.
         request: String,
         /// Which part of it.
+        reason: String,
+    },
+    /// The request was not sent: who sends it has to show a login, and got none.
+    #[error("{request}: {reason}")]
+    NoLogin {
+        /// Method, path and address of what was asked for the login.
+        request: String,
+        /// Why there is none.
         reason: String,
     },
     /// The deadline came first.
@@ -72,7 +88,11 @@ impl HttpError {
     #[must_use]
     pub fn surely_not_sent(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Connect { .. } | Self::Invalid { .. } => true,
+            Self::Refused { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Invalid { .. }
+            | Self::NoLogin { .. } => true,
             Self::Timeout { sent, .. } | Self::Io { sent, .. } => !sent,
             Self::TooLarge { .. } | Self::Protocol { .. } => false,
         }
@@ -82,6 +102,12 @@ impl HttpError {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Refused { .. })
+    }
+
+    /// Whether the server's certificate is not right for it, or it speaks no TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls { .. })
     }
 
     /// Whether the deadline came first.

@@ -46,6 +46,15 @@ impl Holes {
         holes.get(server).copied()
     }
 
+    /// Where the part begins that is there from `from` on, and where it ends, if that is at a hole.
+    pub(super) fn part(&self, server: &ServerKey, from: u64) -> (u64, Option<u64>) {
+        match self.end(server) {
+            Some(_) if from < LOG_HEAD => (from, Some(LOG_HEAD)),
+            Some(end) => (from.max(end), None),
+            None => (from, None),
+        }
+    }
+
     /// Reads from a log. Nothing is read of a hole: what comes after it is there in its place.
     pub(super) fn read(
         &self,
@@ -156,7 +165,12 @@ mod tests {
         // From a position in the hole, and over it.
         assert_eq!(read(20, 1).unwrap(), mebibyte(52));
         assert_eq!(read(15, 2).unwrap(), [mebibyte(15), mebibyte(52)].concat());
+        let part = |from: u64| holes.part(&server, from << 20);
+        assert_eq!(part(3), (3 << 20, Some(LOG_HEAD)));
+        assert_eq!([part(16), part(40)], [(52 << 20, None); 2]);
+        assert_eq!(part(60), (60 << 20, None));
         holes.close(&server, &path).unwrap();
+        assert_eq!(part(3), (3 << 20, None));
         let text = fs::read_to_string(&path).unwrap();
         let note = "[armadillo: 37748736 bytes omitted: only the first 16 MiB and the last 48 MiB are kept]";
         let place = text.find(note).unwrap();

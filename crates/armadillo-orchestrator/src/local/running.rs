@@ -1,20 +1,44 @@
 //! A server as a local process.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use crate::backend::{BackEndError, Running};
+use crate::cores::{Autopsy, Cores, Dead, PostMortem};
 use crate::deadline::Deadline;
 use crate::ports::{PortOwner, port_owner};
 use crate::process::proc_fs::{self, Stat};
-use crate::process::{Exit, Process};
-use crate::server::Verb;
+use crate::process::{Exit, Process, Processes};
+use crate::server::{ServerKey, Verb};
 use crate::system::Fut;
 
 pub(super) struct LocalRunning {
     process: Process,
+    trace: Option<Trace>,
+    /// Whether the process is what records the server, which is its child.
+    is_recorded: bool,
+}
+
+/// What is needed to look into its end.
+pub(super) struct Trace {
+    pub(super) cores: Arc<Cores>,
+    pub(super) processes: Processes,
+    pub(super) server: ServerKey,
+    pub(super) directory: PathBuf,
 }
 
 impl LocalRunning {
-    pub(super) fn new(process: Process) -> Self {
-        Self { process }
+    pub(super) fn new(process: Process, trace: Option<Trace>, is_recorded: bool) -> Self {
+        Self {
+            process,
+            trace,
+            is_recorded,
+        }
+    }
+
+    /// Its process id and when it started.
+    pub(super) fn identity(&self) -> (u32, u64) {
+        (self.process.pid(), self.process.start_time())
     }
 
     fn pids(&self) -> Vec<u32> {
@@ -40,6 +64,10 @@ impl Running for LocalRunning {
                 },
                 // Frozen means the whole of it, also where the program is a script that started the server.
                 Verb::Pause | Verb::Resume => Ok(self.process.signal_tree(verb)?),
+                // What records it would end it by force.
+                Verb::Terminate | Verb::Abort | Verb::DumpStacks if self.is_recorded => {
+                    Ok(self.process.signal_children(verb)?)
+                }
                 Verb::Terminate | Verb::Abort | Verb::DumpStacks => {
                     Ok(self.process.signal(verb)?)
                 }
@@ -62,6 +90,27 @@ impl Running for LocalRunning {
 
     fn is_ending(&self) -> bool {
         self.process.try_exit().is_some() || proc_fs::is_ending(self.process.pid())
+    }
+
+    fn look_into_end(
+        &self,
+        exit: Exit,
+        expected: bool,
+        directory: &Path,
+    ) -> Option<Fut<'static, PostMortem>> {
+        let trace = self.trace.as_ref()?;
+        let dead = Dead {
+            server: trace.server.clone(),
+            pid: self.process.pid(),
+            directory: trace.directory.clone(),
+            exit,
+        };
+        if expected {
+            Autopsy::discard(&dead);
+            return None;
+        }
+        let autopsy = Autopsy::begin(&trace.cores, &trace.processes, dead, directory)?;
+        Some(Box::pin(autopsy.perform()))
     }
 
     fn is_paused(&self) -> Option<bool> {

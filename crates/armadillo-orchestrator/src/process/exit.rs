@@ -59,16 +59,10 @@ impl From<rustix::process::WaitStatus> for Exit {
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, self.signal) {
-            (_, Some(signal)) => {
-                match signal_name(signal) {
-                    Some(name) => write!(f, "{name} (signal {signal})")?,
-                    None => write!(f, "signal {signal}")?,
-                }
-                if self.core {
-                    f.write_str(", core dumped")?;
-                }
-                Ok(())
-            }
+            (_, Some(signal)) => match signal_name(signal) {
+                Some(name) => write!(f, "{name} (signal {signal})"),
+                None => write!(f, "signal {signal}"),
+            },
             (Some(code), None) => write!(f, "exit code {code}"),
             (None, None) => f.write_str("unknown exit"),
         }
@@ -109,7 +103,7 @@ mod tests {
             signal: Some(libc::SIGABRT),
             core: true,
         };
-        assert_eq!(abort.to_string(), "SIGABRT (signal 6), core dumped");
+        assert_eq!(abort.to_string(), "SIGABRT (signal 6)");
         assert!(abort.is_by(Verb::Abort) && !abort.is_by(Verb::Kill));
         assert_eq!(Exit::with_code(3).to_string(), "exit code 3");
     }

@@ -57,6 +57,20 @@ impl Process {
         Ok(())
     }
 
+    /// Sends its children the signal of a verb, and not it.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal_children(&self, verb: Verb) -> Result<(), SignalError> {
+        if self.try_exit().is_some() {
+            return Err(SignalError::Gone);
+        }
+        let mut children = self.descendants();
+        children.retain(|stat| stat.parent == self.pid());
+        drop(tree::send_all(&children, signal_of(verb)));
+        Ok(())
+    }
+
     /// Sends it SIGKILL. It, and none of its children: [`Self::kill_tree`] takes those too.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The limit of open files.
+//! The limits of open files, and of cores.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -25,5 +25,39 @@ pub fn raise_file_limit() -> u64 {
     match setrlimit(Resource::Nofile, limit) {
         Ok(()) => raised,
         Err(_) => current,
+    }
+}
+
+/// How large the core of a process may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CoreLimit {
+    /// As of this process.
+    #[default]
+    Inherited,
+    /// So many bytes, and no more than this process may allow.
+    AtMost(u64),
+}
+
+impl CoreLimit {
+    /// Sets it for this process. It allocates nothing and takes no lock.
+    pub(super) fn set(self) {
+        let Self::AtMost(bytes) = self else {
+            return;
+        };
+        let maximum = getrlimit(Resource::Core).maximum;
+        let limit = Rlimit {
+            current: Some(maximum.unwrap_or(bytes).min(bytes)),
+            maximum,
+        };
+        // The limit that holds allows less, and a crash without a core is still a crash.
+        let _ = setrlimit(Resource::Core, limit);
+    }
+
+    /// What follows "there is no core", if it is because of the limit that cannot be raised.
+    pub(crate) fn why() -> &'static str {
+        match getrlimit(Resource::Core).maximum {
+            Some(0) => "; the hard limit of their size is 0 (`ulimit -H -c`)",
+            _ => "",
+        }
     }
 }

@@ -2,12 +2,13 @@
 //! is checked just before it is signalled instead of being held.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{adopt_orphans, die_with_parent, handle_of, send, wait};
+pub(super) use linux::{adopt_orphans, die_with_parent, handle_of, send, wait, watch};
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{adopt_orphans, die_with_parent, handle_of, send, wait};
+pub(super) use other::{adopt_orphans, die_with_parent, handle_of, send, wait, watch};
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::io;
     use std::os::fd::OwnedFd;
 
     use rustix::event::{PollFd, PollFlags, Timespec};
@@ -21,6 +22,18 @@ mod linux {
         let handle = rustix::process::pidfd_open(pid_of(pid)?, PidfdFlags::empty()).ok()?;
         // Looked at after opening: what the handle refers to cannot change any more.
         (proc_fs::start_time(pid)? == start_time).then_some(handle)
+    }
+
+    /// The same, told apart from what keeps it from being made.
+    pub(in crate::process) fn watch(pid: u32, start_time: u64) -> io::Result<Option<OwnedFd>> {
+        let Some(id) = pid_of(pid) else {
+            return Ok(None);
+        };
+        match rustix::process::pidfd_open(id, PidfdFlags::empty()) {
+            Ok(handle) => Ok((proc_fs::start_time(pid) == Some(start_time)).then_some(handle)),
+            Err(rustix::io::Errno::SRCH) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(in crate::process) fn send(handle: &OwnedFd, signal: Signal) -> rustix::io::Result<()> {
@@ -64,6 +77,7 @@ mod linux {
 
 #[cfg(not(target_os = "linux"))]
 mod other {
+    use std::io;
     use std::os::fd::OwnedFd;
 
     use rustix::process::{Pid, Signal};
@@ -72,6 +86,10 @@ mod other {
 
     pub(in crate::process) fn handle_of(_pid: u32, _start_time: u64) -> Option<OwnedFd> {
         None
+    }
+
+    pub(in crate::process) fn watch(_pid: u32, _start_time: u64) -> io::Result<Option<OwnedFd>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(in crate::process) fn send(_handle: &OwnedFd, _signal: Signal) -> rustix::io::Result<()> {

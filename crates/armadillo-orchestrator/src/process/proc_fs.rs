@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 /// Set in a process's flags as soon as it begins to end, before its files are closed; the same in every Linux.
 const PF_EXITING: u32 = 0x4;
@@ -51,6 +52,45 @@ pub fn is_ending(pid: u32) -> bool {
     let state = fields.next().unwrap_or("Z");
     let flags = fields.nth(5).and_then(|flags| flags.parse::<u32>().ok());
     matches!(state, "Z" | "X") || flags.is_some_and(|flags| flags & PF_EXITING != 0)
+}
+
+/// What a process uses, as `/proc` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time used so far.
+    pub cpu: Duration,
+    /// Resident memory, in bytes.
+    pub memory_bytes: u64,
+    /// Its threads.
+    pub threads: usize,
+    /// The file descriptors it has open; 0 if they cannot be counted.
+    pub descriptors: usize,
+}
+
+/// What the process of that id uses; `None` if there is none.
+#[must_use]
+pub fn usage(pid: u32) -> Option<Usage> {
+    let stat = stat(pid)?;
+    let entries = |directory: &str| {
+        let entries = fs::read_dir(format!("/proc/{pid}/{directory}"));
+        entries.map_or(0, Iterator::count)
+    };
+    Some(Usage {
+        cpu: Duration::from_millis(stat.cpu_ticks * 10),
+        memory_bytes: stat.rss_kib * 1024,
+        threads: entries("task"),
+        descriptors: entries("fd"),
+    })
+}
+
+/// How long the process of that id has run; `None` if there is none.
+#[must_use]
+pub fn age(pid: u32) -> Option<Duration> {
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let uptime: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
+    let since_boot = Duration::try_from_secs_f64(uptime).ok()?;
+    let started = Duration::from_millis(start_time(pid)? * 10);
+    Some(since_boot.saturating_sub(started))
 }
 
 /// When the process of that id started; `None` if there is none.
@@ -223,5 +263,9 @@ mod tests {
         );
         assert!(own.rss_kib > 0 && !own.is_zombie());
         assert!(!thread_states(own.pid).is_empty());
+        // The same, if both were started in one tick of the clock.
+        assert!(age(own.pid).unwrap() <= age(own.parent).unwrap_or(Duration::MAX));
+        let usage = usage(own.pid).unwrap();
+        assert!(usage.threads > 0 && usage.descriptors > 2 && usage.memory_bytes > 0);
     }
 }

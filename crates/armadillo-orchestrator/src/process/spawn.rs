@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
 use super::mark::{self, LimitOfRun, RUN_MARKER};
-use super::os;
+use super::{CoreLimit, os};
 
 /// Added to a child's badness, so that the kernel, when memory runs out, ends a server rather than its supervisor.
 const OOM_SCORE_ADJUSTMENT: &[u8] = b"500";
@@ -34,6 +34,8 @@ pub struct Spawn {
     pub stdout: Output,
     /// Where its stderr goes.
     pub stderr: Output,
+    /// How large its core may be.
+    pub cores: CoreLimit,
 }
 
 /// The environment of a process. The marker of the run is added to either.
@@ -148,21 +150,23 @@ pub(super) fn launch(spawn: Spawn, run_id: &str) -> io::Result<u32> {
     }
     command.env(RUN_MARKER, run_id);
     let (parent, limit) = (rustix::process::getpid(), LimitOfRun::new(run_id));
+    let cores = spawn.cores;
     // SAFETY: between fork and exec only async-signal-safe calls may be made. `prepare` makes nothing but system calls
     // (through rustix, and libc's signal functions, which POSIX lists as safe); it neither allocates nor locks nor
     // panics, and what it captures are plain numbers.
     unsafe {
-        command.pre_exec(move || prepare(parent, limit));
+        command.pre_exec(move || prepare(parent, limit, cores));
     }
     // The handle is dropped: neither kills nor waits. The reaper does both.
     Ok(command.spawn()?.id())
 }
 
 /// Runs in the child, between fork and exec. Must stay async-signal-safe: no allocation, no lock, no panic.
-fn prepare(parent: Pid, limit: LimitOfRun) -> io::Result<()> {
+fn prepare(parent: Pid, limit: LimitOfRun, cores: CoreLimit) -> io::Result<()> {
     rustix::process::setsid()?;
     os::die_with_parent(parent)?;
     super::raise_file_limit();
+    cores.set();
     mark::set_limit(limit);
     reset_signals();
     // Best effort: the file is missing outside Linux.

@@ -1,6 +1,7 @@
 //! Process trees: whoever descends from a process, however often it daemonised itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -86,6 +87,17 @@ pub fn wait_for_end(pid: u32, start_time: u64, deadline: impl Into<Deadline>) {
     if let Some(handle) = os::handle_of(pid, start_time) {
         os::wait(&handle, deadline.into());
     }
+}
+
+/// What becomes readable when the process of that id ends, if it is the one that started then; `None` if it has ended.
+///
+/// # Errors
+/// When the operating system cannot watch it.
+pub fn watch_end(pid: u32, start_time: u64) -> io::Result<Option<OwnedFd>> {
+    if proc_fs::start_time(pid) != Some(start_time) {
+        return Ok(None);
+    }
+    os::watch(pid, start_time)
 }
 
 /// The living processes that have the mark of a run, this process excepted.

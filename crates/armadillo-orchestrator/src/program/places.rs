@@ -8,9 +8,10 @@ use rustix::fs::Access;
 
 use crate::applet::{APPLET_WORD, applet};
 use crate::system::{Candidate, Installed, System};
+use crate::versions::VersionName;
 
 /// This very executable, also after it was rebuilt.
-const OWN_EXECUTABLE: &str = "/proc/self/exe";
+pub(super) const OWN_EXECUTABLE: &str = "/proc/self/exe";
 
 /// What is at a place.
 pub(super) enum Looked {
@@ -21,6 +22,11 @@ pub(super) enum Looked {
     },
     /// Nothing, and what was looked for.
     Nothing(String),
+    /// A version was named: where it is, only the programs themselves say.
+    ByVersion {
+        version: VersionName,
+        on_path: &'static str,
+    },
     /// Something was named, and will not do.
     Unusable { path: PathBuf, reason: String },
 }
@@ -54,14 +60,19 @@ pub(super) fn look(system: &dyn System, candidate: Candidate) -> Looked {
             let what = || format!("no {}/{prefix}*/{file}", parent.display());
             first(system, found.collect(), what)
         }
+        Candidate::Version { version, on_path } => Looked::ByVersion { version, on_path },
         Candidate::StandIn {
             applet: name,
             title,
+            args,
         } => match built_in(name) {
-            Some(place) => Looked::Found {
-                place,
-                title: Some(title),
-            },
+            Some(mut place) => {
+                place.args.extend(args);
+                Looked::Found {
+                    place,
+                    title: Some(title),
+                }
+            }
             None => Looked::Nothing(format!(
                 "the stand-in {name} is not built into this executable"
             )),
@@ -115,11 +126,12 @@ fn usable(system: &dyn System, path: &Path) -> Result<Installed, (PathBuf, Strin
 }
 
 /// The executable files of this name in `PATH`, in order.
-fn on_path(name: &str) -> Vec<PathBuf> {
+#[must_use]
+pub fn on_path(name: impl AsRef<Path>) -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(name))
+        .map(|directory| directory.join(&name))
         .filter(|path| path.is_file() && rustix::fs::access(path, Access::EXEC_OK).is_ok())
         .collect()
 }

@@ -13,6 +13,10 @@ use crate::support::{Ground, LIMIT, Scenario, block_on, is_alive, key, nap, pid_
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("crashes::a_crash_is_remembered_with_its_last_words", crash),
     (
+        "crashes::a_long_backtrace_does_not_hide_what_happened",
+        backtrace,
+    ),
+    (
         "crashes::a_crash_after_a_start_was_given_up_is_remembered",
         given_up,
     ),
@@ -68,6 +72,24 @@ fn crash() {
         );
         let report = deployment.stop(LIMIT).await;
         assert!(report.servers.is_empty());
+    });
+}
+
+fn backtrace() {
+    block_on(async {
+        let ground = Ground::new();
+        let deployment = ground.start(&row("by-pid", 1, &[])).await.unwrap();
+        hit(&deployment, &key(1), "/trace").await;
+        until("crashed", || !deployment.crashes().is_empty()).await;
+        let crash = deployment.crashes().remove(0);
+        let expected = (1..10).chain(41..=50).map(|frame| format!("frame {frame}"));
+        let expected = ["CRASH: asked to abort".to_owned()]
+            .into_iter()
+            .chain(expected);
+        assert_eq!(crash.log, expected.collect::<Vec<_>>());
+        let grave = deployment.grave_line_of(&crash.log).unwrap();
+        assert_eq!(grave, "CRASH: asked to abort");
+        deployment.stop(LIMIT).await;
     });
 }
 

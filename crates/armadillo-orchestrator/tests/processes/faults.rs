@@ -209,6 +209,9 @@ fn behind_a_script() {
             title: "a script".into(),
             stand_in: false,
             note: None,
+            origin: None,
+            sanitizers: Default::default(),
+            features: Default::default(),
         };
         for shape in ["by-pid", "by-socket"] {
             let topology = row(shape, 1, &[]);

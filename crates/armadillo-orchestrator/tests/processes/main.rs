@@ -8,10 +8,13 @@
 mod crashes;
 mod expectations;
 mod faults;
+mod membership;
 mod orphans;
+mod preparing;
 mod server;
 mod spawning;
 mod starting;
+mod statistics;
 mod stopping;
 mod support;
 mod system;
@@ -40,10 +43,13 @@ fn scenarios() -> Vec<Scenario> {
     [
         spawning::SCENARIOS,
         starting::SCENARIOS,
+        preparing::SCENARIOS,
+        statistics::SCENARIOS,
         faults::SCENARIOS,
         crashes::SCENARIOS,
         expectations::SCENARIOS,
         stopping::SCENARIOS,
+        membership::SCENARIOS,
         unstarted::SCENARIOS,
         orphans::SCENARIOS,
     ]

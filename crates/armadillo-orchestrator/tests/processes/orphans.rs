@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 
 use armadillo_orchestrator::process::{
-    Environment, Ledger, Output, Processes, Spawn, proc_fs, tree,
+    CoreLimit, Environment, Ledger, Output, Processes, Spawn, proc_fs, tree,
 };
 use armadillo_orchestrator::{Operation, RunDir, run_dir};
 
@@ -58,6 +58,7 @@ fn sh(script: &str) -> Spawn {
         environment: Environment::Empty(BTreeMap::new()),
         stdout: Output::Null,
         stderr: Output::Null,
+        cores: CoreLimit::Inherited,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -64,10 +65,14 @@ pub(crate) fn main(options: &[String]) -> ExitCode {
     } else {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap()
     };
-    if let Some(limit) = options.get("leaves-after") {
-        let limit = Duration::from_millis(limit.parse().unwrap());
+    if let Some(file) = options.get("makes") {
+        std::fs::write(file, "").unwrap();
+    }
+    if let Some(file) = options.get("leaves-with").map(PathBuf::from) {
         std::thread::spawn(move || {
-            std::thread::park_timeout(limit);
+            while !file.exists() {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
             end_with(5);
         });
     }
@@ -117,6 +122,11 @@ fn answer(mut stream: TcpStream, stage: &str, token: &str) {
     match path.as_str() {
         "/abort" => {
             eprintln!("CRASH: asked to abort");
+            std::process::abort();
+        }
+        "/trace" => {
+            eprintln!("CRASH: asked to abort");
+            (1..=50).for_each(|frame| eprintln!("frame {frame}"));
             std::process::abort();
         }
         "/leave" => end_with(3),

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::time::Duration;
 
 use armadillo_orchestrator::process::{
-    Environment, InstallError, Ledger, Output, Processes, Spawn, SpawnError, proc_fs,
+    CoreLimit, Environment, InstallError, Ledger, Output, Processes, Spawn, SpawnError, proc_fs,
 };
 use armadillo_orchestrator::{Program, ProgramError, Settings, Verb};
 
@@ -47,6 +47,7 @@ fn sh(script: &str, environment: Environment, stdout: Output) -> Spawn {
         environment,
         stdout,
         stderr: Output::Null,
+        cores: CoreLimit::Inherited,
     }
 }
 
@@ -225,7 +226,14 @@ fn find_program() {
     assert!(error.contains("is not executable"), "{error}");
     let found = named("/bin/echo").unwrap();
     assert!(found.version.is_some() && !found.stand_in);
-    let error = Program::find_named(&Row, "/nonexistent/program", "node", "a test").unwrap_err();
+    let error = Program::find_named(
+        &Row,
+        "/nonexistent/program",
+        "node",
+        "a test",
+        &Settings::default(),
+    )
+    .unwrap_err();
     assert!(error.is_missing());
     let text = error.to_string();
     assert!(
@@ -236,10 +244,18 @@ fn find_program() {
         text.starts_with("for the role node: the row program /nonexistent/program does not exist"),
         "{text}"
     );
-    let named = Program::find_named(&Row, "/bin/echo", "node", "a test").unwrap();
+    let named =
+        Program::find_named(&Row, "/bin/echo", "node", "a test", &Settings::default()).unwrap();
     assert_eq!(named, found);
     // It prints nothing.
-    let text = Program::find_named(&Row, "/usr/bin/test", "node", "a test").unwrap_err();
+    let text = Program::find_named(
+        &Row,
+        "/usr/bin/test",
+        "node",
+        "a test",
+        &Settings::default(),
+    )
+    .unwrap_err();
     assert!(
         text.to_string()
             .starts_with("for the role node: /usr/bin/test does not report a version of row"),

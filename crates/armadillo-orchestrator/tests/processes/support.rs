@@ -136,6 +136,9 @@ pub(crate) fn own_program() -> Program {
         title: "row".into(),
         stand_in: false,
         note: None,
+        origin: None,
+        sanitizers: Default::default(),
+        features: Default::default(),
     }
 }
 
@@ -145,11 +148,13 @@ pub(crate) fn row(shape: &str, nodes: u32, options: &[(&str, &str)]) -> Topology
         system: "row".into(),
         shape: shape.into(),
         params: BTreeMap::from([("nodes".to_owned(), nodes)]),
+        words: Default::default(),
         options: options
             .iter()
             .map(|(server, word)| ((*server).to_owned(), (*word).to_owned()))
             .collect(),
         binaries: BTreeMap::new(),
+        data: None,
     }
 }
 

@@ -5,12 +5,15 @@ use std::time::Duration;
 use armadillo_orchestrator::http::{Client, Request};
 use armadillo_orchestrator::{
     Candidate, Checker, Cost, Evidence, ExitMeaning, Fut, Health, Identity, Launch, Level,
-    LogRecord, PlanError, Probe, Scope, Secret, ServerKey, ServerPlan, Settings, Stage, State,
-    Stop, System, Topology, Verb, View,
+    LogRecord, PlanError, Preparation, Probe, Program, Scope, Secret, ServerKey, ServerPlan,
+    Settings, Stage, State, Stop, System, Topology, Verb, View,
 };
 use serde::Deserialize;
 
 use crate::server;
+
+/// How long a server may take to answer: less than a look at the whole, more than any machine stands still.
+const ANSWER_LIMIT: Duration = Duration::from_secs(4);
 
 /// A row of `nodes` servers; an option `node-N` is a word on that server's command line.
 pub(crate) struct Row;
@@ -27,7 +30,7 @@ impl Row {
     async fn ask(view: &View, server: &ServerKey) -> Result<Answer, String> {
         let address = view.reach(server, "http").ok_or("no such server")?;
         let response = Client::tcp(address)
-            .send(Request::get("/"), Duration::from_secs(2))
+            .send(Request::get("/"), ANSWER_LIMIT)
             .await
             .map_err(|error| error.to_string())?;
         response.json().map_err(|error| error.to_string())
@@ -64,7 +67,8 @@ impl System for Row {
     fn plan(&self, topology: &Topology) -> Vec<ServerPlan> {
         let count = topology.param("nodes").unwrap_or(1);
         let key = |number| ServerKey::numbered("node", number);
-        (1..=count)
+        let spares = topology.param("spares").unwrap_or(0);
+        (1..=count + spares)
             .map(|number| ServerPlan {
                 key: key(number),
                 role: "node",
@@ -80,6 +84,7 @@ impl System for Row {
                     cpu_percent: 150,
                     disk_mib: 1,
                 },
+                spare: number > count,
             })
             .collect()
     }
@@ -108,6 +113,7 @@ impl System for Row {
         args.extend(own.map(|(_, word)| word.clone()));
         Launch {
             args,
+            first: Vec::new(),
             env: [("ROW_SERVER".to_owned(), server.0.clone())].into(),
             files: vec![
                 ("key".into(), 0o600, view.secret.clone()),
@@ -144,6 +150,22 @@ impl System for Row {
                     missing: "it says that it is busy".into(),
                 },
             }
+        })
+    }
+
+    fn before_start(
+        &self,
+        view: &View,
+        server: &ServerKey,
+        _: &Program,
+        now: &Program,
+    ) -> Option<Preparation> {
+        let words = now.version.as_deref()?;
+        let mut launch = self.launch(view, server);
+        launch.args.extend(words.split(' ').map(str::to_owned));
+        Some(Preparation {
+            what: "the exercise",
+            launch,
         })
     }
 
@@ -200,7 +222,7 @@ impl System for Row {
                 server: key.clone(),
                 request: Request::get("/"),
                 save_as: format!("{key}.json"),
-                limit: Duration::from_secs(1),
+                limit: ANSWER_LIMIT,
             });
             all.push(Evidence::File {
                 server: key.clone(),

@@ -89,6 +89,68 @@ mod documents {
     async fn are_measured(_db: Database) {}
 }
 
+mod clusters {
+    use super::*;
+
+    #[armadillo::test]
+    async fn are_read(cluster: Cluster, db: Database) -> TestResult {
+        cluster.wait_until(healthy()).await?;
+        assert_eq!((cluster.agents().len(), cluster.dbservers().len()), (1, 2));
+        let members = cluster.members().await?;
+        assert!(
+            members.iter().all(|member| member.server.is_some()),
+            "{members:?}"
+        );
+        let docs = db.create_collection("docs").replication_factor(2).await?;
+        docs.wait_in_sync().await?;
+        let leader = docs.shard_leader().await?;
+        assert!(cluster.dbservers().contains(&leader), "{leader}");
+        let client = cluster.client_at(&leader);
+        assert_eq!(client.version().await?.server, "arango");
+        let agency = cluster.agency();
+        assert_eq!(agency.leader().await?.server, cluster.agents()[0]);
+        let plan = agency
+            .get::<serde_json::Value>("/arango/Plan/DBServers")
+            .await?;
+        assert_eq!(
+            plan.as_ref()
+                .and_then(|plan| plan.as_object())
+                .map(|all| all.len()),
+            Some(2)
+        );
+        Ok(())
+    }
+
+    #[armadillo::test]
+    async fn are_asked_for_any_role(
+        coordinators: Coordinators,
+        dbservers: DbServers,
+    ) -> TestResult {
+        assert_eq!((coordinators.keys().len(), dbservers.keys().len()), (1, 2));
+        assert!(!coordinators.is_in_maintenance().await?);
+        Ok(())
+    }
+
+    #[armadillo::test(cluster(agents = 1, dbservers = 2))]
+    async fn have_this_size(_cluster: Cluster) {}
+
+    #[armadillo::test(cluster(dbservers = 3))]
+    async fn have_another_size(_cluster: Cluster) {}
+
+    #[armadillo::test(cluster(replication_factor = 2))]
+    async fn have_so_many_copies(_cluster: Cluster) {}
+
+    #[armadillo::test]
+    async fn are_broken(_cluster: Exclusive<Cluster>) {}
+
+    #[armadillo::test]
+    async fn are_any(docs: Collection) -> TestResult {
+        docs.insert(&json!({"n": 1})).await?;
+        assert_eq!(docs.count().await?, 1);
+        Ok(())
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Shelf {
     database: String,
@@ -96,7 +158,7 @@ struct Shelf {
 
 /// Nothing removes it but the end of the run.
 #[armadillo::fixture(per = "deployment")]
-async fn shelf(client: ArangoClient, cx: &TestContext) -> Result<Shelf, Failed> {
+async fn shelf(client: ArangoClient, cx: &TestContext) -> Result<Shelf, TestError> {
     let database = cx.unique_name("shelf");
     client.create_database(&database).await?;
     Ok(Shelf { database })
@@ -112,7 +174,7 @@ async fn a_shelf_is_shared(shelf: &Shelf, client: ArangoClient) -> TestResult {
 struct Label(String);
 
 #[armadillo::fixture(per = "deployment")]
-async fn label(etcd: &Etcd) -> Result<Label, Failed> {
+async fn label(etcd: &Etcd) -> Result<Label, TestError> {
     let client = etcd.client().for_deployment();
     client.put("label", "red").await?;
     Ok(Label(client.prefix().to_owned()))

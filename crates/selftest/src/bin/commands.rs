@@ -77,6 +77,11 @@ async fn needs_a_program(brittle: Brittle) -> TestResult {
     brittle.add(0).await
 }
 
+#[armadillo::test(brittle(server_binary = "9.9"), ignore = "nobody has this version")]
+async fn names_another_version(brittle: Brittle) -> TestResult {
+    brittle.add(0).await
+}
+
 #[armadillo::test(
     brittle(server_binary = "/nonexistent/other"),
     ignore = "its program is nowhere"

@@ -58,6 +58,14 @@ mod assertion {
     fn in_a_helper() {
         shop::check_balance(90);
     }
+
+    #[armadillo::test]
+    fn of_several_things() {
+        let (balance, limit) = (90, 50);
+        expect_eq!(balance, 100, "the balance of the account");
+        expect!(balance < limit);
+        println!("it goes on");
+    }
 }
 
 mod error {
@@ -105,7 +113,7 @@ mod task {
 mod hang {
     use super::*;
 
-    #[armadillo::test(timeout = "1s")]
+    #[armadillo::test(timeout = "5s")]
     async fn at_an_await() -> TestResult {
         shop::pay().await
     }
@@ -115,7 +123,7 @@ mod hang {
         shop::pay().await
     }
 
-    #[armadillo::test(timeout = "1s", ignore = "it stops its process")]
+    #[armadillo::test(timeout = "5s", ignore = "it stops its process")]
     fn in_a_stopped_process() -> TestResult {
         let this = rustix::process::getpid();
         rustix::process::kill_process(this, rustix::process::Signal::STOP)?;
@@ -123,29 +131,29 @@ mod hang {
         Ok(())
     }
 
-    #[armadillo::test(timeout = "1s")]
+    #[armadillo::test(timeout = "5s")]
     async fn for_nothing() {
         std::future::pending::<()>().await;
     }
 
-    #[armadillo::test(timeout = "1s")]
+    #[armadillo::test(timeout = "5s")]
     async fn at_two_awaits() {
         let (_paid, ()) = tokio::join!(shop::pay(), tokio::time::sleep(Duration::from_secs(600)),);
     }
 
-    #[armadillo::test(timeout = "1s")]
+    #[armadillo::test(timeout = "5s")]
     fn in_a_call() {
         shop::wait_for_the_bank();
     }
 
-    #[armadillo::test(timeout = "1s")]
+    #[armadillo::test(timeout = "5s")]
     fn in_a_deadlock() {
         let once = Mutex::new(());
         let _first = once.lock();
         let _second = once.lock();
     }
 
-    #[armadillo::test(timeout = "1s")]
+    #[armadillo::test(timeout = "5s")]
     async fn between_awaits() {
         shop::wait_for_the_bank();
     }
@@ -172,7 +180,7 @@ mod deployment {
         Ok(())
     }
 
-    #[armadillo::test(timeout = "4s")]
+    #[armadillo::test(timeout = "8s")]
     async fn waits_in_vain(tally: Tally) -> TestResult {
         let wanted = when("a thousand visits", |_| false);
         tally.wait_until(wanted).await?;

@@ -40,14 +40,14 @@ struct Kept {
 }
 
 #[armadillo::fixture(per = "deployment", teardown = give_up)]
-async fn kept(tally: &Tally) -> Result<Kept, Failed> {
+async fn kept(tally: &Tally) -> Result<Kept, TestError> {
     let deployment = tally.orchestrator().view().deployment.clone();
     meeting::come(&format!("set-up.{deployment}"))?;
     Ok(Kept { deployment })
 }
 
 /// Fails when the deployment has been stopped before.
-async fn give_up(kept: &Kept) -> Result<(), Failed> {
+async fn give_up(kept: &Kept) -> Result<(), TestError> {
     meeting::come(&format!("torn-down.{}", kept.deployment))
 }
 
@@ -103,9 +103,11 @@ fn alone(#[case] _number: u8) {}
 mod endless {
     use super::*;
 
+    /// Says that it has begun.
     #[armadillo::test]
-    async fn waits() {
-        std::future::pending::<()>().await;
+    async fn waits() -> TestResult {
+        meeting::come("waits")?;
+        std::future::pending().await
     }
 
     #[armadillo::test]
@@ -139,8 +141,8 @@ mod told {
     fn ignored() {}
 
     #[armadillo::test]
-    async fn takes_a_second() {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    async fn takes_five_seconds() {
+        tokio::time::sleep(Duration::from_secs(5)).await;
     }
 
     #[armadillo::test]
@@ -167,6 +169,17 @@ mod told {
     #[armadillo::test]
     async fn fails_on_a_server(_tally: Tally) {
         panic!("on purpose");
+    }
+
+    #[armadillo::test]
+    async fn has_a_server_without_cores(brittle: Brittle) -> TestResult {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", brittle.pid().await?))?;
+        let cores = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
+        let words: Vec<&str> = cores.unwrap_or_default().split_whitespace().collect();
+        assert_eq!(words[4], "0");
+        Ok(())
     }
 
     #[armadillo::test(cases(a(1), b(2), c(3)))]

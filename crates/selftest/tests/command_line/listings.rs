@@ -31,7 +31,7 @@ fn the_list_in_three_formats() {
     let ignored = run(&["--list", "--ignored", "--format=terse"]);
     assert_eq!(
         ignored.stdout,
-        "names_another_program: test\npass::slowly: test\npass::another_day: test\n"
+        "names_another_version: test\nnames_another_program: test\npass::slowly: test\npass::another_day: test\n"
     );
     assert!(pretty.runs().is_empty() && ignored.runs().is_empty());
 }

@@ -3,11 +3,13 @@
 
 mod contradictions;
 mod copies;
+mod earlier_runs;
 mod endings;
 mod listings;
 mod reports;
 mod selecting;
 mod settings;
+mod shards;
 mod wrong;
 
 use armadillo_selftest::{Ran, Suite, meeting};

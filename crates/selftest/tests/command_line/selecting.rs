@@ -2,7 +2,7 @@
 
 use super::{run, suite, tests};
 
-const EMPTY: &str = "\nrunning 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 17 filtered out; finished in 0.00s\n\n";
+const EMPTY: &str = "\nrunning 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 18 filtered out; finished in 0.00s\n\n";
 
 #[test]
 fn nothing_found() {
@@ -10,18 +10,18 @@ fn nothing_found() {
         (
             &["nosuch"][..],
             0,
-            "warning: no tests were selected; 17 were filtered out (set --no-tests to change whether this is an error)\n",
+            "warning: no tests were selected; 18 were filtered out (set --no-tests to change whether this is an error)\n",
         ),
         (&["nosuch", "--no-tests=pass"], 0, ""),
         (
             &["nosuch", "--no-tests=warn"],
             0,
-            "warning: no tests were selected; 17 were filtered out (set --no-tests to change whether this is an error)\n",
+            "warning: no tests were selected; 18 were filtered out (set --no-tests to change whether this is an error)\n",
         ),
         (
             &["nosuch", "--no-tests=fail"],
             4,
-            "error: no tests were selected; 17 were filtered out (set --no-tests to change whether this is an error)\n",
+            "error: no tests were selected; 18 were filtered out (set --no-tests to change whether this is an error)\n",
         ),
     ] {
         let ran = run(args);

@@ -240,6 +240,34 @@ fn a_program_that_a_topology_names_and_that_does_not_exist() {
 }
 
 #[test]
+fn a_version_that_a_topology_names_and_nobody_has() {
+    let run = |missing: &[&str]| {
+        let args = ["names_another_version", "--include-ignored"];
+        let suite = suite(&[&args[..], missing].concat());
+        let servers = suite.home().join("servers");
+        let place = servers.display().to_string();
+        let ran = suite.env("ARMADILLO_SERVERS_DIR", servers).run();
+        (
+            ran,
+            format!("brittle 9.9 is not in {place} and not in PATH; leave --brittle out"),
+        )
+    };
+    // The others run, whether or not anybody says what to do about it.
+    let (ran, reason) = run(&[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let line = format!("ignored, for the role tally: {reason}");
+    assert!(ran.stdout.contains(&line), "{}", ran.said());
+    // Where a version must be there, that is said.
+    let (ran, reason) = run(&["--missing", "brittle=fail"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.said());
+    assert!(
+        ran.message("names_another_version").contains(&reason),
+        "{}",
+        ran.said()
+    );
+}
+
+#[test]
 fn a_directory_that_cannot_be_written_to() {
     let suite = suite(&["pass::one"]).file("in the way", "");
     let place = suite.home().join("in the way");
@@ -309,7 +337,7 @@ fn a_runtime_directory_that_will_not_do() {
         "pass::one::a",
         "endless::on_a_server",
         "--run-timeout",
-        "3s",
+        "12s",
     ]);
     let home = suite.home().as_os_str().len();
     let path = suite.home().join("x".repeat(longest - home - 1));

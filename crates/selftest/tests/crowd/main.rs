@@ -1,7 +1,10 @@
-//! Many tests on one deployment: who is charged with a crash, what leases and logs come to, and what the daemon bears.
+//! Many tests on one deployment: who is charged with a crash, what leases and logs come to, and what the daemon bears. And
+//! many that need none: what becomes of those that wait in a worker.
 
+mod ahead;
 mod api;
 mod limits;
+mod warm;
 
 use std::collections::BTreeMap;
 
@@ -133,6 +136,8 @@ fn what_is_recorded_grows_with_the_tests_and_not_with_their_pairs() {
     let recorded = |tests: usize| {
         let repeat = tests.to_string();
         let suite = Suite::new(SUITE).args(["holds_it", "--exact", "-n", "4", "--repeat", &repeat]);
+        // These are recorded as time goes by, however many tests there are.
+        let suite = suite.args(["--statistics-interval", "off"]);
         let ran = suite.run();
         assert_eq!(ran.code, Some(0), "{}", ran.said());
         let events = events(&ran);

@@ -8,6 +8,7 @@
 mod debugger;
 mod editor;
 mod nextest;
+mod reuse;
 mod scratch;
 
 use std::process::{Command, Output};

@@ -1,8 +1,20 @@
 //! `cargo nextest`, which knows tests by `--list --format terse` and runs each in a process of its own.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
 use armadillo_selftest::cargo::has;
+use armadillo_selftest::{remains, suite, wait};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use super::{cargo, output};
+
+/// The file that has what nextest prints.
+const STDERR: &str = "stderr";
 
 const TARGET: [&str; 4] = ["-p", "armadillo-selftest", "--test", "harnessed"];
 
@@ -22,7 +34,7 @@ fn it_lists_the_tests() {
     let list = ["nextest", "list", "--message-format", "json"];
     let (code, stdout, stderr) = output(cargo(&[&list[..], &TARGET].concat()));
     assert_eq!(code, Some(0), "{stdout}\n{stderr}");
-    let list: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let list: Value = serde_json::from_str(&stdout).unwrap();
     let tests = &list["rust-suites"]["armadillo-selftest::harnessed"]["testcases"];
     let ignored = |name: &str| tests[name]["ignored"].as_bool();
     for name in ["adds", "waits", "inner::adds", "counts"] {
@@ -39,18 +51,256 @@ fn it_runs_the_tests() {
         return;
     }
     // The environment says what flags cannot: nextest passes none on.
-    let directory = tempfile::tempdir().unwrap();
-    let run = [
-        "nextest",
-        "run",
-        "--no-fail-fast",
-        "-E",
-        "not test(=counts)",
-    ];
-    let mut command = cargo(&[&run[..], &TARGET].concat());
-    command.env("ARMADILLO_OUTPUT_DIR", directory.path());
-    let (code, stdout, stderr) = output(command);
-    assert_eq!(code, Some(0), "{stdout}\n{stderr}");
-    assert!(stderr.contains("3 tests run: 3 passed"), "{stderr}");
-    assert!(!stderr.contains("LEAK"), "{stderr}");
+    let run = Nextest::run(&["-E", "test(/^(inner::)?(adds|waits)$/)"]);
+    assert_eq!(run.code(), Some(0), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("3 tests run: 3 passed"),
+        "{}",
+        run.stderr
+    );
+    assert!(!run.stderr.contains("LEAK"), "{}", run.stderr);
+}
+
+#[test]
+fn the_tests_of_a_run_share_deployments_and_reports() {
+    if !is_there() {
+        return;
+    }
+    let run = Nextest::run(&["-E", "test(/^together::/)", "--test-threads", "4"]);
+    assert_eq!(run.code(), Some(0), "{}", run.stderr);
+    assert!(!run.stderr.contains("LEAK"), "{}", run.stderr);
+    // One server, and on it one set-up of what is kept for it.
+    let notes = ["one", "two", "three", "four", "alone"].map(|name| run.scene.note(name));
+    assert!(notes.iter().all(|note| note == &notes[0]), "{notes:?}");
+    let results = run.scene.results();
+    assert_eq!(results["tests"].as_array().unwrap().len(), 5, "{results}");
+    assert_eq!(results["isolation"], "nextest");
+    assert_eq!(run.scene.count("deployment_starting"), 1);
+    assert_eq!(run.scene.count("daemon_started"), 1);
+    assert_eq!(run.scene.remains(), [""; 0]);
+}
+
+#[test]
+fn a_process_that_dies_gives_its_lease_back() {
+    if !is_there() {
+        return;
+    }
+    let only = "test(=on_demand::dies_at_first)";
+    let run = Nextest::run(&["--run-ignored", "only", "-E", only, "--retries", "1"]);
+    assert_eq!(run.code(), Some(0), "{}", run.stderr);
+    // The second attempt met a server that had been repaired: it is the same one.
+    assert_eq!(run.scene.count("deployment_starting"), 1);
+    let results = run.scene.results();
+    let attempts = &results["tests"][0]["attempts"];
+    assert_eq!(attempts.as_array().unwrap().len(), 2, "{results}");
+    let why = &attempts[0]["verdict"]["failed"]["kind"];
+    assert_eq!(why, "interrupted", "{results}");
+    assert_eq!(run.scene.remains(), [""; 0]);
+}
+
+/// How long processes are killed, in seconds, unless SELFTEST_SECONDS says otherwise.
+const SECONDS: u64 = 8;
+
+#[test]
+fn processes_that_die_at_random_keep_nothing() {
+    if !is_there() {
+        return;
+    }
+    let said = std::env::var("SELFTEST_SECONDS").ok();
+    let seconds = said.and_then(|said| said.parse().ok()).unwrap_or(SECONDS);
+    let limit = format!("{seconds}s");
+    let only = ["-E", "test(/^together::/)", "--test-threads", "10"];
+    let mut running = Nextest::start(&[&only[..], &["--stress-duration", &limit]].concat());
+    let mark = [format!("SELFTEST_TOKEN={}", running.scene.token)];
+    let mut killed = 0_usize;
+    let ended = wait::until(wait::LIMIT + Duration::from_secs(seconds), || {
+        let tests = remains::processes(&mark).into_iter();
+        let tests: Vec<_> = tests
+            .filter(|found| found.command.contains("--exact"))
+            .collect();
+        // A different one each time, in no order that they know of.
+        if let Some(found) = tests.get(killed * 7 % tests.len().max(1)) {
+            suite::send(found.pid, Signal::KILL);
+            killed += 1;
+        }
+        wait::pause(Duration::from_millis(60));
+        running.process.try_wait().unwrap()
+    });
+    assert!(ended.is_some(), "nextest did not end");
+    let run = running.wait();
+    assert!(killed > 10, "{killed} were killed\n{}", run.stderr);
+    // Whoever was not killed has passed.
+    let results = run.scene.results();
+    for test in results["tests"].as_array().unwrap() {
+        let verdict = &test["verdict"];
+        let kind = &verdict["failed"]["kind"];
+        assert!(verdict == "passed" || kind == "interrupted", "{test}");
+    }
+    let leases = |kind: &str| {
+        let log = run.scene.report("events.jsonl");
+        let events = log
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let leases =
+            events.filter_map(|event| event["kind"][kind]["lease"].as_str().map(str::to_owned));
+        leases.collect::<BTreeSet<String>>()
+    };
+    let (granted, released) = (leases("lease_granted"), leases("lease_released"));
+    assert!(granted.len() > killed, "{} leases", granted.len());
+    let kept: Vec<&String> = granted.difference(&released).collect();
+    assert!(kept.is_empty(), "{kept:?} of {}", granted.len());
+    assert_eq!(run.scene.remains(), [""; 0]);
+    println!("{killed} processes killed, {} leases", granted.len());
+}
+
+#[test]
+fn nothing_is_left_however_the_run_ends() {
+    if !is_there() {
+        return;
+    }
+    for (what, signal) in [
+        ("nextest", Signal::INT),
+        ("nextest", Signal::KILL),
+        ("daemon", Signal::KILL),
+    ] {
+        let running = Nextest::start(&["--run-ignored", "only", "-E", "test(=on_demand::holds)"]);
+        let begun = wait::until(wait::LIMIT, || {
+            running.scene.has_note("holds").then_some(())
+        });
+        assert!(begun.is_some(), "{what}: the test did not begin");
+        let pid = if what == "daemon" {
+            running.scene.daemon()
+        } else {
+            running.process.id()
+        };
+        kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+        let run = running.wait();
+        assert_ne!(run.code(), Some(0), "{what}: {}", run.stderr);
+        if what == "daemon" {
+            let why = "the daemon exited unexpectedly";
+            assert!(run.stderr.contains(why), "{}", run.stderr);
+        }
+        assert_eq!(run.scene.remains(), [""; 0], "{what}, {signal:?}");
+    }
+}
+
+/// Where a run of nextest takes place.
+struct Scene {
+    directory: tempfile::TempDir,
+    token: String,
+}
+
+/// A run of nextest that goes on.
+struct Nextest {
+    scene: Scene,
+    process: Child,
+}
+
+/// One that has ended.
+struct Ended {
+    scene: Scene,
+    status: ExitStatus,
+    stderr: String,
+}
+
+impl Nextest {
+    fn run(args: &[&str]) -> Ended {
+        Self::start(args).wait()
+    }
+
+    fn start(args: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let name = directory.path().file_name().unwrap().to_string_lossy();
+        let token = format!("nextest-{}-{name}", std::process::id());
+        let run = ["nextest", "run", "--no-fail-fast"];
+        let mut command: Command = cargo(&[&run[..], &TARGET, args].concat());
+        command
+            .env("ARMADILLO_OUTPUT_DIR", directory.path())
+            .env("SELFTEST_NOTES", directory.path())
+            .env("SELFTEST_TOKEN", &token)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            // A file takes everything, whether somebody reads it or not.
+            .stderr(File::create(directory.path().join(STDERR)).unwrap());
+        Self {
+            process: command.spawn().unwrap(),
+            scene: Scene { directory, token },
+        }
+    }
+
+    /// Waits for its end.
+    fn wait(mut self) -> Ended {
+        let status = self.process.wait().unwrap();
+        Ended {
+            stderr: self.scene.note(STDERR),
+            scene: self.scene,
+            status,
+        }
+    }
+}
+
+impl Ended {
+    fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+}
+
+impl Scene {
+    fn has_note(&self, name: &str) -> bool {
+        self.directory.path().join(name).exists()
+    }
+
+    fn note(&self, name: &str) -> String {
+        std::fs::read_to_string(self.directory.path().join(name)).unwrap()
+    }
+
+    /// The directory of the run of nextest.
+    fn run(&self) -> PathBuf {
+        self.directory.path().join("latest")
+    }
+
+    /// The directories of its processes.
+    fn parts(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.run()).unwrap().flatten();
+        let paths = entries.map(|entry| entry.path());
+        paths.filter(|path| path.is_dir()).collect()
+    }
+
+    /// The process id of the daemon.
+    fn daemon(&self) -> u32 {
+        let said = self.parts().iter().find_map(|part| {
+            let events = std::fs::read_to_string(part.join("events.jsonl")).ok()?;
+            let first: Value = serde_json::from_str(events.lines().next()?).ok()?;
+            first["kind"]["daemon_started"]["pid"].as_u64()
+        });
+        u32::try_from(said.unwrap()).unwrap()
+    }
+
+    /// A file of the reports of the whole, which are written when nextest has ended.
+    fn report(&self, name: &str) -> String {
+        let path: &Path = &self.run().join(name);
+        let written = wait::until(wait::LIMIT, || std::fs::read_to_string(path).ok());
+        written.unwrap_or_else(|| panic!("no {}", path.display()))
+    }
+
+    fn results(&self) -> Value {
+        serde_json::from_str(&self.report("results.json")).unwrap()
+    }
+
+    /// How many events of this kind there are.
+    fn count(&self, kind: &str) -> usize {
+        let log = self.report("events.jsonl");
+        let events = log.lines().map(|line| serde_json::from_str(line).unwrap());
+        let of_kind = |event: &Value| event["kind"].get(kind).is_some();
+        events.filter(of_kind).count()
+    }
+
+    /// What is left of it after a while.
+    fn remains(&self) -> Vec<String> {
+        let parts = self.parts();
+        let runs = parts
+            .iter()
+            .filter_map(|part| Some(part.file_name()?.to_str()?.to_owned()));
+        remains::after(wait::LIMIT, &self.token, &runs.collect::<Vec<_>>())
+    }
 }

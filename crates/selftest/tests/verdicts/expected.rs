@@ -12,12 +12,12 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "dying::loops_without_end",
         "timed_out",
-        "within 2s; its process tree was killed",
+        "within 8s; its process tree was killed",
     ),
     (
         "dying::sleeps_for_an_hour",
         "timed_out",
-        "within 2s; its process tree was killed",
+        "within 8s; its process tree was killed",
     ),
     ("dying::exits_with_zero", "crashed", "exit code 0"),
     (
@@ -30,7 +30,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "fixtures::an_async_body_over_time",
         "timed_out",
-        "the test did not finish within 1s",
+        "the test did not finish within 8s",
     ),
     ("fixtures::a_body_that_panics", "failed", "in the body"),
     ("fixtures::a_set_up_that_fails", "set_up", "no luck"),

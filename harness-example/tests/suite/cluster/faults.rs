@@ -128,8 +128,9 @@ async fn one_agent_of_three_writes_nothing(
     cx: TestContext,
 ) -> TestResult {
     let agency = agents.agency();
-    let before = agency.leader().await?;
-    let lost = agency.followers().await?;
+    let before = agents.leading().await?;
+    let mut lost = agents.keys();
+    lost.retain(|agent| *agent != before.server);
     let key = format!("/tests/{}", cx.unique_name("majority"));
     let set = |value: u32| Transaction::new().set(&key, value);
     assert!(agency.write(&set(1)).await?.is_committed());
@@ -164,11 +165,11 @@ async fn one_agent_of_three_writes_nothing(
     );
 
     let log = agents.agency_log().await?;
-    let entries = log.entries().iter();
-    let mut seen = entries.map(|entry| (entry.term, entry.leader.as_ref()));
-    assert!(seen.any(|entry| entry == (Some(before.term), Some(&before.server))));
-    assert!(seen.any(|(_, leader)| leader.is_none()));
-    assert!(seen.any(|entry| entry == (Some(after.term), Some(&after.server))));
+    // Elections between two looks are not in it: somebody led, then nobody, then somebody in a later term.
+    let mut seen = log.entries().iter();
+    assert!(seen.any(|entry| entry.leader.is_some() && entry.term <= Some(before.term)));
+    assert!(seen.any(|entry| entry.leader.is_none()));
+    assert!(seen.any(|entry| entry.leader.is_some() && entry.term >= Some(after.term)));
     assert!(log.disputed_terms().is_empty());
     Ok(())
 }

@@ -99,8 +99,7 @@ async fn everybody_knows_itself(cluster: &Cluster) -> TestResult {
             let Some(short_name) = short_name else {
                 continue;
             };
-            let member = cluster.member(&server).await?;
-            assert_eq!(member.status, ServerStatus::Good);
+            let member = cluster.wait_for_status(&server, ServerStatus::Good).await?;
             let said = ask("/_admin/server/id").await?;
             assert_eq!(said["id"], member.id, "{server}");
             assert!(member.short_name.starts_with(short_name), "{member:?}");

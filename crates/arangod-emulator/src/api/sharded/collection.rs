@@ -53,7 +53,7 @@ async fn make(asks: Sharded<'_>) -> Result<Answer, ApiError> {
     let wishes = asks.wishes()?;
     let database = &asks.request.database;
     let made = create(asks.server, asks.cluster, database, &wishes).await?;
-    Ok(Answer::good(200, full(&made)))
+    Ok(Answer::good(200, full(asks.cluster, &made)))
 }
 
 async fn look(asks: Sharded<'_>, name: &str, what: Option<&str>) -> Result<Answer, ApiError> {
@@ -61,7 +61,7 @@ async fn look(asks: Sharded<'_>, name: &str, what: Option<&str>) -> Result<Answe
     let Some(what) = what else {
         return Ok(Answer::good(200, brief(&found)));
     };
-    let mut body = full(&found);
+    let mut body = full(asks.cluster, &found);
     match what {
         "properties" => {}
         "count" => {
@@ -154,6 +154,14 @@ async fn set_properties(asks: Sharded<'_>, found: &Planned) -> Result<Value, Api
     let before = |name: &str| found.entry[name].as_u64().unwrap_or(1);
     let copies = number(&body, "replicationFactor")?;
     let concern = write_concern(&body)?;
+    let other = copies.is_some_and(|copies| copies != before("replicationFactor"));
+    if other && asks.cluster.model_of(found).is_some() {
+        let mut error = ApiError::forbidden();
+        error.message = String::from(
+            "cannot change replicationFactor for a collection using 'distributeShardsLike'",
+        );
+        return Err(error);
+    }
     if copies.is_some() || concern.is_some() {
         let copies = copies.unwrap_or_else(|| before("replicationFactor"));
         asks.check_copies(copies, concern.unwrap_or_else(|| before("writeConcern")))?;
@@ -179,8 +187,11 @@ async fn set_properties(asks: Sharded<'_>, found: &Planned) -> Result<Value, Api
     }
     let (database, id) = (&found.database, &found.id);
     let now = asks.cluster.collection(asks.server, database, id).await?;
-    Ok(full(&now))
+    Ok(full(asks.cluster, &now))
 }
+
+/// What collections that are distributed like another one share with it.
+const SHARED: [&str; 3] = ["replicationFactor", "writeConcern", "minReplicationFactor"];
 
 /// Writes some properties into the plan, on the condition that those that decide about each other
 /// are what was checked.
@@ -191,6 +202,13 @@ pub(super) async fn write_properties(
 ) -> Result<(), ApiError> {
     let place = format!("/arango/Plan/{}", found.path());
     let mut operations = Map::new();
+    for alike in asks.cluster.distributed_like(found) {
+        let place = format!("/arango/Plan/{}", alike.path());
+        let shared = changed
+            .iter()
+            .filter(|(name, _)| SHARED.contains(&name.as_str()));
+        operations.extend(shared.map(|(name, value)| (format!("{place}/{name}"), value.clone())));
+    }
     for (name, value) in changed {
         operations.insert(format!("{place}/{name}"), value);
     }
@@ -225,6 +243,10 @@ async fn drop_collection(asks: Sharded<'_>, name: &str) -> Result<Answer, ApiErr
     let system = asks.request.query_flag("isSystem") == Some(true);
     if found.is_system() && !system {
         return Err(ApiError::forbidden());
+    }
+    if !asks.cluster.distributed_like(&found).is_empty() {
+        let text = "must not drop collection while another has a distributeShardsLike attribute pointing to it";
+        return Err(ApiError::new(500, 1485, text));
     }
     remove(asks.server, asks.cluster, &found).await?;
     Ok(Answer::good(200, json!({ "id": found.id })))

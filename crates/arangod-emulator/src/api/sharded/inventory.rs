@@ -43,6 +43,9 @@ fn entry(asks: Sharded<'_>, found: &Planned, version: &Value) -> Value {
     let indexes = parameters
         .as_object_mut()
         .and_then(|parameters| parameters.remove("indexes"));
+    if let Some(model) = asks.cluster.model_of(found) {
+        parameters["distributeShardsLike"] = json!(model.name());
+    }
     let (mut ready, mut in_sync) = (true, true);
     let shards = found.entry["shards"].as_object().into_iter().flatten();
     for (shard, planned) in shards {

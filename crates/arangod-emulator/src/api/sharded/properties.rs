@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::Sharded;
 use crate::api::collection::{flag, meta_of};
 use crate::api::database_options;
-use crate::coordinator::{Planned, Wishes};
+use crate::cluster::Cluster;
+use crate::coordinator::{Planned, Wishes, plan_entry};
 use crate::errors::ApiError;
 use crate::store::{KeyGenerator, legal_collection};
 
@@ -35,8 +36,11 @@ pub(super) fn brief(found: &Planned) -> Value {
 }
 
 /// All attributes.
-pub(super) fn full(found: &Planned) -> Value {
+pub(super) fn full(cluster: &Cluster, found: &Planned) -> Value {
     let mut body = brief(found);
+    if let Some(model) = cluster.model_of(found) {
+        body["distributeShardsLike"] = json!(model.name());
+    }
     for name in SHOWN {
         body[name] = found.entry[name].clone();
     }
@@ -122,30 +126,9 @@ impl Sharded<'_> {
         let default = inherited("writeConcern").min(copies.max(1));
         let concern = write_concern(&body)?.unwrap_or(default);
         self.check_copies(copies, concern)?;
-        let mut key_options = meta.key_options(0);
-        if let Some(options) = key_options.as_object_mut() {
-            options.remove("lastValue");
-        }
-        let entry = json!({
-            "name": meta.name,
-            "type": meta.kind,
-            "status": 3,
-            "isSystem": meta.system,
-            "waitForSync": meta.wait_for_sync,
-            "cacheEnabled": meta.cache_enabled,
-            "numberOfShards": shards,
-            "replicationFactor": copies,
-            "writeConcern": concern,
-            "minReplicationFactor": concern,
-            "shardKeys": ["_key"],
-            "shardingStrategy": "hash",
-            "keyOptions": key_options,
-            "schema": null,
-            "indexes": [],
-        });
         let asked = |name: &str, default: bool| self.request.query_flag(name).unwrap_or(default);
         Ok(Wishes {
-            entry: entry.as_object().cloned().unwrap_or_default(),
+            entry: plan_entry(&meta, shards, (copies, concern)),
             shards,
             replication: copies,
             enforce_replication: asked("enforceReplicationFactor", true),

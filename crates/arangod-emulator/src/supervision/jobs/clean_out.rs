@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::job::Job;
+use super::job::{Job, KILLED};
 use super::step::Step;
 use super::view::{Place, server_of};
 use crate::supervision::health::Status;
 
-const CLEANED: &str = "Target/CleanedServers";
-const TO_BE_CLEANED: &str = "Target/ToBeCleanedServers";
+pub(super) const CLEANED: &str = "Target/CleanedServers";
+pub(super) const TO_BE_CLEANED: &str = "Target/ToBeCleanedServers";
 
 /// The next step.
 pub(super) fn step(job: &Job<'_>) -> Option<Step> {
     let server = job.text("server");
+    if job.is_cancelled() {
+        return give_up(job, server);
+    }
     if !job.begun {
         return begin(job, server);
     }
@@ -48,6 +51,19 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
         }
         Ok(moves) => Some(job.spawn(job.go_on("more sub jobs"), moves)),
     }
+}
+
+/// Ends a job that somebody has cancelled, after its sub jobs.
+fn give_up(job: &Job<'_>, server: &str) -> Option<Step> {
+    if !job.begun {
+        return Some(job.fail(KILLED));
+    }
+    let sub_jobs = job.sub_jobs();
+    if let Some(open) = sub_jobs.iter().find(|sub_job| !sub_job.is_cancelled()) {
+        return Some(open.cancel());
+    }
+    let step = || job.fail(KILLED).erase(TO_BE_CLEANED, server);
+    sub_jobs.is_empty().then(step)
 }
 
 fn begin(job: &Job<'_>, server: &str) -> Option<Step> {
@@ -99,7 +115,7 @@ fn moves(job: &Job<'_>, server: &str) -> Result<Vec<Value>, String> {
         };
         *load += 1;
         let leads = planned.first().map(|entry| server_of(entry)) == Some(server);
-        moves.push(one_move(&place, server, to, leads, false));
+        moves.push(one_move(&place, (server, to), leads, false, false));
     }
     Ok(moves)
 }
@@ -107,10 +123,10 @@ fn moves(job: &Job<'_>, server: &str) -> Result<Vec<Value>, String> {
 /// A sub job that moves one shard.
 pub(super) fn one_move(
     place: &Place,
-    from: &str,
-    to: &str,
+    (from, to): (&str, &str),
     leads: bool,
     remains_follower: bool,
+    undo: bool,
 ) -> Value {
     json!({
         "type": "moveShard",
@@ -121,5 +137,6 @@ pub(super) fn one_move(
         "toServer": to,
         "isLeader": leads,
         "remainsFollower": remains_follower,
+        "tryUndo": undo,
     })
 }

@@ -1,5 +1,5 @@
 //! The leader of a shard has failed (`FailedLeader.cpp` of arangodb/arangodb): another one that has
-//! everything is put in its place.
+//! everything is put in its place, and a server that does not have the shard is planned beside it.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
         if leader != to {
             return Some(job.fail("the leader has been changed again"));
         }
-        if job.view.in_sync(&place).first() == Some(&to) {
+        if job.view.leader(&place) == Some(to) {
             return Some(job.finish());
         }
         return job.is_late(LIMIT).then(|| job.fail("timeout"));
@@ -38,12 +38,14 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
         return Some(job.fail("fromServer is no longer failed"));
     }
     let to = new_leader(job.view, &place, from)?;
-    let order = new_order(job.view, &place, from, to);
+    let adds = job.entry["addsFollower"] != false;
+    let more = adds.then(|| job.view.spare(&planned)).flatten();
+    let order = new_order(job.view, &place, from, to, more);
     // All that the choice rests on must still be so when the agency decides.
     let step = job
-        .begin(&[("toServer", to)])
-        .plan(&place, &planned, &order)
-        .if_is(&place.servers(), job.view.at(&place.servers()))
+        .begin(&[("toServer", json!(to))])
+        .plan(job.view, &place, &order)
+        .if_in_sync_as(job.view, &place)
         .if_status(from, Status::Failed.name())
         .if_status(to, Status::Good.name())
         .set(&place.lock(), json!(job.id));

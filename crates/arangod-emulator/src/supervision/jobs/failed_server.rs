@@ -1,17 +1,23 @@
 //! A dbserver has failed (`FailedServer.cpp` of arangodb/arangodb): each shard that is planned on it
-//! gets a sub job.
+//! gets a sub job. One that it only follows gets it once: when there is nobody to take its place then,
+//! `addFollower` finds somebody later.
 
 use serde_json::{Value, json};
 
+use super::Rules;
 use super::job::{Clock, Job, create};
 use super::step::Step;
 use super::view::{Place, View, server_of};
 use crate::supervision::health::Status;
 
 /// Writes down that a server has failed, and what is to be done.
-pub(in crate::supervision) fn report(server: &str, id: &str, clock: Clock) -> Step {
+pub(in crate::supervision) fn report(server: &str, id: &str, rules: Rules, clock: Clock) -> Step {
     let failed = format!("Target/FailedServers/{server}");
-    let entry = json!({ "type": "failedServer", "server": server });
+    let entry = json!({
+        "type": "failedServer",
+        "server": server,
+        "failedLeaderAddsFollower": rules.failed_leader_adds_follower,
+    });
     create(id, "supervision", clock, entry)
         .if_absent(&failed)
         .set(&failed, json!([]))
@@ -43,7 +49,9 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
             .begin(&[])
             .if_status(server, Status::Failed.name())
             .set(&lock, json!(job.id));
-        return Some(job.spawn(step, wanted(job, server)));
+        let mut sub_jobs = leading(job, server);
+        sub_jobs.extend(following(job, server));
+        return Some(job.spawn(step, sub_jobs));
     }
     let open = job.sub_jobs();
     if !failed {
@@ -55,38 +63,55 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
             None => None,
         };
     }
-    let wanted = wanted(job, server);
-    if !wanted.is_empty() {
+    let more = leading(job, server);
+    if !more.is_empty() {
         let step = job.go_on("more sub jobs");
         let step = step.if_status(server, Status::Failed.name());
-        return Some(job.spawn(step, wanted));
+        return Some(job.spawn(step, more));
     }
     open.is_empty().then(|| job.finish())
 }
 
-/// Sub jobs for the shards on the server about which there is none. A leader that was replaced has
-/// become a follower, and is replaced as such.
-fn wanted(job: &Job<'_>, server: &str) -> Vec<Value> {
+/// Sub jobs for the shards that the server leads and about which there is none.
+fn leading(job: &Job<'_>, server: &str) -> Vec<Value> {
     let open = Job::open(job.view, job.clock).into_iter();
-    let open = open.filter(|other| other.text("fromServer") == server && is_ours(other));
+    let open = open
+        .filter(|other| other.text("fromServer") == server && other.text("type") == "failedLeader");
     let open: Vec<Place> = open.map(|other| other.place()).collect();
-    let places = job.view.shards_on(server).into_iter();
-    places
-        .filter(|place| !open.contains(place))
+    let led = shards(job, server, true).into_iter();
+    led.filter(|place| !open.contains(place))
         .map(|place| {
-            let leader = job.view.planned(&place).first().copied().unwrap_or("");
-            let leads = server_of(leader) == server;
-            json!({
-                "type": if leads { "failedLeader" } else { "failedFollower" },
-                "database": place.database,
-                "collection": place.collection,
-                "shard": place.shard,
-                "fromServer": server,
-            })
+            let mut entry = sub_job("failedLeader", &place, server);
+            entry["addsFollower"] = json!(job.entry["failedLeaderAddsFollower"] != false);
+            entry
         })
         .collect()
 }
 
-fn is_ours(job: &Job<'_>) -> bool {
-    ["failedLeader", "failedFollower"].contains(&job.text("type"))
+/// Sub jobs for the shards that the server follows.
+fn following(job: &Job<'_>, server: &str) -> Vec<Value> {
+    let followed = shards(job, server, false).into_iter();
+    followed
+        .map(|place| sub_job("failedFollower", &place, server))
+        .collect()
+}
+
+/// The shards that the server leads, or those that it follows.
+fn shards(job: &Job<'_>, server: &str, led: bool) -> Vec<Place> {
+    let mut places = job.view.shards_on(server);
+    places.retain(|place| {
+        let leader = job.view.planned(place).first().copied().unwrap_or("");
+        (server_of(leader) == server) == led
+    });
+    places
+}
+
+fn sub_job(kind: &str, place: &Place, server: &str) -> Value {
+    json!({
+        "type": kind,
+        "database": place.database,
+        "collection": place.collection,
+        "shard": place.shard,
+        "fromServer": server,
+    })
 }

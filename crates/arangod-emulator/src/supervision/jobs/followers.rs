@@ -40,64 +40,79 @@ pub(super) fn add(job: &Job<'_>) -> Option<Step> {
     };
     let planned = job.view.planned(&place);
     let plan = planned.iter().copied().chain([to]);
-    let step = replan(job, &place, &planned, plan);
+    let step = replan(job, &place, plan);
     Some(step.if_status(to, Status::Good.name()))
 }
 
 /// The only step of `removeFollower`.
 pub(super) fn remove(job: &Job<'_>) -> Option<Step> {
     let place = job.place();
-    let Some(from) = removed(job.view, &place) else {
+    let Some(gone) = removed(job.view, &place) else {
         return Some(job.fail("there is nobody to remove"));
     };
     let planned = job.view.planned(&place);
-    let plan = planned.iter().copied().filter(|server| *server != from);
-    Some(replan(job, &place, &planned, plan))
+    let kept = || {
+        planned
+            .iter()
+            .copied()
+            .filter(|server| !gone.contains(server))
+    };
+    let step = replan(job, &place, kept());
+    Some(kept().fold(step, |step, server| {
+        step.if_status(server, Status::Good.name())
+    }))
 }
 
-fn replan<'a>(
-    job: &Job<'_>,
-    place: &Place,
-    planned: &[&str],
-    plan: impl Iterator<Item = &'a str>,
-) -> Step {
+fn replan<'a>(job: &Job<'_>, place: &Place, plan: impl Iterator<Item = &'a str>) -> Step {
     let plan: Vec<String> = plan.map(String::from).collect();
     job.finish()
-        .plan(place, planned, &plan)
+        .plan(job.view, place, &plan)
         .if_absent(&place.lock())
-        .if_is(&place.servers(), job.view.at(&place.servers()))
+        .if_in_sync_as(job.view, place)
 }
 
 /// Whether a shard has a leader that serves, and nobody works on it.
 fn is_quiet(view: View<'_>, place: &Place) -> bool {
     let planned = view.planned(place);
     planned.first().is_some_and(|leader| {
-        view.in_sync(place).first() == Some(leader) && view.status(leader) == Some(Status::Good)
+        view.leader(place) == Some(*leader) && view.status(leader) == Some(Status::Good)
     }) && view.at(&place.lock()).is_null()
 }
 
-/// Who is to be added.
+/// Who is to be added: followers that have failed do not count, but they are not forgotten either.
 fn added<'a>(view: View<'a>, place: &Place) -> Option<&'a str> {
     let planned = view.planned(place);
-    let few = planned.len() < view.factor(place)?;
-    if few && is_quiet(view, place) {
+    let factor = view.factor(place)?;
+    let lives =
+        |server: &&&str| view.status(server) != Some(Status::Failed) || view.is_maintained(server);
+    let copies = 1 + planned.iter().skip(1).filter(lives).count();
+    if copies < factor && planned.len() < factor + 2 && is_quiet(view, place) {
         view.spare(&planned)
     } else {
         None
     }
 }
 
-/// Who is to go: rather one that has failed than one that lacks something, rather that than one that
-/// has everything, and of those one only if enough are left.
-fn removed<'a>(view: View<'a>, place: &Place) -> Option<&'a str> {
+/// Who is to go, if enough are left that are GOOD and have everything: rather those that are not GOOD
+/// than those that lack something, rather these than those that are cleaned out, and those at the end.
+fn removed<'a>(view: View<'a>, place: &Place) -> Option<Vec<&'a str>> {
     let (planned, in_sync) = (view.planned(place), view.in_sync(place));
     let factor = view.factor(place)?;
     if planned.len() <= factor || !is_quiet(view, place) {
         return None;
     }
-    let followers = || planned.iter().skip(1).rev().copied();
-    let failed = followers().find(|server| view.status(server) == Some(Status::Failed));
-    let behind = || followers().find(|server| !in_sync.contains(server));
-    let spare = || followers().next().filter(|_| in_sync.len() > factor);
-    failed.or_else(behind).or_else(spare)
+    let good = |server: &str| view.status(server) == Some(Status::Good);
+    let whole = |server: &str| good(server) && in_sync.contains(&server);
+    if planned.iter().filter(|server| whole(server)).count() < factor {
+        return None;
+    }
+    let leaves = |server: &str| {
+        let lists = ["Target/CleanedServers", "Target/ToBeCleanedServers"];
+        lists.iter().any(|list| view.lists(list, server))
+    };
+    let mut followers: Vec<&str> = planned.iter().skip(1).rev().copied().collect();
+    // The order of equals stays.
+    followers.sort_by_key(|server| (good(server), whole(server), !leaves(server)));
+    followers.truncate(planned.len() - factor);
+    Some(followers)
 }

@@ -33,6 +33,13 @@ impl Clock {
         format!("{date}.{:03}Z", self.millis % 1000)
     }
 
+    /// The time in so many seconds.
+    pub(super) fn later(self, seconds: u64) -> Self {
+        Self {
+            millis: self.millis.saturating_add(seconds.saturating_mul(1000)),
+        }
+    }
+
     /// Whether a time of the agency is so many seconds ago.
     fn is_past(self, time: &str, seconds: u64) -> bool {
         let then = Self {
@@ -42,6 +49,9 @@ impl Clock {
         time < then.text().as_str()
     }
 }
+
+/// Why a job that somebody has cancelled fails.
+pub(super) const KILLED: &str = "Killed via API";
 
 /// A job that has not ended.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +85,17 @@ impl<'a> Job<'a> {
         self.entry[name].as_str().unwrap_or("")
     }
 
+    /// Whether somebody has cancelled it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.entry["abort"] == true
+    }
+
+    /// Cancels it.
+    pub(super) fn cancel(&self) -> Step {
+        let mark = format!("{}/abort", self.path());
+        self.step("cancelled").set(&mark, true)
+    }
+
     /// The shard it is about.
     pub(super) fn place(&self) -> Place {
         Place {
@@ -105,11 +126,11 @@ impl<'a> Job<'a> {
     }
 
     /// From `ToDo` to `Pending`, with more properties.
-    pub(super) fn begin(&self, more: &[(&str, &str)]) -> Step {
+    pub(super) fn begin(&self, more: &[(&str, Value)]) -> Step {
         let mut entry = self.entry.clone();
         entry["timeStarted"] = json!(self.clock.text());
         for (name, value) in more {
-            entry[*name] = json!(value);
+            entry[*name] = value.clone();
         }
         self.step("begun")
             .delete(&self.path())

@@ -6,8 +6,8 @@
 //! out, nor whether two do, nor how often.
 //!
 //! * `view` reads the tree, `step` is a transaction, `job` what all jobs have in common;
-//! * `promotion` decides who becomes the leader of a shard, `maintenance` whom nobody touches; the
-//!   others are one kind of job each.
+//! * `promotion` decides who becomes the leader of a shard, `maintenance` whom nobody touches, `undo`
+//!   gives leaders back what they resigned from; the others are one kind of job each.
 
 mod clean_out;
 mod failed_follower;
@@ -22,6 +22,7 @@ mod resign;
 mod step;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod view;
 
 pub(super) use failed_server::report;
@@ -31,6 +32,13 @@ pub(super) use step::Step;
 pub(super) use view::View;
 
 use job::{Job, create};
+
+/// What the options say about jobs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// The job of a failed leader plans one more follower.
+    pub(crate) failed_leader_adds_follower: bool,
+}
 
 /// The next step of each job that can do one.
 pub(super) fn steps(view: View<'_>, clock: Clock) -> Vec<Step> {
@@ -42,11 +50,15 @@ pub(super) fn steps(view: View<'_>, clock: Clock) -> Vec<Step> {
 pub(super) fn wanted(
     view: View<'_>,
     clock: Clock,
+    rules: Rules,
     mut ids: impl FnMut() -> Option<String>,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
     for server in failed_server::overlooked(view) {
-        steps.extend(ids().map(|id| report(server, &id, clock)));
+        steps.extend(ids().map(|id| report(server, &id, rules, clock)));
+    }
+    for entry in undo::entries(view) {
+        steps.extend(undo::step(view, clock, entry, &mut ids));
     }
     for entry in followers::wanted(view, clock) {
         steps.extend(ids().map(|id| create(&id, "supervision", clock, entry)));

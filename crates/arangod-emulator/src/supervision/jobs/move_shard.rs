@@ -4,8 +4,11 @@
 //! (`_` in front of its name in the plan); when it has settled what was under way and says so in
 //! `Current`, the other one is planned in its place, and takes over.
 
-use super::job::Job;
+use serde_json::json;
+
+use super::job::{Job, KILLED};
 use super::step::Step;
+use super::undo;
 use super::view::{Place, server_of};
 use crate::supervision::health::Status;
 
@@ -21,6 +24,8 @@ struct Move<'a> {
     leads: bool,
     planned: Vec<&'a str>,
     in_sync: Vec<&'a str>,
+    /// The leader that `Current` names.
+    serving: Option<&'a str>,
 }
 
 /// The next step; none while somebody else has to act first.
@@ -32,6 +37,7 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
         leads: job.entry["isLeader"] == true,
         planned: job.view.planned(&place),
         in_sync: job.view.in_sync(&place),
+        serving: job.view.leader(&place),
         place,
         job,
     };
@@ -39,6 +45,9 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
     let Some(leader) = this.planned.first().copied() else {
         return Some(job.finish());
     };
+    if !job.begun && job.is_cancelled() {
+        return Some(job.fail(KILLED));
+    }
     if !job.begun {
         return this.begin(leader);
     }
@@ -47,6 +56,10 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
     }
     if job.is_late(LIMIT) {
         return Some(this.give_up("timeout"));
+    }
+    // Who leads already where it was to lead is there.
+    if job.is_cancelled() && !(this.leads && leader == this.to) {
+        return Some(this.give_up(KILLED));
     }
     if this.leads {
         this.move_leader(leader)
@@ -97,18 +110,20 @@ impl Move<'_> {
         let locked = [&server, &self.place.lock()]
             .iter()
             .any(|lock| !view.at(lock).is_null());
-        let serves = self.in_sync.first() == Some(&leader);
+        let serves = self.serving == Some(leader);
         if locked || !serves || !view.is_open(to) || view.status(leader) != Some(Status::Good) {
             return job.is_late(LIMIT).then(|| job.fail("timeout"));
         }
         let mut plan: Vec<String> = self.planned.iter().copied().map(String::from).collect();
+        // Nothing but an exchange of places can be undone.
+        let undone = self.leads && self.planned.contains(&to) && job.entry["tryUndo"] == true;
         if !self.planned.contains(&to) {
             let at = if self.leads { 1 } else { plan.len() };
             plan.insert(at, String::from(to));
         }
         let step = job
-            .begin(&[])
-            .plan(&self.place, &self.planned, &plan)
+            .begin(&[("tryUndo", json!(undone))])
+            .plan(self.job.view, &self.place, &plan)
             .if_absent(&self.place.lock())
             .set(&self.place.lock(), job.id)
             .if_absent(&server)
@@ -120,9 +135,8 @@ impl Move<'_> {
 
     /// Plans other servers, unless plan or `Current` have changed.
     fn replan(&self, step: Step, plan: &[String]) -> Step {
-        let servers = self.place.servers();
-        step.plan(&self.place, &self.planned, plan)
-            .if_is(&servers, self.job.view.at(&servers))
+        step.plan(self.job.view, &self.place, plan)
+            .if_in_sync_as(self.job.view, &self.place)
     }
 
     fn without_from(&self) -> Vec<String> {
@@ -169,7 +183,7 @@ impl Move<'_> {
         if server_of(leader) == self.from {
             return Some(self.give_up("fromServer has become the leader"));
         }
-        let ready = self.in_sync.first() == Some(&leader) && self.in_sync.contains(&self.to);
+        let ready = self.serving == Some(leader) && self.in_sync.contains(&self.to);
         ready.then(|| self.replan(self.job.finish(), &self.without_from()))
     }
 
@@ -184,7 +198,7 @@ impl Move<'_> {
             return Some(self.give_up(reason));
         }
         // Who leads in `Current` as it does in the plan has done what the plan asked of it.
-        if self.in_sync.first() != Some(&leader) {
+        if self.serving != Some(leader) {
             return None;
         }
         if !self.in_sync.contains(&self.to) {
@@ -211,11 +225,15 @@ impl Move<'_> {
     /// The new leader is planned: when it has taken over, and all who stay and are well have
     /// everything, the old one may go.
     fn let_go(&self) -> Option<Step> {
-        if self.in_sync.first() != Some(&self.to) {
+        if self.serving != Some(self.to) {
             return None;
         }
+        let mut step = self.job.finish();
+        if self.job.entry["tryUndo"] == true {
+            step = undo::remember(self.job, step);
+        }
         if self.job.entry["remainsFollower"] == true {
-            return Some(self.job.finish());
+            return Some(step);
         }
         let rest = self.without_from();
         let missing = rest.iter().map(String::as_str).find(|server| {
@@ -224,6 +242,6 @@ impl Move<'_> {
         if missing.is_some() {
             return None;
         }
-        Some(self.replan(self.job.finish(), &rest))
+        Some(self.replan(step, &rest))
     }
 }

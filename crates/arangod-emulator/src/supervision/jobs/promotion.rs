@@ -24,8 +24,15 @@ pub(super) fn ready_to_lead<'a>(view: View<'a>, place: &Place, from: &str) -> Ve
     candidates
 }
 
-/// The order after that: the new leader, the others that are in sync, the old leader, the rest.
-pub(super) fn new_order(view: View<'_>, place: &Place, from: &str, to: &str) -> Vec<String> {
+/// The order after that: the new leader, the others that are in sync, the old leader, the rest, and one
+/// more server if there is one.
+pub(super) fn new_order(
+    view: View<'_>,
+    place: &Place,
+    from: &str,
+    to: &str,
+    more: Option<&str>,
+) -> Vec<String> {
     let planned = view.planned(place);
     let in_sync = view.in_sync(place);
     let others = || {
@@ -38,6 +45,7 @@ pub(super) fn new_order(view: View<'_>, place: &Place, from: &str, to: &str) -> 
         .chain(ready)
         .chain([from])
         .chain(rest)
+        .chain(more)
         .map(String::from)
         .collect()
 }

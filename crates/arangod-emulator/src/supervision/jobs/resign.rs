@@ -1,9 +1,9 @@
 //! A dbserver gives up the lead of its shards (`ResignLeadership.cpp` of arangodb/arangodb). Shards
-//! that nobody else has in sync stay as they are.
+//! that nobody else has in sync stay as they are. Unless `undoMoves` is false, it leads again after a restart.
 
 use serde_json::Value;
 
-use super::clean_out::one_move;
+use super::clean_out::{CLEANED, TO_BE_CLEANED, one_move};
 use super::job::Job;
 use super::promotion::ready_to_lead;
 use super::step::Step;
@@ -21,6 +21,12 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
         if status == Some(Status::Failed) {
             return Some(job.fail("server has failed"));
         }
+        if job.view.lists(CLEANED, server) {
+            return Some(job.fail("server must not be in `Target/CleanedServers`"));
+        }
+        if job.view.available() == 1 {
+            return Some(job.fail(&format!("server {server} cannot resign")));
+        }
         let lock = format!("Supervision/DBServers/{server}");
         if status != Some(Status::Good) || !job.view.at(&lock).is_null() {
             return None;
@@ -29,7 +35,8 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
             .begin(&[])
             .if_absent(&lock)
             .set(&lock, job.id)
-            .if_status(server, Status::Good.name());
+            .if_status(server, Status::Good.name())
+            .push(TO_BE_CLEANED, server);
         return Some(job.spawn(step, moves(job, server)));
     }
     if let Some(waiting) = job.sub_jobs().iter().find(|sub_job| !sub_job.begun)
@@ -41,12 +48,16 @@ pub(super) fn step(job: &Job<'_>) -> Option<Step> {
         return None;
     }
     if job.failed_sub_job() {
-        return Some(job.fail("a sub job has failed"));
+        return Some(
+            job.fail("a sub job has failed")
+                .erase(TO_BE_CLEANED, server),
+        );
     }
-    Some(job.finish())
+    Some(job.finish().erase(TO_BE_CLEANED, server))
 }
 
 fn moves(job: &Job<'_>, server: &str) -> Vec<Value> {
+    let undo = job.entry["undoMoves"] != false;
     let mut moves = Vec::new();
     for place in job.view.shards_on(server) {
         let planned = job.view.planned(&place);
@@ -54,7 +65,7 @@ fn moves(job: &Job<'_>, server: &str) -> Vec<Value> {
         let ready = ready_to_lead(job.view, &place, server);
         let mut ready = ready.into_iter().filter(|server| job.view.is_open(server));
         if leads && let Some(to) = ready.next() {
-            moves.push(one_move(&place, server, to, true, true));
+            moves.push(one_move(&place, (server, to), true, true, undo));
         }
     }
     moves

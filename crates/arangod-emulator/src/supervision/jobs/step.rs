@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::view::Place;
+use super::view::{Place, View};
 
 /// A transaction with paths below `/arango`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -83,11 +83,23 @@ impl Step {
         self.if_is(&path, &json!(status))
     }
 
-    /// Plans a shard on other servers, only if its plan is still this.
-    pub(super) fn plan(self, place: &Place, old: &[&str], new: &[String]) -> Self {
-        self.if_is(&place.plan(), &json!(old))
-            .set(&place.plan(), json!(new))
-            .increment("Plan/Version")
+    /// Plans a shard, and those that are distributed like it, on other servers, only if they are planned
+    /// as they were.
+    pub(super) fn plan(self, view: View<'_>, place: &Place, new: &[String]) -> Self {
+        let step = self.increment("Plan/Version");
+        view.group(place).iter().fold(step, |step, each| {
+            let plan = each.plan();
+            step.if_is(&plan, view.at(&plan)).set(&plan, json!(new))
+        })
+    }
+
+    /// Only if the servers that have a shard in sync are those that they were, also of those that are
+    /// distributed like it.
+    pub(super) fn if_in_sync_as(self, view: View<'_>, place: &Place) -> Self {
+        view.group(place).iter().fold(self, |step, each| {
+            let servers = each.servers();
+            step.if_is(&servers, view.at(&servers))
+        })
     }
 
     /// Adds everything another one does and supposes.

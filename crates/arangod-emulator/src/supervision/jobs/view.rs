@@ -49,6 +49,19 @@ pub(super) fn server_of(entry: &str) -> &str {
     entry.strip_prefix('_').unwrap_or(entry)
 }
 
+/// The collection whose servers a collection has.
+fn model(collection: &Value) -> Option<&str> {
+    collection["distributeShardsLike"].as_str()
+}
+
+/// The shards of a collection in the order of their numbers: `s999` comes before `s1000`.
+fn shard_names(collection: &Value) -> Vec<&str> {
+    let shards = collection["shards"].as_object().into_iter().flatten();
+    let mut names: Vec<&str> = shards.map(|(name, _)| name.as_str()).collect();
+    names.sort_by_key(|name| (name.len(), *name));
+    names
+}
+
 fn texts(value: &Value) -> Vec<&str> {
     let list = value.as_array();
     list.into_iter()
@@ -109,14 +122,60 @@ impl<'a> View<'a> {
         self.is_fit(server) && !lists.iter().any(|list| self.lists(list, server))
     }
 
+    /// How many dbservers have neither failed nor are cleaned out or about to be.
+    pub(super) fn available(self) -> usize {
+        let lists = ["Target/CleanedServers", "Target/ToBeCleanedServers"];
+        let stays = |server: &&str| {
+            self.at(&format!("Target/FailedServers/{server}")).is_null()
+                && !lists.iter().any(|list| self.lists(list, server))
+        };
+        self.names("Plan/DBServers").filter(stays).count()
+    }
+
     /// The servers a shard is planned on, the leader first.
     pub(super) fn planned(self, place: &Place) -> Vec<&'a str> {
         texts(self.at(&place.plan()))
     }
 
-    /// The servers that have a shard in sync, the leader first.
+    /// A shard, and those of collections that are distributed like its own: they are on the same servers.
+    pub(super) fn group(self, place: &Place) -> Vec<Place> {
+        let collections = self.at(&format!("Plan/Collections/{}", place.database));
+        let number = |entry: &Value, shard: &str| {
+            let place = shard_names(entry);
+            place.iter().position(|name| *name == shard)
+        };
+        let place_in_order = number(&collections[&place.collection], &place.shard);
+        let collections = collections.as_object().into_iter().flatten();
+        let like = collections.filter(|(_, entry)| model(entry) == Some(place.collection.as_str()));
+        let alike = like.filter_map(|(id, entry)| {
+            Some(Place {
+                database: place.database.clone(),
+                collection: id.clone(),
+                shard: String::from(*shard_names(entry).get(place_in_order?)?),
+            })
+        });
+        [place.clone()].into_iter().chain(alike).collect()
+    }
+
+    /// The servers that have a shard in sync and all that are distributed like it.
     pub(super) fn in_sync(self, place: &Place) -> Vec<&'a str> {
-        texts(self.at(&place.servers()))
+        let mut in_sync = texts(self.at(&place.servers()));
+        for other in self.group(place).iter().skip(1) {
+            let known = texts(self.at(&other.servers()));
+            in_sync.retain(|server| known.contains(server));
+        }
+        in_sync
+    }
+
+    /// The leader of a shard, and of all that are distributed like it, as `Current` has it.
+    pub(super) fn leader(self, place: &Place) -> Option<&'a str> {
+        let first = |place: &Place| texts(self.at(&place.servers())).first().copied();
+        let leader = first(place)?;
+        let group = self.group(place);
+        group
+            .iter()
+            .all(|other| first(other) == Some(leader))
+            .then_some(leader)
     }
 
     /// How many servers are to have a shard.
@@ -127,11 +186,15 @@ impl<'a> View<'a> {
         usize::try_from(factor).ok()
     }
 
-    /// Every planned shard.
+    /// Every planned shard, but for those that are distributed like another one: they go where it goes.
     pub(super) fn shards(self) -> Vec<Place> {
         let mut all = Vec::new();
         for database in self.names("Plan/Collections") {
             for collection in self.names(&format!("Plan/Collections/{database}")) {
+                let entry = self.at(&format!("Plan/Collections/{database}/{collection}"));
+                if model(entry).is_some() {
+                    continue;
+                }
                 let path = format!("Plan/Collections/{database}/{collection}/shards");
                 all.extend(self.names(&path).map(|shard| Place {
                     database: String::from(database),

@@ -240,7 +240,7 @@ fn written_after(
     answers.push(unanswered);
     answers.extend(then);
     run_as(view("unanswered"), answers, async |view| {
-        let agency = Agency::new(&view).with_limit(Duration::from_secs(3));
+        let agency = Agency::new(&view).with_limit(Duration::from_secs(15));
         agency.write(&Transaction::new().increment("/n", 1)).await
     })
 }
@@ -291,7 +291,7 @@ fn several_writes_of_which_some_are_known_stay_unknown() {
     answers.extend(third_leads());
     answers.push(answer(404, r#"{"results":[7,0],"inquired":true}"#));
     let (error, _) = run_as(view("some"), answers, async |view| {
-        let agency = Agency::new(&view).with_limit(Duration::from_millis(500));
+        let agency = Agency::new(&view).with_limit(Duration::from_secs(4));
         let transactions = ["/a", "/b"].map(|key| Transaction::new().set(key, 1));
         agency.write_all(&transactions).await.unwrap_err()
     });
@@ -303,18 +303,23 @@ fn nothing_is_written_where_nobody_leads_any_more() {
     let mut answers = second_leads(5);
     answers.push(answer(200, r#"{"results":[1]}"#));
     answers.push(answer(503, r#"{"message":"No leader"}"#));
-    let limit = Duration::from_millis(400);
-    let (error, _) = run_as(view("no-leader"), answers, async |view| {
+    let limit = Duration::from_secs(4);
+    let ((error, took), _) = run_as(view("no-leader"), answers, async |view| {
         let agency = Agency::new(&view).with_limit(limit);
         let set = Transaction::new().set("/a", 1);
         assert!(agency.write(&set).await.unwrap().is_committed());
-        agency.write(&set).await.unwrap_err()
+        let begun = Instant::now();
+        (agency.write(&set).await.unwrap_err(), begun.elapsed())
     });
     assert!(!error.outcome_unknown(), "{error}");
     let AgencyError::NoLeader { waited, .. } = error else {
         panic!("{error}");
     };
-    assert!(waited >= limit.mul_f32(0.9), "{waited:?}");
+    // On a busy machine the agent's answer took a part of the time.
+    assert!(
+        waited <= took && took >= limit.mul_f32(0.9),
+        "{waited:?} of {took:?}"
+    );
 }
 
 #[test]
@@ -380,7 +385,7 @@ fn a_redirection_to_somebody_else_is_not_followed() {
 #[test]
 fn without_a_leader_the_wait_ends_and_says_what_was_seen() {
     let (error, _) = run_as(view("nobody"), vec![], async |view| {
-        let hasty = Agency::new(&view).with_limit(std::time::Duration::from_millis(50));
+        let hasty = Agency::new(&view).with_limit(Duration::from_secs(4));
         hasty.leader().await.unwrap_err()
     });
     let text = error.to_string();

@@ -7,6 +7,8 @@ use super::*;
 use crate::scripted::{answer, run};
 
 mod queries;
+mod retry;
+mod search;
 
 /// What a real 3.12.10 said, as its documentation records it.
 const RECORDED: &str = include_str!("../../../tests/data/recorded-3.12.10.json");
@@ -277,5 +279,8 @@ fn another_client_gets_all_it_needs() {
         assert_eq!(env["ARANGO_USERNAME"], "ann");
         assert_eq!(env["ARANGO_PASSWORD"], "pass");
         assert_eq!(env["ARANGO_TOKEN"].split('.').count(), 3);
+        let mut names = Connection::variables(false);
+        names.sort_unstable();
+        assert!(env.keys().eq(names));
     });
 }

@@ -7,7 +7,7 @@ use armadillo_orchestrator::View;
 use super::*;
 use crate::scripted::{Seen, lost};
 
-fn all_of(name: &str) -> Vec<Vec<u8>> {
+pub(super) fn all_of(name: &str) -> Vec<Vec<u8>> {
     let recorded: Value = serde_json::from_str(RECORDED).unwrap();
     let count = recorded[name]["exchanges"].as_array().unwrap().len();
     let replayed = (0..count).map(|exchange| {
@@ -17,11 +17,11 @@ fn all_of(name: &str) -> Vec<Vec<u8>> {
     replayed.collect()
 }
 
-fn db(view: &View) -> Database {
+pub(super) fn db(view: &View) -> Database {
     ArangoClient::superuser(view).database("db")
 }
 
-fn lines(seen: &[Seen]) -> Vec<&str> {
+pub(super) fn lines(seen: &[Seen]) -> Vec<&str> {
     seen.iter().map(|seen| seen.line.as_str()).collect()
 }
 

@@ -16,7 +16,7 @@ const TEAR_DOWN: Duration = Duration::from_secs(30);
 
 /// How long a body may take to be dropped after it was told to end, before the factor. A body that blocks its thread is
 /// never dropped; its worker is killed after this.
-const DROP: Duration = Duration::from_secs(1);
+const DROP: Duration = Duration::from_secs(3);
 
 /// How long a process may take to say where its test is, before the factor.
 const SAY_WHERE: Duration = Duration::from_secs(10);

@@ -13,12 +13,7 @@ use crate::protocol::daemon::{Collect, Collected, Grant};
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Writes what can be had into `directory`; what cannot is named in `evidence.txt`.
-pub(super) async fn collect(
-    daemon: Option<&DaemonClient>,
-    process: u32,
-    leases: &[Grant],
-    directory: &Path,
-) {
+pub(in crate::dispatch) async fn collect(process: u32, leases: &[Grant], directory: &Path) {
     let mut notes = String::new();
     if let Err(error) = std::fs::create_dir_all(directory) {
         // The directory of the run cannot be written to; the report that follows will say so.
@@ -29,10 +24,7 @@ pub(super) async fn collect(
         let _ = writeln!(notes, "worker-threads.txt: {error}");
     }
     for lease in leases {
-        let Some(daemon) = daemon else {
-            break;
-        };
-        for missing in servers(daemon, lease, directory).await {
+        for missing in servers(lease, directory).await {
             let _ = writeln!(notes, "{missing}");
         }
     }
@@ -43,7 +35,8 @@ pub(super) async fn collect(
 }
 
 /// Has the daemon collect what a deployment's servers tell; what could not be had.
-async fn servers(daemon: &DaemonClient, lease: &Grant, directory: &Path) -> Vec<String> {
+async fn servers(lease: &Grant, directory: &Path) -> Vec<String> {
+    let daemon = DaemonClient::new(&lease.socket);
     let request = Collect {
         directory: directory.to_owned(),
         limit_ms: millis(LIMIT),

@@ -1,7 +1,7 @@
 //! Tests in this process, each on a thread of its own. Nothing is captured, and a body that does not await cannot be ended:
 //! when its time is up it is reported and left behind.
 
-use std::path::Path;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,8 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::super::journal::Journal;
 use super::clocks::{Clocks, Due};
-use super::{Attempted, Notices, evidence};
-use crate::client::DaemonClient;
+use super::{Attempted, Handed, Notices, Order, evidence};
 use crate::fixture::{Hooks, ProcessFixtures, execute};
 use crate::judge::Ran;
 use crate::plan::Planned;
@@ -32,7 +31,8 @@ struct Inner {
     sequence: AtomicU64,
     /// Whether the run has one test only.
     alone: bool,
-    daemon: Option<DaemonClient>,
+    /// Whether what is kept for a deployment stays: other processes use it, and the deployment outlives this one.
+    leaves: bool,
     journal: Arc<Journal>,
 }
 
@@ -43,16 +43,12 @@ enum Said {
 }
 
 impl InProcess {
-    pub(in crate::dispatch) fn new(
-        daemon: Option<DaemonClient>,
-        journal: Arc<Journal>,
-        alone: bool,
-    ) -> Self {
+    pub(in crate::dispatch) fn new(journal: Arc<Journal>, alone: bool, leaves: bool) -> Self {
         Self(Arc::new(Inner {
             fixtures: ProcessFixtures::default(),
             sequence: AtomicU64::new(0),
             alone,
-            daemon,
+            leaves,
             journal,
         }))
     }
@@ -65,14 +61,17 @@ impl InProcess {
         self.0.journal.warn(text);
     }
 
-    pub(super) async fn attempt(
-        &self,
-        planned: &Planned,
-        assignment: Assignment,
-        mut clocks: Clocks,
-        artifacts: &Path,
-    ) -> Attempted {
-        self.0.journal.printer().caught_up().await;
+    pub(super) async fn attempt(&self, order: Order<'_>) -> Attempted {
+        let Order {
+            planned,
+            handed,
+            mut clocks,
+            artifacts,
+            ..
+        } = order;
+        let Handed::Now(assignment) = handed else {
+            return Attempted::impossible("nothing is sent ahead in this process".to_owned());
+        };
         let begun = Instant::now();
         let leases = assignment.leases.clone();
         let notices = Notices {
@@ -84,35 +83,50 @@ impl InProcess {
         let (says, mut said) = mpsc::unbounded_channel();
         let (cancel, cancelled) = watch::channel(false);
         let known = Arc::<OnceLock<Arc<Whereabouts>>>::default();
-        if let Err(error) = self.start(planned, assignment, says, cancelled, known.clone()) {
+        if let Err(error) = self.start(planned, *assignment, says, cancelled, known.clone()) {
             return Attempted::impossible(format!("cannot start a thread for it: {error}"));
         }
-        loop {
+        let mut slow_for = Duration::ZERO;
+        let mut slow_at = None;
+        let attempted = loop {
             // Results are drained before deadlines are judged: after a suspension everything would else have timed out.
             tokio::select! {
                 biased;
                 message = said.recv() => match message {
                     Some(Said::Phase(phase)) => clocks.enter(phase),
-                    Some(Said::Done(report)) => return Attempted::reported(*report, clocks.late()),
-                    None => return Attempted::impossible("the harness panicked".to_owned()),
+                    Some(Said::Done(report)) => break Attempted::reported(*report, clocks.late()),
+                    None => break Attempted::impossible("the harness panicked".to_owned()),
                 },
                 () = clocks.expired() => match clocks.due() {
                     Due::Ask => {
                         clocks.ask();
+                        // One question at a time.
+                        if let Some(slow_at) = slow_at.take() {
+                            notices.slow(slow_for, slow_at.await);
+                        }
                         clocks.answered(&self.whereabouts(&known, self.0.alone).await);
-                        let daemon = self.0.daemon.as_ref();
-                        evidence::collect(daemon, std::process::id(), &leases, artifacts).await;
+                        evidence::collect(std::process::id(), &leases, artifacts).await;
                         cancel.send_replace(true);
                         clocks.cancel();
                     }
-                    Due::Cancel | Due::GiveUp => return left_behind(&clocks, begun),
+                    Due::Cancel | Due::GiveUp => break left_behind(&clocks, begun),
                 },
-                () = clocks.slow() => {
-                    let running = clocks.told_slow();
-                    notices.slow(running, self.whereabouts(&known, false).await);
+                () = clocks.slow(), if slow_at.is_none() => {
+                    slow_for = clocks.told_slow();
+                    // That may take its time, and time limits hold meanwhile.
+                    slow_at = Some(Box::pin(self.whereabouts(&known, false)));
+                }
+                traces = answer(&mut slow_at), if slow_at.is_some() => {
+                    slow_at = None;
+                    notices.slow(slow_for, traces);
                 }
             }
+        };
+        // It was slow, whatever became of it.
+        if let Some(slow_at) = slow_at {
+            notices.slow(slow_for, slow_at.await);
         }
+        attempted
     }
 
     /// Where a test is. If its time is up and no other test runs in this process, a thread that blocks is interrupted: it
@@ -136,7 +150,9 @@ impl InProcess {
     ) -> std::io::Result<()> {
         let def = planned.test.def;
         let fixtures = self.0.fixtures.clone();
+        let lines_before = self.0.journal.printer().catches_up();
         let run = move || {
+            lines_before.wait();
             let hooks = ThreadHooks {
                 says: says.clone(),
                 cancelled: Mutex::new(cancelled),
@@ -151,15 +167,17 @@ impl InProcess {
         builder.spawn(run).map(drop)
     }
 
-    /// Tears down the fixtures kept for a deployment, or all; what went wrong.
+    /// Tears down the fixtures kept for a deployment, or all that do not outlive this process; what went wrong.
     pub(super) async fn drop_fixtures(&self, deployment: Option<&str>) -> Vec<String> {
         if self.0.fixtures.is_empty() {
             return Vec::new();
         }
         let fixtures = self.0.fixtures.clone();
         let deployment = deployment.map(str::to_owned);
+        let leaves = self.0.leaves;
         let dropped = tokio::task::spawn_blocking(move || match deployment {
             Some(deployment) => fixtures.drop_deployment(&deployment),
+            None if leaves => fixtures.drop_own(),
             None => fixtures.drop_all(),
         });
         match tokio::time::timeout(DROP_FIXTURES_LIMIT, dropped).await {
@@ -169,6 +187,14 @@ impl InProcess {
                 "tear-down did not finish within {DROP_FIXTURES_LIMIT:?}"
             )],
         }
+    }
+}
+
+/// What a question comes to, if there is one.
+async fn answer<T>(question: &mut Option<Pin<Box<impl Future<Output = T>>>>) -> T {
+    match question {
+        Some(question) => question.await,
+        None => std::future::pending().await,
     }
 }
 

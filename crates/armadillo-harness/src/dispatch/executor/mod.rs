@@ -4,12 +4,14 @@
 //! test runs on a thread: for debuggers, for nextest, which has given the test a process already, for one test with
 //! `--nocapture`, and for libtest-mimic.
 
+mod ahead;
 mod clocks;
 mod debugger;
-mod evidence;
+pub(super) mod evidence;
 mod in_process;
 mod in_worker;
 mod output;
+mod pace;
 mod worker;
 
 use std::path::Path;
@@ -19,19 +21,45 @@ use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::duration::micros;
 
+use super::cancel::Cancel;
 use super::journal::Journal;
 use super::listener::Listener;
-use crate::event::{EventKind, Times};
+use super::queue::{Job, Queue};
+use crate::event::{EventKind, Shown, Times};
 use crate::failure::Failure;
 use crate::judge::Ran;
 use crate::plan::Planned;
 use crate::protocol::worker::{Assignment, Report};
 use crate::test_def::TestDef;
 use crate::trace::Trace;
+use ahead::Ahead;
 pub(super) use clocks::Clocks;
 pub(super) use in_process::InProcess;
+pub(super) use in_worker::NotBegun;
 pub(super) use output::captured;
+pub(super) use pace::SHORT;
 use worker::{Worker, WorkerError};
+
+/// An attempt that is to be made.
+pub(super) struct Order<'a> {
+    pub(super) planned: &'a Planned,
+    pub(super) handed: Handed,
+    /// What is sent ahead with it.
+    pub(super) behind: Vec<(Job, Assignment)>,
+    pub(super) clocks: Clocks,
+    /// Where evidence goes if it is needed.
+    pub(super) artifacts: &'a Path,
+    /// What ends the tests that run.
+    pub(super) cancel: &'a Cancel,
+}
+
+/// How an attempt gets to its process.
+pub(super) enum Handed {
+    /// It is sent now.
+    Now(Box<Assignment>),
+    /// It was sent ahead with this number and has begun. It is the first attempt of a test that needs no deployment.
+    Ahead(u64),
+}
 
 /// An attempt, as far as its executor can tell.
 pub(super) struct Attempted {
@@ -43,12 +71,18 @@ pub(super) struct Attempted {
     pub(super) keeps: Vec<String>,
     /// Why its process cannot be used again, if so.
     pub(super) process_ended: Option<String>,
+    /// Whether there may be something in its directories.
+    pub(super) has_files: bool,
+    /// What it showed of itself.
+    pub(super) shown: Shown,
 }
 
 impl Attempted {
     /// Its process reported; `late` is the limit that it had reached by then.
     fn reported(report: Report, late: Option<Failure>) -> Self {
         Self {
+            // Of a test that was late there is evidence.
+            has_files: report.knew_directories || late.is_some(),
             ran: Ran::Reported {
                 end: report.end,
                 complaints: report.complaints,
@@ -58,6 +92,7 @@ impl Attempted {
             times: report.times,
             output: Vec::new(),
             keeps: report.keeps,
+            shown: report.shown,
             process_ended: None,
         }
     }
@@ -75,6 +110,8 @@ impl Attempted {
             output: Vec::new(),
             keeps: Vec::new(),
             process_ended: None,
+            has_files: true,
+            shown: Shown::default(),
         }
     }
 
@@ -86,6 +123,8 @@ impl Attempted {
             output: Vec::new(),
             keeps: Vec::new(),
             process_ended: None,
+            has_files: true,
+            shown: Shown::default(),
         }
     }
 }
@@ -118,6 +157,8 @@ pub(super) enum Executors {
         journal: Arc<Journal>,
         /// Each test has a process of its own.
         one_each: bool,
+        /// Whether tests may be sent ahead to a worker.
+        ahead: bool,
     },
     /// This process runs the tests.
     InProcess(InProcess),
@@ -129,19 +170,21 @@ impl Executors {
         matches!(self, Self::Workers { .. })
     }
 
-    /// The executor of one slot.
-    pub(super) fn executor(&self) -> Executor {
+    /// The executor of one slot, which takes tests from this queue.
+    pub(super) fn executor(&self, queue: &Rc<Queue>) -> Executor {
         match self {
             Self::Workers {
                 listener,
                 journal,
                 one_each,
+                ahead,
             } => Executor::Worker(Box::new(WorkerSlot {
                 listener: listener.clone(),
                 journal: journal.clone(),
                 one_each: *one_each,
                 worker: None,
                 failed: None,
+                ahead: Ahead::new(queue.clone(), *ahead),
             })),
             Self::InProcess(in_process) => Executor::InProcess(in_process.clone()),
         }
@@ -162,6 +205,8 @@ pub(super) struct WorkerSlot {
     worker: Option<Worker>,
     /// Why there is no worker.
     failed: Option<WorkerError>,
+    /// What waits in the worker.
+    ahead: Ahead,
 }
 
 impl Executor {
@@ -192,36 +237,74 @@ impl Executor {
         }
     }
 
-    /// Runs one attempt. `artifacts` is where evidence goes if it is needed.
-    pub(super) async fn run(
-        &mut self,
-        planned: &Planned,
-        assignment: Assignment,
-        clocks: Clocks,
-        artifacts: &Path,
-    ) -> Attempted {
+    /// How many tests are to be sent ahead with the next one that runs.
+    pub(super) fn wants_ahead(&self) -> usize {
+        match self {
+            // What a worker keeps for a deployment is torn down between two tests.
+            Self::Worker(slot) => match &slot.worker {
+                Some(worker) if worker.keeps.is_empty() => slot.ahead.wanted(),
+                _ => 0,
+            },
+            Self::InProcess(_) => 0,
+        }
+    }
+
+    /// The number of the test that was sent ahead and begins next.
+    pub(super) fn next_ahead(&self) -> Option<u64> {
+        match self {
+            Self::Worker(slot) => slot.ahead.next(),
+            Self::InProcess(_) => None,
+        }
+    }
+
+    /// Waits until the test that was sent ahead with this number begins. If it does not, it is in the queue again, as all
+    /// others are that were sent ahead.
+    pub(super) async fn begins(&mut self, number: u64, cancel: &Cancel) -> Result<Job, NotBegun> {
+        let Self::Worker(slot) = self else {
+            return Err(NotBegun::TakenBack);
+        };
+        let begun = match &mut slot.worker {
+            Some(worker) => in_worker::begins(worker, &mut slot.ahead, number, cancel).await,
+            None => Err(NotBegun::TakenBack),
+        };
+        let job = begun.and_then(|()| slot.ahead.begun().ok_or(NotBegun::TakenBack));
+        if job.is_err() {
+            slot.ahead.give_back();
+        }
+        job
+    }
+
+    /// Runs one attempt. The error says what becomes of a test that still runs when the tests that run are to end.
+    pub(super) async fn run(&mut self, order: Order<'_>) -> Result<Attempted, Ran> {
         match self {
             Self::Worker(slot) => match &mut slot.worker {
                 Some(worker) => {
+                    let planned = order.planned;
+                    let attempt = match &order.handed {
+                        Handed::Now(assignment) => assignment.attempt,
+                        Handed::Ahead(_) => 1,
+                    };
                     let notices = Notices {
                         def: planned.test.def,
                         test: &planned.name,
-                        attempt: assignment.attempt,
+                        attempt,
                         journal: &slot.journal,
                     };
-                    let listener = &slot.listener;
-                    in_worker::attempt(listener, worker, assignment, clocks, &notices, artifacts)
-                        .await
+                    let (listener, ahead) = (&slot.listener, &mut slot.ahead);
+                    in_worker::attempt(listener, worker, ahead, order, &notices).await
                 }
-                None => Attempted::impossible(slot.failed.take().map_or_else(
+                None => Ok(Attempted::impossible(slot.failed.take().map_or_else(
                     || "no worker is available".to_owned(),
                     |error| error.to_string(),
-                )),
+                ))),
             },
             Self::InProcess(in_process) => {
-                in_process
-                    .attempt(planned, assignment, clocks, artifacts)
-                    .await
+                let cancel = order.cancel;
+                tokio::select! {
+                    biased;
+                    attempted = in_process.attempt(order) => Ok(attempted),
+                    cut_off = cancel.reached() => Err(cut_off),
+                }
             }
         }
     }
@@ -343,6 +426,7 @@ impl WorkerSlot {
     }
 
     async fn retire(&mut self, why: &str) -> bool {
+        self.ahead.give_back();
         let Some(mut worker) = self.worker.take() else {
             return false;
         };

@@ -16,12 +16,17 @@ pub(crate) const LIMIT: usize = 64 << 20;
 /// How much of it an event carries; the whole lies in the test's directory.
 const IN_EVENT: usize = 4 << 20;
 
+/// The buffer is made smaller again when it has room for more than this.
+const MOST_KEPT: usize = 1 << 20;
+
 /// The reading end of a worker's named pipe. The runner holds a writing end too, so that there is never an end of file.
 pub(super) struct OutputPipe {
     pipe: Receiver,
     nonce: Vec<u8>,
-    /// What has come since the last mark.
+    /// What has come. Kept from one test to the next, for its room.
     buffer: Vec<u8>,
+    /// Where the last mark ends in it.
+    from: usize,
     /// Up to where `buffer` was searched for a mark.
     searched: usize,
     /// Where output goes as it comes.
@@ -54,6 +59,7 @@ impl OutputPipe {
             pipe,
             nonce: nonce.as_bytes().to_vec(),
             buffer: Vec::new(),
+            from: 0,
             searched: 0,
             relay,
             relayed: 0,
@@ -65,6 +71,7 @@ impl OutputPipe {
         if let Some(text) = self.take_marked(sequence) {
             return Ok(Progress::Mark(text));
         }
+        self.make_room();
         loop {
             self.pipe.readable().await?;
             match self.pipe.try_read_buf(grown(&mut self.buffer)) {
@@ -77,7 +84,7 @@ impl OutputPipe {
         let marked = self.take_marked(sequence);
         Ok(match marked {
             Some(text) => Progress::Mark(text),
-            None if self.buffer.len() > LIMIT => Progress::TooMuch,
+            None if self.buffer.len() - self.from > LIMIT => Progress::TooMuch,
             None => Progress::More,
         })
     }
@@ -85,6 +92,7 @@ impl OutputPipe {
     /// What is there now, without waiting: after a worker's end.
     pub(super) fn drain(&mut self) -> Vec<u8> {
         // A grandchild may still write: not more than the limit is taken.
+        self.make_room();
         while self.buffer.len() <= LIMIT {
             match rustix::io::read(
                 &self.pipe,
@@ -101,6 +109,16 @@ impl OutputPipe {
         std::mem::take(&mut self.buffer)
     }
 
+    /// Forgets what was taken.
+    fn make_room(&mut self) {
+        self.buffer.drain(..self.from);
+        self.searched -= self.from;
+        self.relayed -= self.from;
+        self.from = 0;
+        // Few tests print that much.
+        self.buffer.shrink_to(MOST_KEPT);
+    }
+
     /// If the mark of `sequence` is there: what came before it. What came before an older mark came too late for its
     /// test, and is nobody's.
     fn take_marked(&mut self, sequence: u64) -> Option<Vec<u8>> {
@@ -115,13 +133,12 @@ impl OutputPipe {
                 .ok()
                 .and_then(|number| number.parse::<u64>().ok());
             self.relay_new(at);
-            let rest = self.buffer.split_off(end);
-            let mut text = std::mem::replace(&mut self.buffer, rest);
-            text.truncate(at);
-            self.searched = 0;
-            self.relayed = 0;
+            let text = self.from..at;
+            self.from = end;
+            self.searched = end;
+            self.relayed = end;
             if found == Some(sequence) {
-                return Some(text);
+                return Some(self.buffer[text].to_vec());
             }
         }
     }

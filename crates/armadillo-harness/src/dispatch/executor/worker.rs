@@ -34,6 +34,8 @@ pub(super) struct Worker {
     pub(super) output: OutputPipe,
     /// The number of its last assignment.
     pub(super) sequence: u64,
+    /// The number of the test that runs, or ran last.
+    pub(super) current: u64,
     /// The deployments it keeps fixtures for.
     pub(super) keeps: BTreeSet<String>,
     reader: BufReader<OwnedReadHalf>,
@@ -101,6 +103,7 @@ impl Worker {
             pid,
             output,
             sequence: 0,
+            current: 0,
             keeps: BTreeSet::new(),
             reader,
             line: Vec::new(),
@@ -111,9 +114,17 @@ impl Worker {
 
     /// Sends a message; an error means that the worker is gone, which reading shows too.
     pub(super) async fn send(&mut self, message: &ToWorker) -> std::io::Result<()> {
-        let mut line = serde_json::to_vec(message)?;
-        line.push(b'\n');
-        self.writer.write_all(&line).await
+        self.send_all(std::slice::from_ref(message)).await
+    }
+
+    /// Sends several messages at once.
+    pub(super) async fn send_all(&mut self, messages: &[ToWorker]) -> std::io::Result<()> {
+        let mut lines = Vec::new();
+        for message in messages {
+            serde_json::to_writer(&mut lines, message)?;
+            lines.push(b'\n');
+        }
+        self.writer.write_all(&lines).await
     }
 
     /// The next message and the output pipe at once, for a caller that waits on both; the message is `None` when the
@@ -135,19 +146,21 @@ impl Worker {
 
     /// Where its test is, which is about to be ended.
     pub(super) async fn whereabouts(&mut self) -> Vec<Trace> {
-        if self
-            .send(&ToWorker::Where { time_is_up: true })
-            .await
-            .is_err()
-        {
+        let current = self.current;
+        let question = ToWorker::Where {
+            sequence: current,
+            time_is_up: true,
+        };
+        if self.send(&question).await.is_err() {
             return Vec::new();
         }
         loop {
             match self.receive().await {
                 Some(FromWorker::At {
+                    sequence,
                     time_is_up: true,
                     traces,
-                }) => return traces,
+                }) if sequence == current => return traces,
                 Some(_) => {}
                 None => return Vec::new(),
             }

@@ -8,6 +8,7 @@ use armadillo_orchestrator::Topology;
 use super::super::{ClientNo, DeploymentNo, Input, LeaseNo, Leases, Moment, Offer, PollNo, Wish};
 use super::books::{Deployment, Lease};
 use crate::needs::LeaseMode;
+use crate::resources::Resources;
 use armadillo_orchestrator::random::Random;
 
 /// What kind of world.
@@ -101,7 +102,7 @@ pub(super) struct World {
     pub(super) random: Random,
     pub(super) now: Moment,
     pub(super) shape: Shape,
-    pub(super) memory: u64,
+    pub(super) has: Resources,
     pub(super) offers: Vec<Offer>,
     pub(super) clients: BTreeMap<ClientNo, Client>,
     pub(super) open: BTreeMap<(ClientNo, u64), Open>,
@@ -131,7 +132,11 @@ impl World {
         let offers: Vec<Offer> = (0..1 + random.below(shape.topologies))
             .map(|number| Offer {
                 topology: Arc::new(topology(number)),
-                memory_mib: 1 + random.below(3) as u64,
+                conditions: 0,
+                takes: Resources {
+                    memory_mib: 1 + random.below(3) as u64,
+                    cpu_percent: 10 * random.below(4) as u64,
+                },
                 copies: if shape.copies {
                     2 + random.below(2)
                 } else {
@@ -139,17 +144,25 @@ impl World {
                 },
             })
             .collect();
-        let memory = if shape.narrow {
-            2 + random.below(5) as u64
-        } else {
-            100
+        let narrow = |random: &mut Random| 2 + random.below(5) as u64;
+        let has = Resources {
+            memory_mib: if shape.narrow {
+                narrow(&mut random)
+            } else {
+                100
+            },
+            cpu_percent: if shape.narrow {
+                10 * narrow(&mut random)
+            } else {
+                1_000
+            },
         };
         Self {
-            core: Leases::new(memory, random.chance(10)),
+            core: Leases::new(has, random.chance(10)).lingering(random.chance(20)),
             random,
             now: 0,
             shape,
-            memory,
+            has,
             offers,
             clients: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -294,10 +307,10 @@ impl World {
     }
 
     pub(super) fn check_memory(&self) {
-        let used: u64 = (self.deployments.values())
-            .map(|deployment| self.offers[deployment.topology].memory_mib)
-            .sum();
-        assert!(used <= self.memory, "{used} of {} MiB", self.memory);
+        let each = (self.deployments.values())
+            .map(|deployment| self.offers[deployment.topology].takes.memory_mib);
+        let (used, has) = (each.sum::<u64>(), self.has.memory_mib);
+        assert!(used <= has, "{used} of {has} MiB");
     }
 }
 
@@ -306,7 +319,9 @@ fn topology(number: usize) -> Topology {
         system: "toy".to_owned(),
         shape: format!("shape{number}"),
         params: BTreeMap::new(),
+        words: Default::default(),
         options: Vec::new(),
         binaries: BTreeMap::new(),
+        data: None,
     }
 }

@@ -47,10 +47,10 @@ fn there_are_no_copies_where_others_end_last() {
 #[test]
 fn memory_limits_what_is_chosen_and_that_is_known() {
     let mut narrow = work(4, &[(200, 0)]).with(4, &FIRST, 1_000);
-    narrow.memory_mib = 1;
+    narrow.has.memory_mib = 1;
     assert_eq!(chosen(&narrow, &[4]).copies, [1]);
     let wide = without_limit(&narrow, &[4]).map(|choice| choice.copies);
     assert_eq!(wide, Some(vec![4]));
-    narrow.memory_mib = 4;
+    narrow.has.memory_mib = 4;
     assert!(without_limit(&narrow, &[4]).is_none());
 }

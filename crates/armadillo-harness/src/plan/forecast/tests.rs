@@ -10,8 +10,18 @@ fn topology(shape: &str) -> Topology {
         system: "toy".to_owned(),
         shape: shape.to_owned(),
         params: BTreeMap::new(),
+        words: Default::default(),
         options: Vec::new(),
         binaries: BTreeMap::new(),
+        data: None,
+    }
+}
+
+/// What takes so much memory and nothing of the cores, or has it and cores for all.
+const fn memory(memory_mib: u64) -> Resources {
+    Resources {
+        memory_mib,
+        cpu_percent: 0,
     }
 }
 
@@ -20,7 +30,7 @@ pub(crate) fn work(slots: usize, costs: &[(Moment, Moment)]) -> Work {
     let each = costs.iter().enumerate();
     let topologies = each.map(|(number, (start, repair))| {
         let cost = Cost {
-            memory_mib: 1,
+            takes: memory(1),
             start: *start,
             repair: *repair,
         };
@@ -28,7 +38,7 @@ pub(crate) fn work(slots: usize, costs: &[(Moment, Moment)]) -> Work {
     });
     Work {
         slots,
-        memory_mib: 1_000,
+        has: memory(1_000),
         topologies: topologies.collect(),
         jobs: Vec::new(),
     }
@@ -93,11 +103,39 @@ fn what_does_not_fit_into_the_memory_waits_for_room() {
         100,
     );
     assert_eq!(forecast(&work, &[1, 1]).end, 300);
-    work.memory_mib = 1;
+    work.has.memory_mib = 1;
     assert_eq!(forecast(&work, &[1, 1]).end, 300 + STOP + 300);
     // A second copy of the first would leave no room for the second.
-    work.memory_mib = 2;
+    work.has.memory_mib = 2;
     assert_eq!(forecast(&work, &[2, 1]).end, 300);
+}
+
+#[test]
+fn what_does_not_fit_onto_the_cores_waits_unless_it_never_would() {
+    let mut work = work(2, &[(200, 0), (200, 0)]).with(1, &SHARED, 100).with(
+        1,
+        &[(1, LeaseMode::Shared)],
+        100,
+    );
+    for (_, cost) in &mut work.topologies {
+        cost.takes.cpu_percent = 60;
+    }
+    work.has.cpu_percent = 120;
+    assert_eq!(forecast(&work, &[1, 1]).end, 300);
+    work.has.cpu_percent = 119;
+    assert_eq!(forecast(&work, &[1, 1]).end, 300 + STOP + 300);
+    // One alone takes what there is.
+    work.has.cpu_percent = 1;
+    assert_eq!(forecast(&work, &[1, 1]).end, 300 + STOP + 300);
+    // A test that needs both gets both.
+    let both = [(0, LeaseMode::Shared), (1, LeaseMode::Shared)];
+    let work = work.with(1, &both, 100);
+    assert!(forecast(&work, &[1, 1]).end >= 300 + STOP + 300);
+    let alone = Work {
+        jobs: work.jobs[2..].to_vec(),
+        ..work
+    };
+    assert_eq!(forecast(&alone, &[1, 1]).end, 500);
 }
 
 /// A plan of so many equal tests that each want a deployment alone.
@@ -117,6 +155,7 @@ fn plan_of(count: usize, expected: Option<std::time::Duration>) -> Plan {
         name: def.name(),
         needs: vec![need.clone()],
         expected,
+        earlier: None,
         limit: std::time::Duration::MAX,
         retries: 0,
     };
@@ -133,13 +172,13 @@ fn plan_of(count: usize, expected: Option<std::time::Duration>) -> Plan {
 #[test]
 fn of_many_tests_neighbours_count_as_one_and_take_as_long() {
     let cost = Cost {
-        memory_mib: 1,
+        takes: memory(1),
         start: 2_000,
         repair: 50,
     };
     let took = std::time::Duration::from_micros(300);
     for count in [1, MOST, 10 * MOST + 1] {
-        let work = Work::of(&plan_of(count, Some(took)), &[cost], 4, 1_000);
+        let work = Work::of(&plan_of(count, Some(took)), &[cost], 4, memory(1_000));
         assert!(work.jobs.len() <= MOST);
         let count = count as Moment;
         let end = 2_000 + count * 300 + (count - 1) * 50;
@@ -150,14 +189,14 @@ fn of_many_tests_neighbours_count_as_one_and_take_as_long() {
 #[test]
 fn what_was_never_seen_takes_as_long_as_the_others() {
     let cost = Cost {
-        memory_mib: 1,
+        takes: memory(1),
         start: 0,
         repair: 0,
     };
     let took = std::time::Duration::from_micros(300);
     let mut plan = plan_of(2, Some(took));
     plan.tests.extend(plan_of(1, None).tests);
-    let work = Work::of(&plan, &[cost], 1, 1_000);
+    let work = Work::of(&plan, &[cost], 1, memory(1_000));
     assert_eq!(forecast(&work, &[1]).end, 900);
 }
 

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use armadillo_orchestrator::CorePolicy;
+
 use crate::options::{IfInconclusive, Isolation, NoTests};
 use crate::settings::error::Wrong;
 use crate::settings::setting::{Group, Setting};
 use crate::settings::value::{
-    choice, copies, duration, factor, last, mebibytes, number, parallel, policies, seed, switch,
+    choice, copies, duration, factor, interval, last, mebibytes, number, parallel, policies, reuse,
+    seed, switch,
 };
 
 const HOW: Group = Group::Running;
@@ -123,7 +126,7 @@ pub(super) const TABLE: &[Setting] = &[
         "FACTOR",
         HOW,
         "Multiply all time limits of tests, fixtures and deployments by this factor, for example 3 on a slow \
-         machine.",
+         machine. The default is 3 if a server was built with sanitizers, and 10 if servers are recorded.",
     )
     .default("1")
     .again()
@@ -183,6 +186,16 @@ pub(super) const TABLE: &[Setting] = &[
             return Err(Wrong::new("at least 1 round is needed", help));
         }
         options.running.rounds = Some(rounds);
+        Ok(())
+    }),
+    Setting::switch(
+        "failed-first",
+        HOW,
+        "Begin with the tests that failed when they last ran, as the file of --history remembers it.",
+    )
+    .aliases(&["ff"])
+    .apply(|options, values| {
+        options.running.failed_first = switch(values)?;
         Ok(())
     }),
     Setting::switch(
@@ -257,8 +270,8 @@ pub(super) const TABLE: &[Setting] = &[
         Group::Deployments,
         "What to do if the program of a system is not found. `error`: exit with code 3 before any test runs. \
          `ignore`: ignore the tests that need it and print the reason. `fail`: fail those tests and run the others. \
-         May be given several times. In the file: `[system.NAME] missing = \"ignore\"`; in the environment: \
-         `ARMADILLO_<NAME>_MISSING=ignore`.",
+         A version that a test names and that is not found: `ignore` by default. May be given several times. In the \
+         file: `[system.NAME] missing = \"ignore\"`; in the environment: `ARMADILLO_<NAME>_MISSING=ignore`.",
     )
     .repeats()
     .again(),
@@ -294,7 +307,7 @@ pub(super) const TABLE: &[Setting] = &[
         "N|auto",
         Group::Deployments,
         "How many deployments of the same topology may run at once. `1` starts one per topology. With a higher \
-         number, more copies are started if there are tests and memory for them, so tests that need a deployment to \
+         number, more copies are started if there are tests, memory and cores for them, so tests that need a deployment to \
          themselves wait less. `auto` uses the durations of earlier runs and starts another copy only if that \
          shortens the run. The run header and --plan show the result.",
     )
@@ -315,6 +328,60 @@ pub(super) const TABLE: &[Setting] = &[
         Ok(())
     }),
     Setting::valued(
+        "reuse",
+        "TIME|off",
+        Group::Deployments,
+        "Leave deployments running after the run, so that the next run with --reuse starts at once. A deployment is reused only \
+         if its topology, programs and settings are the same and its servers are healthy. If a test left something behind, \
+         it is repaired or replaced. The run says why a deployment is not reused. Deployments stop when no run has used them for this \
+         long (10 minutes, if no time is given). `armadillo ps --all` shows them, and `armadillo down --all` stops them. It has no \
+         effect on servers that somebody else started.",
+    )
+    .bare("10m")
+    .apply(|options, values| {
+        options.running.reuse = reuse(values)?;
+        Ok(())
+    }),
+    Setting::switch(
+        "tls",
+        Group::Deployments,
+        "Start every deployment with TLS, as if each test's topology said `tls`. Certificates are made for the run, and \
+         clients trust no others. It has no effect on systems that do not use TLS, or on servers that somebody else \
+         started.",
+    )
+    .again(),
+    Setting::valued(
+        "cores",
+        "WHAT",
+        Group::Deployments,
+        "What to do when a server crashes and its core can be found. `keep`: use gdb to show where the server crashed, \
+         and keep the core, up to 4 GiB in one run; a core contains secrets. `backtrace`: show where it crashed, then \
+         delete the core. `none`: servers write no cores.",
+    )
+    .default("keep")
+    .apply(|options, values| {
+        let choices = [
+            ("keep", CorePolicy::Keep),
+            ("backtrace", CorePolicy::Backtrace),
+            ("none", CorePolicy::None),
+        ];
+        options.running.cores = choice(values, &choices)?;
+        Ok(())
+    }),
+    Setting::valued(
+        "record",
+        "ROLE",
+        Group::Deployments,
+        "Record the servers with this role with rr, so that they can be replayed in a debugger. Time limits are multiplied \
+         by 10 unless --timeout-factor is set. Refused, with the reason, if rr does not work on this machine. May be given \
+         several times.",
+    )
+    .repeats()
+    .apply(|options, values| {
+        options.running.record = values.iter().cloned().collect();
+        Ok(())
+    }),
+    Setting::valued(
         "cgroup",
         "WHAT",
         Group::Deployments,
@@ -326,6 +393,27 @@ pub(super) const TABLE: &[Setting] = &[
         options.running.cgroup = choice(values, &[("auto", true), ("off", false)])?;
         Ok(())
     }),
+    Setting::valued(
+        "statistics-interval",
+        "TIME|off",
+        Group::Deployments,
+        "How often to record the statistics of every server in the events of the run: requests, connections, memory, \
+         CPU time and more. Statistics are also recorded when a deployment is ready and before it stops. `off` records \
+         none.",
+    )
+    .default("5s")
+    .apply(|options, values| {
+        options.running.sample_every = interval(values)?;
+        Ok(())
+    }),
+    Setting::valued(
+        "servers-dir",
+        "DIR",
+        Group::Deployments,
+        "Directory with servers that are named by version, such as `3.6.16`. Defaults to `armadillo/servers` in \
+         XDG_CACHE_HOME or in `~/.cache`.",
+    )
+    .apply(|_, _| Ok(())),
     Setting::valued(
         "runtime-dir",
         "DIR",
@@ -343,7 +431,7 @@ pub(super) const TABLE: &[Setting] = &[
         "DIR",
         Group::Showing,
         "Directory for the files of runs: events, reports, server logs. Defaults to `armadillo` in cargo's target \
-         directory.",
+         directory, or to `.armadillo` outside of cargo's projects.",
     )
     .apply(|options, values| {
         options.running.output_directory = Some(PathBuf::from(last(values)));
@@ -353,7 +441,7 @@ pub(super) const TABLE: &[Setting] = &[
         "history",
         "FILE",
         Group::Showing,
-        "File with the durations of earlier runs, used to order the tests. Defaults to `history.json` in the output \
+        "File with the durations of earlier runs, used to order the tests, and with how tests ended. Defaults to `history.json` in the output \
          directory.",
     )
     .apply(|options, values| {

@@ -6,7 +6,7 @@ use crate::options::{Action, IgnoredTests};
 use crate::select::{Expression, Language};
 use crate::settings::error::Wrong;
 use crate::settings::setting::{Group, Setting};
-use crate::settings::value::{last, switch};
+use crate::settings::value::{last, shard, switch};
 
 const WHICH: Group = Group::Selecting;
 
@@ -107,6 +107,31 @@ pub(super) const TABLE: &[Setting] = &[
         Ok(())
     }),
     Setting::switch(
+        "last-failed",
+        WHICH,
+        "Run only the selected tests that failed when they last ran, as the file of --history remembers it; if none \
+         did, all of them.",
+    )
+    .aliases(&["lf"])
+    .apply(|options, values| {
+        options.selection.last_failed = switch(values)?;
+        Ok(())
+    }),
+    Setting::valued(
+        "shard",
+        "[BY:]I/N|auto",
+        WHICH,
+        "Run the I-th of N parts of the selected tests; other machines run the others. BY is `topology` (the default: \
+         tests of one topology stay together as far as the parts stay equally large), `duration` (the same with the \
+         durations in the file of --history, which every machine must have), `hash` (of each name) or `count` (in \
+         turn). `auto` takes I and N from the variables of Bazel, Buildkite, CircleCI or GitLab.",
+    )
+    .aliases(&["partition"])
+    .apply(|options, values| {
+        options.selection.shard = Some(shard(values)?);
+        Ok(())
+    }),
+    Setting::switch(
         "list",
         Group::Acting,
         "List the selected tests, one `NAME: test` per line. With --ignored, list the ignored tests.",
@@ -146,19 +171,21 @@ pub(super) const TABLE: &[Setting] = &[
         "FILE",
         Group::Acting,
         "Recreate the reports of an earlier run from its `events.jsonl` (or the directory that contains it): write \
-         `junit.xml` and `results.json` next to it and print the summary. For a run that was killed, unfinished \
-         tests are reported as interrupted.",
+         `junit.xml`, `results.json` and `report.html` next to it and print the summary. For a run that was killed, \
+         unfinished tests are reported as interrupted. Given for every shard of a run, merge them: write the reports \
+         of the whole to `merged` in the output directory. A shard that is missing or ran twice is an error.",
     )
+    .repeats()
     .apply(|options, values| {
-        let file = last(values);
-        if file.is_empty() {
+        if values.iter().any(|file| file.trim().is_empty()) {
             return Err(Wrong::new(
                 "the file name is empty",
                 "pass the `events.jsonl` of a run or its directory",
             ));
         }
         if options.action == Action::Run {
-            options.action = Action::ReportFrom(PathBuf::from(file));
+            let files = values.iter().map(|file| PathBuf::from(file.trim()));
+            options.action = Action::ReportFrom(files.collect());
         }
         Ok(())
     }),

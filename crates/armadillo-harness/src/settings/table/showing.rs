@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::options::{Color, FailureOutput, Format};
+use crate::options::{Annotations, Color, FailureOutput, Format};
 use crate::settings::setting::{Group, Said, Setting};
 use crate::settings::value::{choice, last, number, switch};
 
@@ -120,6 +120,33 @@ pub(super) const TABLE: &[Setting] = &[
     )
     .apply(|options, values| {
         options.showing.logfile = Some(PathBuf::from(last(values)));
+        Ok(())
+    }),
+    Setting::valued(
+        "trace",
+        "FILE",
+        SHOWN,
+        "Also write the run to FILE as a trace (Chrome's JSON format), for Perfetto and similar viewers.",
+    )
+    .apply(|options, values| {
+        options.showing.trace = Some(PathBuf::from(last(values)));
+        Ok(())
+    }),
+    Setting::valued(
+        "annotations",
+        "WHERE",
+        SHOWN,
+        "Tell the CI system of failed and flaky tests in its own way: `github` prints annotations at their lines and \
+         adds a table to the summary of the step, `off` does neither. `auto` finds out where it runs.",
+    )
+    .default("auto")
+    .apply(|options, values| {
+        let choices = [
+            ("auto", Annotations::Auto),
+            ("github", Annotations::Github),
+            ("off", Annotations::Off),
+        ];
+        options.showing.annotations = choice(values, &choices)?;
         Ok(())
     }),
     Setting::valued(

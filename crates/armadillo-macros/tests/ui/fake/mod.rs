@@ -22,13 +22,13 @@ macro_rules! handle {
             const NEEDS: Needs = Needs::of(StaticTopology::new($system, $shape));
             const SCOPE: Scope<Self> = Scope::handle();
 
-            async fn setup(cx: &TestContext, (): ()) -> Result<Self, Failed> {
+            async fn setup(cx: &TestContext, (): ()) -> Result<Self, TestError> {
                 Self::open(cx)
             }
         }
 
         impl DeploymentHandle for $Handle {
-            fn open(cx: &TestContext) -> Result<Self, Failed> {
+            fn open(cx: &TestContext) -> Result<Self, TestError> {
                 Orchestrator::open(cx).map(Self)
             }
         }
@@ -79,7 +79,7 @@ pub struct Users;
 impl Fixture for Users {
     type From = (std::sync::Arc<Any>,);
 
-    async fn setup(_: &TestContext, _: Self::From) -> Result<Self, Failed> {
+    async fn setup(_: &TestContext, _: Self::From) -> Result<Self, TestError> {
         Ok(Self)
     }
 }
@@ -90,7 +90,7 @@ pub struct Database(String);
 impl Fixture for Database {
     type From = (std::sync::Arc<Cluster>,);
 
-    async fn setup(cx: &TestContext, _: Self::From) -> Result<Self, Failed> {
+    async fn setup(cx: &TestContext, _: Self::From) -> Result<Self, TestError> {
         Ok(Self(cx.unique_name("db")))
     }
 }

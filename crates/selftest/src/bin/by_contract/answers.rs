@@ -94,6 +94,10 @@ async fn of_role(
         (_, "GET", "/_api/collection") if has_users => {
             list(json!([{"id": "1", "name": "_users", "isSystem": true, "status": 3, "type": 2}]))
         }
+        (_, "GET", "/_api/view") if has_users => list(json!([])),
+        (_, "GET", "/_api/analyzer") if has_users => list(json!([
+            {"name": "identity", "type": "identity", "properties": {}, "features": ["frequency", "norm"]},
+        ])),
         (_, "GET", "/_api/transaction") if has_users => {
             Answer::of(200, json!({"transactions": []}))
         }

@@ -138,7 +138,8 @@ async fn run(program: &Path, options: &BTreeMap<&str, Vec<&str>>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let key = std::fs::read_to_string(option("server.jwt-secret-keyfile")).unwrap_or_default();
+    let key = Path::new(&option("server.jwt-secret-folder")).join("1-active");
+    let key = std::fs::read_to_string(key).unwrap_or_default();
     let server = Arc::new(Server {
         role,
         address: address(&option("server.endpoint")),

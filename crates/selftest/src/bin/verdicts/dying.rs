@@ -28,7 +28,7 @@ fn deeper(depth: u64) -> u64 {
     deeper(depth + 1) + page[0]
 }
 
-#[armadillo::test(timeout = "2s")]
+#[armadillo::test(timeout = "8s")]
 fn loops_without_end() {
     println!("before the loop");
     loop {
@@ -36,7 +36,7 @@ fn loops_without_end() {
     }
 }
 
-#[armadillo::test(timeout = "2s")]
+#[armadillo::test(timeout = "8s")]
 #[expect(
     clippy::disallowed_methods,
     reason = "a blocking sleep is what this test is about"

@@ -8,12 +8,12 @@ struct Told;
 impl Fixture for Told {
     type From = ();
 
-    async fn setup(_: &TestContext, (): ()) -> Result<Self, Failed> {
+    async fn setup(_: &TestContext, (): ()) -> Result<Self, TestError> {
         println!("set up");
         Ok(Self)
     }
 
-    async fn teardown(&self) -> Result<(), Failed> {
+    async fn teardown(&self) -> Result<(), TestError> {
         println!("torn down");
         Ok(())
     }
@@ -25,7 +25,7 @@ struct Broken;
 impl Fixture for Broken {
     type From = ();
 
-    async fn setup(_: &TestContext, (): ()) -> Result<Self, Failed> {
+    async fn setup(_: &TestContext, (): ()) -> Result<Self, TestError> {
         Err("no luck".into())
     }
 }
@@ -36,11 +36,11 @@ struct Sticky;
 impl Fixture for Sticky {
     type From = ();
 
-    async fn setup(_: &TestContext, (): ()) -> Result<Self, Failed> {
+    async fn setup(_: &TestContext, (): ()) -> Result<Self, TestError> {
         Ok(Self)
     }
 
-    async fn teardown(&self) -> Result<(), Failed> {
+    async fn teardown(&self) -> Result<(), TestError> {
         Err("it sticks".into())
     }
 }
@@ -54,7 +54,7 @@ impl Drop for Dropped {
     }
 }
 
-#[armadillo::test(timeout = "1s")]
+#[armadillo::test(timeout = "8s")]
 async fn an_async_body_over_time(_told: &Told) {
     let _dropped = Dropped;
     std::future::pending::<()>().await;

@@ -73,6 +73,20 @@ pub(super) const CASES: &[Case] = &[
     case("ignored", "true", "told::ignored", |_, seen| {
         passed(seen, "told::ignored")
     }),
+    case("last-failed", "true", "prints", |_, seen| {
+        let said = "none of the selected tests failed in its last run";
+        seen.ran.printed(said) && passed(seen, "prints")
+    }),
+    case("shard", "2/2", "prints", |place, seen| {
+        if place.surroundings.nextest {
+            return passed(seen, "prints");
+        }
+        if place.surroundings.own_main {
+            // What is asked for on its command line is chosen from the shard.
+            return seen.ran.stderr.contains("shard 2 of 2");
+        }
+        seen.ran.stderr.contains("shard 2 of 2 has no tests")
+    }),
     case("list", "true", "prints", |_, seen| {
         only_says(seen, "prints: test\n")
     }),
@@ -97,22 +111,32 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("parallel", "3", "many::a", at_once).many("many"),
     case("test-threads", "3", "many::a", at_once).many("many"),
+    // What the history says is looked at where there are several runs.
+    case("failed-first", "true", "prints", |_, seen| {
+        passed(seen, "prints")
+    }),
     case("failfast", "true", "told::fails::a", one_failed).many("told::fails::"),
     case("maxfail", "1", "told::fails::a", one_failed).many("told::fails::"),
     case("isolation", "its own", "prints", isolation),
-    case("timeout", "300ms", "told::takes_a_second", |place, seen| {
-        if place.surroundings.debugger {
-            return passed(seen, "told::takes_a_second");
-        }
-        seen.ran.verdict("told::takes_a_second") == "timed_out" && seen.code == Some(101)
-    }),
+    // It takes so long that every runner looks at its clock before the end.
+    case(
+        "timeout",
+        "300ms",
+        "told::takes_five_seconds",
+        |place, seen| {
+            if place.surroundings.debugger {
+                return passed(seen, "told::takes_five_seconds");
+            }
+            seen.ran.verdict("told::takes_five_seconds") == "timed_out" && seen.code == Some(101)
+        },
+    ),
     case(
         "run-timeout",
         "300ms",
-        "told::takes_a_second",
+        "told::takes_five_seconds",
         |place, seen| {
             if place.surroundings.debugger {
-                return passed(seen, "told::takes_a_second");
+                return passed(seen, "told::takes_five_seconds");
             }
             seen.code == Some(124)
         },
@@ -120,24 +144,26 @@ pub(super) const CASES: &[Case] = &[
     case(
         "timeout-factor",
         "0.005",
-        "told::takes_a_second",
+        "told::takes_five_seconds",
         |place, seen| {
             if place.surroundings.debugger {
-                return passed(seen, "told::takes_a_second");
+                return passed(seen, "told::takes_five_seconds");
             }
-            seen.ran.message("told::takes_a_second").contains("300ms")
+            seen.ran
+                .message("told::takes_five_seconds")
+                .contains("300ms")
         },
     ),
     case(
         "slow-timeout",
         "300ms",
-        "told::takes_a_second",
+        "told::takes_five_seconds",
         |place, seen| {
             let told = seen
                 .ran
                 .stderr
-                .contains("slow: told::takes_a_second has been running for");
-            passed(seen, "told::takes_a_second") && told != place.surroundings.debugger
+                .contains("slow: told::takes_five_seconds has been running for");
+            passed(seen, "told::takes_five_seconds") && told != place.surroundings.debugger
         },
     ),
     case("retries", "3", "retried::three_times", |_, seen| {
@@ -202,12 +228,54 @@ pub(super) const CASES: &[Case] = &[
         "told::fails_on_a_server",
         |_, seen| seen.ran.stderr.contains("stdin is not a terminal"),
     ),
+    // The daemon that has its server outlives the run, and has a directory of its own.
+    case("reuse", "1s", "keeps::on_another", |place, seen| {
+        let directories = if place.surroundings.nextest { 1 } else { 2 };
+        seen.ran.runs().len() == directories
+    }),
+    case(
+        "cores",
+        "none",
+        "told::has_a_server_without_cores",
+        |_, seen| passed(seen, "told::has_a_server_without_cores"),
+    ),
+    case("tls", "true", "told::fails_on_a_server", |_, seen| {
+        let note = "--tls has no effect on deployments of tally";
+        seen.ran.stderr.contains(note)
+    }),
+    case("record", "nothing", "told::fails_on_a_server", |_, seen| {
+        seen.ran.printed("has the role `nothing`")
+    }),
     case("cgroup", "off", "prints", |_, seen| {
         let started = seen.ran.events("run_started");
         !started[0]["protections"]
             .to_string()
             .contains("control group")
     }),
+    case(
+        "statistics-interval",
+        "off",
+        "told::leaves_something",
+        |_, seen| {
+            let said = seen.ran.events("deployment");
+            let sampled = said
+                .iter()
+                .any(|event| event["notice"]["notice"] == "statistics");
+            !said.is_empty() && !sampled
+        },
+    ),
+    case(
+        "servers-dir",
+        "my-servers",
+        "told::leaves_something",
+        |_, seen| {
+            // The version is not there: the error says where it was looked for.
+            let home = seen.ran.home().join("my-servers");
+            let looked = format!("brittle 1.2.3 is not in {}", home.display());
+            seen.code == Some(3) && seen.ran.stderr.contains(&looked)
+        },
+    )
+    .with(&[("brittle", "1.2.3")]),
     case("runtime-dir", "private", "prints", |place, seen| {
         // Only what has a daemon needs it.
         let has_one = matches!(place.word, "workers" | "process");
@@ -248,6 +316,23 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("logfile", "log", "prints", |_, seen| {
         std::fs::read_to_string(seen.ran.home().join("log")).is_ok_and(|log| log == "ok prints\n")
+    }),
+    case("annotations", "github", "told::fails::a", |_, seen| {
+        let line = seen
+            .ran
+            .stderr
+            .lines()
+            .find(|line| line.starts_with("::error "));
+        line.is_some_and(|line| line.contains("title=told%3A%3Afails%3A%3Aa::failed"))
+    }),
+    case("trace", "traces/run.json", "prints", |_, seen| {
+        let trace = std::fs::read(seen.ran.home().join("traces/run.json")).unwrap_or_default();
+        let trace: serde_json::Value = serde_json::from_slice(&trace).unwrap_or_default();
+        let events = trace["traceEvents"].as_array();
+        events.is_some_and(|all| {
+            all.iter()
+                .any(|event| event["ph"] == "X" && event["name"] == "prints")
+        })
     }),
     case("profile", "ci", "prints", |_, seen| {
         seen.ran.results()["seed"] == "7"

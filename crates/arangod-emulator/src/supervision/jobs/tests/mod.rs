@@ -7,17 +7,18 @@ mod random;
 use serde_json::{Value, json};
 
 use super::job::Clock;
-use super::view::server_of;
-use super::{Step, View, report, steps, wanted};
+use super::view::{Place, server_of};
+use super::{Rules, Step, View, report, steps, wanted};
 use crate::agency::{Transaction, replay, tree};
 
 /// The time of every tree.
-const NOW: u64 = 1_700_000_000;
+pub(super) const NOW: u64 = 1_700_000_000;
 
 /// A tree with the servers A to D, all GOOD, and no shard.
 pub(super) struct World {
     pub(super) root: Value,
     pub(super) clock: Clock,
+    pub(super) rules: Rules,
     /// The id of the next job that nobody has asked for.
     next: u64,
 }
@@ -27,10 +28,14 @@ impl World {
         let mut world = Self {
             root: json!({}),
             clock: Clock::at(NOW),
+            rules: Rules {
+                failed_leader_adds_follower: true,
+            },
             next: 1000,
         };
         for server in ["A", "B", "C", "D"] {
             world.put(&format!("Plan/DBServers/{server}"), json!("none"));
+            world.put(&format!("Current/ServersKnown/{server}/rebootId"), json!(1));
             world.health(server, "GOOD");
         }
         world
@@ -92,7 +97,8 @@ impl World {
 
     fn wanted(&mut self) -> Vec<Step> {
         let next = &mut self.next;
-        wanted(View::new(&self.root), self.clock, || {
+        let (clock, rules) = (self.clock, self.rules);
+        wanted(View::new(&self.root), clock, rules, || {
             *next += 1;
             Some(next.to_string())
         })
@@ -111,11 +117,46 @@ impl World {
         panic!("jobs do not come to rest: {:#}", self.at("Target"));
     }
 
-    /// Does what dbservers that are GOOD would do about a shard.
+    /// A second collection that is distributed like the first one, with the shards that there are.
+    pub(super) fn distribute_alike(&mut self) {
+        let shards = self.at("Plan/Collections/_system/7/shards");
+        let mut plan = json!({ "distributeShardsLike": "7" });
+        for (number, (shard, servers)) in shards.as_object().unwrap().iter().enumerate() {
+            let alike = format!("s10{number}");
+            plan["shards"][&alike] = servers.clone();
+            let in_sync = self.at(&format!("Current/Collections/_system/7/{shard}/servers"));
+            self.put(
+                &format!("Current/Collections/_system/8/{alike}/servers"),
+                in_sync,
+            );
+        }
+        self.put("Plan/Collections/_system/8", plan);
+    }
+
+    /// A shard and those that are distributed like it.
+    pub(super) fn group(&self, shard: &str) -> Vec<Place> {
+        let place = Place {
+            database: String::from("_system"),
+            collection: String::from("7"),
+            shard: String::from(shard),
+        };
+        View::new(&self.root).group(&place)
+    }
+
+    /// Does what dbservers that are GOOD would do about a shard, and those that are distributed like it.
     pub(super) fn serve(&mut self, shard: &str) {
-        let path = format!("Current/Collections/_system/7/{shard}/servers");
-        let current: Vec<String> = serde_json::from_value(self.at(&path)).unwrap();
-        let plan = self.plan(shard);
+        for place in self.group(shard) {
+            self.serve_one(&place);
+        }
+    }
+
+    /// The same about one shard.
+    pub(super) fn serve_one(&mut self, place: &Place) {
+        let texts = |value: Value| -> Vec<String> { serde_json::from_value(value).unwrap() };
+        let (current, plan) = (
+            texts(self.at(&place.servers())),
+            texts(self.at(&place.plan())),
+        );
         let name = |entry: &String| String::from(server_of(entry));
         let known: Vec<String> = current.iter().map(name).collect();
         let good =
@@ -133,7 +174,7 @@ impl World {
                 .filter(|each| known.contains(each) || leads && good(each))
                 .cloned(),
         );
-        self.put(&path, json!(now));
+        self.put(&place.servers(), json!(now));
     }
 
     /// Lets jobs and dbservers go on in turns.
@@ -153,7 +194,7 @@ impl World {
 
     pub(super) fn fail(&mut self, server: &str, job: &str) {
         self.health(server, "FAILED");
-        let step = report(server, job, self.clock);
+        let step = report(server, job, self.rules, self.clock);
         assert!(self.carry_out(&step));
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::World;
+use super::{NOW, World};
 use crate::supervision::jobs::job::Clock;
 
 impl World {
@@ -318,6 +318,74 @@ fn leadership_is_resigned_where_somebody_can_take_it() {
 }
 
 #[test]
+fn a_server_that_resigned_leads_again_after_its_restart() {
+    let resigned = |more: Value| {
+        let mut world = World::new();
+        world.shard("s1", &["A", "B"], &["A", "B"]);
+        let mut entry = json!({"type": "resignLeadership", "server": "A"});
+        entry
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        world.ask("5", entry);
+        world.settle();
+        assert_eq!(world.at("Target/ToBeCleanedServers"), json!(["A"]));
+        world.play(&["s1"]);
+        assert_eq!(
+            (world.stage("5"), world.plan("s1")),
+            ("Finished", vec!["B".into(), "A".into()])
+        );
+        assert_eq!(world.at("Target/ToBeCleanedServers"), json!([]));
+        world
+    };
+    let entry = "Target/ReturnLeadership/s1";
+    let world = resigned(json!({"undoMoves": false}));
+    assert_eq!(world.at(entry), Value::Null);
+
+    let mut world = resigned(json!({}));
+    assert_eq!(world.at(entry)["rebootId"], 1);
+    assert_eq!(world.at(entry)["moveShard"]["fromServer"], "A");
+    // Nothing happens before the restart, nor before it is in sync again.
+    world.play(&["s1"]);
+    assert_eq!(world.plan("s1"), ["B", "A"]);
+    world.put("Current/ServersKnown/A/rebootId", json!(2));
+    world.current("s1", &["B"]);
+    world.settle();
+    assert_eq!(world.at(entry)["started"], Value::Null);
+    world.play(&["s1"]);
+    assert_eq!(
+        (world.plan("s1"), world.at(entry)),
+        (vec!["A".into(), "B".into()], Value::Null)
+    );
+    world.rests();
+
+    // Whoever comes too late does not lead again.
+    let mut world = resigned(json!({"undoMoves": true}));
+    world.clock = Clock::at(NOW + 20 * 60 + 1);
+    world.put("Current/ServersKnown/A/rebootId", json!(2));
+    world.play(&["s1"]);
+    assert_eq!(
+        (world.plan("s1"), world.at(entry)),
+        (vec!["B".into(), "A".into()], Value::Null)
+    );
+    // Nor does one that has the shard no more.
+    let mut world = resigned(json!({}));
+    world.put("Plan/Collections/_system/7/shards/s1", json!(["B", "C"]));
+    world.play(&["s1"]);
+    assert_eq!(world.at(entry), Value::Null);
+}
+
+#[test]
+fn the_last_server_cannot_resign() {
+    let mut world = World::new();
+    world.shard("s1", &["A"], &["A"]);
+    world.put("Target/CleanedServers", json!(["B", "C", "D"]));
+    world.ask("5", json!({"type": "resignLeadership", "server": "A"}));
+    world.settle();
+    assert_eq!(world.reason("5"), "server A cannot resign");
+}
+
+#[test]
 fn there_are_as_many_followers_as_the_replication_factor_says() {
     let mut world = World::new();
     world.shard("s1", &["A", "B"], &["A", "B"]);
@@ -325,7 +393,7 @@ fn there_are_as_many_followers_as_the_replication_factor_says() {
     world.settle();
     assert_eq!(world.plan("s1"), ["A", "B", "C"]);
     world.put("Plan/Collections/_system/7/replicationFactor", json!(2));
-    // Who has nothing yet goes first.
+    // Who has nothing yet goes first, and not before enough others have everything.
     world.settle();
     assert_eq!(world.plan("s1"), ["A", "B"]);
     // Nobody is taken away while there is no leader that serves.
@@ -337,4 +405,53 @@ fn there_are_as_many_followers_as_the_replication_factor_says() {
     world.settle();
     assert_eq!(world.plan("s1"), ["A"]);
     world.rests();
+}
+
+#[test]
+fn a_cancelled_move_fails_and_what_was_planned_for_it_is_taken_away() {
+    let mut world = World::new();
+    world.shard("s1", &["A", "B"], &["A", "B"]);
+    world.ask_move("1", ("A", "C"), true, false);
+    world.settle();
+    world.current("s1", &["A", "B", "C"]);
+    world.settle();
+    assert_eq!(world.plan("s1")[0], "_A");
+    world.put("Target/Pending/1/abort", json!(true));
+    world.settle();
+    assert_eq!(
+        (world.stage("1"), world.reason("1").as_str()),
+        ("Failed", "Killed via API")
+    );
+    // Who was asked to resign leads on.
+    assert_eq!(world.plan("s1")[0], "A");
+    assert!(world.locks().is_empty());
+
+    // One that has not begun leaves nothing.
+    world.ask_move("2", ("B", "C"), false, false);
+    world.put("Target/ToDo/2/abort", json!(true));
+    world.settle();
+    assert_eq!(
+        (world.stage("2"), world.reason("2").as_str()),
+        ("Failed", "Killed via API")
+    );
+}
+
+#[test]
+fn a_cancelled_clean_out_cancels_its_moves() {
+    let mut world = World::new();
+    world.shard("s1", &["A", "B"], &["A", "B"]);
+    world.ask("1", json!({ "type": "cleanOutServer", "server": "B" }));
+    world.settle();
+    assert_eq!(world.at("Target/ToBeCleanedServers"), json!(["B"]));
+    assert!(world.at("Target/Pending/1-0").is_object());
+    world.put("Target/Pending/1/abort", json!(true));
+    world.settle();
+    for id in ["1-0", "1"] {
+        assert_eq!(
+            (world.stage(id), world.reason(id).as_str()),
+            ("Failed", "Killed via API")
+        );
+    }
+    assert_eq!(world.at("Target/ToBeCleanedServers"), json!([]));
+    assert!(world.locks().is_empty());
 }

@@ -2,13 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::World;
+use super::{NOW, World};
 use crate::raft::Random;
-use crate::supervision::jobs::Step;
-use crate::supervision::jobs::view::server_of;
+use crate::supervision::jobs::view::{Place, server_of};
+use crate::supervision::jobs::{Clock, Step};
 
 const SERVERS: [&str; 4] = ["A", "B", "C", "D"];
 const SHARDS: [&str; 3] = ["s1", "s2", "s3"];
+
+fn texts(list: Value) -> Vec<String> {
+    serde_json::from_value(list).unwrap()
+}
 
 /// A world with chance, and steps that were computed some time ago.
 struct Chaos {
@@ -25,6 +29,7 @@ impl Chaos {
         world.shard("s1", &["A", "B"], &["A", "B"]);
         world.shard("s2", &["B", "C"], &["B", "C"]);
         world.shard("s3", &["C", "D"], &["C", "D"]);
+        world.distribute_alike();
         Self {
             world,
             random: Random::new(seed),
@@ -51,8 +56,8 @@ impl Chaos {
             }
             3 => self.lose_a_follower(),
             4..8 => {
-                let shard = self.pick(&SHARDS);
-                self.world.serve(shard);
+                let place = self.pick_one();
+                self.world.serve_one(&place);
             }
             _ => self.work(),
         }
@@ -67,6 +72,11 @@ impl Chaos {
             _ => "FAILED",
         };
         self.world.health(server, next);
+        if next == "GOOD" {
+            let path = format!("Current/ServersKnown/{server}/rebootId");
+            let reboot = self.world.at(&path).as_u64().unwrap();
+            self.world.put(&path, json!(reboot + 1));
+        }
     }
 
     fn ask(&mut self) {
@@ -86,18 +96,28 @@ impl Chaos {
             "type": kind, "server": self.pick(&SERVERS), "database": "_system", "collection": "7",
             "shard": shard, "fromServer": server_of(&from), "toServer": self.pick(&SERVERS),
             "isLeader": from == plan[0], "remainsFollower": self.random.below(2) == 0,
+            "tryUndo": self.random.below(2) == 0, "undoMoves": self.random.below(2) == 0,
         });
         self.world.ask(&id, entry);
     }
 
+    /// A shard, or one that is distributed like it.
+    fn pick_one(&mut self) -> Place {
+        let shard = self.pick(&SHARDS);
+        let group = self.world.group(shard);
+        assert_eq!(group.len(), 2);
+        let place = self.random.below(group.len() as u64);
+        group[usize::try_from(place).unwrap()].clone()
+    }
+
     /// A leader takes a follower that does not answer out of `Current`.
     fn lose_a_follower(&mut self) {
-        let shard = self.pick(&SHARDS);
-        let path = format!("Current/Collections/_system/7/{shard}/servers");
-        let mut current: Vec<String> = serde_json::from_value(self.world.at(&path)).unwrap();
-        if current.len() > 1 && current[0] == self.world.plan(shard)[0] {
+        let place = self.pick_one();
+        let mut current = texts(self.world.at(&place.servers()));
+        let plan = texts(self.world.at(&place.plan()));
+        if current.len() > 1 && current[0] == plan[0] {
             current.pop();
-            self.world.put(&path, json!(current));
+            self.world.put(&place.servers(), json!(current));
         }
     }
 
@@ -129,6 +149,9 @@ impl Chaos {
     /// Whoever leads from now on has everything.
     fn check(&mut self, shard: &str, before: &[String], step: &Step) {
         let now = self.world.plan(shard);
+        for place in self.world.group(shard) {
+            assert_eq!(texts(self.world.at(&place.plan())), now, "{}", step.what);
+        }
         let mut names: Vec<&str> = now.iter().map(|entry| server_of(entry)).collect();
         names.sort_unstable();
         names.dedup();
@@ -137,14 +160,14 @@ impl Chaos {
             return;
         }
         self.promoted += 1;
-        let path = format!("Current/Collections/_system/7/{shard}/servers");
-        let current = self.world.at(&path);
-        let current: Vec<String> = serde_json::from_value(current).unwrap();
-        assert!(
-            current.contains(&now[0]),
-            "{}: {now:?}, {current:?}",
-            step.what
-        );
+        for place in self.world.group(shard) {
+            let current = texts(self.world.at(&place.servers()));
+            assert!(
+                current.contains(&now[0]),
+                "{}: {now:?}, {current:?}",
+                step.what
+            );
+        }
     }
 
     /// Everybody is well again, and nobody asks for anything.
@@ -160,12 +183,21 @@ impl Chaos {
         self.world.put("Target/CleanedServers", json!([]));
         self.world.play(&SHARDS);
         self.world.rests();
+        // Nobody is given back anything any more.
+        self.world.clock = Clock::at(NOW + 3600);
+        self.world.play(&SHARDS);
+        let undone = self.world.at("Target/ReturnLeadership");
+        assert!(
+            undone.as_object().is_none_or(serde_json::Map::is_empty),
+            "{undone}"
+        );
         assert_eq!(self.world.at("Target/ToBeCleanedServers"), self.nobody());
         for shard in SHARDS {
-            let path = format!("Current/Collections/_system/7/{shard}/servers");
             let plan = self.world.plan(shard);
             assert_eq!(plan.len(), 2, "{plan:?}");
-            assert_eq!(self.world.at(&path), json!(plan));
+            for place in self.world.group(shard) {
+                assert_eq!(self.world.at(&place.servers()), json!(plan));
+            }
         }
     }
 

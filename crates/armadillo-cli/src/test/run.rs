@@ -1,0 +1,97 @@
+//! `armadillo test run`.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use armadillo_harness::exit_code::Exit;
+use armadillo_harness::group::{self, GROUP, Group};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::plan::{self, Planned};
+use super::{Selection, TestError};
+use crate::session::say;
+
+/// Runs the tests of each executable, then says what all of them came to.
+pub(super) fn run(selection: &Selection) -> Result<ExitCode, TestError> {
+    let mut planned = plan::plan(&selection.build, &selection.arguments)?;
+    planned.retain(|one| !one.plan.tests.is_empty());
+    if planned.is_empty() {
+        return Err(TestError::Nothing);
+    }
+    say(&preview(&planned));
+    let os = |action| move |source| TestError::Os { action, source };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(os("make a runtime"))?;
+    // Ctrl-C at a terminal reaches the executable, too, which ends its run; this process reports then.
+    let _entered = runtime.enter();
+    let _interrupts = signal(SignalKind::interrupt()).map_err(os("wait for signals"))?;
+    let group = Group::begin().map_err(os("begin the run"))?;
+    let mut exit = Exit::Passed.code();
+    for one in &planned {
+        let code = run_one(one, &group)?;
+        exit = strongest(exit, code);
+        if code == Exit::Interrupted.code() {
+            break;
+        }
+    }
+    let several = planned.len() > 1;
+    for directory in runtime.block_on(group.finish())? {
+        if several {
+            let summary = group::summary(&directory).map_err(os("read the reports"))?;
+            say(&format!("\nall executables: {summary}"));
+        }
+    }
+    Ok(ExitCode::from(exit))
+}
+
+/// What is about to run.
+fn preview(planned: &[Planned]) -> String {
+    let mut text = String::new();
+    for one in planned {
+        let plan = &one.plan;
+        text.push_str(&format!(
+            "{}::{}: {}\n",
+            plan.package,
+            plan.binary,
+            tests(plan.tests.len())
+        ));
+        let mut topologies: BTreeMap<String, usize> = BTreeMap::new();
+        for test in plan.tests.iter().filter(|test| !test.topologies.is_empty()) {
+            *topologies.entry(test.topologies.join(" + ")).or_default() += 1;
+        }
+        for (topology, count) in topologies {
+            text.push_str(&format!("  {topology}: {}\n", tests(count)));
+        }
+    }
+    text + "\n"
+}
+
+fn tests(count: usize) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} test{ending}")
+}
+
+/// Runs one executable, which prints as if it were alone. Its exit code.
+fn run_one(one: &Planned, group: &Group) -> Result<u8, TestError> {
+    let mut command = plan::command(&one.executable);
+    command.args(&one.arguments).env(GROUP, group.file());
+    let ended = command.status().map_err(|source| TestError::Executable {
+        path: one.executable.path.clone(),
+        source,
+    })?;
+    let code = ended.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.unwrap_or(Exit::Harness.code()))
+}
+
+/// Of two exit codes the one that counts.
+fn strongest(a: u8, b: u8) -> u8 {
+    let rank = |code: u8| {
+        let mut known = Exit::BY_PRECEDENCE.iter();
+        known
+            .position(|exit| exit.code() == code)
+            .unwrap_or_default()
+    };
+    if rank(b) < rank(a) { b } else { a }
+}

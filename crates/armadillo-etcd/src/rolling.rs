@@ -1,0 +1,247 @@
+//! The plan of a rolling restart, upgrade or downgrade.
+//!
+//! Sources: <https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/> and <https://etcd.io/docs/v3.6/downgrades/downgrade_3_6/>: one
+//! minor version at a time, one member at a time, the cluster healthy before the next.
+
+use std::cmp::Ordering;
+
+use armadillo_orchestrator::Step;
+use armadillo_orchestrator::operations::{
+    Change, Rolling, RollingServer, StepKind, SystemStep, Version,
+};
+
+use crate::steps;
+
+/// The first version whose cluster can be told that it will be downgraded, and whose Status says the version of its storage.
+const FIRST_WITH_DOWNGRADE: (u32, u32) = (3, 6);
+
+/// Followers first, and then who leads, which hands over before; between two versions what must hold for the whole cluster.
+pub(crate) fn plan(rolling: &Rolling) -> Result<Vec<Step>, String> {
+    let mut steps = Vec::new();
+    let mut runs = newest(&rolling.servers);
+    let mut has_older_data = rolling.servers.iter().any(|server| server.has_older_data);
+    for change in &rolling.changes {
+        let to = change.program.as_ref().and_then(Version::of);
+        let way = to
+            .zip(runs)
+            .map(|(to, from)| (from, to, to.cmp_line(&from)));
+        if let Some((from, to, order)) = way {
+            one_minor_at_a_time(from, to)?;
+            steps.extend(before(from, to, order, has_older_data)?);
+        }
+        for server in &rolling.servers {
+            steps.extend(turn(server, change, to));
+        }
+        if let Some((_, to, order)) = way {
+            steps.extend(after(to));
+            has_older_data |= order == Ordering::Greater;
+        }
+        runs = to.or(runs);
+    }
+    Ok(steps)
+}
+
+fn newest(servers: &[RollingServer]) -> Option<Version> {
+    servers.iter().filter_map(|server| server.version).max()
+}
+
+fn one_minor_at_a_time(from: Version, to: Version) -> Result<(), String> {
+    if from.major == to.major && from.minor.abs_diff(to.minor) <= 1 {
+        return Ok(());
+    }
+    let between = (from.minor.min(to.minor) + 1..from.minor.max(to.minor))
+        .map(|minor| format!("{}.{minor}", from.major));
+    let mut between: Vec<String> = between.collect();
+    if from > to {
+        between.reverse();
+    }
+    Err(format!(
+        "etcd goes from one minor version to the next, and {} is not next to {}; put {} between them",
+        to.line(),
+        from.line(),
+        between.join(", ")
+    ))
+}
+
+/// What must be so before the first member runs the next version.
+fn before(
+    from: Version,
+    to: Version,
+    order: Ordering,
+    has_older_data: bool,
+) -> Result<Vec<Step>, String> {
+    match order {
+        Ordering::Equal => Ok(Vec::new()),
+        // Entries that an earlier version has written must be in a snapshot: a later one cannot read them from the log.
+        Ordering::Greater if has_older_data => {
+            Ok(vec![Step::gate(None, SystemStep::new(steps::SNAPSHOT))])
+        }
+        Ordering::Greater => Ok(Vec::new()),
+        Ordering::Less if (from.major, from.minor) < FIRST_WITH_DOWNGRADE => Err(format!(
+            "etcd can be downgraded from 3.6 and later, not from {}",
+            from.line()
+        )),
+        Ordering::Less => {
+            let enable = Step {
+                server: None,
+                what: StepKind::Act {
+                    act: SystemStep::with(steps::ENABLE_DOWNGRADE, to.line()),
+                    undo: Some(SystemStep::new(steps::CANCEL_DOWNGRADE)),
+                },
+            };
+            // A cluster that has just started agrees on its version some seconds later, and refuses a downgrade until then.
+            let agreed = SystemStep::with(steps::CLUSTER_VERSION, from.line());
+            let stored = SystemStep::with(steps::STORAGE_VERSION, to.line());
+            Ok(vec![
+                Step::gate(None, agreed),
+                enable,
+                Step::gate(None, stored),
+            ])
+        }
+    }
+}
+
+/// A member's turn.
+fn turn(server: &RollingServer, change: &Change, to: Option<Version>) -> Vec<Step> {
+    let key = Some(&server.key);
+    let mut steps = vec![
+        Step::act(key, SystemStep::new(steps::HAND_OVER)),
+        change.restart(&server.key),
+    ];
+    if let Some(to) = to {
+        steps.push(Step::gate(
+            key,
+            SystemStep::with(steps::VERSION, to.to_string()),
+        ));
+    }
+    for gate in [steps::LEADER, steps::APPLIED, steps::ERRORS, steps::READ] {
+        steps.push(Step::gate(key, SystemStep::new(gate)));
+    }
+    steps
+}
+
+/// What must be so before the change counts as done.
+fn after(to: Version) -> Vec<Step> {
+    let mut gates = vec![SystemStep::with(steps::CLUSTER_VERSION, to.line())];
+    if (to.major, to.minor) >= FIRST_WITH_DOWNGRADE {
+        gates.push(SystemStep::with(steps::STORAGE_VERSION, to.line()));
+    }
+    gates
+        .into_iter()
+        .map(|gate| Step::gate(None, gate))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use armadillo_orchestrator::Program;
+
+    use super::*;
+
+    fn server(number: u32, version: &str, leads: bool) -> RollingServer {
+        RollingServer {
+            key: armadillo_orchestrator::ServerKey::numbered("member", number),
+            role: "member".into(),
+            version: Version::parse(version),
+            has_older_data: false,
+            leads: if leads {
+                vec!["raft".into()]
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    fn to(version: &str) -> Change {
+        let program = serde_json::json!({
+            "path": "/etcd", "leading_args": [], "version": version, "title": "etcd", "stand_in": false,
+        });
+        Change {
+            program: Some(serde_json::from_value::<Program>(program).unwrap()),
+            options: Vec::new(),
+            forced: false,
+        }
+    }
+
+    fn said(from: &str, path: &[&str]) -> Result<Vec<String>, String> {
+        let servers = vec![server(2, from, false), server(1, from, true)];
+        let changes = match path {
+            [] => vec![Change::default()],
+            path => path.iter().map(|version| to(version)).collect(),
+        };
+        let steps = plan(&Rolling { servers, changes })?;
+        Ok(steps.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_restart_ends_with_the_leader() {
+        let steps = said("3.6.16", &[]).unwrap();
+        assert_eq!(
+            steps,
+            [
+                "member-2: hand-over",
+                "member-2: restart",
+                "member-2: wait for leader",
+                "member-2: wait for applied",
+                "member-2: wait for errors",
+                "member-2: wait for read",
+                "member-1: hand-over",
+                "member-1: restart",
+                "member-1: wait for leader",
+                "member-1: wait for applied",
+                "member-1: wait for errors",
+                "member-1: wait for read",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_upgrade_waits_for_the_whole_between_two_versions() {
+        let steps = said("3.4.23", &["3.5.35", "3.6.16"]).unwrap();
+        assert_eq!(steps[1], "member-2: restart with 3.5.35");
+        assert_eq!(steps[2], "member-2: wait for version 3.5.35");
+        let whole: Vec<&str> = (steps.iter().map(String::as_str))
+            .filter(|step| step.starts_with("wait"))
+            .collect();
+        assert_eq!(
+            whole,
+            [
+                "wait for cluster-version 3.5",
+                "wait for snapshot",
+                "wait for cluster-version 3.6",
+                "wait for storage-version 3.6"
+            ]
+        );
+        // Within a minor version nothing of that is needed before.
+        assert_eq!(
+            said("3.5.1", &["3.5.35"]).unwrap()[0],
+            "member-2: hand-over"
+        );
+    }
+
+    #[test]
+    fn a_downgrade_is_enabled_first() {
+        let steps = said("3.7.3", &["3.6.16"]).unwrap();
+        assert_eq!(
+            steps[..3],
+            [
+                "wait for cluster-version 3.7",
+                "enable-downgrade 3.6",
+                "wait for storage-version 3.6"
+            ]
+        );
+        let error = said("3.5.35", &["3.4.23"]).unwrap_err();
+        assert_eq!(
+            error,
+            "etcd can be downgraded from 3.6 and later, not from 3.5"
+        );
+    }
+
+    #[test]
+    fn a_minor_version_is_not_left_out() {
+        let error = said("3.4.23", &["3.7.3"]).unwrap_err();
+        assert!(error.ends_with("put 3.5, 3.6 between them"), "{error}");
+        let error = said("3.7.3", &["3.5.35"]).unwrap_err();
+        assert!(error.ends_with("put 3.6 between them"), "{error}");
+    }
+}

@@ -1,0 +1,78 @@
+//! What the first event says of the plan: which part of the tests this is, and how many deployments they share.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Origin;
+
+/// A part of the selected tests; other machines run the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardOf {
+    /// Which one, from 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+    /// How tests were distributed: `topology`, `duration`, `hash` or `count`.
+    pub by: String,
+    /// How many tests would run in all of them together.
+    pub tests: u32,
+    /// The same for all shards that fit together: a hash of which test is in which.
+    pub plan: String,
+}
+
+/// A run that is part of another: nextest has started a process for this test alone, or a command has run several executables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The clock of these events: that of the machine, so that those of all parts can be put in order.
+    pub clock: Origin,
+    /// Which repetition of the test it is, from 0, if nextest repeats tests (`--stress-count`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition: Option<u32>,
+    /// How many tests nextest runs at once, if it is nextest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+}
+
+/// How many deployments of a topology tests may share at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedCopies {
+    /// By topology, as text; those that are not named are started once.
+    pub of: BTreeMap<String, u32>,
+    /// Why so many.
+    pub why: CopiesReason,
+    /// The memory in MiB, if more were wanted and did not fit into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_room_in_mib: Option<u64>,
+}
+
+/// Why there are so many copies of deployments. Times are in microseconds from the run's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopiesReason {
+    /// Somebody said so.
+    Said {
+        /// How many.
+        copies: u32,
+    },
+    /// No durations of these tests are known.
+    NothingRecorded,
+    /// No test waits for another because of a deployment.
+    NobodyWaits,
+    /// More would not end the run sooner by more than their starts cost.
+    DoesNotPay,
+    /// With them the run ends sooner.
+    Pays {
+        /// When it ends.
+        ends_us: u64,
+        /// When it would end with one of each.
+        instead_of_us: u64,
+    },
+    /// With more the run would end sooner, but they do not fit.
+    WouldPay {
+        /// When it would end.
+        ends_us: u64,
+        /// When it ends.
+        instead_of_us: u64,
+    },
+}

@@ -1,0 +1,147 @@
+//! Several test executables that one command runs, one after the other: their runs share deployments, and have reports together.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use armadillo_orchestrator::process::proc_fs;
+use armadillo_orchestrator::{random, run_dir};
+use serde::{Deserialize, Serialize};
+
+use crate::daemon;
+use crate::report::Model;
+use crate::warm::{self, WarmError};
+
+/// The variable that names the file of the group that a run belongs to.
+pub const GROUP: &str = "ARMADILLO_GROUP";
+
+/// A group of runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Membership {
+    /// Its id: eight hexadecimal digits.
+    pub(crate) id: String,
+    /// The process of the command.
+    pub(crate) pid: u32,
+    pub(crate) start_time: u64,
+}
+
+/// The group that a command runs executables in.
+pub struct Group {
+    file: PathBuf,
+}
+
+/// Why a group could not be finished.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// Files cannot be read or written.
+    #[error("cannot write the reports of all executables: {0}")]
+    Files(#[from] io::Error),
+    /// The daemon that had the deployments does not answer.
+    #[error("cannot stop the deployments: {0}")]
+    Daemon(#[from] WarmError),
+    /// It does not end.
+    #[error(
+        "{run} did not end within {LIMIT:.0?}; `kill -9 {pid}` ends it, and its servers with it"
+    )]
+    Runs {
+        /// Its id.
+        run: String,
+        /// Its process id.
+        pid: u32,
+    },
+}
+
+/// How long the daemon may take to stop everything and end.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A line for each directory that has runs of the group.
+const DIRECTORIES: &str = "directories";
+
+impl Group {
+    /// A new one, of this process.
+    ///
+    /// # Errors
+    /// When its file cannot be written.
+    pub fn begin() -> io::Result<Self> {
+        run_dir::check().map_err(io::Error::other)?;
+        let pid = std::process::id();
+        let membership = Membership {
+            id: random::hex::<4>()?,
+            pid,
+            start_time: proc_fs::start_time(pid).unwrap_or_default(),
+        };
+        let file = run_dir::base().join(format!("group-{}.json", membership.id));
+        fs::write(&file, serde_json::to_vec(&membership)?)?;
+        Ok(Self { file })
+    }
+
+    /// Its file, for [`GROUP`] in the environment of its runs.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// All runs are over: stops what they share and writes the reports of the whole. Returns the directories that have these.
+    ///
+    /// # Errors
+    /// When deployments cannot be stopped, or files not be written.
+    pub async fn finish(self) -> Result<Vec<PathBuf>, GroupError> {
+        let listed = fs::read_to_string(self.file.with_extension(DIRECTORIES)).unwrap_or_default();
+        let directories: BTreeSet<PathBuf> = listed.lines().map(PathBuf::from).collect();
+        for shared in warm::all() {
+            if directories
+                .iter()
+                .any(|directory| shared.files().starts_with(directory))
+            {
+                shared.end().await?;
+                if !shared.ended_within(LIMIT).await {
+                    return Err(GroupError::Runs {
+                        run: shared.run().to_owned(),
+                        pid: shared.pid(),
+                    });
+                }
+            }
+        }
+        for directory in &directories {
+            daemon::reports::write(directory)?;
+        }
+        Ok(directories.into_iter().collect())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // A leftover file is harmless.
+        _ = fs::remove_file(self.file.with_extension(DIRECTORIES));
+        _ = fs::remove_file(&self.file);
+    }
+}
+
+/// The group that this process is to run in, if its environment names one.
+pub(crate) fn own() -> Option<Membership> {
+    let content = fs::read(std::env::var_os(GROUP)?).ok()?;
+    serde_json::from_slice(&content).ok()
+}
+
+/// Lets the command know that this directory has runs of the group.
+pub(crate) fn note(directory: &Path) -> io::Result<()> {
+    let Some(file) = std::env::var_os(GROUP) else {
+        return Ok(());
+    };
+    let list = PathBuf::from(file).with_extension(DIRECTORIES);
+    let mut list = File::options().create(true).append(true).open(list)?;
+    list.write_all(format!("{}\n", directory.display()).as_bytes())
+}
+
+/// What the reports of a directory say: `140 passed, 2 failed` and what else a run says at its end.
+///
+/// # Errors
+/// When there is no event log.
+pub fn summary(directory: &Path) -> io::Result<String> {
+    let log = File::open(directory.join(daemon::EVENTS_FILE))?;
+    let model: Model = crate::report::rebuild(io::BufReader::new(log)).map_err(io::Error::other)?;
+    Ok(crate::report::totals(&model))
+}

@@ -1,0 +1,65 @@
+//! `--plan --format json`: what would run where, for programs.
+
+use armadillo_orchestrator::duration::millis;
+use serde::Serialize;
+
+use crate::event::{PlannedTest, RunStarted};
+use crate::plan::Planned;
+
+/// What would run.
+#[derive(Serialize)]
+struct Plan<'a> {
+    /// The version of this format.
+    plan: u32,
+    package: &'a str,
+    binary: &'a str,
+    tests: Vec<Test>,
+    ignored: Vec<Ignored<'a>>,
+}
+
+#[derive(Serialize)]
+struct Test {
+    /// As in the first event of a run.
+    #[serde(flatten)]
+    planned: PlannedTest,
+    /// The topologies it needs, as text, in the order of its needs.
+    topologies: Vec<String>,
+    /// The limit of its body in milliseconds, before the factor.
+    timeout_ms: u64,
+    /// How long it took in earlier runs, in milliseconds.
+    expected_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Ignored<'a> {
+    test: &'a str,
+    reason: &'a str,
+}
+
+/// The plan as one line of JSON.
+pub(crate) fn plan_json(
+    started: &RunStarted,
+    tests: &[Planned],
+    ignored: &[(String, String)],
+) -> String {
+    let tests = tests.iter().map(|test| Test {
+        planned: test.to_event(),
+        topologies: (test.needs.iter())
+            .map(|need| need.topology.to_string())
+            .collect(),
+        timeout_ms: millis(test.limit),
+        expected_ms: test.expected.map(millis),
+    });
+    let ignored = ignored
+        .iter()
+        .map(|(test, reason)| Ignored { test, reason });
+    let plan = Plan {
+        plan: 1,
+        package: &started.package,
+        binary: &started.binary,
+        tests: tests.collect(),
+        ignored: ignored.collect(),
+    };
+    // Only a map with keys that are no text cannot be written, and there is none.
+    serde_json::to_string(&plan).unwrap_or_default() + "\n"
+}

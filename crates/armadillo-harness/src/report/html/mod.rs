@@ -1,0 +1,80 @@
+//! `report.html`: a whole run as one page that needs no network, for people.
+//!
+//! [`Story`] keeps the moments of the events; [`data`](build::data) makes one value of them; the page has that value as
+//! JSON, and a script that draws it. Nothing of the data is ever read as HTML.
+
+mod budget;
+mod build;
+mod data;
+mod lanes;
+mod mark;
+mod story;
+#[cfg(test)]
+mod tests;
+mod trace_events;
+
+use std::io::{self, Write};
+
+use super::model::Model;
+
+pub(super) use story::Story;
+pub(super) use trace_events::write_trace;
+
+const TEMPLATE: &str = include_str!("template.html");
+const STYLE: &str = include_str!("report.css");
+const SCRIPTS: [&str; 8] = [
+    include_str!("base.js"),
+    include_str!("tests.js"),
+    include_str!("overview.js"),
+    include_str!("lanes.js"),
+    include_str!("drawing.js"),
+    include_str!("timeline.js"),
+    include_str!("timeline_view.js"),
+    include_str!("main.js"),
+];
+
+/// Writes the page of a run that has started.
+pub(super) fn write(model: &Model, to: &mut impl Write) -> io::Result<()> {
+    let Some(data) = build::data(model) else {
+        return Ok(());
+    };
+    let mut rest = TEMPLATE;
+    while let Some((before, after)) = rest.split_once("{{") {
+        to.write_all(before.as_bytes())?;
+        let Some((name, after)) = after.split_once("}}") else {
+            break;
+        };
+        match name {
+            "style" => to.write_all(STYLE.as_bytes())?,
+            "script" => {
+                for script in SCRIPTS {
+                    to.write_all(script.as_bytes())?;
+                }
+            }
+            "data" => serde_json::to_writer(Harmless(&mut *to), &data)?,
+            _ => {}
+        }
+        rest = after;
+    }
+    to.write_all(rest.as_bytes())
+}
+
+/// JSON that can stand in HTML: a `<` may end the script that it stands in, and means the same when it is escaped. In JSON
+/// it can stand in a text only.
+struct Harmless<W>(W);
+
+impl<W: Write> Write for Harmless<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut parts = bytes.split(|byte| *byte == b'<');
+        self.0.write_all(parts.next().unwrap_or_default())?;
+        for part in parts {
+            self.0.write_all(b"\\u003c")?;
+            self.0.write_all(part)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

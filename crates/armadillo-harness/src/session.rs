@@ -1,0 +1,405 @@
+//! Deployments that another process of the same user holds, such as `armadillo up`: whoever joins them can look at them and do to
+//! them what their holder can.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use armadillo_orchestrator::process::proc_fs;
+use armadillo_orchestrator::{Secret, ServerKey, View, run_dir};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+use crate::client::{AskError, DaemonClient};
+use crate::fixture::{Links, Orchestrator, ServerControl, TestContext};
+use crate::needs::LeaseMode;
+use crate::protocol::daemon::Grant;
+
+/// The variable that names the file of the session that a command runs in.
+pub const SESSION: &str = "ARMADILLO_SESSION";
+
+/// The name of that file in the private directory of a run.
+const FILE: &str = "session.json";
+
+/// How long the daemon may take to describe a deployment.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The content of the file. Only its owner can read it.
+#[derive(Clone, Serialize, Deserialize)]
+struct SessionFile {
+    /// What was typed.
+    command: String,
+    /// The process that holds the deployments, and when it was started.
+    pid: u32,
+    start_time: u64,
+    /// The daemon.
+    socket: PathBuf,
+    /// The lease, and what proves that a request comes from its holder.
+    lease: String,
+    #[serde(with = "armadillo_orchestrator::secret::on_the_wire")]
+    token: Secret,
+    /// The deployments, by id.
+    deployments: Vec<String>,
+    /// How programs reach them, as variables of their environment.
+    variables: BTreeMap<String, String>,
+    /// Where the files of the run are.
+    files: PathBuf,
+}
+
+/// A session that is not joined yet.
+#[derive(Clone)]
+pub struct Found {
+    path: PathBuf,
+    content: SessionFile,
+}
+
+/// Deployments that somebody holds.
+pub struct Session {
+    found: Found,
+    deployments: Vec<Orchestrator>,
+}
+
+/// Why a session cannot be joined.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// Nobody holds deployments.
+    #[error("no deployments are up; start some with `armadillo up`")]
+    None,
+    /// The one that the environment names is over.
+    #[error(
+        "the session of this shell has ended; `unset ARMADILLO_SESSION`, or name another with --run"
+    )]
+    Ended,
+    /// It was not said which, and there are several.
+    #[error("several runs have servers; name one with --run:\n{0}")]
+    Several(String),
+    /// There is none with this id.
+    #[error("no run `{run}` has servers; these have:\n{known}")]
+    Unknown {
+        /// The id asked for.
+        run: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// A file cannot be written or read.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The daemon does not answer, or the lease has ended.
+    #[error("the deployments of {run} cannot be reached: {why}")]
+    Gone {
+        /// The id of the session.
+        run: String,
+        /// Why.
+        why: String,
+    },
+    /// None of the deployments has such a server.
+    #[error("no server named `{server}`; the servers are {known}")]
+    UnknownServer {
+        /// The name asked for.
+        server: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// Several deployments have such a server.
+    #[error("several deployments have a server named `{server}`: write {known}")]
+    Ambiguous {
+        /// The name asked for.
+        server: String,
+        /// The names that are unambiguous.
+        known: String,
+    },
+}
+
+impl Found {
+    /// Every session of this user whose holder lives, by id.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let entries = fs::read_dir(run_dir::base()).into_iter().flatten();
+        let files = entries.flatten().map(|entry| entry.path().join(FILE));
+        // One that cannot be read is gone, or is being written.
+        let mut all: Vec<Self> = files.filter_map(|path| Self::read(&path).ok()).collect();
+        all.retain(Self::lives);
+        all.sort_by(|one, other| one.path.cmp(&other.path));
+        all
+    }
+
+    /// The session with this id; the only one if none is said. Within a command of a session, that one.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn named(run: Option<&str>) -> Result<Self, SessionError> {
+        if let (None, Some(path)) = (run, std::env::var_os(SESSION)) {
+            let found = Self::read(Path::new(&path)).ok();
+            return found.filter(Self::lives).ok_or(SessionError::Ended);
+        }
+        let all = Self::all();
+        let known = || {
+            let lines = all.iter();
+            let lines = lines.map(|found| format!("  {}  {}", found.run(), found.content.command));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        match (run, all.as_slice()) {
+            (_, []) => Err(SessionError::None),
+            (None, [one]) => Ok(one.clone()),
+            (None, _) => Err(SessionError::Several(known())),
+            (Some(run), _) => {
+                let found = all.iter().find(|found| found.run() == run);
+                found.cloned().ok_or_else(|| SessionError::Unknown {
+                    run: run.to_owned(),
+                    known: known(),
+                })
+            }
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, SessionError> {
+        let fail = |source| SessionError::File {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        };
+        let text = fs::read(path).map_err(fail)?;
+        let content = serde_json::from_slice(&text).map_err(|error| fail(error.into()))?;
+        let path = path.to_owned();
+        Ok(Self { path, content })
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        let directory = self.path.parent().and_then(Path::file_name);
+        directory.and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// The file by which it is joined. Only its owner can read it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was typed to start it.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        &self.content.command
+    }
+
+    /// The directory with the files of the run.
+    #[must_use]
+    pub fn files(&self) -> &Path {
+        &self.content.files
+    }
+
+    /// The process that holds the deployments.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.content.pid
+    }
+
+    /// Whether that process lives.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        let stat = proc_fs::stat(self.content.pid);
+        stat.is_some_and(|stat| stat.start_time == self.content.start_time && !stat.is_zombie())
+    }
+
+    /// Tells the holder to end, which stops the deployments.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn end(&self) -> Result<(), SessionError> {
+        let gone = |why: String| SessionError::Gone {
+            run: self.run().to_owned(),
+            why,
+        };
+        let pid = i32::try_from(self.content.pid).ok().and_then(Pid::from_raw);
+        let Some(pid) = pid.filter(|_| self.lives()) else {
+            return Err(gone("their holder has exited".to_owned()));
+        };
+        kill_process(pid, Signal::TERM).map_err(|error| gone(error.to_string()))
+    }
+
+    /// Joins it.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or the lease has ended.
+    pub async fn join(self) -> Result<Session, SessionError> {
+        let content = &self.content;
+        let client = DaemonClient::new(&content.socket);
+        let mut deployments = Vec::new();
+        for id in &content.deployments {
+            let path = format!("/v1/leases/{}/on/{id}/view", content.lease);
+            let asked = client.post(&path, &(), Some(&content.token), LIMIT).await;
+            let view: View = asked.map_err(|error: AskError| SessionError::Gone {
+                run: self.run().to_owned(),
+                why: error.to_string(),
+            })?;
+            deployments.push(Orchestrator::of_grant(&Grant {
+                lease: content.lease.clone(),
+                token: content.token.clone(),
+                mode: LeaseMode::Fresh,
+                view,
+                socket: content.socket.clone(),
+            }));
+        }
+        Ok(Session {
+            found: self,
+            deployments,
+        })
+    }
+}
+
+impl Session {
+    /// Lets others join the deployments of this test.
+    pub(crate) fn begin(
+        context: &TestContext,
+        command: String,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, SessionError> {
+        let grants: Vec<&Grant> = context.leases().collect();
+        let Some(first) = grants.first() else {
+            return Err(SessionError::None);
+        };
+        let path = first.socket.with_file_name(FILE);
+        let pid = std::process::id();
+        let content = SessionFile {
+            command,
+            pid,
+            start_time: proc_fs::start_time(pid).unwrap_or_default(),
+            socket: first.socket.clone(),
+            lease: first.lease.clone(),
+            token: first.token.clone(),
+            deployments: grants
+                .iter()
+                .map(|grant| grant.view.deployment.clone())
+                .collect(),
+            variables: variables.clone(),
+            files: context.files_of_run().to_owned(),
+        };
+        write(&path, &content).map_err(|source| SessionError::File {
+            action: "write",
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Self {
+            found: Found { path, content },
+            deployments: grants.into_iter().map(Orchestrator::of_grant).collect(),
+        })
+    }
+
+    /// Which one it is.
+    #[must_use]
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Its deployments.
+    #[must_use]
+    pub fn deployments(&self) -> &[Orchestrator] {
+        &self.deployments
+    }
+
+    /// Its deployments with their names: `mydb`, and for the second of the same system `mydb-2`.
+    pub fn named(&self) -> impl Iterator<Item = (String, &Orchestrator)> {
+        let deployments = self.deployments.iter();
+        let systems = deployments.map(|one| &*one.view().topology.system);
+        let named = self.deployments.iter().zip(numbers(systems));
+        named.map(|(one, number)| {
+            let system = &one.view().topology.system;
+            let name = match number {
+                1 => system.clone(),
+                number => format!("{system}-{number}"),
+            };
+            (name, one)
+        })
+    }
+
+    /// The server of this name: `server-1`. Where several deployments have one, the name or the id of the deployment is written
+    /// before it: `mydb-2/server-1`.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn server(&self, name: &str) -> Result<ServerControl, SessionError> {
+        let (of, key) = match name.split_once('/') {
+            Some((of, key)) => (Some(of), key),
+            None => (None, name),
+        };
+        let is_meant = |named: &str, view: &View| {
+            of.is_none_or(|of| named == of || view.deployment == of)
+                && view.places.contains_key(&ServerKey::from(key))
+        };
+        let found: Vec<(String, &Orchestrator)> = self
+            .named()
+            .filter(|(named, deployment)| is_meant(named, deployment.view()))
+            .collect();
+        match found.as_slice() {
+            [(_, one)] => Ok(ServerControl::new(one, &key)),
+            [] => {
+                let known = self.named().flat_map(|(name, deployment)| {
+                    let servers = deployment.servers().into_iter();
+                    servers.map(move |server| self.name_of(&name, &server))
+                });
+                Err(SessionError::UnknownServer {
+                    server: name.to_owned(),
+                    known: known.collect::<Vec<_>>().join(", "),
+                })
+            }
+            several => {
+                let names = several.iter().map(|(named, _)| format!("{named}/{key}"));
+                Err(SessionError::Ambiguous {
+                    server: name.to_owned(),
+                    known: names.collect::<Vec<_>>().join(" or "),
+                })
+            }
+        }
+    }
+
+    /// How a server of the deployment of this name is called: with that name before it if there are several deployments.
+    #[must_use]
+    pub fn name_of(&self, deployment: &str, server: &ServerKey) -> String {
+        match self.deployments.as_slice() {
+            [_, _, ..] => format!("{deployment}/{server}"),
+            _ => server.to_string(),
+        }
+    }
+
+    /// The links between the servers of one of its deployments.
+    #[must_use]
+    pub fn links_of(deployment: &Orchestrator) -> Links {
+        Links::of_deployment(deployment)
+    }
+}
+
+/// Which of their system's deployments these are, by their systems: the first, the second.
+pub(crate) fn numbers<'a>(systems: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let number = |system| {
+        let number = seen.entry(system).or_insert(0);
+        *number += 1;
+        *number
+    };
+    systems.map(number).collect()
+}
+
+/// Writes the file under another name first, because others may read it at any moment.
+fn write(path: &Path, content: &SessionFile) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(&serde_json::to_vec(content)?)?;
+    fs::rename(&unfinished, path)
+}

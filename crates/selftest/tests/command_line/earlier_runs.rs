@@ -1,0 +1,73 @@
+//! `--last-failed` and `--failed-first`: what earlier runs say of tests.
+
+use armadillo_selftest::Ran;
+
+use super::{suite, tests};
+
+/// A run that remembers in this file.
+fn run(history: &str, args: &[&str]) -> Ran {
+    let all = [args, &["--history", history, "-n", "1"]].concat();
+    suite(&all).run()
+}
+
+#[test]
+fn what_failed_last_can_be_run_alone_or_first() {
+    let place = tempfile::tempdir().unwrap();
+    let history = place.path().join("history.json").display().to_string();
+    let run = |args: &[&str]| run(&history, args);
+    let selection = ["fail", "pass::one"];
+
+    let ran = run(&[&selection[..], &["--last-failed"]].concat());
+    let said = "none of the selected tests failed in its last run, so all of them run";
+    assert!(ran.stderr.contains(said), "{}", ran.said());
+    let (all, failed): (Vec<String>, Vec<String>) = (tests(&ran), failed(&ran));
+    assert!(
+        failed.len() > 1 && failed.len() < all.len(),
+        "{}",
+        ran.said()
+    );
+    // Nothing is known of a test before its first run.
+    assert!(!ran.stdout.contains("  before: "), "{}", ran.said());
+
+    let ran = run(&[&selection[..], &["--lf"]].concat());
+    assert_eq!(
+        sorted(tests(&ran)),
+        sorted(failed.clone()),
+        "{}",
+        ran.said()
+    );
+    let before = "  before: failed in its last run\n";
+    assert_eq!(
+        ran.stdout.matches(before).count(),
+        failed.len(),
+        "{}",
+        ran.said()
+    );
+    let count = format!("0 passed; {} failed", failed.len());
+    assert!(ran.stdout.contains(&count), "{}", ran.said());
+
+    let ran = run(&[&selection[..], &["--failed-first"]].concat());
+    let first: Vec<String> = tests(&ran).into_iter().take(failed.len()).collect();
+    assert_eq!(sorted(first), sorted(failed), "{}", ran.said());
+    assert!(
+        ran.stdout
+            .contains("  before: failed in 2 of the last 2 runs\n"),
+        "{}",
+        ran.said()
+    );
+
+    // One that was not run keeps its outcome; one that passes loses it.
+    run(&["pass::one"]);
+    let listed = run(&["--last-failed", "--list", "pass", "fail"]);
+    assert!(!listed.stdout.contains("pass::"), "{}", listed.said());
+}
+
+fn failed(ran: &Ran) -> Vec<String> {
+    let of = |test: &String| ran.verdict(test) == "failed";
+    tests(ran).into_iter().filter(of).collect()
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}

@@ -1,0 +1,133 @@
+//! Members that come and go, with the writers of [`Load`] going on: what was acknowledged is found, whoever joins or leaves.
+//!
+//! A member that a test adds is planned from the beginning: `etcd(spares = 1)` reserves its ports and its directory, and starts
+//! nothing. Each operation returns when the cluster is as it should be, and is refused if it would cost the cluster its majority.
+
+use std::time::Instant;
+
+use armadillo::prelude::*;
+
+use crate::load::Load;
+
+/// What each operation took, for a report.
+#[derive(Default)]
+struct Times(String);
+
+impl Times {
+    async fn of<T>(&mut self, what: &str, operation: impl IntoFuture<Output = T>) -> T {
+        let begun = Instant::now();
+        let outcome = operation.into_future().await;
+        self.0 += &format!("{what}: {:.2?}\n", begun.elapsed());
+        outcome
+    }
+}
+
+/// A cluster of three gets a fourth member, and loses one of the first three: its leader, the hardest case.
+#[armadillo::test(etcd(spares = 1), markers(slow, failover))]
+async fn a_member_joins_and_the_leader_leaves(
+    cluster: Fresh<Etcd>,
+    client: EtcdClient,
+    cx: TestContext,
+) -> TestResult {
+    let mut times = Times::default();
+    let load = Load::start(&client, 3);
+    load.acknowledges(100).await;
+    let added = times.of("add a member", cluster.add_member()).await?;
+    cluster.wait_until(healthy()).await?;
+    assert_eq!(cluster.members().len(), 4);
+    load.acknowledges(100).await;
+
+    let leader = cluster.leader().await?;
+    times
+        .of("remove the leader", cluster.remove_member(&leader))
+        .await?;
+    cluster.wait_until(healthy()).await?;
+    assert!(!cluster.members().contains(&leader));
+    assert_eq!(cluster.known_members().await?.len(), 3);
+    load.acknowledges(100).await;
+
+    let ledger = load.stop().await?;
+    cx.attach("times.txt", times.0 + &ledger.summary())?;
+    ledger.is_kept_by(&client.at(&added)?).await
+}
+
+/// A learner follows without a vote, until it is promoted.
+#[armadillo::test(etcd(spares = 1), markers(slow, failover), timeout = "2m")]
+async fn a_learner_is_promoted(
+    cluster: Fresh<Etcd>,
+    client: EtcdClient,
+    cx: TestContext,
+) -> TestResult {
+    let mut times = Times::default();
+    let load = Load::start(&client, 3);
+    load.acknowledges(100).await;
+    let learner = times.of("add a learner", cluster.add_learner()).await?;
+    cluster.wait_until(healthy()).await?;
+    let known = cluster.known_members().await?;
+    let votes = known.iter().filter(|member| !member.is_learner);
+    assert_eq!(votes.count(), 3);
+    load.acknowledges(100).await;
+
+    times.of("promote it", cluster.promote(&learner)).await?;
+    cluster.wait_until(healthy()).await?;
+    let known = cluster.known_members().await?;
+    assert!(known.iter().all(|member| !member.is_learner));
+    load.acknowledges(100).await;
+
+    let ledger = load.stop().await?;
+    cx.attach("times.txt", times.0 + &ledger.summary())?;
+    ledger.is_kept_by(&client.at(&learner)?).await
+}
+
+/// A member goes to another address with its data, as to another machine.
+#[armadillo::test(etcd(spares = 1), markers(slow, failover))]
+async fn a_member_moves_to_another_address(
+    cluster: Fresh<Etcd>,
+    client: EtcdClient,
+    cx: TestContext,
+) -> TestResult {
+    let mut times = Times::default();
+    let load = Load::start(&client, 3);
+    load.acknowledges(100).await;
+    let member = cluster.leader().await?;
+    let address = async || -> TestResult<Vec<String>> {
+        let known = cluster.known_members().await?;
+        let known = (known.into_iter()).find(|known| known.server.as_ref() == Some(&member));
+        Ok(known.ok_or("it is not a member")?.peer_urls)
+    };
+    let before = address().await?;
+    times
+        .of("move the leader", cluster.move_member(&member))
+        .await?;
+    cluster.wait_until(healthy()).await?;
+    assert_ne!(address().await?, before);
+    load.acknowledges(100).await;
+
+    let ledger = load.stop().await?;
+    cx.attach("times.txt", times.0 + &ledger.summary())?;
+    ledger.is_kept_by(&client.at(&member)?).await
+}
+
+/// With one member down, two of three are the majority: the cluster can lose neither of them.
+#[armadillo::test(markers(crash_test))]
+async fn a_majority_is_kept(cluster: Exclusive<Etcd>) -> TestResult {
+    let [first, down, other] = cluster.members().try_into().map_err(|_| "not three")?;
+    cluster.server(&down).kill().await?;
+    cluster.wait_until(healthy().except(&down)).await?;
+    let refused = cluster.remove_member(&first).await;
+    let refused = refused.err().ok_or("it was removed")?;
+    let says = format!(
+        "2 of 3 members are healthy; removing {first} would leave 1 of 2, which is no majority; \
+         `.force()` does it all the same"
+    );
+    assert_eq!(refused.to_string(), says);
+    // The one that is down does not help: without it, two of two are left.
+    cluster.remove_member(&down).await?;
+    cluster.wait_until(healthy()).await?;
+    assert_eq!(cluster.members(), [first, other]);
+    // It may come back, as a new member.
+    let added = cluster.add_member().await?;
+    assert_eq!(added, down);
+    cluster.wait_until(healthy()).await?;
+    Ok(())
+}

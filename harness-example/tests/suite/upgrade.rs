@@ -1,0 +1,129 @@
+//! Rolling restarts, upgrades and downgrades of etcd with writes going on.
+
+use armadillo::deployment::{OperationError, OperationStatus};
+use armadillo::prelude::*;
+
+use crate::load::Load;
+
+/// The way from 3.4. Where a version is not on this machine, the upgrade ends before it.
+const PATH: [&str; 3] = ["3.5", "3.6", "3.7"];
+
+/// After so many entries a member takes a snapshot: 3.7 cannot read the log of an earlier version without one.
+const SNAPSHOT: usize = 100;
+
+#[armadillo::test(markers(failover))]
+async fn a_rolling_restart_loses_nothing(
+    cluster: Exclusive<Etcd>,
+    client: EtcdClient,
+    cx: TestContext,
+) -> TestResult {
+    let load = Load::start(&client, 3);
+    load.acknowledges(50).await;
+    let restarted = cluster.rolling_restart().await?;
+    load.acknowledges(50).await;
+    let ledger = load.stop().await?;
+    cx.attach("restart.txt", format!("{restarted}\n{}", ledger.summary()))?;
+    ledger.is_kept_by(&client).await
+}
+
+/// With one of three members down, no other is stopped.
+#[armadillo::test(markers(crash_test))]
+async fn a_rolling_restart_keeps_the_majority(cluster: Exclusive<Etcd>) -> TestResult {
+    let leader = cluster.leader().await?;
+    let down = cluster
+        .members()
+        .into_iter()
+        .find(|member| *member != leader);
+    let down = down.ok_or("there is only one")?;
+    cluster.server(&down).kill().await?;
+    cluster.wait_until(healthy().except(&down)).await?;
+    let refused = cluster.rolling_restart().await.err().ok_or("it was done")?;
+    let said = refused.to_string();
+    assert!(said.contains("2 of 3 members are healthy"), "{said}");
+    assert!(
+        said.contains("would leave 1 of 3, which is no majority"),
+        "{said}"
+    );
+    cluster.wait_until(healthy().except(&down)).await?;
+    Ok(())
+}
+
+/// Each version is reached by every member before the next begins.
+#[armadillo::test(
+    etcd(version = "3.4", option("snapshot-count", "100")),
+    markers(failover),
+    timeout = "3m"
+)]
+async fn an_upgrade_loses_nothing(
+    cluster: Fresh<Etcd>,
+    client: EtcdClient,
+    cx: TestContext,
+) -> TestResult {
+    let load = Load::start(&client, 3);
+    let mut report = String::new();
+    for version in PATH {
+        load.acknowledges(2 * SNAPSHOT).await;
+        match cluster.rolling_upgrade([version]).await {
+            Err(error) if error.lacks_version() => break,
+            upgraded => report += &format!("{}\n", upgraded?),
+        }
+    }
+    let ledger = load.stop().await?;
+    if report.is_empty() {
+        armadillo::skip!("no {} of etcd here", PATH[0]);
+    }
+    cx.attach("upgrade.txt", report + &ledger.summary())?;
+    ledger.is_kept_by(&client).await
+}
+
+/// Down, minor version by minor version. The cluster is told first, and writes on in the older format.
+#[armadillo::test(
+    etcd(version = "3.7", option("snapshot-count", "100")),
+    markers(failover),
+    timeout = "3m"
+)]
+async fn a_downgrade_loses_nothing(
+    cluster: Fresh<Etcd>,
+    client: EtcdClient,
+    cx: TestContext,
+) -> TestResult {
+    let load = Load::start(&client, 3);
+    load.acknowledges(SNAPSHOT).await;
+    let done = cluster.rolling_downgrade(["3.6", "3.5"]).await;
+    let ledger = load.stop().await?;
+    cx.attach(
+        "downgrade.txt",
+        format!("{}\n{}", or_skip(done)?, ledger.summary()),
+    )?;
+    ledger.is_kept_by(&client).await
+}
+
+/// Mixtures of two versions are held for a while, and members are killed in them, as the test's seed says.
+#[armadillo::test(
+    etcd(version = "3.5", option("snapshot-count", "100")),
+    markers(failover, slow),
+    timeout = "5m"
+)]
+async fn versions_live_together(
+    cluster: Fresh<Etcd>,
+    client: EtcdClient,
+    cx: TestContext,
+) -> TestResult {
+    let load = Load::start(&client, 3);
+    load.acknowledges(SNAPSHOT).await;
+    let upgrade = cluster.rolling_upgrade(["3.6"]).with_trouble(cx.seed());
+    let done = upgrade.await;
+    let ledger = load.stop().await?;
+    cx.attach(
+        "mixed.txt",
+        format!("{}\n{}", or_skip(done)?, ledger.summary()),
+    )?;
+    ledger.is_kept_by(&client).await
+}
+
+fn or_skip(done: Result<OperationStatus, OperationError>) -> TestResult<OperationStatus> {
+    match done {
+        Err(error) if error.lacks_version() => armadillo::skip!("{error}"),
+        done => Ok(done?),
+    }
+}
