@@ -52,6 +52,14 @@ mod transactions;
 mod upgrade;
 mod version;
 
+/// This build of the emulator, for executables that have it built in.
+pub struct Build;
+
+impl Build {
+    /// A word that changes with the source files.
+    pub const SOURCES: &str = env!("ARANGOD_EMULATOR_SOURCES");
+}
+
 /// Runs the emulator to its end. `args` are the arguments without the name of the program.
 ///
 /// It can be called by another executable that has found out that it is to be the emulator: it

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use armadillo_selftest::cargo::{cargo, has, target_directory, workspace};
+use armadillo_selftest::wait;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -84,6 +85,42 @@ fn tests_of_several_packages_have_one_report() {
         "tally-system::tally$a_counter_adds_up",
     ];
     assert_eq!(names, expected);
+}
+
+#[test]
+fn the_suites_of_one_cargo_share_deployments_and_reports() {
+    let output = tempfile::tempdir().unwrap();
+    let run = |names: &[&str]| {
+        let mut command = cargo(ARMADILLO);
+        command
+            .args([&["test"], &BUILT[..], &["--"], names].concat())
+            .env("ARMADILLO_OUTPUT_DIR", output.path())
+            .env("SELFTEST_NOTES", output.path());
+        let ran = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(ran.status.success(), "{}", text(&ran.stderr));
+        text(&ran.stderr)
+    };
+    let events = |of: &Path| {
+        // The daemon writes them again when all is over.
+        let stopped = wait::until(wait::LIMIT, || {
+            let log = std::fs::read_to_string(of.join("events.jsonl")).ok()?;
+            log.contains("deployment_stopped").then_some(log)
+        });
+        stopped.unwrap()
+    };
+    let stderr = run(&["together::one", "a_counter_adds_up"]);
+    let totals = "all executables so far: 2 passed";
+    assert_eq!(stderr.matches(totals).count(), 1, "{stderr}");
+    let first = output.path().join("latest").canonicalize().unwrap();
+    let log = events(&first);
+    assert_eq!(log.matches("\"deployment_starting\"").count(), 1, "{log}");
+    let results = results(output.path());
+    assert_eq!(results["tests"].as_array().unwrap().len(), 2, "{results}");
+    // Another cargo has its own.
+    run(&["together::one"]);
+    let second = output.path().join("latest").canonicalize().unwrap();
+    assert_ne!(first, second);
 }
 
 #[test]

@@ -1,4 +1,8 @@
-//! Several test executables that one command runs, one after the other: their runs share deployments, and have reports together.
+//! Several test executables that one command runs, or one cargo, one after the other: their runs share deployments, and have
+//! reports together.
+
+mod cargo;
+mod suites;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,6 +15,7 @@ use armadillo_orchestrator::{random, run_dir};
 use serde::{Deserialize, Serialize};
 
 use crate::daemon;
+use crate::dispatch::run_directory;
 use crate::report::Model;
 use crate::warm::{self, WarmError};
 
@@ -22,6 +27,8 @@ pub const GROUP: &str = "ARMADILLO_GROUP";
 pub(crate) struct Membership {
     /// Its id: eight hexadecimal digits.
     pub(crate) id: String,
+    /// The command, for people: `test run`, `cargo test`.
+    pub(crate) command: String,
     /// The process of the command.
     pub(crate) pid: u32,
     pub(crate) start_time: u64,
@@ -70,6 +77,7 @@ impl Group {
         let pid = std::process::id();
         let membership = Membership {
             id: random::hex::<4>()?,
+            command: "test run".to_owned(),
             pid,
             start_time: proc_fs::start_time(pid).unwrap_or_default(),
         };
@@ -120,10 +128,29 @@ impl Drop for Group {
     }
 }
 
-/// The group that this process is to run in, if its environment names one.
+/// The group that this process is to run in: one that its environment names, or that of the cargo which has started it.
 pub(crate) fn own() -> Option<Membership> {
-    let content = fs::read(std::env::var_os(GROUP)?).ok()?;
-    serde_json::from_slice(&content).ok()
+    match std::env::var_os(GROUP) {
+        Some(file) => serde_json::from_slice(&fs::read(file).ok()?).ok(),
+        None => cargo::membership(),
+    }
+}
+
+/// Writes the reports of what a group without a command of ours has run so far, which nobody else does, and returns what they
+/// say: nothing after the first run, which has said it itself.
+///
+/// # Errors
+/// When they cannot be written.
+pub(crate) fn so_far(directory: &Path) -> io::Result<Option<String>> {
+    if std::env::var_os(GROUP).is_some() || cargo::membership().is_none() {
+        return Ok(None);
+    }
+    daemon::reports::write(directory)?;
+    let is_first = run_directory::ended_runs(directory) < 2;
+    if is_first {
+        return Ok(None);
+    }
+    summary(directory).map(Some)
 }
 
 /// Lets the command know that this directory has runs of the group.

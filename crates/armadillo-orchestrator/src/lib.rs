@@ -42,7 +42,7 @@ pub mod topology;
 pub mod versions;
 pub mod view;
 
-pub use applet::{APPLET_WORD, Applet};
+pub use applet::{APPLET_WORD, Applet, build_id};
 pub use attach::{AttachError, Attached, Attachment, Credentials, Login};
 pub use backend::{BackEnd, BackEndError, PlaceRequest, Running, Site};
 pub use cores::{CorePolicy, PostMortem};

@@ -56,6 +56,11 @@ impl Program {
     pub fn is_built_in(&self) -> bool {
         self.path == std::path::Path::new(places::OWN_EXECUTABLE)
     }
+
+    /// Makes it part of this executable.
+    pub(crate) fn build_in(&mut self) {
+        self.path = places::OWN_EXECUTABLE.into();
+    }
 }
 
 /// Why there is no program.
@@ -325,7 +330,7 @@ impl Program {
             })
     }
 
-    /// The applet of this executable that it is, if it is one.
+    /// The applet that it is, of this executable or of another, if it is one.
     #[must_use]
     pub fn applet(&self) -> Option<&str> {
         match &self.leading_args[..] {

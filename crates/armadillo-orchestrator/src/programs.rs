@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::applet::applet;
 use crate::program::Program;
 use crate::topology::Topology;
 
@@ -56,6 +57,31 @@ impl Programs {
         Ok(all)
     }
 
+    /// The builds of the applets among them, as far as they know these.
+    #[must_use]
+    pub fn builds(&self) -> BTreeMap<String, String> {
+        let applets = self.iter().filter_map(|(_, _, program)| program.applet());
+        let build = |name: &str| Some((name.to_owned(), build_of(name)?));
+        applets.filter_map(build).collect()
+    }
+
+    /// The same in this process, if [`Self::for_others`] and [`Self::builds`] come from another: what this executable has in the same
+    /// build is its own.
+    #[must_use]
+    pub fn at_home(mut self, builds: &BTreeMap<String, String>) -> Self {
+        let programs = self.0.values_mut();
+        for program in programs.flat_map(|of| of.own.iter_mut().chain(of.named.values_mut())) {
+            let is_here = program.applet().is_some_and(|name| {
+                let build = builds.get(name);
+                build.is_some() && build_of(name).as_ref() == build
+            });
+            if is_here {
+                program.build_in();
+            }
+        }
+        self
+    }
+
     /// The files of all of them.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.iter().map(|(_, _, program)| program.path.as_path())
@@ -82,4 +108,9 @@ impl Programs {
             own.chain(named)
         })
     }
+}
+
+/// The build of an applet of this executable.
+fn build_of(name: &str) -> Option<String> {
+    Some(applet(name)?.build?())
 }

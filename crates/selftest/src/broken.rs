@@ -25,11 +25,11 @@ pub const DEAF: &str = "deaf";
 pub const GARBLED: &str = "garbled";
 
 armadillo_orchestrator::inventory::submit! {
-    Applet { name: BROKEN, main: broken }
+    Applet { name: BROKEN, main: broken, build: None }
 }
 
 armadillo_orchestrator::inventory::submit! {
-    Applet { name: PROXY, main: proxy }
+    Applet { name: PROXY, main: proxy, build: None }
 }
 
 /// To be called by the main function of a suite whose executable has these applets: what nobody refers to is not linked.

@@ -5,7 +5,7 @@ use std::path::Path;
 use armadillo::orchestrator::{
     Applet, Candidate, Cost, ExitMeaning, Fut, Health, Identity, Launch, PlanError, Probe,
     ServerKey, ServerPlan, Settings, Stage, State, StaticTopology, System, Topology, View,
-    inventory, register_system,
+    build_id, inventory, register_system,
 };
 
 use armadillo::orchestrator::links::{CLIENT_LINKS, LINKS};
@@ -17,7 +17,14 @@ pub struct TallySystem;
 
 register_system!(TallySystem);
 
-inventory::submit! { Applet { name: "tally", main: server::main } }
+inventory::submit! {
+    Applet { name: "tally", main: server::main, build: Some(build) }
+}
+
+/// Test executables with the same server share its processes.
+fn build() -> String {
+    build_id::<TallySystem>(&[include_str!("server.rs")])
+}
 
 /// The topology builder: `tally()` or, in a test's attribute, `tally(servers = 2)`.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Clients: what they wish, and the polls with which they wait for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -105,6 +105,7 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
         Ok(Offer {
             conditions: conditions.map_or(0, |all| {
                 let programs = all.programs.of(&offer.topology.system);
+                let programs = programs.at_home(&all.builds);
                 let paths: Vec<&Path> = programs.paths().collect();
                 let contents = all.contents.iter();
                 let contents = contents.filter(|(path, _)| paths.contains(&&***path));
@@ -113,6 +114,8 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
                     settings: all.settings.clone(),
                     contents: contents.collect(),
                     programs,
+                    // The programs say by now which are the daemon's own.
+                    builds: BTreeMap::new(),
                 })
             }),
             takes: Resources::of_deployment(system, &offer.topology),

@@ -13,10 +13,7 @@ use crate::dispatch::run_directory::PASSED;
 use crate::dispatch::shared::FILE;
 use crate::protocol::start::Lifeline;
 
-/// How long deployments may take to stop if somebody waits for the end of everything: nextest has ended.
-const HURRY: Duration = Duration::from_secs(2);
-
-/// The same if nobody does.
+/// How long deployments may take to stop if nobody waits for the end of everything.
 const LEISURE: Duration = Duration::from_secs(300);
 
 /// Stops every deployment. Returns those that were not stopped in time, whose data is still there and of no use: no test on them
@@ -28,7 +25,7 @@ pub(super) async fn stop(daemon: &Rc<Daemon>) -> Vec<Arc<Deployment>> {
         tracing::warn!(%error, path = %found.display(), "cannot remove a file");
     }
     let limit = match daemon.orders.lifeline {
-        Lifeline::Process { .. } => HURRY,
+        Lifeline::Process { patience_ms, .. } => Duration::from_millis(patience_ms),
         Lifeline::Runner | Lifeline::Idle { .. } => LEISURE,
     };
     _ = tokio::time::timeout(limit, lifecycle::stop_all(daemon)).await;

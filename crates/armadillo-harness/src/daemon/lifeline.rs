@@ -36,7 +36,9 @@ pub(super) fn read_orders() -> Result<Start, DaemonError> {
 pub(super) async fn ended(daemon: &Daemon) -> std::io::Result<()> {
     match daemon.orders.lifeline {
         Lifeline::Runner => closed().await,
-        Lifeline::Process { pid, start_time } => tokio::select! {
+        Lifeline::Process {
+            pid, start_time, ..
+        } => tokio::select! {
             gone = process_end::gone(pid, start_time) => gone,
             () = unused(daemon) => Ok(()),
         },

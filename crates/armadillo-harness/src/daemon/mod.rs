@@ -199,6 +199,7 @@ impl Daemon {
                 settings: orders.settings.clone(),
                 programs: orders.programs.clone(),
                 contents: BTreeMap::new(),
+                builds: BTreeMap::new(),
             })]),
             changed: Notify::new(),
             host: Arc::new(

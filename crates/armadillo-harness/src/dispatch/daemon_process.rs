@@ -146,7 +146,9 @@ impl DaemonProcess {
 fn lifeline_of(lifeline: Lifeline) -> Vec<String> {
     match lifeline {
         Lifeline::Runner => Vec::new(),
-        Lifeline::Process { pid, start_time } => vec![pid.to_string(), start_time.to_string()],
+        Lifeline::Process {
+            pid, start_time, ..
+        } => vec![pid.to_string(), start_time.to_string()],
         Lifeline::Idle { .. } => vec![crate::warden::NOTHING.to_owned()],
     }
 }

@@ -12,6 +12,7 @@ use super::printer::Printer;
 use super::run::Ran;
 use super::run_directory::RunDirectory;
 use crate::exit_code::Exit;
+use crate::group;
 use crate::history::History;
 use crate::options::Annotations;
 use crate::report::{self, Model};
@@ -60,6 +61,15 @@ pub(super) fn finish(ending: Ending, ran: Ran) -> Result<Exit, RunnerError> {
         journal.note(match annotations(model, wanted) {
             Ok(lines) => lines,
             Err(error) => format!("warning: cannot write the summary of the step: {error}\n"),
+        });
+    }
+    if let Some(group) = &directory.group {
+        journal.note(match group::so_far(group) {
+            Ok(None) => String::new(),
+            Ok(Some(totals)) => format!("all executables so far: {totals}\n"),
+            Err(error) => {
+                format!("warning: cannot write the reports of all executables: {error}\n")
+            }
         });
     }
     drop(journal);

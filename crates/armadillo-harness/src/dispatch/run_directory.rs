@@ -43,7 +43,7 @@ const NEXTEST: &str = "nextest-";
 pub(crate) struct RunDirectory {
     /// Its path, absolute and without links.
     pub(crate) path: PathBuf,
-    /// That of the run of nextest, or of several executables, that it is a part of.
+    /// That of the run of nextest, or of a group of executables, that it is a part of.
     pub(crate) group: Option<PathBuf>,
     lock: File,
 }
@@ -139,7 +139,8 @@ pub(crate) fn make(parent: &Path, run: &str) -> Result<RunDirectory, RunDirector
     })
 }
 
-/// The directory of the run that this one is part of, if it is: of nextest, or of a command that runs several executables.
+/// The directory of the run that this one is part of, if it is: of nextest, or of a command or a cargo that runs several
+/// executables.
 fn whole_run() -> Option<String> {
     if let Ok(id) = std::env::var("NEXTEST_RUN_ID") {
         return Some(format!(
@@ -231,6 +232,12 @@ fn earlier_runs(parent: &Path, current: &str) -> Vec<Earlier> {
             })
         })
         .collect()
+}
+
+/// How many runs that shared this directory have said how they ended.
+pub(crate) fn ended_runs(directory: &Path) -> usize {
+    let said = fs::read_to_string(directory.join(LOCK)).unwrap_or_default();
+    said.lines().count()
 }
 
 /// Whether it says so; of the runs that share a directory, all must.

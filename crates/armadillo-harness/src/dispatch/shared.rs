@@ -1,7 +1,7 @@
 //! A daemon that several processes share, so that they share its deployments. Under nextest every test is a process: the first
 //! that needs a deployment starts the daemon, the others find it, and it ends with nextest. With `--reuse`, the next run finds
-//! the one that the last run has left, and it ends when nobody has used it for a while. The executables that one command runs have
-//! it one after the other, and it ends with the command.
+//! the one that the last run has left, and it ends when nobody has used it for a while. The executables that one command runs, or
+//! cargo, have it one after the other, and it ends with the command.
 
 mod conditions;
 mod relevant;
@@ -44,6 +44,12 @@ pub(crate) const IN_USE: &str = "in-use";
 
 /// Practically no limit.
 const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How long deployments may take to stop after nextest, whose tests are processes that leave nothing.
+const HURRY: Duration = Duration::from_secs(2);
+
+/// The same after the end of a group: servers have time for what they write at their end, and whoever waits gets the reports.
+const GROUP_STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long to wait for the lock: longer than a start may take.
 const TURN: Duration = Duration::from_secs(60);
@@ -162,7 +168,7 @@ impl Scope {
     fn name(&self, place: &Place<'_>) -> String {
         match self {
             Self::Nextest { run, .. } => format!("{NEXTEST} {run}"),
-            Self::Group(group) => format!("test run {}", group.id),
+            Self::Group(group) => format!("{} {}", group.command, group.id),
             Self::Reuse { .. } => format!("--reuse in {}", place.runs.display()),
         }
     }
@@ -174,10 +180,12 @@ impl Scope {
             } => Lifeline::Process {
                 pid: *pid,
                 start_time: *start_time,
+                patience_ms: millis(HURRY),
             },
             Self::Group(group) => Lifeline::Process {
                 pid: group.pid,
                 start_time: group.start_time,
+                patience_ms: millis(GROUP_STOP_LIMIT),
             },
             Self::Reuse { idle } => Lifeline::Idle {
                 limit_ms: millis(*idle),

@@ -207,6 +207,12 @@ impl Leases {
         self.keep_failed && !self.deployments.values().any(same)
     }
 
+    /// Every lease ends with what has been found so far.
+    pub(super) fn conclude_all(&mut self) {
+        let leases: Vec<LeaseNo> = self.leases.keys().copied().collect();
+        leases.into_iter().for_each(|lease| self.conclude(lease));
+    }
+
     /// Every deployment of the lease has been looked at. A test that is to be tried again waits again, before the others.
     fn conclude(&mut self, no: LeaseNo) {
         let Some(lease) = self.leases.remove(&no) else {
@@ -214,14 +220,17 @@ impl Leases {
         };
         let how = lease.ended.clone().unwrap_or_default();
         let failed = how.failed || lease.charges.iter().any(Charge::is_failure);
-        let void = failed && lease.began_too_late;
+        // Nobody gets anything any more when all is over.
+        let void = failed && lease.began_too_late && !self.closed;
         let company = if failed {
             lease.company()
         } else {
             Company::default()
         };
         let fits = |retry: &Retry| retry.modes.len() == lease.group.len();
-        let again = how.retry.filter(|retry| failed && !void && fits(retry));
+        let again = how
+            .retry
+            .filter(|retry| failed && !void && !self.closed && fits(retry));
         self.out.push(Action::Conclude {
             lease: no,
             charges: lease.charges,

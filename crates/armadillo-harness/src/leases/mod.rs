@@ -264,7 +264,7 @@ impl Leases {
         self.closed = true;
         self.keep_failed = false;
         self.clients.values_mut().for_each(Client::withdraw);
-        self.leases.clear();
+        self.conclude_all();
         for deployment in self.deployments.values_mut() {
             deployment.abandon();
         }

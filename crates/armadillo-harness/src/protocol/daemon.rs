@@ -142,6 +142,9 @@ pub struct Conditions {
     /// What tells the content of each program's file from another: a file that was replaced is another program.
     #[serde(default)]
     pub contents: BTreeMap<PathBuf, String>,
+    /// The builds of applets among the programs: one that the daemon's executable has in the same build is the same program.
+    #[serde(default)]
+    pub builds: BTreeMap<String, String>,
 }
 
 /// A topology that tests need.

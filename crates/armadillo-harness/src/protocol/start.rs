@@ -14,12 +14,14 @@ use crate::checking::Policies;
 pub enum Lifeline {
     /// The process that started it, which holds the other end of its standard input.
     Runner,
-    /// A process whose tests share the daemon: nextest's.
+    /// A process whose tests share the daemon: nextest's, cargo's, or that of a command which runs several executables.
     Process {
         /// Its process id.
         pid: u32,
         /// When it started, in clock ticks since the machine's boot: no other process of that id has the same.
         start_time: u64,
+        /// How long deployments may take to stop when it has ended, in milliseconds.
+        patience_ms: u64,
     },
     /// Runs that come one after the other: it ends when there was none for so long.
     Idle {

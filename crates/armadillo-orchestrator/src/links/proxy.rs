@@ -40,7 +40,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 const BACKLOG: u32 = 1024;
 
 inventory::submit! {
-    Applet { name: APPLET, main }
+    Applet { name: APPLET, main, build: None }
 }
 
 /// Ends when its stdout, the socket to whoever started it, is closed there.

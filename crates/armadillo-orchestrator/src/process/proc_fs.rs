@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Set in a process's flags as soon as it begins to end, before its files are closed; the same in every Linux.
@@ -91,6 +92,31 @@ pub fn age(pid: u32) -> Option<Duration> {
     let since_boot = Duration::try_from_secs_f64(uptime).ok()?;
     let started = Duration::from_millis(start_time(pid)? * 10);
     Some(since_boot.saturating_sub(started))
+}
+
+/// The file of the program that the process of that id runs; `None` if there is none, or if it may not be known.
+#[must_use]
+pub fn executable(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
+/// The working directory of the process of that id; `None` if there is none, or if it may not be known.
+#[must_use]
+pub fn working_directory(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+/// The arguments of the process of that id, its program's name first; what is not UTF-8 is replaced. `None` if there is none.
+#[must_use]
+pub fn arguments(pid: u32) -> Option<Vec<String>> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let line = line.strip_suffix(&[0]).unwrap_or(&line);
+    let words = line.split(|byte| *byte == 0);
+    Some(
+        words
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect(),
+    )
 }
 
 /// When the process of that id started; `None` if there is none.

@@ -1,6 +1,6 @@
 //! `cargo nextest`, which knows tests by `--list --format terse` and runs each in a process of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -136,21 +136,34 @@ fn processes_that_die_at_random_keep_nothing() {
         let kind = &verdict["failed"]["kind"];
         assert!(verdict == "passed" || kind == "interrupted", "{test}");
     }
-    let leases = |kind: &str| {
-        let log = run.scene.report("events.jsonl");
-        let events = log
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let leases =
-            events.filter_map(|event| event["kind"][kind]["lease"].as_str().map(str::to_owned));
-        leases.collect::<BTreeSet<String>>()
-    };
-    let (granted, released) = (leases("lease_granted"), leases("lease_released"));
-    assert!(granted.len() > killed, "{} leases", granted.len());
-    let kept: Vec<&String> = granted.difference(&released).collect();
-    assert!(kept.is_empty(), "{kept:?} of {}", granted.len());
+    let granted = run.scene.leases("lease_granted").len();
+    assert!(granted > killed, "{granted} leases");
+    assert_eq!(run.scene.kept_leases(), [""; 0], "of {granted}");
+    let most = run.scene.most_granted_meanwhile();
+    assert!(most < 50, "{most} leases began and one did not end");
     assert_eq!(run.scene.remains(), [""; 0]);
-    println!("{killed} processes killed, {} leases", granted.len());
+    println!("{killed} processes killed, {granted} leases");
+}
+
+#[test]
+fn a_lease_ends_although_its_servers_do_not_answer() {
+    if !is_there() {
+        return;
+    }
+    let running = Nextest::holding();
+    let mark = [format!("SELFTEST_TOKEN={}", running.scene.token)];
+    let processes = remains::processes(&mark).into_iter();
+    let mut tests = processes.filter(|found| found.command.contains("--exact"));
+    let servers = remains::children(running.scene.daemon());
+    assert_eq!(servers.len(), 1, "{servers:?}");
+    // The daemon looks at the server after the test, for longer than it has when nextest ends.
+    suite::send(servers[0], Signal::STOP);
+    suite::send(tests.next().unwrap().pid, Signal::KILL);
+    let run = running.wait();
+    assert_ne!(run.code(), Some(0), "{}", run.stderr);
+    assert_eq!(run.scene.leases("lease_granted").len(), 1);
+    assert_eq!(run.scene.kept_leases(), [""; 0]);
+    assert_eq!(run.scene.remains(), [""; 0]);
 }
 
 #[test]
@@ -163,11 +176,7 @@ fn nothing_is_left_however_the_run_ends() {
         ("nextest", Signal::KILL),
         ("daemon", Signal::KILL),
     ] {
-        let running = Nextest::start(&["--run-ignored", "only", "-E", "test(=on_demand::holds)"]);
-        let begun = wait::until(wait::LIMIT, || {
-            running.scene.has_note("holds").then_some(())
-        });
-        assert!(begun.is_some(), "{what}: the test did not begin");
+        let running = Nextest::holding();
         let pid = if what == "daemon" {
             running.scene.daemon()
         } else {
@@ -226,6 +235,15 @@ impl Nextest {
             process: command.spawn().unwrap(),
             scene: Scene { directory, token },
         }
+    }
+
+    /// One whose only test holds a server by now.
+    fn holding() -> Self {
+        let running = Self::start(&["--run-ignored", "only", "-E", "test(=on_demand::holds)"]);
+        let begun = || running.scene.has_note("holds").then_some(());
+        let begun = wait::until(wait::LIMIT, begun);
+        assert!(begun.is_some(), "the test did not begin");
+        running
     }
 
     /// Waits for its end.
@@ -287,12 +305,50 @@ impl Scene {
         serde_json::from_str(&self.report("results.json")).unwrap()
     }
 
-    /// How many events of this kind there are.
-    fn count(&self, kind: &str) -> usize {
+    /// The events of this kind.
+    fn events(&self, kind: &str) -> Vec<Value> {
         let log = self.report("events.jsonl");
         let events = log.lines().map(|line| serde_json::from_str(line).unwrap());
-        let of_kind = |event: &Value| event["kind"].get(kind).is_some();
-        events.filter(of_kind).count()
+        let of_kind = events.filter_map(|event: Value| event["kind"].get(kind).cloned());
+        of_kind.collect()
+    }
+
+    /// How many events of this kind there are.
+    fn count(&self, kind: &str) -> usize {
+        self.events(kind).len()
+    }
+
+    /// The leases that events of this kind name.
+    fn leases(&self, kind: &str) -> BTreeSet<String> {
+        let events = self.events(kind).into_iter();
+        let lease = |event: Value| event["lease"].as_str().map(str::to_owned);
+        events.filter_map(lease).collect()
+    }
+
+    /// How many leases began at most between the beginning of one and its end.
+    fn most_granted_meanwhile(&self) -> usize {
+        let log = self.report("events.jsonl");
+        let (mut granted, mut most) = (0, 0);
+        let mut open = BTreeMap::new();
+        for line in log.lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let lease = |kind: &str| event["kind"][kind]["lease"].as_str().map(str::to_owned);
+            if let Some(lease) = lease("lease_granted") {
+                granted += 1;
+                open.insert(lease, granted);
+            }
+            if let Some(lease) = lease("lease_released") {
+                most = most.max(granted - open.remove(&lease).unwrap());
+            }
+        }
+        most
+    }
+
+    /// The leases that have no end in the log.
+    fn kept_leases(&self) -> Vec<String> {
+        let released = self.leases("lease_released");
+        let granted = self.leases("lease_granted");
+        granted.difference(&released).cloned().collect()
     }
 
     /// What is left of it after a while.

@@ -23,6 +23,7 @@ pub(in crate::dispatch) fn conditions(
     settings: &Settings,
     programs: &Programs,
 ) -> io::Result<Conditions> {
+    let builds = programs.builds();
     let programs = programs.for_others()?;
     let mut contents = BTreeMap::new();
     for (_, _, program) in programs.iter() {
@@ -37,5 +38,6 @@ pub(in crate::dispatch) fn conditions(
         settings: settings.only(concerns_servers),
         programs,
         contents,
+        builds,
     })
 }

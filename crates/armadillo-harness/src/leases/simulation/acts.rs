@@ -266,6 +266,15 @@ impl World {
         self.clients.get_mut(&client).expect("it is there").running -= 1;
     }
 
+    /// A lease ends because all is over, although its deployments may not have been looked at.
+    fn cut_off(&mut self, lease: LeaseNo, held: &Lease) {
+        for (no, _) in &held.on {
+            if let Some(deployment) = self.deployments.get_mut(no) {
+                deployment.holders.remove(&lease);
+            }
+        }
+    }
+
     pub(super) fn conclude(
         &mut self,
         lease: LeaseNo,
@@ -290,6 +299,10 @@ impl World {
         }
         if failed {
             books::check_company(company, &real);
+        }
+        if self.closed {
+            assert!(!void && !again, "it is to be tried again, and all is over");
+            return self.cut_off(lease, &held);
         }
         let late = self.too_late.remove(&lease);
         assert_eq!(void, failed && late);
