@@ -11,6 +11,7 @@ mod manuals;
 mod nextest_config;
 mod ps;
 mod reports;
+mod rolling;
 mod session;
 mod shared;
 mod table;
@@ -52,6 +53,9 @@ enum Command {
     Pause(control::Servers),
     /// Resume paused servers
     Resume(control::Servers),
+    RollingRestart(rolling::Restart),
+    Upgrade(rolling::Upgrade),
+    Downgrade(rolling::Downgrade),
     Cut(control::Cut),
     Heal(control::Heal),
     Down(control::Down),
@@ -91,6 +95,9 @@ fn main() -> ExitCode {
         Command::Restart(servers) => control::operate(&servers, control::Verb::Restart),
         Command::Pause(servers) => control::operate(&servers, control::Verb::Pause),
         Command::Resume(servers) => control::operate(&servers, control::Verb::Resume),
+        Command::RollingRestart(restart) => rolling::restart(&restart),
+        Command::Upgrade(upgrade) => rolling::upgrade(&upgrade),
+        Command::Downgrade(downgrade) => rolling::downgrade(&downgrade),
         Command::Cut(cut) => control::cut(&cut),
         Command::Heal(heal) => control::heal(&heal),
         Command::Down(down) => control::down(&down),

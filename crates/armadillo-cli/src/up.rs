@@ -133,7 +133,7 @@ fn how_to_reach(held: &Held, variables: &Path) -> String {
     let _ = writeln!(text, "    # sets {}", names.join(", "));
     let _ = writeln!(
         text,
-        "  armadillo ps | logs | kill | pause | restart | ... | down"
+        "  armadillo ps | logs | kill | pause | upgrade | ... | down"
     );
     let _ = writeln!(text, "Ctrl-C stops the servers.");
     text

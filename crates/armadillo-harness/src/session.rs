@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{AskError, DaemonClient};
-use crate::fixture::{Links, Orchestrator, ServerControl, TestContext};
+use crate::fixture::{Links, Orchestrator, RollingOperation, ServerControl, TestContext};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::Grant;
 
@@ -102,6 +102,17 @@ pub enum SessionError {
         run: String,
         /// Why.
         why: String,
+    },
+    /// There is no such deployment, or several are meant.
+    #[error("{}; the deployments are {known}", match deployment {
+        Some(name) => format!("no deployment named `{name}`"),
+        None => "several deployments are up, and none is named".to_owned(),
+    })]
+    UnknownDeployment {
+        /// The name asked for.
+        deployment: Option<String>,
+        /// Those that there are.
+        known: String,
     },
     /// None of the deployments has such a server.
     #[error("no server named `{server}`; the servers are {known}")]
@@ -370,6 +381,43 @@ impl Session {
         match self.deployments.as_slice() {
             [_, _, ..] => format!("{deployment}/{server}"),
             _ => server.to_string(),
+        }
+    }
+
+    /// A rolling restart of one of its deployments.
+    pub fn rolling_restart(deployment: &Orchestrator) -> RollingOperation {
+        RollingOperation::restart(deployment)
+    }
+
+    /// A rolling upgrade of one of its deployments along a path of versions.
+    pub fn rolling_upgrade(deployment: &Orchestrator, path: &[String]) -> RollingOperation {
+        RollingOperation::upgrade(deployment, path)
+    }
+
+    /// A rolling downgrade of one of its deployments along a path of versions.
+    pub fn rolling_downgrade(deployment: &Orchestrator, path: &[String]) -> RollingOperation {
+        RollingOperation::downgrade(deployment, path)
+    }
+
+    /// The deployment of this name or id; without a name, the only one.
+    ///
+    /// # Errors
+    /// When there is none of that name, or several and none is named.
+    pub fn deployment(&self, name: Option<&str>) -> Result<&Orchestrator, SessionError> {
+        let is_meant = |named: &str, one: &Orchestrator| {
+            name.is_none_or(|name| name == named || name == one.view().deployment)
+        };
+        let mut meant = self.named().filter(|(named, one)| is_meant(named, one));
+        match (meant.next(), meant.next()) {
+            (Some((_, one)), None) => Ok(one),
+            _ => Err(SessionError::UnknownDeployment {
+                deployment: name.map(str::to_owned),
+                known: self
+                    .named()
+                    .map(|(name, _)| name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
         }
     }
 

@@ -345,6 +345,35 @@ fn servers_are_up_until_somebody_ends_them() {
     assert!(late.stderr.contains("armadillo up"), "{}", late.stderr);
 }
 
+#[test]
+fn servers_that_are_up_are_upgraded_one_after_the_other() {
+    let scene = Scene::new();
+    let _up = Up::start(&scene, "cluster(agents = 1, dbservers = 2)");
+    let plan = scene
+        .run(&["upgrade", "emulator@3.12.20", "--plan"])
+        .ended(0);
+    let restart = "dbserver-2: restart with 3.12.20";
+    assert!(plan.stdout.contains(restart), "{}", plan.stdout);
+    let said = scene.run(&["upgrade", "emulator@3.12.20", "--without-gate", "x"]);
+    let why = "the plan has no gate named `x`; its gates are healthy, in-sync";
+    assert!(said.ended(1).stderr.contains(why));
+    let said = scene.run(&["upgrade", "emulator@3.12.20", "--deployment", "etcd"]);
+    let why = "error: no deployment named `etcd`; the deployments are arangodb\n";
+    assert_eq!(said.ended(1).stderr, why);
+    // Nothing has happened so far.
+    let back = scene.run(&["downgrade", "emulator@3.12.20"]).ended(1);
+    assert!(back.stderr.contains("is newer than"), "{}", back.stderr);
+    let done = scene.run(&["upgrade", "emulator@3.12.20"]).ended(0).stdout;
+    let steps = done
+        .lines()
+        .filter(|line| line.contains(": restart with 3.12.20 ("));
+    assert_eq!(steps.count(), 4, "{done}");
+    assert!(done.contains("\ndone after "), "{done}");
+    let again = scene.run(&["rolling-restart"]).ended(0).stdout;
+    let steps = again.lines().filter(|line| line.contains(": restart ("));
+    assert_eq!(steps.count(), 4, "{again}");
+}
+
 /// The file that `up` names is for its owner only, and a shell reads it.
 fn the_variables_work(scene: &Scene) {
     let runs = std::fs::read_dir(scene.file("private")).unwrap().flatten();
