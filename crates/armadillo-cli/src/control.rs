@@ -9,6 +9,7 @@ use armadillo_orchestrator::links::LINKS;
 use armadillo_orchestrator::process::proc_fs;
 use armadillo_orchestrator::topology::offered;
 
+use crate::complete;
 use crate::session::{CommandError, Which, code, runtime, say, within};
 use crate::shared;
 
@@ -31,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(clap::Args)]
 pub(crate) struct Servers {
     /// Their names, as `armadillo ps` shows them
-    #[arg(required = true, value_name = "SERVER")]
+    #[arg(required = true, value_name = "SERVER", add = complete::servers())]
     servers: Vec<String>,
     /// How many seconds the operation may take for each server
     #[arg(long, value_name = "SECONDS", default_value = LIMIT)]
@@ -108,8 +109,10 @@ fn failed(name: &str, server: &ServerControl, error: &LeaseError) -> CommandErro
 #[derive(clap::Args)]
 pub(crate) struct Cut {
     /// The server
+    #[arg(add = complete::servers())]
     server: String,
     /// The server that it is to be cut off from; all others if not given
+    #[arg(add = complete::servers())]
     from: Option<String>,
     #[command(flatten)]
     which: Which,

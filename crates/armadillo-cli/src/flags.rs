@@ -12,7 +12,7 @@ use clap::{ArgMatches, Command, FromArgMatches};
 #[derive(clap::Args)]
 pub(crate) struct Deployments {
     /// What to start: `etcd`, `cluster(dbservers = 5, tls)`; several start several deployments
-    #[arg(required = true, value_name = "TOPOLOGY")]
+    #[arg(required = true, value_name = "TOPOLOGY", add = crate::complete::topologies())]
     topologies: Vec<String>,
     #[command(flatten)]
     pub(crate) flags: Flags,

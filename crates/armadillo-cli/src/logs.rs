@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use armadillo_harness::fixture::{LeaseError, LogLine};
 
+use crate::complete;
 use crate::session::{CommandError, Which, say, within};
 
 /// Show the log of a server
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The server, as `armadillo ps` shows it
+    #[arg(add = complete::servers())]
     server: String,
     /// Go on until the server's deployment ends
     #[arg(short, long)]

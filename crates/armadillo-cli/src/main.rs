@@ -1,5 +1,6 @@
 //! The `armadillo` command: `armadillo --help`.
 
+mod complete;
 mod control;
 mod exec;
 mod flags;
@@ -62,7 +63,7 @@ enum Command {
     Init(init::Args),
     Get(get::Args),
     Merge(reports::Merge),
-    Completions(manuals::Completions),
+    Completions(complete::Completions),
     Man(manuals::Manuals),
     /// Try out what Armadillo assumes of this machine and of the servers
     #[command(disable_help_flag = true)]
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
     if let Some(code) = armadillo_harness::part() {
         return code;
     }
+    complete::answer::<Args>();
     match Args::parse().command {
         Command::Test(args) => test::test(&args),
         Command::NextestConfig(args) => nextest_config::nextest_config(&args),
@@ -104,7 +106,7 @@ fn main() -> ExitCode {
         Command::Init(args) => init::init(&args),
         Command::Get(args) => get::command(args),
         Command::Merge(args) => reports::merge(&args),
-        Command::Completions(args) => manuals::completions(&args, Args::command()),
+        Command::Completions(args) => complete::completions(&args),
         Command::Man(args) => manuals::man(&args, Args::command()),
         Command::Doctor { flags } => {
             let flags: Vec<OsString> = ["--doctor".into()].into_iter().chain(flags).collect();

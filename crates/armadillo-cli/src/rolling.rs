@@ -9,13 +9,14 @@ use armadillo_harness::fixture::{
 use armadillo_harness::session::Session;
 use armadillo_orchestrator::{OperationPlan, OperationStatus, StepState};
 
+use crate::complete;
 use crate::session::{CommandError, Which, say, within};
 
 /// How an operation is to be done.
 #[derive(clap::Args)]
 struct Terms {
     /// The deployment, if several are up: `etcd`, `etcd-2`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::deployments())]
     deployment: Option<String>,
     /// Only show the plan
     #[arg(long)]
@@ -52,7 +53,7 @@ pub(crate) struct Restart {
 #[derive(clap::Args)]
 pub(crate) struct Upgrade {
     /// The versions, or paths of programs, in their order
-    #[arg(required = true, value_name = "VERSION")]
+    #[arg(required = true, value_name = "VERSION", add = complete::versions())]
     path: Vec<String>,
     #[command(flatten)]
     terms: Terms,
@@ -64,7 +65,7 @@ pub(crate) struct Upgrade {
 #[derive(clap::Args)]
 pub(crate) struct Downgrade {
     /// The versions, or paths of programs, in their order
-    #[arg(required = true, value_name = "VERSION")]
+    #[arg(required = true, value_name = "VERSION", add = complete::versions())]
     path: Vec<String>,
     #[command(flatten)]
     terms: Terms,

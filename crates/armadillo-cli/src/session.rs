@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use armadillo_harness::session::{Found, SESSION, Session, SessionError};
 use armadillo_orchestrator::run_dir;
 
+use crate::complete;
+
 /// Which session is meant.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Which {
     /// The run that holds the servers, if there are several: its id, as `armadillo ps` shows it
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = complete::runs())]
     pub(crate) run: Option<String>,
     /// Where runs have their private directories [default: ARMADILLO_RUNTIME_DIR, or one in /tmp]
     #[arg(long, value_name = "DIR")]

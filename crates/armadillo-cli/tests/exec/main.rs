@@ -349,6 +349,10 @@ fn servers_are_up_until_somebody_ends_them() {
 fn servers_that_are_up_are_upgraded_one_after_the_other() {
     let scene = Scene::new();
     let _up = Up::start(&scene, "cluster(agents = 1, dbservers = 2)");
+    // As the function of the shell asks, when somebody has typed `armadillo kill dbs` and the tab key.
+    let mut asked = scene.command(&["--", "armadillo", "kill", "dbs"]);
+    let completed = said(&asked.env("_ARMADILLO_COMPLETE", "fish").output().unwrap());
+    assert_eq!(completed.ended(0).stdout, "dbserver-1\ndbserver-2\n");
     let plan = scene
         .run(&["upgrade", "emulator@3.12.20", "--plan"])
         .ended(0);
