@@ -4,6 +4,8 @@ mod build;
 mod list;
 mod plan;
 mod run;
+mod sources;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -29,8 +31,16 @@ enum Action {
         armadillo test run keys:: -n 4 --retries 1\n  \
         armadillo test run tests/suite/keys.rs\n  \
         armadillo test run tests/suite/keys.rs:40\n  \
-        armadillo test run -p shop -m 'not slow'")]
-    Run(Selection),
+        armadillo test run -p shop -m 'not slow'\n  \
+        armadillo test run --watch tests/suite/keys.rs")]
+    Run {
+        /// Run the tests again whenever a source file has changed: those of the executables that it is part of, on deployments that
+        /// stay up
+        #[arg(long)]
+        watch: bool,
+        #[command(flatten)]
+        selection: Selection,
+    },
     /// Build all test executables and list their tests
     List {
         /// Also show markers, topologies, places, and how long tests took in earlier runs
@@ -58,7 +68,11 @@ pub(crate) struct Selection {
 
 pub(crate) fn test(args: &Args) -> ExitCode {
     let done = match &args.action {
-        Action::Run(selection) => run::run(selection),
+        Action::Run {
+            watch: true,
+            selection,
+        } => watch::watch(selection),
+        Action::Run { selection, .. } => run::run(selection),
         Action::List { verbose, selection } => list::list(selection, *verbose),
     };
     done.unwrap_or_else(|error| error.said())

@@ -17,9 +17,48 @@ pub(crate) struct Build {
     /// The test target
     #[arg(long, value_name = "NAME")]
     test: Vec<String>,
+    /// All packages of the workspace
+    #[arg(long)]
+    workspace: bool,
+    /// Not this package of the workspace
+    #[arg(long, value_name = "PACKAGE", requires = "workspace")]
+    exclude: Vec<String>,
+    /// Features to enable, separated by commas
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    features: Vec<String>,
+    /// Enable all features
+    #[arg(long)]
+    all_features: bool,
+    /// Do not enable the default features
+    #[arg(long)]
+    no_default_features: bool,
     /// Build with optimizations
     #[arg(short, long)]
     release: bool,
+}
+
+impl Build {
+    /// As cargo wants them.
+    fn arguments(&self) -> Vec<&str> {
+        let named = [
+            ("--package", &self.package),
+            ("--test", &self.test),
+            ("--exclude", &self.exclude),
+            ("--features", &self.features),
+        ];
+        let named = named.into_iter().flat_map(|(flag, values)| {
+            let values = values.iter();
+            values.flat_map(move |value| [flag, value.as_str()])
+        });
+        let alone = [
+            ("--workspace", self.workspace),
+            ("--all-features", self.all_features),
+            ("--no-default-features", self.no_default_features),
+            ("--release", self.release),
+        ];
+        let alone = alone.into_iter().filter(|(_, is_said)| *is_said);
+        named.chain(alone.map(|(flag, _)| flag)).collect()
+    }
 }
 
 /// A test executable.
@@ -29,6 +68,8 @@ pub(crate) struct Executable {
     pub(super) package_directory: PathBuf,
     /// The name of its target.
     pub(super) target: String,
+    /// Whether it was built just now.
+    pub(super) is_new: bool,
 }
 
 /// A line of what cargo says; other lines have nothing of this.
@@ -38,6 +79,8 @@ struct Message {
     executable: Option<PathBuf>,
     manifest_path: Option<PathBuf>,
     target: Option<Target>,
+    #[serde(default)]
+    fresh: bool,
 }
 
 #[derive(Deserialize)]
@@ -54,15 +97,7 @@ pub(super) fn build(build: &Build) -> Result<Vec<Executable>, TestError> {
         "--no-run",
         "--message-format=json-render-diagnostics",
     ]);
-    for package in &build.package {
-        command.args(["--package", package]);
-    }
-    for test in &build.test {
-        command.args(["--test", test]);
-    }
-    if build.release {
-        command.arg("--release");
-    }
+    command.args(build.arguments());
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -96,5 +131,6 @@ fn executable(line: &str) -> Option<Executable> {
         path: message.executable.filter(|_| is_test)?,
         package_directory: message.manifest_path?.parent()?.to_owned(),
         target: target.name,
+        is_new: !message.fresh,
     })
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use armadillo_harness::exit_code::Exit;
 use armadillo_harness::group::{self, GROUP, Group};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::plan::{self, Planned};
@@ -19,18 +20,34 @@ pub(super) fn run(selection: &Selection) -> Result<ExitCode, TestError> {
         return Err(TestError::Nothing);
     }
     say(&preview(&planned));
-    let os = |action| move |source| TestError::Os { action, source };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(os("make a runtime"))?;
+    let runtime = runtime()?;
     // Ctrl-C at a terminal reaches the executable, too, which ends its run; this process reports then.
     let _entered = runtime.enter();
     let _interrupts = signal(SignalKind::interrupt()).map_err(os("wait for signals"))?;
+    Ok(ExitCode::from(run_all(&runtime, &planned, &[])?))
+}
+
+pub(super) fn runtime() -> Result<Runtime, TestError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(os("make a runtime"))
+}
+
+pub(super) fn os(action: &'static str) -> impl Fn(std::io::Error) -> TestError {
+    move |source| TestError::Os { action, source }
+}
+
+/// Runs these, with more variables in their environment. The exit code of the whole.
+pub(super) fn run_all(
+    runtime: &Runtime,
+    planned: &[Planned],
+    variables: &[(&str, &str)],
+) -> Result<u8, TestError> {
     let group = Group::begin().map_err(os("begin the run"))?;
     let mut exit = Exit::Passed.code();
-    for one in &planned {
-        let code = run_one(one, &group)?;
+    for one in planned {
+        let code = run_one(one, &group, variables)?;
         exit = strongest(exit, code);
         if code == Exit::Interrupted.code() {
             break;
@@ -43,11 +60,11 @@ pub(super) fn run(selection: &Selection) -> Result<ExitCode, TestError> {
             say(&format!("\nall executables: {summary}"));
         }
     }
-    Ok(ExitCode::from(exit))
+    Ok(exit)
 }
 
 /// What is about to run.
-fn preview(planned: &[Planned]) -> String {
+pub(super) fn preview(planned: &[Planned]) -> String {
     let mut text = String::new();
     for one in planned {
         let plan = &one.plan;
@@ -74,9 +91,10 @@ fn tests(count: usize) -> String {
 }
 
 /// Runs one executable, which prints as if it were alone. Its exit code.
-fn run_one(one: &Planned, group: &Group) -> Result<u8, TestError> {
+fn run_one(one: &Planned, group: &Group, variables: &[(&str, &str)]) -> Result<u8, TestError> {
     let mut command = plan::command(&one.executable);
     command.args(&one.arguments).env(GROUP, group.file());
+    command.envs(variables.iter().copied());
     let ended = command.status().map_err(|source| TestError::Executable {
         path: one.executable.path.clone(),
         source,

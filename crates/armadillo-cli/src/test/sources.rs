@@ -1,0 +1,139 @@
+//! The source files of test executables, and whether one has changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::build::Executable;
+
+/// When files were written last. A file that is not there has no time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sources(BTreeMap<PathBuf, Option<SystemTime>>);
+
+impl Sources {
+    /// Those of these executables, as the compiler has noted them, with the manifests of their packages.
+    pub(super) fn of(executables: &[&Executable]) -> Self {
+        let mut files = Vec::new();
+        for executable in executables {
+            let noted = executable.path.with_extension("d");
+            let text = fs::read_to_string(noted).unwrap_or_default();
+            files.extend(prerequisites(&text).map(|file| executable.package_directory.join(file)));
+            for directory in executable.package_directory.ancestors() {
+                let manifests = ["Cargo.toml", "armadillo.toml"].map(|name| directory.join(name));
+                files.extend(manifests.into_iter().filter(|path| path.is_file()));
+            }
+        }
+        Self::at(files)
+    }
+
+    /// The Rust files below a directory: nothing that compiles tells of better ones.
+    pub(super) fn below(directory: &Path) -> Self {
+        let mut files = Vec::new();
+        walk(directory, &mut files);
+        Self::at(files)
+    }
+
+    fn at(files: impl IntoIterator<Item = PathBuf>) -> Self {
+        let files = files.into_iter().map(|file| {
+            let written = written(&file);
+            (file, written)
+        });
+        Self(files.collect())
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One that was written since.
+    pub(super) fn changed(&self) -> Option<&Path> {
+        let mut files = self.0.iter();
+        let changed = files.find(|(file, then)| written(file) != **then);
+        changed.map(|(file, _)| file.as_path())
+    }
+
+    /// The same files, as they are now.
+    pub(super) fn renewed(&self) -> Self {
+        Self::at(self.0.keys().cloned())
+    }
+}
+
+fn written(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).ok()?.modified().ok()
+}
+
+/// The files that a rule of the compiler's notes has behind the colon. Blanks in names have a backslash before them.
+fn prerequisites(notes: &str) -> impl Iterator<Item = PathBuf> {
+    let rule = notes.lines().find(|line| !line.starts_with('#'));
+    let files = rule.and_then(|line| line.split_once(": "));
+    let files = files.map_or("", |(_, files)| files).replace("\\ ", "\0");
+    let files: Vec<PathBuf> = files
+        .split(' ')
+        .filter(|file| !file.is_empty())
+        .map(|file| file.replace('\0', " ").into())
+        .collect();
+    files.into_iter()
+}
+
+/// Hidden directories and what cargo has built have no sources.
+fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && !is_hidden && !path.join("CACHEDIR.TAG").is_file() => {
+                walk(&path, found);
+            }
+            Ok(kind) if kind.is_file() => {
+                let end = path.extension().and_then(|end| end.to_str());
+                if matches!(end, Some("rs" | "toml")) {
+                    found.push(path);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_compiler_notes_is_read() {
+        let notes = "/target/deps/suite-1.d: tests/suite/main.rs tests/a\\ b.rs /c/d.rs\n\n\
+                     tests/suite/main.rs:\n# env-dep:X\n";
+        let files: Vec<PathBuf> = prerequisites(notes).collect();
+        assert_eq!(
+            files,
+            ["tests/suite/main.rs", "tests/a b.rs", "/c/d.rs"].map(PathBuf::from)
+        );
+        assert_eq!(prerequisites("").count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_is_written_made_or_removed_has_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.rs");
+        fs::write(&file, "").unwrap();
+        fs::create_dir(directory.path().join("target")).unwrap();
+        fs::write(directory.path().join("target/CACHEDIR.TAG"), "").unwrap();
+        fs::write(directory.path().join("target/b.rs"), "").unwrap();
+        let sources = Sources::below(directory.path());
+        assert_eq!((sources.count(), sources.changed()), (1, None));
+        let later = SystemTime::now() + std::time::Duration::from_secs(2);
+        fs::File::options()
+            .append(true)
+            .open(&file)
+            .unwrap()
+            .set_modified(later)
+            .unwrap();
+        assert_eq!(sources.changed(), Some(&*file));
+        let sources = sources.renewed();
+        assert_eq!(sources.changed(), None);
+        fs::remove_file(&file).unwrap();
+        assert_eq!(sources.changed(), Some(&*file));
+    }
+}

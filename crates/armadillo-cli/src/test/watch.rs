@@ -1,0 +1,173 @@
+//! `armadillo test run --watch`: the tests that a change can affect run again, on deployments that stay up.
+
+use std::ffi::OsString;
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use armadillo_harness::exit_code::Exit;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::build::Executable;
+use super::plan::{self, Planned};
+use super::run::{os, preview, run_all, runtime};
+use super::sources::Sources;
+use super::{Selection, TestError};
+use crate::session::say;
+
+/// How often files are looked at. Nothing has to be asked of the operating system for that, on any file system.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The setting that leaves deployments up from one run to the next.
+const REUSE: (&str, &str) = ("ARMADILLO_REUSE", "10m");
+
+/// Flags with which deployments cannot stay up for the next run, or which say so themselves.
+const OTHERWISE: [&str; 2] = ["--keep-on-failure", "--reuse"];
+
+/// Why the tests run again.
+enum Cause {
+    /// A file was written: what was built from it runs.
+    Change,
+    /// Somebody has pressed Enter: everything runs.
+    Wish,
+    /// Ctrl-C.
+    End,
+}
+
+/// Runs the tests until Ctrl-C. What is wrong with them is to be mended meanwhile.
+pub(super) fn watch(selection: &Selection) -> Result<ExitCode, TestError> {
+    let runtime = runtime()?;
+    let entered = runtime.enter();
+    let mut interrupts = signal(SignalKind::interrupt()).map_err(os("wait for signals"))?;
+    let mut lines = lines().map_err(os("read standard input"))?;
+    drop(entered);
+    let here = std::env::current_dir().map_err(os("tell the working directory"))?;
+    let mut sources = Sources::below(&here);
+    let mut cause = Cause::Wish;
+    let mut code = Exit::Passed.code();
+    loop {
+        // What is written while this builds and runs is a change.
+        let before = sources.renewed();
+        match run(selection, &cause, &runtime) {
+            Ok(Some((ended, found))) => {
+                code = ended;
+                sources = if before.changed().is_none() {
+                    found
+                } else {
+                    before
+                };
+            }
+            Ok(None) => {
+                say("no test executable has changed\n");
+                sources = before;
+            }
+            Err(error) => {
+                eprintln!("error: {error}");
+                code = error.code();
+                sources = before;
+            }
+        }
+        if code == Exit::Interrupted.code() {
+            break;
+        }
+        say(&format!(
+            "\nwatching {} files; Enter runs everything again, Ctrl-C ends\n",
+            sources.count()
+        ));
+        cause = runtime.block_on(next(&sources, &mut lines, &mut interrupts));
+        match cause {
+            Cause::End => break,
+            Cause::Change => {
+                let changed = sources.changed().unwrap_or(Path::new(""));
+                let changed = changed.strip_prefix(&here).unwrap_or(changed);
+                say(&format!("{} has changed\n", changed.display()));
+            }
+            Cause::Wish => {}
+        }
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Builds, and runs what the cause concerns; `None` if that is nothing. Returns the exit code, and what the executables were built
+/// from.
+fn run(
+    selection: &Selection,
+    cause: &Cause,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Option<(u8, Sources)>, TestError> {
+    let mut planned = plan::plan(&selection.build, &selection.arguments)?;
+    let executables: Vec<&Executable> = planned.iter().map(|one| &one.executable).collect();
+    let sources = Sources::of(&executables);
+    planned.retain(|one| !one.plan.tests.is_empty());
+    if planned.is_empty() {
+        return Err(TestError::Nothing);
+    }
+    if matches!(cause, Cause::Change) {
+        planned.retain(|one| one.executable.is_new);
+        if planned.is_empty() {
+            return Ok(None);
+        }
+    }
+    say(&preview(&planned));
+    let code = run_all(runtime, &planned, variables(&planned))?;
+    Ok(Some((code, sources)))
+}
+
+fn variables(planned: &[Planned]) -> &'static [(&'static str, &'static str)] {
+    let says_otherwise = |word: &OsString| {
+        let word = word.to_string_lossy();
+        let flag = word.split('=').next().unwrap_or_default();
+        OTHERWISE.contains(&flag)
+    };
+    let is_said = std::env::var_os(REUSE.0).is_some();
+    let mut arguments = planned.iter().flat_map(|one| &one.arguments);
+    match is_said || arguments.any(says_otherwise) {
+        true => &[],
+        false => &[REUSE],
+    }
+}
+
+/// Waits for the next cause. When files change, waits until they are quiet: an editor or git may write several.
+async fn next(
+    sources: &Sources,
+    lines: &mut UnboundedReceiver<()>,
+    interrupts: &mut Signal,
+) -> Cause {
+    let change = async {
+        while sources.changed().is_none() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        loop {
+            let now = sources.renewed();
+            tokio::time::sleep(PAUSE).await;
+            if now.changed().is_none() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = interrupts.recv() => Cause::End,
+        Some(()) = lines.recv() => Cause::Wish,
+        () = change => Cause::Change,
+    }
+}
+
+/// Something comes for each line that a person types. Where nobody types, nothing ever comes.
+fn lines() -> std::io::Result<UnboundedReceiver<()>> {
+    let (typed, lines) = unbounded_channel();
+    if !std::io::stdin().is_terminal() {
+        return Ok(lines);
+    }
+    // A blocking read cannot be given up: the thread ends with the process.
+    let reader = std::thread::Builder::new().name("stdin".into());
+    reader.spawn(move || {
+        for _ in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if typed.send(()).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(lines)
+}
