@@ -213,6 +213,8 @@ pub enum StartReason {
     Copy,
     /// It is not: another process has started it before, and this run uses it, too.
     Shared,
+    /// It is not: its servers are somebody else's.
+    Attached,
 }
 
 /// What the run is about to do.

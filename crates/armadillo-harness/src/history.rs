@@ -130,8 +130,14 @@ impl History {
         }
         outcomes::add(&mut self.content.outcomes, tests, run);
         for deployment in model.deployments.values() {
-            // Of one whose servers its test starts nothing is known, and what another process has started, that one knows.
-            let unknown = [StartReason::Unstarted, StartReason::Shared].map(Some);
+            // Of one whose servers its test starts nothing is known, what another process has started, that one knows, and
+            // what is somebody else's was not started.
+            let unknown = [
+                StartReason::Unstarted,
+                StartReason::Shared,
+                StartReason::Attached,
+            ]
+            .map(Some);
             let is_started = !unknown.contains(&deployment.reason);
             if let Some(took_us) = deployment.took_us.filter(|_| is_started) {
                 let topology = deployment.topology.clone();
@@ -247,13 +253,19 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_whose_servers_its_test_starts_says_nothing_of_starts() {
-        let mut model = model();
-        for deployment in model.deployments.values_mut() {
-            deployment.reason = Some(StartReason::Unstarted);
-        }
+    fn a_deployment_that_the_run_does_not_start_says_nothing_of_starts() {
         let mut history = History::default();
-        history.add(&model);
+        for reason in [
+            StartReason::Unstarted,
+            StartReason::Shared,
+            StartReason::Attached,
+        ] {
+            let mut model = model();
+            for deployment in model.deployments.values_mut() {
+                deployment.reason = Some(reason);
+            }
+            history.add(&model);
+        }
         assert_eq!(history.start("tally cluster(members = 3)"), None);
     }
 

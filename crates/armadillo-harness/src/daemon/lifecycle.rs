@@ -73,10 +73,14 @@ async fn start_deployment(
     daemon.deployments.named(no, &name);
     let system = armadillo_orchestrator::system(&topology.system)
         .ok_or_else(|| format!("this executable has no system named `{}`", topology.system))?;
+    let attached = with.settings.attached(&topology.system);
     daemon.log.emit(EventKind::DeploymentStarting {
         deployment: name.clone(),
         topology: topology.clone(),
-        reason,
+        reason: match attached {
+            Some(_) => StartReason::Attached,
+            None => reason,
+        },
     });
     let begun = Instant::now();
     let request = StartRequest {
@@ -90,7 +94,7 @@ async fn start_deployment(
         share: None,
         deadline: daemon.limit(START_LIMIT).into(),
     };
-    let host: Arc<dyn BackEnd> = match with.settings.attached(&topology.system) {
+    let host: Arc<dyn BackEnd> = match attached {
         Some(attached) => Arc::new(Foreign::new(attached.clone())),
         None => daemon.host.clone(),
     };

@@ -322,10 +322,9 @@ impl Model {
         started.is_some_and(|started| started.command.is_some())
     }
 
-    /// Whether another process has started this deployment.
-    pub(super) fn is_shared(&self, deployment: &str) -> bool {
-        let record = self.deployments.get(deployment);
-        record.is_some_and(|record| record.reason == Some(StartReason::Shared))
+    /// Why this deployment was started, or is there without having been.
+    pub(super) fn reason(&self, deployment: &str) -> Option<StartReason> {
+        self.deployments.get(deployment)?.reason
     }
 
     /// Why the run ended before everything had run, as far as the events tell.

@@ -14,7 +14,7 @@ use super::screen::Screen;
 use super::summary::summary;
 use super::terminal::tamed;
 use super::terse::Terse;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, StartReason};
 use crate::options::{Format, Options, Showing};
 use crate::outcome::Verdict;
 use crate::trace::Trace;
@@ -158,11 +158,12 @@ impl Reporter {
             EventKind::DeploymentReady {
                 deployment,
                 took_us,
-            } if !self.model.is_shared(deployment) => {
-                return format!("{deployment}: ready after {}\n", time(*took_us));
-            }
-            EventKind::DeploymentReady { deployment, .. } => {
-                return format!("{deployment}: already running\n");
+            } => {
+                return match self.model.reason(deployment) {
+                    Some(StartReason::Shared) => format!("{deployment}: already running\n"),
+                    Some(StartReason::Attached) => format!("{deployment}: attached\n"),
+                    _ => format!("{deployment}: ready after {}\n", time(*took_us)),
+                };
             }
             EventKind::DeploymentFailed { deployment, error } => {
                 let word = paint.red("failed to start");

@@ -6,6 +6,7 @@ use super::block::kind_name;
 use super::model::{Model, TestRecord};
 use super::paint::{Paint, many, time};
 use super::retries;
+use crate::event::StartReason;
 use crate::outcome::{FailureKind, Verdict};
 
 /// Counts by kind, flaky tests, deployments that were recycled, stand-ins, the slowest tests, where the files are.
@@ -97,13 +98,23 @@ fn counts(model: &Model, paint: Paint) -> String {
         parts.push(paint.yellow(&format!("{not_run} not run")));
     }
     let mut line = format!("{} in {}", parts.join(", "), time(model.now_us));
-    let ids = model.deployments.keys();
-    let (shared, started): (Vec<_>, Vec<_>) = ids.partition(|id| model.is_shared(id));
-    if !started.is_empty() || !shared.is_empty() {
-        line.push_str(&format!("; {} started", many(started.len(), "deployment")));
+    let records = model.deployments.values();
+    let reasons: Vec<_> = records.map(|record| record.reason).collect();
+    let count = |wanted| {
+        let found = reasons.iter().filter(|reason| **reason == Some(wanted));
+        found.count()
+    };
+    let shared = count(StartReason::Shared);
+    let attached = count(StartReason::Attached);
+    let started = reasons.len() - shared - attached;
+    if !reasons.is_empty() {
+        line.push_str(&format!("; {} started", many(started, "deployment")));
     }
-    if !shared.is_empty() {
-        line.push_str(&format!(", {} already running", shared.len()));
+    if shared > 0 {
+        line.push_str(&format!(", {shared} already running"));
+    }
+    if attached > 0 {
+        line.push_str(&format!(", {attached} attached"));
     }
     if let Some(early) = model.ended_early() {
         line.push_str(&format!(

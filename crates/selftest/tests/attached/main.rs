@@ -116,6 +116,9 @@ fn what_can_run_runs_and_the_rest_says_why_not() {
         "  arangodb: {url} (attached) 3.12.10, arangod-emulator, a stand-in for arangod, not ArangoDB"
     );
     assert!(ran.stderr.contains(&header), "{}", ran.said());
+    for says in [": attached\n", "; 0 deployments started, 1 attached\n"] {
+        assert!(ran.stderr.contains(says), "{says}{}", ran.said());
+    }
     // Somebody else's database is none of the tests' business, so it is only mentioned.
     assert!(
         ran.stderr
