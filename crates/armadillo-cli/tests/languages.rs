@@ -1,9 +1,10 @@
 //! The clients in other languages, by tests in these languages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use armadillo_selftest::cargo::has;
+use armadillo_selftest::cargo::{cargo, has};
+use serde_json::Value;
 
 fn directory(of: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -25,18 +26,15 @@ fn program(name: &str, directory: PathBuf) -> Command {
     command
 }
 
+/// What a command has said, which must pass.
 #[track_caller]
-fn passes(mut command: Command) {
+fn passes(mut command: Command) -> String {
     let output = command.output();
     let output = output.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "{}\n{}\n{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    );
+    let said = text(&output.stdout) + "\n" + &text(&output.stderr);
+    assert!(output.status.success(), "{}\n{said}", output.status);
+    said
 }
 
 /// Whether pytest is there.
@@ -84,6 +82,81 @@ fn a_suite_of_pytest_shares_the_servers_of_exec() {
             .args(pytest(&["--noconftest", "tests/shared.py"]));
         passes(exec);
     }
+}
+
+/// What cargo builds: the suite in Rust, with the packages that other tests build.
+const BESIDE: &str = "test --locked -p tally-system -p armadillo-selftest --test beside";
+
+/// Two suites at once, as a person writes them: the arguments are pytest's. Each finds the servers in its own way.
+const AT_ONCE: &str = r#"
+python3 -m pytest "$@" & pytest=$!
+ARMADILLO_ATTACH_ARANGODB=$ARANGO_ENDPOINTS ARMADILLO_ATTACH_ARANGODB_TOKEN=$ARANGO_TOKEN cargo $BESIDE -- --include-ignored
+rust=$?
+wait $pytest && exit $rust
+"#;
+
+#[test]
+fn workers_of_pytest_and_a_suite_in_rust_meet_on_one_cluster() {
+    let has_xdist = || {
+        has(
+            "python3",
+            &["-c", "import xdist"],
+            "ARMADILLO_REQUIRE_XDIST",
+        )
+    };
+    if !has_pytest() || !has_xdist() {
+        return;
+    }
+    let cargo = || cargo(env!("CARGO_BIN_EXE_armadillo"));
+    let mut build = cargo();
+    build.args(BESIDE.split(' ')).arg("--no-run");
+    passes(build);
+    let output = tempfile::tempdir();
+    let output = output.unwrap_or_else(|error| panic!("no directory: {error}"));
+    let mut exec = with_package(env!("CARGO_BIN_EXE_armadillo"));
+    for (name, value) in cargo().get_envs() {
+        match value {
+            Some(value) => exec.env(name, value),
+            None => exec.env_remove(name),
+        };
+    }
+    // Whatever is started writes its files there.
+    exec.env("BESIDE", BESIDE)
+        .args(["exec", "cluster", "--arangod=emulator", "--output-dir"])
+        .arg(output.path())
+        .arg("--env")
+        .arg(format!("ARMADILLO_OUTPUT_DIR={}", output.path().display()))
+        .args(["--", "sh", "-c", AT_ONCE, "sh"])
+        .args(pytest(&["--noconftest", "-n", "2", "tests/meeting.py"]).split_off(2));
+    let said = passes(exec);
+    // Each has passed only because it has met the others.
+    for says in ["2 passed", "1 passed; 0 failed"] {
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    let mut starts = starts(output.path());
+    starts.sort_unstable();
+    assert_eq!(starts, ["attached", "fresh"], "{said}");
+}
+
+/// The reason of each start of a deployment, in all runs whose files are in this directory.
+fn starts(output: &Path) -> Vec<String> {
+    let runs = std::fs::read_dir(output).unwrap_or_else(|error| panic!("{error}"));
+    let runs = runs.flatten().map(|run| run.path());
+    let mut starts = Vec::new();
+    for run in runs.filter(|run| run.is_dir() && !run.is_symlink()) {
+        let events = std::fs::read_to_string(run.join("events.jsonl"));
+        let events = events.unwrap_or_else(|error| panic!("{}: {error}", run.display()));
+        for line in events
+            .lines()
+            .filter(|line| line.contains("\"deployment_starting\""))
+        {
+            let event: Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let reason = &event["kind"]["deployment_starting"]["reason"];
+            starts.push(reason.as_str().unwrap_or_default().to_owned());
+        }
+    }
+    starts
 }
 
 #[test]
