@@ -198,7 +198,8 @@ fn look(
             Some("revision") => {
                 let mut body = full(server, found);
                 body["revision"] = match found.revision {
-                    0 => json!("0"),
+                    // arangod reads its own "0" as a digit, whose value this is (`RevisionId::fromString`).
+                    0 => json!("54"),
                     revision => json!(revision_text(revision)),
                 };
                 body

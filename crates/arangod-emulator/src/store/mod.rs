@@ -24,7 +24,7 @@ pub(crate) use document::{Change, Expected, Mode, Outcome, attributes, given_key
 pub(crate) use journal::{JournalError, Recovered};
 pub(crate) use meta::{CollectionMeta, KeyGenerator};
 pub(crate) use names::{collection as legal_collection, key as legal_key};
-pub(crate) use revision::encode as revision_text;
+pub(crate) use revision::{decode as revision_of, encode as revision_text};
 pub(crate) use schema::system_collections;
 pub(crate) use shard::{Mark, Position, Shipment};
 pub(crate) use state::{Collection, Database, Document, SYSTEM_ID};

@@ -36,6 +36,20 @@ pub(crate) fn encode(revision: u64) -> String {
     text.iter().rev().map(|digit| char::from(*digit)).collect()
 }
 
+/// The revision that a text means, as arangod reads it (`RevisionId::fromString`): a decimal number if it begins like one, but
+/// not with a zero; otherwise digits as above. 0 if it means none.
+pub(crate) fn decode(text: &str) -> u64 {
+    if text.starts_with(|first: char| ('1'..='9').contains(&first)) {
+        return text.parse().unwrap_or_default();
+    }
+    let digit = |byte: u8| DIGITS.iter().position(|known| *known == byte);
+    let value = text.bytes().try_fold(0u64, |value, byte| {
+        let digit = u64::try_from(digit(byte)?).ok()?;
+        value.checked_mul(64)?.checked_add(digit)
+    });
+    value.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,14 +61,27 @@ mod tests {
         assert!(clock.tick() > first);
         clock.observe(u64::MAX - 5);
         assert_eq!(clock.tick(), u64::MAX - 4);
-        let recorded: u64 = "_l6zhVTW---"
-            .bytes()
-            .map(|digit| DIGITS.iter().position(|known| *known == digit).unwrap() as u64)
-            .fold(0, |value, digit| value << 6 | digit);
+        let recorded = decode("_l6zhVTW---");
         assert_eq!(encode(recorded), "_l6zhVTW---");
         assert_eq!(encode(recorded + 1), "_l6zhVTW--_");
         assert_eq!(encode(recorded + 2), "_l6zhVTW--A");
         // The example was recorded in August 2026.
         assert_eq!((recorded >> 20) / 1000 / 86_400 / 365, 56);
+    }
+
+    #[test]
+    fn a_text_is_read_as_arangod_reads_it() {
+        for (text, revision) in [
+            ("54", 54),
+            ("0", 54),
+            ("_", 1),
+            ("", 0),
+            ("?", 0),
+            ("1_", 0),
+            ("____________", 0),
+        ] {
+            assert_eq!(decode(text), revision, "{text}");
+        }
+        assert_eq!(decode(&encode(u64::MAX)), u64::MAX);
     }
 }

@@ -709,6 +709,48 @@ fn without_dbservers_nothing_is_acknowledged() {
     assert_eq!(counts.filter_map(Value::as_u64).sum::<u64>(), expected);
 }
 
+/// The digits of a revision, as numbers that grow as it does.
+fn digits(revision: &Value) -> Vec<u8> {
+    let order = |digit: u8| match digit {
+        b'-' => 0,
+        b'_' => 1,
+        b'0'..=b'9' => digit + 100,
+        _ => digit - 60,
+    };
+    revision.as_str().unwrap().bytes().map(order).collect()
+}
+
+#[test]
+fn the_revision_of_a_collection_is_the_newest_of_its_shards() {
+    let cluster = Cluster::start(2, 1);
+    cluster.wait_until_healthy(6);
+    let client = cluster.client(0);
+    create(&client, "c", 4, 1);
+    let revision = || {
+        let answer = client.get("/_api/collection/c/revision");
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let body = answer.json();
+        assert_eq!(
+            (&body["name"], &body["numberOfShards"]),
+            (&json!("c"), &json!(4))
+        );
+        body["revision"].clone()
+    };
+    assert_eq!(revision(), "54");
+    let mut revisions = Vec::new();
+    for number in 0..12 {
+        let inserted = client.post("/_api/document/c", &json!({ "_key": format!("k{number}") }));
+        let own = inserted.json()["_rev"].clone();
+        revisions.push(own);
+        // Two leaders may give the same, or the later one the lower, within a millisecond.
+        let newest = revisions.iter().max_by_key(|revision| digits(revision));
+        assert_eq!(Some(&revision()), newest, "{revisions:?}");
+    }
+    assert_eq!(client.delete("/_api/document/c/k3").status, 202);
+    let removed = revision();
+    assert!(!revisions.contains(&removed), "{removed}");
+}
+
 #[test]
 fn a_collection_that_cannot_be_made_leaves_nothing() {
     let cluster = Cluster::start(2, 1);

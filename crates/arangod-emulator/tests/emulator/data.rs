@@ -92,6 +92,8 @@ fn collections() {
         assert_eq!(create(json!({})).error(), (400, 1208));
         let schema = create(json!({ "name": "s", "schema": { "rule": {} } }));
         assert_eq!(schema.error(), (501, 501));
+        let revision = client.get("/_api/collection/c/revision").json();
+        assert_eq!(revision["revision"], "54");
         client.post("/_api/document/c", &json!([{}, {}, {}]));
         assert_eq!(client.get("/_api/collection/c/count").json()["count"], 3);
         let rename = client.put("/_api/collection/c/rename", &json!({ "name": "d" }));

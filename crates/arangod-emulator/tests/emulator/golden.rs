@@ -55,7 +55,6 @@ fn compare(path: &str, ours: &Value, theirs: &Value, words: bool, wrong: &mut Ve
                 "_key",
                 "_rev",
                 "_oldRev",
-                "revision",
                 "objectId",
                 "globallyUniqueId",
                 "license",

@@ -70,6 +70,7 @@ async fn look(asks: Sharded<'_>, name: &str, what: Option<&str>) -> Result<Answe
                 _ => json!(asks.count(&found).await?),
             }
         }
+        "revision" => body["revision"] = asks.revision(&found).await?,
         "shards" => {
             body["shards"] = match asks.request.query_flag("details") {
                 Some(true) => found.entry["shards"].clone(),

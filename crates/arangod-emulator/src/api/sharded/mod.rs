@@ -21,6 +21,7 @@ use crate::coordinator::{Ask, Planned, join_all};
 use crate::errors::ApiError;
 use crate::http::{Answer, Reply, Request};
 use crate::server::Server;
+use crate::store::revision_of;
 
 /// The answer, if the path is one of these.
 pub(crate) async fn dispatch(
@@ -114,17 +115,22 @@ impl Sharded<'_> {
         worst.map_or(Ok(bodies), Err)
     }
 
-    /// What the leaders count, by shard.
-    async fn counts(&self, collection: &Planned) -> Result<BTreeMap<String, u64>, ApiError> {
+    /// What the leaders say of their shards, in the order of the shards.
+    async fn look_at_all(&self, collection: &Planned, what: &str) -> Result<Vec<Value>, ApiError> {
         let ask = Ask {
             method: Method::GET,
-            path: String::from("/_api/collection/{}/count"),
+            path: format!("/_api/collection/{{}}/{what}"),
             query: Vec::new(),
             headers: Vec::new(),
             body: bytes::Bytes::new(),
             reads: true,
         };
-        let bodies = self.ask_all(collection, &ask).await?;
+        self.ask_all(collection, &ask).await
+    }
+
+    /// What the leaders count, by shard.
+    async fn counts(&self, collection: &Planned) -> Result<BTreeMap<String, u64>, ApiError> {
+        let bodies = self.look_at_all(collection, "count").await?;
         let count = |(shard, body): (String, Value)| {
             let broken = || ApiError::new(500, 4, "a leader did not count");
             Ok((shard, body["count"].as_u64().ok_or_else(broken)?))
@@ -140,6 +146,14 @@ impl Sharded<'_> {
     /// The sum of what the leaders count.
     async fn count(&self, collection: &Planned) -> Result<u64, ApiError> {
         Ok(self.counts(collection).await?.values().sum())
+    }
+
+    /// The newest revision of all shards (`revisionOnCoordinator`).
+    async fn revision(&self, collection: &Planned) -> Result<Value, ApiError> {
+        let bodies = self.look_at_all(collection, "revision").await?;
+        let revisions = bodies.iter().map(|body| &body["revision"]);
+        let newest = revisions.max_by_key(|text| text.as_str().map(revision_of));
+        Ok(newest.cloned().unwrap_or_default())
     }
 }
 
