@@ -17,12 +17,6 @@ pub(crate) fn document(
     request: &Request,
     rest: &[&str],
 ) -> Result<Answer, ApiError> {
-    if request
-        .query("versionAttribute")
-        .is_some_and(|name| !name.is_empty())
-    {
-        return Err(ApiError::not_implemented("versionAttribute"));
-    }
     let named = request.query("collection");
     match (&request.method, rest) {
         (&Method::GET | &Method::HEAD, [name, key]) => read(server, request, name, key),
@@ -54,10 +48,12 @@ pub(super) fn wishes(request: &Request) -> Result<Change, ApiError> {
         Some("update") => Mode::Update,
         Some(_) => return Err(ApiError::bad_parameter("invalid overwriteMode")),
     };
+    let version = request.query("versionAttribute");
     Ok(Change {
         mode,
         keep_null: set("keepNull", true),
         merge_objects: set("mergeObjects", true),
+        version_attribute: version.filter(|name| !name.is_empty()).map(String::from),
         return_new: set("returnNew", false),
         return_old: set("returnOld", false),
     })

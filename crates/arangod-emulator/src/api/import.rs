@@ -228,6 +228,7 @@ fn store_all(
         mode,
         keep_null: true,
         merge_objects: true,
+        version_attribute: None,
         return_new: false,
         return_old: false,
     };

@@ -14,6 +14,7 @@ const HOW: Change = Change {
     mode: Mode::Conflict,
     keep_null: true,
     merge_objects: true,
+    version_attribute: None,
     return_new: false,
     return_old: false,
 };

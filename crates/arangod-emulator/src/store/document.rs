@@ -20,7 +20,7 @@ pub(crate) enum Mode {
 }
 
 /// How a document is to be changed, and what is to be told about it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Change {
     /// See [`Mode`].
     pub(crate) mode: Mode,
@@ -28,6 +28,8 @@ pub(crate) struct Change {
     pub(crate) keep_null: bool,
     /// Whether an update merges objects, or replaces them.
     pub(crate) merge_objects: bool,
+    /// The attribute with the version of a document: one that is not newer changes nothing.
+    pub(crate) version_attribute: Option<String>,
     /// Whether the new document is wanted.
     pub(crate) return_new: bool,
     /// Whether the old document is wanted.
@@ -128,7 +130,26 @@ fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>, how: &Chang
     }
 }
 
+/// Whether a document comes with a version that is not newer than that of the document which is there.
+fn is_outdated(old: &Map<String, Value>, new: &Map<String, Value>, how: &Change) -> Option<bool> {
+    let attribute = how.version_attribute.as_deref()?;
+    let version = |object: &Map<String, Value>| object.get(attribute).and_then(version);
+    Some(version(new)? <= version(old)?)
+}
+
+/// A version, if this is one: any number that is not negative counts, without its fraction.
+fn version(value: &Value) -> Option<u64> {
+    let fits = |number: &f64| (0.0..18_446_744_073_709_551_616.0).contains(number);
+    let fraction = || value.as_f64().filter(fits).map(|number| number as u64);
+    value.as_u64().or_else(fraction)
+}
+
 impl Document {
+    /// Its attributes, without those of the system.
+    fn attributes(&self) -> Result<Map<String, Value>, ApiError> {
+        serde_json::from_str(&self.body).map_err(ApiError::storage)
+    }
+
     /// The whole document as JSON, system attributes first.
     pub(crate) fn render(&self, collection: &Collection, key: &str) -> String {
         let rest = self.body.strip_prefix('{').unwrap_or("}");
@@ -145,6 +166,20 @@ impl Document {
 /// A text as JSON.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
+}
+
+/// What a change did that had nothing to change: the document keeps its revision (`modifyLocalHelper` in `Methods.cpp`).
+fn unchanged(found: &Collection, document: &Document, key: &str, how: &Change) -> Outcome {
+    let text = |wanted: bool| wanted.then(|| document.render(found, key));
+    Outcome {
+        id: found.id_of(key),
+        key: String::from(key),
+        revision: document.revision,
+        old_revision: Some(document.revision),
+        new: text(how.return_new),
+        old: text(how.return_old),
+        ignored: false,
+    }
 }
 
 impl Store {
@@ -242,6 +277,11 @@ impl Store {
         how: &Change,
     ) -> Result<Outcome, ApiError> {
         let (found, old) = self.existing(collection, key, expected)?;
+        if how.version_attribute.is_some()
+            && is_outdated(&old.attributes()?, &object, how) == Some(true)
+        {
+            return Ok(unchanged(found, old, key, how));
+        }
         check_edge(found, &object)?;
         let old = (old.revision, how.return_old.then(|| old.render(found, key)));
         strip(&mut object);
@@ -258,8 +298,11 @@ impl Store {
         how: &Change,
     ) -> Result<Outcome, ApiError> {
         let (found, document) = self.existing(collection, key, expected)?;
-        let mut object: Map<String, Value> =
-            serde_json::from_str(&document.body).map_err(ApiError::storage)?;
+        let mut object = document.attributes()?;
+        let says_nothing = patch.keys().all(|name| name == "_key");
+        if says_nothing || is_outdated(&object, &patch, how) == Some(true) {
+            return Ok(unchanged(found, document, key, how));
+        }
         strip(&mut patch);
         merge(&mut object, patch, how);
         check_edge(found, &object)?;
@@ -353,6 +396,7 @@ mod tests {
             mode: Mode::Conflict,
             keep_null,
             merge_objects,
+            version_attribute: None,
             return_new: false,
             return_old: false,
         };

@@ -264,6 +264,7 @@ mod tests {
         mode: Mode::Replace,
         keep_null: true,
         merge_objects: true,
+        version_attribute: None,
         return_new: false,
         return_old: false,
     };

@@ -83,6 +83,58 @@ fn a_fresh_system_database() {
 }
 
 #[test]
+fn a_change_that_changes_nothing_keeps_the_revision() {
+    with_server(|client| {
+        client.post("/_api/collection", &json!({ "name": "c" }));
+        let path = "/_api/document/c/k?versionAttribute=v&returnNew=true&returnOld=true";
+        client.post("/_api/document/c", &json!({ "_key": "k", "v": 5, "n": 0 }));
+        let changes = |answer: crate::support::Answer| {
+            assert_eq!(answer.status, 202, "{}", answer.text);
+            let body = answer.json();
+            assert_eq!(body["_rev"], body["new"]["_rev"]);
+            assert_eq!(body["_oldRev"], body["old"]["_rev"]);
+            let is_changed = body["_rev"] != body["_oldRev"];
+            assert_eq!(is_changed, body["new"] != body["old"], "{body}");
+            is_changed
+        };
+        let patch = |path: &str, body: &Value| client.send("PATCH", path, &body.to_string());
+        // Versions have to grow, as numbers without their fraction; what is no version does not count.
+        for (version, is_newer) in [
+            (json!(4), false),
+            (json!(5), false),
+            (json!(5.9), false),
+            (json!(6), true),
+            (json!("1"), true),
+            (json!(1), true),
+            (json!(-1), true),
+            (json!(u64::MAX), true),
+            (json!(u64::MAX - 1), false),
+        ] {
+            let document = json!({ "v": version, "n": 1 });
+            assert_eq!(changes(client.put(path, &document)), is_newer, "{version}");
+        }
+        let older = json!({ "v": 2, "n": 2 });
+        assert!(!changes(patch(path, &older)));
+        let insert = "/_api/document/c?overwriteMode=replace&versionAttribute=v";
+        let inserted = client.post(insert, &json!({ "_key": "k", "v": 2 })).json();
+        assert_eq!(inserted["_rev"], inserted["_oldRev"]);
+        let batch = "/_api/document/c?versionAttribute=v";
+        let both = client.put(
+            batch,
+            &json!([{ "_key": "k", "v": 2 }, { "_key": "l", "v": 2 }]),
+        );
+        assert_eq!(both.json()[0]["_rev"], inserted["_rev"]);
+        assert_eq!(both.json()[1]["errorNum"], 1202);
+        // Nothing at all changes nothing either.
+        assert!(!changes(patch(path, &json!({}))));
+        assert!(!changes(patch(path, &json!({ "_key": "k" }))));
+        // Without the parameter, every version is good.
+        let plain = "/_api/document/c/k?returnNew=true&returnOld=true";
+        assert!(changes(patch(plain, &older)));
+    });
+}
+
+#[test]
 fn collections() {
     with_server(|client| {
         let create = |body: Value| client.post("/_api/collection", &body);
@@ -186,7 +238,6 @@ fn overwriting() {
                 .json(),
             json!({})
         );
-        assert_eq!(post("versionAttribute=v", json!({})).error(), (501, 501));
     });
 }
 

@@ -15,10 +15,6 @@ use crate::store::attributes;
 /// All of `/_api/document`.
 pub(super) async fn document(asks: Sharded<'_>, rest: &[&str]) -> Result<Answer, ApiError> {
     let request = asks.request;
-    let version = request.query("versionAttribute");
-    if version.is_some_and(|name| !name.is_empty()) {
-        return Err(ApiError::not_implemented("versionAttribute"));
-    }
     match (&request.method, rest) {
         (&Method::GET | &Method::HEAD, [name, key]) => read(asks, name, key).await,
         (&Method::POST, [name]) => insert(asks, name).await,
