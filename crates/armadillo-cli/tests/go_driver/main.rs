@@ -55,7 +55,7 @@ fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
-        let is_meddling = ["ARMADILLO_", "CARGO", "TEST_"]
+        let is_meddling = ["ARMADILLO_", "CARGO", "ENABLE_", "TEST_"]
             .iter()
             .any(|prefix| name_text.starts_with(prefix));
         if is_meddling {
