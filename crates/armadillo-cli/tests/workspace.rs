@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use armadillo_selftest::cargo::{cargo, has, target_directory, workspace};
-use armadillo_selftest::wait;
+use armadillo_selftest::{suite, wait};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -30,7 +32,8 @@ struct Said {
     stderr: String,
 }
 
-fn armadillo(output: &TempDir, args: &[&str]) -> Said {
+/// The command, with an environment as a person has it.
+fn command(output: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(ARMADILLO);
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
@@ -48,11 +51,15 @@ fn armadillo(output: &TempDir, args: &[&str]) -> Said {
         .env("CARGO_TARGET_DIR", target_directory(ARMADILLO))
         .env("CARGO_TERM_COLOR", "never")
         .env("ARMADILLO_OUTPUT_DIR", output.path());
+    command
+}
+
+fn armadillo(output: &TempDir, args: &[&str]) -> Said {
     let Output {
         status,
         stdout,
         stderr,
-    } = command.output().unwrap();
+    } = command(output, args).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said {
         code: status.code(),
@@ -121,6 +128,121 @@ fn the_suites_of_one_cargo_share_deployments_and_reports() {
     run(&["together::one"]);
     let second = output.path().join("latest").canonicalize().unwrap();
     assert_ne!(first, second);
+}
+
+/// A cargo that says what is in a file of this directory, and ends with the code that is in another: it has built nothing.
+struct Cargo<'a>(&'a Path);
+
+impl Cargo<'_> {
+    /// It says that it has built the executable of a test, whose source file is `source.rs`.
+    fn new(directory: &Path) -> Cargo<'_> {
+        let script = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\ncat messages\nexit $(cat code)\n";
+        let program = directory.join("cargo");
+        std::fs::write(&program, script).unwrap();
+        let may_run = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&program, may_run).unwrap();
+        std::fs::write(directory.join("source.rs"), "").unwrap();
+        let note = format!("suite: {}\n", directory.join("source.rs").display());
+        std::fs::write(directory.join("suite.d"), note).unwrap();
+        Cargo(directory)
+    }
+
+    fn says(&self, executable: &str, fresh: bool, code: u8) {
+        let message = serde_json::json!({
+            "reason": "compiler-artifact",
+            "package_id": "path+file:///somewhere#tally-system@0.1.0",
+            "manifest_path": workspace().join("examples/tally/Cargo.toml"),
+            "target": { "name": "tally", "kind": ["test"] },
+            "filenames": [self.0.join("suite")],
+            "executable": executable,
+            "fresh": fresh,
+        });
+        std::fs::write(self.0.join("messages"), format!("{message}\n")).unwrap();
+        std::fs::write(self.0.join("code"), code.to_string()).unwrap();
+    }
+
+    /// Somebody saves the file.
+    fn save(&self, text: &str) {
+        std::fs::write(self.0.join("source.rs"), text).unwrap();
+    }
+}
+
+/// The test executable of the package with the example.
+fn tally() -> String {
+    let build = [
+        "test",
+        "--no-run",
+        "--message-format=json",
+        "-p",
+        "tally-system",
+    ];
+    let built = cargo(ARMADILLO)
+        .args(build)
+        .args(["--test", "tally"])
+        .output()
+        .unwrap();
+    let lines = String::from_utf8(built.stdout).unwrap();
+    let messages = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let executables =
+        messages.filter_map(|message| Some(message["executable"].as_str()?.to_owned()));
+    executables.last().unwrap()
+}
+
+#[test]
+fn what_a_change_can_affect_runs_again_on_the_same_servers() {
+    let output = tempfile::tempdir().unwrap();
+    let private = output.path().join("private");
+    std::fs::create_dir(&private).unwrap();
+    std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let executable = tally();
+    let fake = Cargo::new(output.path());
+    fake.says(&executable, false, 0);
+    let said = output.path().join("said");
+    let file = File::create(&said).unwrap();
+    let mut watching = command(&output, &["test", "run", "--watch", "a_counter_adds_up"])
+        .env("CARGO", output.path().join("cargo"))
+        .env("ARMADILLO_RUNTIME_DIR", &private)
+        .stdin(Stdio::null())
+        .stderr(file.try_clone().unwrap())
+        .stdout(file)
+        .spawn()
+        .unwrap();
+    // Everything that it has said when it watches for the n-th time.
+    let rounds = |count: usize| {
+        let text = wait::until(wait::LIMIT, || {
+            let text = std::fs::read_to_string(&said).unwrap();
+            (text.matches("\nwatching ").count() >= count).then_some(text)
+        });
+        text.unwrap_or_else(|| panic!("{}", std::fs::read_to_string(&said).unwrap()))
+    };
+    let first = rounds(1);
+    assert!(first.contains("1 passed in"), "{first}");
+    fake.save("// one");
+    let second = rounds(2);
+    let second = second.strip_prefix(&*first).unwrap();
+    assert!(second.contains("source.rs has changed\n"), "{second}");
+    assert!(
+        second.contains("0 deployments started, 1 already running"),
+        "{second}"
+    );
+    // It was built, and nothing came of it.
+    fake.says(&executable, true, 0);
+    fake.save("// two");
+    assert!(rounds(3).contains("no test executable has changed\n"));
+    // What does not compile is to be mended.
+    fake.says(&executable, true, 101);
+    fake.save("mistake");
+    assert!(rounds(4).contains("error: the tests do not compile\n"));
+    suite::interrupt(watching.id());
+    assert_eq!(watching.wait().unwrap().code(), Some(101));
+    let mut down = command(&output, &["down", "--all"]);
+    let down = down
+        .env("ARMADILLO_RUNTIME_DIR", &private)
+        .output()
+        .unwrap();
+    assert!(down.status.success(), "{down:?}");
 }
 
 #[test]

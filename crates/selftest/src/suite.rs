@@ -279,6 +279,11 @@ fn terminal() -> (File, File) {
     opened().unwrap_or_else(|error| panic!("no terminal: {error}"))
 }
 
+/// Ctrl-C for a process.
+pub fn interrupt(pid: u32) {
+    send(pid, Signal::INT);
+}
+
 /// Sends a signal to a process; it may be gone already.
 pub fn send(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);

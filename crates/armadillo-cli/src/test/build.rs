@@ -72,6 +72,19 @@ pub(crate) struct Executable {
     pub(super) is_new: bool,
 }
 
+/// What was built.
+pub(super) struct Built {
+    pub(super) executables: Vec<Executable>,
+    pub(super) notes: Vec<Notes>,
+}
+
+/// Where the compiler has noted the source files of a crate that somebody may edit: one that lies in a directory of this machine.
+pub(super) struct Notes {
+    pub(super) file: PathBuf,
+    /// The directory of its package.
+    pub(super) package_directory: PathBuf,
+}
+
 /// A line of what cargo says; other lines have nothing of this.
 #[derive(Deserialize)]
 struct Message {
@@ -81,6 +94,10 @@ struct Message {
     target: Option<Target>,
     #[serde(default)]
     fresh: bool,
+    #[serde(default)]
+    package_id: String,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -89,8 +106,11 @@ struct Target {
     kind: Vec<String>,
 }
 
+/// How cargo names packages that lie in a directory of this machine.
+const LOCAL: &str = "path+file:";
+
 /// Builds them. What the compiler says goes to stderr.
-pub(super) fn build(build: &Build) -> Result<Vec<Executable>, TestError> {
+pub(super) fn build(build: &Build) -> Result<Built, TestError> {
     let mut command = Command::new(cargo());
     command.args([
         "test",
@@ -103,15 +123,19 @@ pub(super) fn build(build: &Build) -> Result<Vec<Executable>, TestError> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(TestError::Cargo)?;
-    let mut executables = Vec::new();
+    let (mut executables, mut notes) = (Vec::new(), Vec::new());
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
             let line = line.map_err(TestError::Cargo)?;
-            executables.extend(executable(&line));
+            // Other lines are no JSON.
+            if let Ok(message) = serde_json::from_str::<Message>(&line) {
+                notes.extend(message.notes());
+                executables.extend(message.executable());
+            }
         }
     }
     if child.wait().map_err(TestError::Cargo)?.success() {
-        Ok(executables)
+        Ok(Built { executables, notes })
     } else {
         Err(TestError::Build)
     }
@@ -122,15 +146,33 @@ pub(super) fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-fn executable(line: &str) -> Option<Executable> {
-    let message: Message = serde_json::from_str(line).ok()?;
-    let target = message.target?;
-    // Unit tests and benchmarks are libtest's, or somebody else's.
-    let is_test = message.reason == "compiler-artifact" && target.kind == ["test"];
-    Some(Executable {
-        path: message.executable.filter(|_| is_test)?,
-        package_directory: message.manifest_path?.parent()?.to_owned(),
-        target: target.name,
-        is_new: !message.fresh,
-    })
+impl Message {
+    fn executable(self) -> Option<Executable> {
+        let target = self.target?;
+        // Unit tests and benchmarks are libtest's, or somebody else's.
+        let is_test = self.reason == "compiler-artifact" && target.kind == ["test"];
+        Some(Executable {
+            path: self.executable.filter(|_| is_test)?,
+            package_directory: self.manifest_path?.parent()?.to_owned(),
+            target: target.name,
+            is_new: !self.fresh,
+        })
+    }
+
+    fn notes(&self) -> Option<Notes> {
+        if self.reason != "compiler-artifact" || !self.package_id.starts_with(LOCAL) {
+            return None;
+        }
+        let artifact = self.filenames.first()?;
+        let name = artifact.file_stem()?.to_str()?;
+        // A library has `lib` before the name of its crate.
+        let name = match &self.executable {
+            Some(_) => name,
+            None => name.strip_prefix("lib").unwrap_or(name),
+        };
+        Some(Notes {
+            file: artifact.with_file_name(name).with_extension("d"),
+            package_directory: self.manifest_path.as_ref()?.parent()?.to_owned(),
+        })
+    }
 }

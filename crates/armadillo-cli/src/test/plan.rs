@@ -68,8 +68,15 @@ struct Declared {
 
 /// Builds the executables and asks them.
 pub(crate) fn plan(build: &Build, arguments: &[OsString]) -> Result<Vec<Planned>, TestError> {
+    of_built(build::build(build)?.executables, arguments)
+}
+
+/// Asks executables that were built.
+pub(super) fn of_built(
+    executables: Vec<Executable>,
+    arguments: &[OsString],
+) -> Result<Vec<Planned>, TestError> {
     let (declared, arguments) = split(arguments);
-    let executables = build::build(build)?;
     let mut planned = Vec::new();
     for executable in executables {
         if let Some(plan) = ask(&executable, &arguments)? {

@@ -5,24 +5,35 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::build::Executable;
+use super::build::Notes;
+
+/// What else decides about a build and a run.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "armadillo.toml"];
 
 /// When files were written last. A file that is not there has no time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Sources(BTreeMap<PathBuf, Option<SystemTime>>);
 
 impl Sources {
-    /// Those of these executables, as the compiler has noted them, with the manifests of their packages.
-    pub(super) fn of(executables: &[&Executable]) -> Self {
+    /// Those that the compiler has noted, with the manifests of their packages.
+    pub(super) fn of(notes: &[Notes]) -> Self {
         let mut files = Vec::new();
-        for executable in executables {
-            let noted = executable.path.with_extension("d");
-            let text = fs::read_to_string(noted).unwrap_or_default();
-            files.extend(prerequisites(&text).map(|file| executable.package_directory.join(file)));
-            for directory in executable.package_directory.ancestors() {
-                let manifests = ["Cargo.toml", "armadillo.toml"].map(|name| directory.join(name));
-                files.extend(manifests.into_iter().filter(|path| path.is_file()));
-            }
+        for Notes {
+            file,
+            package_directory,
+        } in notes
+        {
+            let text = fs::read_to_string(file).unwrap_or_default();
+            // They are relative to the workspace or to the package.
+            let around = || package_directory.ancestors();
+            let found = |file: PathBuf| {
+                let mut places = around().map(|directory| directory.join(&file));
+                places.find(|place| place.is_file())
+            };
+            files.extend(prerequisites(&text).filter_map(found));
+            let manifests =
+                around().flat_map(|directory| MANIFESTS.map(|name| directory.join(name)));
+            files.extend(manifests.filter(|path| path.is_file()));
         }
         Self::at(files)
     }

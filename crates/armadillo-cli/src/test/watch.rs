@@ -10,11 +10,10 @@ use armadillo_harness::exit_code::Exit;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::build::Executable;
 use super::plan::{self, Planned};
 use super::run::{os, preview, run_all, runtime};
 use super::sources::Sources;
-use super::{Selection, TestError};
+use super::{Selection, TestError, build};
 use crate::session::say;
 
 /// How often files are looked at. Nothing has to be asked of the operating system for that, on any file system.
@@ -97,9 +96,9 @@ fn run(
     cause: &Cause,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Option<(u8, Sources)>, TestError> {
-    let mut planned = plan::plan(&selection.build, &selection.arguments)?;
-    let executables: Vec<&Executable> = planned.iter().map(|one| &one.executable).collect();
-    let sources = Sources::of(&executables);
+    let built = build::build(&selection.build)?;
+    let sources = Sources::of(&built.notes);
+    let mut planned = plan::of_built(built.executables, &selection.arguments)?;
     planned.retain(|one| !one.plan.tests.is_empty());
     if planned.is_empty() {
         return Err(TestError::Nothing);
