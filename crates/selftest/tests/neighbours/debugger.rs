@@ -10,8 +10,7 @@ use super::{cargo, output};
 fn executable() -> String {
     let args = [
         "test",
-        "-p",
-        "armadillo-selftest",
+        "--workspace",
         "--test",
         "harnessed",
         "--no-run",

@@ -16,7 +16,8 @@ use super::{cargo, output};
 /// The file that has what nextest prints.
 const STDERR: &str = "stderr";
 
-const TARGET: [&str; 4] = ["-p", "armadillo-selftest", "--test", "harnessed"];
+/// The whole workspace: of a part, cargo would build dependencies again, with fewer features.
+const TARGET: [&str; 3] = ["--workspace", "--test", "harnessed"];
 
 fn is_there() -> bool {
     has(

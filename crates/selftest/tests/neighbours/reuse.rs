@@ -15,7 +15,7 @@ fn what_is_loaded_once_is_loaded_by_each_run() {
         ("--reuse", "2 deployments started"),
         ("--reuse=1s", "0 deployments started, 2 already running"),
     ] {
-        let suite = ["test", "-p", "harness-example", "--test", "suite"];
+        let suite = ["test", "--workspace", "--test", "suite"];
         let run = ["--", "loaded_once::", reuse];
         let mut command = cargo(&[&suite[..], &run].concat());
         command
