@@ -11,6 +11,7 @@ use armadillo_orchestrator::{Notice, ServerKey, Topology};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Origin as Clock;
+use crate::commit::Commit;
 use crate::needs::{LeaseMode, Need};
 use crate::outcome::Verdict;
 use crate::trace::Trace;
@@ -260,6 +261,9 @@ pub struct RunStarted {
     /// Which part of a run of nextest it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// The commit that the tests are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
 }
 
 /// A test as planned.
@@ -274,7 +278,7 @@ pub struct PlannedTest {
     /// The deployments it needs, in the order of its arguments; none for a test that needs no deployment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
-    /// What earlier runs of it came to, if it did not always pass: `failed in 3 of the last 20 runs`.
+    /// What earlier runs of it came to: `failed 3 of 120 runs before (known flaky: 2.5 %)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<String>,
 }
@@ -345,7 +349,7 @@ pub struct TestFinished {
     /// The deployments it used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployments: Vec<String>,
-    /// For a test that did not pass: who else used its deployments.
+    /// Who else used its deployments; by name for a test that did not pass.
     #[serde(default, skip_serializing_if = "Company::is_empty")]
     pub company: Company,
     /// For a test that did not pass: what its servers logged in its time, by deployment and server.
@@ -377,6 +381,9 @@ pub enum TestIsolation {
 /// Who else used the deployments of a test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Company {
+    /// Whether another test used a deployment at the same time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_shared: bool,
     /// The tests whose time on a deployment overlapped with this one's.
     #[serde(default, skip_serializing_if = "Names::is_empty")]
     pub shared_with: Names,
@@ -400,7 +407,7 @@ impl Company {
     /// Whether nobody else used them.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.shared_with.is_empty() && self.before.is_empty()
+        !self.is_shared && self.shared_with.is_empty() && self.before.is_empty()
     }
 }
 

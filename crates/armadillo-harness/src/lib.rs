@@ -5,6 +5,7 @@ pub mod checking;
 mod client;
 pub mod clock;
 pub mod collect;
+pub mod commit;
 mod daemon;
 mod date;
 mod dispatch;

@@ -10,6 +10,7 @@ pub mod faulty;
 pub mod foreign;
 pub mod junk;
 pub mod meeting;
+pub mod past;
 pub mod ran;
 pub mod remains;
 pub mod rounds;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use armadillo_selftest::Suite;
+use armadillo_selftest::past::History;
 use armadillo_selftest::rounds::{Times, rounds};
 
 const BUSY: &str = env!("CARGO_BIN_EXE_busy");
@@ -52,7 +53,6 @@ fn runs_that_share_an_output_directory_both_pass() {
         kind.is_ok_and(|kind| kind.is_dir())
     });
     assert_eq!(directories.count(), 3);
-    let history = std::fs::read(shared.path().join("history.json")).expect("a history");
-    let history: serde_json::Value = serde_json::from_slice(&history).expect("JSON");
-    assert!(history.to_string().contains("counts_for_a_while::one"));
+    let history = History::read(&shared.path().join("history.jsonl"));
+    assert_eq!(history.attempts("counts_for_a_while::one").len(), 3);
 }

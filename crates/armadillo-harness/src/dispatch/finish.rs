@@ -1,4 +1,4 @@
-//! The end of a run: its last lines, its reports, the durations of its tests.
+//! The end of a run: its last lines, its reports, what the history is to know of it.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -13,7 +13,7 @@ use super::run::Ran;
 use super::run_directory::RunDirectory;
 use crate::exit_code::Exit;
 use crate::group;
-use crate::history::History;
+use crate::history::{self, History};
 use crate::options::Annotations;
 use crate::report::{self, Model};
 
@@ -23,8 +23,9 @@ pub(super) struct Ending {
     pub(super) journal: Arc<Journal>,
     /// Held until everything is written: other runs take a directory that nobody holds for that of a run that has ended.
     pub(super) directory: RunDirectory,
-    pub(super) history: History,
     pub(super) history_file: PathBuf,
+    /// What is to become of that file.
+    pub(super) old_history: history::Old,
     /// Where the run is to be written for viewers of traces.
     pub(super) trace: Option<PathBuf>,
     /// Which CI system is told of failed tests.
@@ -37,8 +38,8 @@ pub(super) fn finish(ending: Ending, ran: Ran) -> Result<Exit, RunnerError> {
         printer,
         journal,
         mut directory,
-        history,
         history_file,
+        old_history,
         trace,
         annotations: wanted,
     } = ending;
@@ -54,7 +55,7 @@ pub(super) fn finish(ending: Ending, ran: Ran) -> Result<Exit, RunnerError> {
     // Whoever stalls the printing thread keeps nobody else from the reports: the log has everything.
     let model = printed.or_else(|| from_log(path));
     if let Some(model) = &model {
-        write(model, path, history, &history_file, &journal);
+        write(model, path, (&history_file, old_history), &journal);
         if let Some(Err(error)) = trace.map(|trace| report::write_trace(&trace, model)) {
             journal.note(format!("warning: cannot write the trace: {error}\n"));
         }
@@ -90,32 +91,28 @@ fn from_log(directory: &Path) -> Option<Model> {
 fn write(
     model: &Model,
     directory: &Path,
-    mut history: History,
-    history_file: &Path,
+    (history_file, old_history): (&Path, history::Old),
     journal: &Journal,
 ) {
-    let durations = || {
-        if model.is_of_command() {
-            // All commands would count as one test.
-            return Ok(());
-        }
-        history.add(model);
-        history.write(history_file)
+    let outcomes = || match History::of(model) {
+        // Commands, and runs that have found out nothing, leave no file either.
+        nothing if nothing.is_empty() => Ok(()),
+        history => history::append(history_file, &history, old_history),
     };
     let files = || {
         // It may have been removed meanwhile.
         std::fs::create_dir_all(directory)?;
         report::write_files(directory, model)
     };
-    let [durations, files] = report::side_by_side(durations, files);
+    let [outcomes, files] = report::side_by_side(outcomes, files);
     if let Err(error) = files {
         journal.note(format!(
             "warning: cannot write the reports of the run: {error}\n"
         ));
     }
-    if let Err(error) = durations {
+    if let Err(error) = outcomes {
         journal.note(format!(
-            "warning: cannot record the durations of this run: {error}\n"
+            "warning: cannot record the outcomes of this run: {error}\n"
         ));
     }
 }

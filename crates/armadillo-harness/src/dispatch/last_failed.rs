@@ -1,9 +1,11 @@
 //! `--last-failed` and `--failed-first`: what earlier runs say of the selected tests.
 
+use std::collections::BTreeSet;
+
 use super::prepare::absolute;
 use super::{RunnerError, run_directory};
 use crate::collect::Test;
-use crate::history::History;
+use crate::history::{self, History};
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::report::console;
@@ -17,7 +19,9 @@ pub(super) fn keep(mut selected: Selected, options: &Options) -> Result<Selected
     let named = options.running.output_directory.as_deref();
     let parent = absolute(run_directory::parent(named))?;
     // If it cannot be read, the run says so.
-    let (history, _) = History::read(&run_directory::history_file(options, &parent)?);
+    let file = run_directory::history_file(options, &parent)?;
+    let asked: BTreeSet<String> = selected.run.iter().map(|test| test.def.id()).collect();
+    let history = history::read(&file, &|test| asked.contains(test)).history;
     let failed = |test: &Test| history.failed_last(&test.def.id());
     if !selected.run.iter().any(failed) {
         console::note(
@@ -40,7 +44,7 @@ pub(super) fn remember(plan: &mut Plan, history: &History, options: &Options) {
         return;
     }
     for planned in &mut plan.tests {
-        planned.earlier = history.outcomes(&planned.test.def.id());
+        planned.earlier = history.earlier(&planned.test.def.id());
     }
     if options.running.failed_first {
         // Otherwise they stay in their order.

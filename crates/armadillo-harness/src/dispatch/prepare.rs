@@ -1,6 +1,6 @@
 //! From the selected tests to a run: programs, plan, directories, daemon, header; afterwards the files of the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,12 +10,13 @@ use armadillo_orchestrator::{Secret, Settings};
 
 use crate::clock::Origin;
 use crate::collect::Test;
+use crate::commit;
 use crate::event::{
     Captured, Company, EventKind, Part, PlannedTest, RunStarted, Shown, TestFinished,
     TestIsolation, Times,
 };
 use crate::exit_code::Exit;
-use crate::history::History;
+use crate::history;
 use crate::list;
 use crate::options::{Action, Format, Isolation, Options};
 use crate::outcome::Verdict;
@@ -150,7 +151,9 @@ pub(super) fn prepare(
         options.running.output_directory.as_deref(),
     ))?;
     let history_file = run_directory::history_file(&options, &parent)?;
-    let (history, history_problem) = History::read(&history_file);
+    let asked: HashSet<String> = tests.iter().map(|(test, _)| test.def.id()).collect();
+    let earlier = history::read(&history_file, &|test| asked.contains(test));
+    let history = earlier.history;
     let seed = match options.running.seed {
         Some(seed) => seed,
         None => match std::env::var("NEXTEST_RUN_ID") {
@@ -212,6 +215,7 @@ pub(super) fn prepare(
     let origin = Origin::now();
     let run_directory = run_directory::make(&parent, &preview.run)?;
     let directory = run_directory.path.clone();
+    let commit = commit::of_run(run_directory.group.as_deref());
     let token = Secret::new(hex::<16>().map_err(no_random_numbers)?);
     let daemons = start_daemons::start(&Said {
         options: &options,
@@ -237,8 +241,14 @@ pub(super) fn prepare(
             .map(|started| started.protections.clone())
             .unwrap_or_default(),
         directory: Some(directory.display().to_string()),
-        part: run_directory.group.as_ref().map(|_| Part {
+        commit,
+        part: run_directory.group.as_ref().map(|group| Part {
             clock: origin,
+            of: group
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned()),
+            may_follow: environment::number("NEXTEST_ATTEMPT")
+                < environment::number("NEXTEST_TOTAL_ATTEMPTS"),
             repetition: environment::number("NEXTEST_STRESS_CURRENT"),
             threads: environment::number("NEXTEST_TEST_THREADS"),
         }),
@@ -273,7 +283,7 @@ pub(super) fn prepare(
         started,
         &ignored,
         &failed,
-        history_problem.as_deref(),
+        earlier.problem.as_deref(),
     );
     for swept in daemons.started().flat_map(|started| &started.swept) {
         journal.warn(format!("cleaned up after an earlier run: {swept}"));
@@ -304,8 +314,11 @@ pub(super) fn prepare(
         printer,
         journal,
         directory: run_directory,
-        history,
         history_file,
+        old_history: match earlier.problem {
+            None => history::Old::Stays,
+            Some(_) => history::Old::Damaged,
+        },
         trace,
         annotations,
     };
@@ -395,6 +408,7 @@ pub(super) fn nothing_started(filtered_out: u32) -> RunStarted {
         shard: None,
         command: None,
         part: None,
+        commit: None,
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{RunnerError, prepare, run_directory};
 use crate::daemon::EVENTS_FILE;
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::exit_code::Exit;
-use crate::history::History;
+use crate::history::{self, History, Old};
 use crate::options::Options;
 use crate::report::{self, MergeError, RebuildError, Reporter, Screen, ShardEvents, console};
 
@@ -46,7 +46,12 @@ pub(super) fn report_from(options: &Options, paths: &[PathBuf]) -> Result<Exit, 
             let log = log_of(path);
             let events = read(&log)?;
             let directory = log.parent().unwrap_or(Path::new("."));
-            write(options, &events, directory).map(drop)?;
+            let model = write(options, &events, directory)?;
+            // A run that was killed has recorded nothing.
+            let was_killed = !events.iter().any(is_end);
+            if was_killed {
+                remember(options, &parent(options)?, &[History::of(&model)])?;
+            }
         }
         shards => merge(options, shards)?,
     }
@@ -78,7 +83,7 @@ fn read(log: &Path) -> Result<Vec<Event>, ReportFromError> {
     })
 }
 
-/// The reports of the whole, with an event log of its own, and what its tests took in the history.
+/// The reports of the whole, with an event log of its own, and what its tests came to in the history.
 fn merge(options: &Options, shards: &[PathBuf]) -> Result<(), RunnerError> {
     let shards = shards.iter().map(|path| {
         Ok(ShardEvents {
@@ -87,20 +92,41 @@ fn merge(options: &Options, shards: &[PathBuf]) -> Result<(), RunnerError> {
         })
     });
     let shards: Vec<ShardEvents> = shards.collect::<Result<_, ReportFromError>>()?;
+    // Each by itself: the history names the run of each.
+    let histories: Vec<History> = shards.iter().map(history_of).collect();
     let events = report::merge(shards).map_err(ReportFromError::from)?;
-    let parent = run_directory::parent(options.running.output_directory.as_deref());
-    let parent = prepare::absolute(parent)?;
+    let parent = parent(options)?;
     let directory = parent.join(MERGED);
     std::fs::create_dir_all(&directory).map_err(ReportFromError::Write)?;
     report::write_events(&directory.join(EVENTS_FILE), &events).map_err(ReportFromError::Write)?;
-    let model = write(options, &events, &directory)?;
-    let file = run_directory::history_file(options, &parent)?;
-    let (mut history, problem) = History::read(&file);
-    if let Some(problem) = problem {
-        console::warning(problem);
+    write(options, &events, &directory)?;
+    remember(options, &parent, &histories)
+}
+
+/// Where runs lie.
+fn parent(options: &Options) -> Result<PathBuf, RunnerError> {
+    let named = options.running.output_directory.as_deref();
+    prepare::absolute(run_directory::parent(named))
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(event.kind, EventKind::RunFinished { .. })
+}
+
+fn history_of(shard: &ShardEvents) -> History {
+    let mut model = report::Model::default();
+    for event in &shard.events {
+        model.on(event);
     }
-    history.add(&model);
-    history.write(&file).map_err(ReportFromError::Write)?;
+    History::of(&model)
+}
+
+/// Adds what these runs have found out. Whoever has added it before has done so in the same words: it counts once.
+fn remember(options: &Options, parent: &Path, histories: &[History]) -> Result<(), RunnerError> {
+    let file = run_directory::history_file(options, parent)?;
+    for history in histories.iter().filter(|history| !history.is_empty()) {
+        history::append(&file, history, Old::Stays).map_err(ReportFromError::Write)?;
+    }
     Ok(())
 }
 

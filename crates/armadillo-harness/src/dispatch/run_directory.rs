@@ -273,11 +273,11 @@ fn is_run(name: &str) -> bool {
     id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Where the durations of earlier runs are.
+/// Where it is written down what earlier runs came to.
 pub(super) fn history_file(options: &Options, parent: &Path) -> Result<PathBuf, RunnerError> {
     match &options.running.history {
         Some(named) => absolute(named.clone()),
-        None => Ok(parent.join("history.json")),
+        None => Ok(parent.join("history.jsonl")),
     }
 }
 

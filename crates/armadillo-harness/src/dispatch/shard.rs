@@ -1,5 +1,6 @@
 //! The shard of a run: which of the selected tests this machine runs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use armadillo_orchestrator::random::seed_of;
@@ -7,7 +8,7 @@ use armadillo_orchestrator::random::seed_of;
 use super::{RunnerError, environment, prepare, run_directory};
 use crate::collect::Test;
 use crate::event::ShardOf;
-use crate::history::History;
+use crate::history::{self, History};
 use crate::options::Options;
 use crate::plan;
 use crate::select::Selected;
@@ -126,10 +127,12 @@ fn parts(
 fn durations(tests: &[Test], options: &Options) -> Result<History, RunnerError> {
     let parent = run_directory::parent(options.running.output_directory.as_deref());
     let file = run_directory::history_file(options, &prepare::absolute(parent)?)?;
-    let (history, problem) = History::read(&file);
-    if let Some(problem) = problem {
+    let asked: BTreeSet<String> = tests.iter().map(|test| test.def.id()).collect();
+    let found = history::read(&file, &|test| asked.contains(test));
+    if let Some(problem) = found.problem {
         crate::report::console::warning(problem);
     }
+    let history = found.history;
     let known = tests
         .iter()
         .any(|test| history.test(&test.def.id()).is_some());
@@ -167,8 +170,6 @@ fn part_of_job(variable: &dyn Fn(&str) -> Option<String>) -> Result<Part, ShardE
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn part(variables: &[(&str, &str)]) -> Result<String, String> {

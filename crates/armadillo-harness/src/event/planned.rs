@@ -26,9 +26,15 @@ pub struct ShardOf {
 pub struct Part {
     /// The clock of these events: that of the machine, so that those of all parts can be put in order.
     pub clock: Origin,
+    /// What it is a part of: the name of the directory that the runs of all parts are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// Which repetition of the test it is, from 0, if nextest repeats tests (`--stress-count`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repetition: Option<u32>,
+    /// Whether nextest tries the test again if it fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_follow: bool,
     /// How many tests nextest runs at once, if it is nextest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,

@@ -188,6 +188,7 @@ impl Leases {
             deployment.suspect("a test had exclusive access");
         }
         lease.company.push(Company {
+            is_shared: !stay.company.is_empty(),
             shared_with: stay.company.names(),
             before: stay.before,
         });
@@ -225,7 +226,10 @@ impl Leases {
         let company = if failed {
             lease.company()
         } else {
-            Company::default()
+            Company {
+                is_shared: lease.is_shared(),
+                ..Company::default()
+            }
         };
         let fits = |retry: &Retry| retry.modes.len() == lease.group.len();
         let again = how
@@ -268,6 +272,11 @@ impl Charge {
 }
 
 impl Lease {
+    /// Whether somebody else was on one of its deployments at the same time.
+    fn is_shared(&self) -> bool {
+        self.company.iter().any(|company| company.is_shared)
+    }
+
     /// Who else was on its deployments.
     fn company(&self) -> Company {
         let join = |part: fn(&Company) -> &Names| {
@@ -278,6 +287,7 @@ impl Lease {
             all
         };
         Company {
+            is_shared: self.is_shared(),
             shared_with: join(|company| &company.shared_with),
             before: join(|company| &company.before),
         }

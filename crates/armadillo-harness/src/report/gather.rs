@@ -347,6 +347,8 @@ mod tests {
         binary.clone_into(&mut started.binary);
         started.part = Some(Part {
             clock: Origin::at(at * 1_000_000),
+            of: None,
+            may_follow: false,
             repetition: None,
             threads: Some(4),
         });

@@ -94,6 +94,7 @@ pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted 
         shard: None,
         command: None,
         part: None,
+        commit: None,
     }
 }
 

@@ -288,13 +288,7 @@ const TABLE: &[Row] = &[
     holds("servers-dir"),
     holds("runtime-dir"),
     holds("output-dir"),
-    but(
-        "history",
-        &[(
-            Layer::Nextest,
-            differently("if several tests end at the same moment, only one duration is recorded"),
-        )],
-    ),
+    holds("history"),
     but("format", &[MIMIC_PRINTS]),
     but("quiet", &[MIMIC_PRINTS]),
     but("color", &[MIMIC_PRINTS]),

@@ -1,4 +1,4 @@
-//! Tests that want a deployment alone, two of which can only pass at the same time.
+//! Tests that want a deployment alone, two of which can only pass at the same time; and some that share one.
 
 use armadillo::prelude::*;
 use armadillo_selftest::meeting;
@@ -39,5 +39,19 @@ mod shared {
     async fn adds(tally: Tally, #[case] number: i64) -> TestResult {
         tally.add("tally-1", "sum", number).await?;
         Ok(())
+    }
+}
+
+/// They pass only at the same time, on one deployment.
+mod company {
+    use super::*;
+
+    #[armadillo::test(cases(one("one", "other"), other("other", "one")))]
+    async fn meets(
+        _tally: Tally,
+        #[case] me: &'static str,
+        #[case] other: &'static str,
+    ) -> TestResult {
+        meeting::with(me, other).await
     }
 }

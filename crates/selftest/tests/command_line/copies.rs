@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use armadillo_selftest::past::{self, History};
 use armadillo_selftest::{Ran, Suite, meeting};
-use serde_json::{Value, json};
 
 const MEET: [&str; 2] = ["meet::one", "meet::other"];
 const ALONE: [&str; 4] = [
@@ -22,15 +22,12 @@ fn suite(args: &[&str]) -> Suite {
 
 /// With a history in which each of these tests took so long, in milliseconds, and the start of a deployment 200.
 fn with_history(args: &[&str], tests: &[&str], each_ms: u64) -> Suite {
-    let entry = |ms: u64| json!({"us": ms * 1000, "seen": 1});
-    let test = |name: &&str| (format!("armadillo-selftest::copies${name}"), entry(each_ms));
-    let tests: serde_json::Map<String, Value> = tests.iter().map(test).collect();
-    let history = json!({
-        "version": 1, "runs": 1, "tests": tests, "starts": {"tally servers(servers = 1)": entry(200)},
-    });
+    let test = |name: &&str| (format!("armadillo-selftest::copies${name}"), each_ms);
+    let tests: Vec<(String, u64)> = tests.iter().map(test).collect();
+    let history = past::took(&tests, &[("tally servers(servers = 1)", 200)]);
     suite(args)
-        .args(["--history", "history.json", "--copies", "auto"])
-        .file("history.json", &history.to_string())
+        .args(["--history", "history.jsonl", "--copies", "auto"])
+        .file("history.jsonl", &history)
 }
 
 /// The line of a plan, or of a header, that says how many copies there are.
@@ -128,20 +125,16 @@ fn without_records_there_is_one_copy() {
 
 #[test]
 fn what_a_run_records_is_what_the_next_decides_by() {
-    let suite = suite(&["alone::", "--copies", "auto"]).args(["--history", "history.json"]);
+    let suite = suite(&["alone::", "--copies", "auto"]).args(["--history", "history.jsonl"]);
     let ran = suite.run();
     assert_eq!(ran.code, Some(0), "{}", ran.said());
-    let history = std::fs::read_to_string(ran.home().join("history.json"));
+    let history = std::fs::read_to_string(ran.home().join("history.jsonl"));
     let history = history.unwrap_or_else(|error| panic!("{error}\n{}", ran.said()));
-    let recorded: Value = serde_json::from_str(&history).unwrap_or_default();
-    for part in ["starts", "repairs"] {
-        assert!(
-            recorded[part]["tally servers(servers = 1)"]["us"].is_number(),
-            "{history}"
-        );
-    }
-    let next = self::suite(&["alone::", "--copies", "auto", "--history", "history.json"]);
-    let said = planned(next.file("history.json", &history));
+    let recorded = History::read(&ran.home().join("history.jsonl"));
+    let took = recorded.took("tally servers(servers = 1)");
+    assert!(took[0] > 0 && took[1] > 0, "{history}");
+    let next = self::suite(&["alone::", "--copies", "auto", "--history", "history.jsonl"]);
+    let said = planned(next.file("history.jsonl", &history));
     assert!(!said.contains("recorded"), "{said}");
 }
 

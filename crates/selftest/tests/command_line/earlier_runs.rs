@@ -13,7 +13,7 @@ fn run(history: &str, args: &[&str]) -> Ran {
 #[test]
 fn what_failed_last_can_be_run_alone_or_first() {
     let place = tempfile::tempdir().unwrap();
-    let history = place.path().join("history.json").display().to_string();
+    let history = place.path().join("history.jsonl").display().to_string();
     let run = |args: &[&str]| run(&history, args);
     let selection = ["fail", "pass::one"];
 
@@ -36,7 +36,7 @@ fn what_failed_last_can_be_run_alone_or_first() {
         "{}",
         ran.said()
     );
-    let before = "  before: failed in its last run\n";
+    let before = "  before: failed 1 of 1 run before (failed the last run)\n";
     assert_eq!(
         ran.stdout.matches(before).count(),
         failed.len(),
@@ -51,7 +51,7 @@ fn what_failed_last_can_be_run_alone_or_first() {
     assert_eq!(sorted(first), sorted(failed), "{}", ran.said());
     assert!(
         ran.stdout
-            .contains("  before: failed in 2 of the last 2 runs\n"),
+            .contains("  before: failed 2 of 2 runs before (failed the last 2 runs)\n"),
         "{}",
         ran.said()
     );

@@ -5,6 +5,7 @@ mod contradictions;
 mod copies;
 mod earlier_runs;
 mod endings;
+mod histories;
 mod listings;
 mod reports;
 mod selecting;

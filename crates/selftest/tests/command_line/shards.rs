@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use armadillo_selftest::past::{self, History};
 use armadillo_selftest::{Ran, Suite};
 use serde_json::{Value, json};
 
@@ -106,11 +107,9 @@ fn topologies_stay_together_unless_that_takes_longer() {
         Suite::new(env!("CARGO_BIN_EXE_copies"))
             .args(["alone::", "shared::", "--shard", shard])
             .args(how)
-            .file("history.json", file)
+            .file("history.jsonl", file)
     };
     let history = |each_ms: u64, start_ms: u64| {
-        let entry = |ms: u64| json!({"us": ms * 1000, "seen": 1});
-        let test = |name: &str| (format!("armadillo-selftest::copies${name}"), entry(each_ms));
         let names = [
             "alone::adds::a",
             "alone::adds::b",
@@ -119,22 +118,23 @@ fn topologies_stay_together_unless_that_takes_longer() {
             "shared::adds::a",
             "shared::adds::b",
         ];
-        let tests: serde_json::Map<String, Value> = names.into_iter().map(test).collect();
-        json!({"version": 1, "runs": 1, "tests": tests, "starts": {"tally servers(servers = 1)": entry(start_ms)}}).to_string()
+        let id = |name: &&str| (format!("armadillo-selftest::copies${name}"), each_ms);
+        let tests: Vec<(String, u64)> = names.iter().map(id).collect();
+        past::took(&tests, &[("tally servers(servers = 1)", start_ms)])
     };
     let counts = |file: &str| -> Vec<usize> {
         together(2, "duration:", |shard| {
-            copies(shard, file, &["--history", "history.json"])
+            copies(shard, file, &["--history", "history.jsonl"])
         })
     };
     assert_eq!(counts(&history(100, 5_000)), [6, 0]);
     assert_eq!(counts(&history(5_000, 100)), [3, 3]);
-    let unknown = copies("duration:1/2", "{}", &["--history", "nowhere.json"]).run();
+    let unknown = copies("duration:1/2", "{}", &["--history", "nowhere.jsonl"]).run();
     assert_eq!(unknown.code, Some(2), "{}", unknown.said());
     assert!(
         unknown
             .stderr
-            .contains("nowhere.json has no durations of tests"),
+            .contains("nowhere.jsonl has no durations of tests"),
         "{}",
         unknown.said()
     );
@@ -193,8 +193,14 @@ fn the_reports_of_all_shards_are_those_of_the_whole() {
     assert!(file("junit.xml").contains("fail::one::b"));
     assert!(file("report.html").contains("fail::one::b"));
     // What the merged run took orders the next.
-    let history = std::fs::read_to_string(ran.home().join("runs/history.json")).unwrap();
-    assert!(history.contains("commands$pass::one::b"), "{history}");
+    let history = History::read(&ran.home().join("runs/history.jsonl"));
+    let [attempt] = &history.attempts("pass::one::b")[..] else {
+        panic!("{}", ran.said());
+    };
+    // Under the name of its own run, so that the history of its machine says the same.
+    let had_it = |part: &&Ran| tests(part).iter().any(|test| test == "pass::one::b");
+    let own: Vec<String> = parts.iter().filter(had_it).flat_map(Ran::runs).collect();
+    assert_eq!(own, [attempt.run.as_str()]);
 
     let missing = merged(&all[1..]);
     assert_eq!(missing.code, Some(2), "{}", missing.said());

@@ -95,7 +95,7 @@ fn absurd_values() {
     assert_eq!(ran.code, Some(0), "{}", ran.said());
     for said in [
         "it is not a regular file",
-        "cannot record the durations of this run: ",
+        "cannot record the outcomes of this run: ",
     ] {
         assert!(ran.stderr.contains(said), "{}", ran.said());
     }

@@ -88,12 +88,12 @@ fn later_runs_leave_the_files_of_a_run_alone() {
 fn relative_paths_are_meant_from_where_the_run_began() {
     for isolation in EVERYWHERE {
         let ran = suite(&["goes_elsewhere", "--isolation", isolation])
-            .args(["--history", "times/history.json", "--logfile", "log"])
+            .args(["--history", "times/history.jsonl", "--logfile", "log"])
             .env("ARMADILLO_OUTPUT_DIR", "runs")
             .run();
         assert_eq!(ran.code, Some(0), "{}", ran.said());
         assert!(
-            ran.home().join("times/history.json").is_file(),
+            ran.home().join("times/history.jsonl").is_file(),
             "{}",
             ran.said()
         );

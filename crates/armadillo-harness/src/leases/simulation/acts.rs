@@ -297,7 +297,10 @@ impl World {
             failed |= charged;
             real.extend(company);
         }
+        // A test that took no time at all shared no moment with another, and yet was there with it.
+        assert!(company.is_shared || real.is_empty(), "it was not alone");
         if failed {
+            assert_eq!(company.is_shared, !real.is_empty());
             books::check_company(company, &real);
         }
         if self.closed {

@@ -441,8 +441,8 @@ pub(super) const TABLE: &[Setting] = &[
         "history",
         "FILE",
         Group::Showing,
-        "File with the durations of earlier runs, used to order the tests, and with how tests ended. Defaults to `history.json` in the output \
-         directory.",
+        "File to which runs add how tests ended and how long they took; later runs order tests by it. Defaults to `history.jsonl` in the \
+         output directory.",
     )
     .apply(|options, values| {
         options.running.history = Some(PathBuf::from(last(values)));

@@ -287,8 +287,8 @@ pub(super) const CASES: &[Case] = &[
             .join("elsewhere/latest/results.json")
             .is_file()
     }),
-    case("history", "times/history.json", "prints", |_, seen| {
-        seen.ran.home().join("times/history.json").is_file()
+    case("history", "times/history.jsonl", "prints", |_, seen| {
+        seen.ran.home().join("times/history.jsonl").is_file()
     }),
     case("format", "json", "prints", |_, seen| {
         seen.ran.stdout.contains("\"event\": \"ok\"")

@@ -1,0 +1,264 @@
+//! The commit that a run is of, if its tests are in a checkout of git: read from git's files. Whether files were changed since, only
+//! git itself can tell.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use armadillo_orchestrator::process::output_of;
+use armadillo_orchestrator::program::on_path;
+use serde::{Deserialize, Serialize};
+
+use crate::report::write_whole;
+
+/// No file that names a commit is longer, but the list of all of them may be.
+const LONGEST: u64 = 4096;
+
+/// The same of the list.
+const LONGEST_LIST: u64 = 64 << 20;
+
+/// How many names may lead from one to the next.
+const DEEPEST: usize = 5;
+
+/// How long git may take to find out what was changed.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// The file with the answer for all parts of a run.
+const FILE: &str = "commit.json";
+
+/// How many digits of a commit are shown.
+const SHOWN: usize = 10;
+
+/// A commit, and whether it is all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its hash.
+    pub id: String,
+    /// Whether files of it were changed since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dirty: bool,
+}
+
+impl std::fmt::Display for Commit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let id = self.id.get(..SHOWN).unwrap_or(&self.id);
+        f.write_str(id)?;
+        f.write_str(if self.dirty { "-dirty" } else { "" })
+    }
+}
+
+/// Where git has what it knows of a checkout.
+struct Repository {
+    /// The files themselves.
+    work_tree: PathBuf,
+    /// What is of this checkout alone.
+    own: PathBuf,
+    /// What all checkouts share.
+    common: PathBuf,
+}
+
+/// The commit of the checkout that this directory is in. `None` if there is none, or nobody can tell.
+pub(crate) fn of(directory: &Path) -> Option<Commit> {
+    let repository = Repository::around(directory)?;
+    Some(Commit {
+        id: repository.head()?,
+        dirty: is_changed(&repository.work_tree),
+    })
+}
+
+/// The commit of a run. All parts of a run have the same: the first of them asks, and leaves the answer in their directory.
+pub(crate) fn of_run(whole: Option<&Path>) -> Option<Commit> {
+    let ask = || of(&package()?);
+    let Some(whole) = whole else {
+        return ask();
+    };
+    let file = whole.join(FILE);
+    let said = crate::regular::read(&file, LONGEST).ok();
+    if let Some(answer) = said.and_then(|said| serde_json::from_slice(&said).ok()) {
+        return answer;
+    }
+    let answer = ask();
+    // Without it, the next part asks again.
+    _ = write_whole(&file, |file| Ok(serde_json::to_writer(file, &answer)?));
+    answer
+}
+
+/// The directory of the package with the tests.
+fn package() -> Option<PathBuf> {
+    let said = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    said.or_else(|| std::env::current_dir().ok())
+}
+
+impl Repository {
+    fn around(directory: &Path) -> Option<Self> {
+        let work_tree = (directory.ancestors()).find(|around| around.join(".git").exists())?;
+        let dot_git = work_tree.join(".git");
+        let own = match dot_git.is_dir() {
+            true => dot_git,
+            // A second checkout, or a part of another repository.
+            false => work_tree.join(line(&dot_git)?.strip_prefix("gitdir:")?.trim()),
+        };
+        let common = line(&own.join("commondir")).map_or_else(|| own.clone(), |to| own.join(to));
+        Some(Self {
+            work_tree: work_tree.to_owned(),
+            own,
+            common,
+        })
+    }
+
+    fn head(&self) -> Option<String> {
+        let mut content = line(&self.own.join("HEAD"))?;
+        for _ in 0..DEEPEST {
+            let Some(name) = content.strip_prefix("ref:").map(str::trim) else {
+                return is_hash(&content).then_some(content);
+            };
+            if !is_reference(name) {
+                return None;
+            }
+            content = (line(&self.own.join(name)))
+                .or_else(|| line(&self.common.join(name)))
+                .or_else(|| self.packed(name))?;
+        }
+        None
+    }
+
+    /// From the list of those that have no file of their own.
+    fn packed(&self, name: &str) -> Option<String> {
+        let list = crate::regular::read(&self.common.join("packed-refs"), LONGEST_LIST).ok()?;
+        let list = String::from_utf8_lossy(&list);
+        let mut entries = list.lines().filter_map(|line| line.split_once(' '));
+        let (hash, _) = entries.find(|(_, known)| known.trim() == name)?;
+        Some(hash.to_owned())
+    }
+}
+
+/// The first line of a small file.
+fn line(path: &Path) -> Option<String> {
+    let bytes = crate::regular::read(path, LONGEST).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    text.lines().next().map(|line| line.trim().to_owned())
+}
+
+fn is_hash(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether it is the name of a branch or the like, and leads to no file of somebody else's.
+fn is_reference(name: &str) -> bool {
+    let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    name.starts_with("refs/") && name.split('/').all(is_plain)
+}
+
+/// Whether git says that files which it knows were changed; not if it says nothing, or is not there.
+fn is_changed(work_tree: &Path) -> bool {
+    let (Some(git), Some(directory)) = (on_path("git").into_iter().next(), work_tree.to_str())
+    else {
+        return false;
+    };
+    let args = [
+        "--no-optional-locks",
+        "-C",
+        directory,
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+    ];
+    let said = output_of(&git, &args, LIMIT).unwrap_or_default();
+    said.lines().any(is_change)
+}
+
+/// Whether this is a line about a changed file, and not a complaint: two letters, a blank, the file's name.
+fn is_change(line: &str) -> bool {
+    let is_state = |byte: &u8| b" MADRCUT".contains(byte);
+    match line.as_bytes() {
+        [one, other, b' ', _, ..] => is_state(one) && is_state(other),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const ONE: &str = "0123456789abcdef0123456789abcdef01234567";
+    const OTHER: &str = "fedcba9876543210fedcba9876543210fedcba98";
+
+    /// A checkout with these files of git's.
+    fn checkout(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        directory
+    }
+
+    fn id(directory: &Path) -> Option<String> {
+        Some(of(directory)?.id)
+    }
+
+    #[test]
+    fn the_commit_is_where_git_keeps_it() {
+        let branch = "ref: refs/heads/main\n";
+        let hash = format!("{ONE}\n");
+        let list =
+            format!("# pack-refs\n{OTHER} refs/heads/other\n{ONE} refs/heads/main\n^{OTHER}\n");
+        for files in [
+            &[(".git/HEAD", branch), (".git/refs/heads/main", &hash)][..],
+            &[(".git/HEAD", branch), (".git/packed-refs", &list)],
+            &[(".git/HEAD", &hash)],
+            &[
+                (".git", "gitdir: elsewhere/worktrees/two\n"),
+                ("elsewhere/worktrees/two/HEAD", branch),
+                ("elsewhere/worktrees/two/commondir", "../..\n"),
+                ("elsewhere/refs/heads/main", &hash),
+            ],
+        ] {
+            let there = checkout(files);
+            let deep = there.path().join("crates/one");
+            fs::create_dir_all(&deep).unwrap();
+            assert_eq!(id(&deep).as_deref(), Some(ONE), "{files:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_no_commit() {
+        for files in [
+            &[][..],
+            &[(".git/HEAD", "")],
+            &[(".git/HEAD", "ref: refs/heads/unborn\n")],
+            &[
+                (".git/HEAD", "ref: refs/heads/../../../secret"),
+                ("secret", ONE),
+            ],
+            &[(".git/HEAD", "ref: refs/a"), (".git/refs/a", "ref: refs/a")],
+            &[(".git/HEAD", "0123456789")],
+            &[(".git", "gitdir: nowhere")],
+            &[(".git", "junk")],
+        ] {
+            assert_eq!(id(checkout(files).path()), None, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn complaints_of_git_are_no_changes() {
+        for line in [" M src/lib.rs", "A  new.rs", "RM a -> b", "UU both.rs"] {
+            assert!(is_change(line), "{line}");
+        }
+        for line in ["", "fatal: not a git repository", "?? new.rs", "M", "  "] {
+            assert!(!is_change(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn it_is_shown_short() {
+        let commit = |dirty| Commit {
+            id: ONE.to_owned(),
+            dirty,
+        };
+        assert_eq!(commit(false).to_string(), "0123456789");
+        assert_eq!(commit(true).to_string(), "0123456789-dirty");
+    }
+}
