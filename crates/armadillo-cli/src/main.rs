@@ -5,6 +5,7 @@ mod control;
 mod exec;
 mod flags;
 mod get;
+mod history;
 mod init;
 mod logs;
 mod look;
@@ -63,6 +64,7 @@ enum Command {
     Init(init::Args),
     Get(get::Args),
     Merge(reports::Merge),
+    History(history::Args),
     Completions(complete::Completions),
     Man(manuals::Manuals),
     /// Try out what Armadillo assumes of this machine and of the servers
@@ -106,6 +108,7 @@ fn main() -> ExitCode {
         Command::Init(args) => init::init(&args),
         Command::Get(args) => get::command(args),
         Command::Merge(args) => reports::merge(&args),
+        Command::History(args) => history::history(&args),
         Command::Completions(args) => complete::completions(&args),
         Command::Man(args) => manuals::man(&args, Args::command()),
         Command::Doctor { flags } => {

@@ -98,7 +98,7 @@ fn health(server: &Server) -> String {
 }
 
 /// Columns as wide as their widest cell; empty columns are left out.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let cells = |column: usize| rows.iter().map(move |row| row[column].as_str());
     let widths: Vec<usize> = (0..N)
         .map(|column| match cells(column).skip(1).all(str::is_empty) {

@@ -84,6 +84,15 @@ fn tests_of_several_packages_have_one_report() {
         "tally-system::tally$a_counter_adds_up",
     ];
     assert_eq!(names, expected);
+    // Both are parts of one run.
+    let said = armadillo(&output, &["history"]);
+    let always = "2 tests of 1 run: every test always passed\n";
+    assert_eq!(
+        (said.stdout.as_str(), said.code),
+        (always, Some(0)),
+        "{}",
+        said.stderr
+    );
 }
 
 #[test]

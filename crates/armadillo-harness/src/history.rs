@@ -7,6 +7,7 @@ mod bounds;
 mod file;
 mod known;
 mod lines;
+mod open;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,10 @@ use attempt::{Attempt, Took};
 pub use attempt::{Company, Outcome, kind_for_programs};
 pub(crate) use file::{Old, append, read};
 pub use known::{Ended, Known, Part, Says, Streak, TestRun, percent};
+pub use open::{OpenError, Opened, open};
+
+/// Its name, next to the runs.
+pub(crate) const FILE: &str = "history.jsonl";
 
 /// How much a new duration counts against all earlier ones together.
 const WEIGHT: f64 = 0.3;

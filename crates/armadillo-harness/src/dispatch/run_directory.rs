@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use super::RunnerError;
 use super::prepare::absolute;
 use crate::group;
+use crate::history;
 use crate::options::Options;
 
 /// How many runs are kept, this one included.
@@ -277,7 +278,7 @@ fn is_run(name: &str) -> bool {
 pub(super) fn history_file(options: &Options, parent: &Path) -> Result<PathBuf, RunnerError> {
     match &options.running.history {
         Some(named) => absolute(named.clone()),
-        None => Ok(parent.join("history.jsonl")),
+        None => Ok(parent.join(history::FILE)),
     }
 }
 

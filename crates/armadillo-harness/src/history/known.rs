@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::History;
 use super::attempt::{Attempt, Company, Outcome};
 use crate::commit::Commit;
+use crate::date;
 use crate::outcome::FailureKind;
 
 /// Failures in a row are no chance any more if a test as flaky as it was before would fail so often only this rarely.
@@ -164,6 +165,14 @@ impl Part {
     #[expect(clippy::cast_precision_loss, reason = "there are few runs")]
     pub fn rate(&self) -> f64 {
         self.bad() as f64 / self.of.max(1) as f64
+    }
+}
+
+impl TestRun<'_> {
+    /// When the test ended: `2025-11-22T13:05:00Z`.
+    #[must_use]
+    pub fn at(&self) -> String {
+        date::utc(self.at_ms / 1000)
     }
 }
 

@@ -94,6 +94,10 @@ fn changed_files_are_not_the_commit() {
 }
 
 /// Commits what is there; the commit.
+#[expect(
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, not the helpers beside them"
+)]
 fn committed(directory: &Path) -> String {
     let git = |args: &[&str]| {
         let author = [
