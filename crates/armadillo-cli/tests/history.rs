@@ -203,10 +203,7 @@ fn what_is_unknown_is_said() {
     );
     std::fs::write(place.path().join("damaged"), "junk\n").unwrap();
     let (code, stdout, stderr) = armadillo(&place, &["--history", "damaged"]);
-    assert_eq!(
-        (code, stdout.as_str()),
-        (Some(0), "no test is known\n")
-    );
+    assert_eq!((code, stdout.as_str()), (Some(0), "no test is known\n"));
     assert!(
         stderr.contains("damaged has a line that is none of a history"),
         "{stderr}"

@@ -233,6 +233,8 @@ pub struct Running {
     pub history: Option<PathBuf>,
     /// `--failed-first`.
     pub failed_first: bool,
+    /// `--new-first`.
+    pub new_first: bool,
 }
 
 /// What an empty selection is.
@@ -384,6 +386,7 @@ impl Default for Running {
             copies: Copies::default(),
             history: None,
             failed_first: false,
+            new_first: false,
         }
     }
 }

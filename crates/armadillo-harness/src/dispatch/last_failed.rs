@@ -1,4 +1,4 @@
-//! `--last-failed` and `--failed-first`: what earlier runs say of the selected tests.
+//! `--last-failed`, `--failed-first` and `--new-first`: what earlier runs say of the selected tests.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,8 @@ pub(super) fn keep(mut selected: Selected, options: &Options) -> Result<Selected
     Ok(selected)
 }
 
-/// Notes what earlier runs say of each test; with `--failed-first`, those that failed last come first.
+/// Notes what earlier runs say of each test. With `--failed-first`, those that failed last come first; with `--new-first`, those that
+/// no run knows.
 pub(super) fn remember(plan: &mut Plan, history: &History, options: &Options) {
     if options.command.is_some() {
         // Earlier ones were others.
@@ -46,9 +47,16 @@ pub(super) fn remember(plan: &mut Plan, history: &History, options: &Options) {
     for planned in &mut plan.tests {
         planned.earlier = history.earlier(&planned.test.def.id());
     }
-    if options.running.failed_first {
+    let first = &options.running;
+    if first.failed_first || first.new_first {
         // Otherwise they stay in their order.
-        plan.tests
-            .sort_by_key(|planned| !history.failed_last(&planned.test.def.id()));
+        plan.tests.sort_by_cached_key(|planned| {
+            let id = planned.test.def.id();
+            match () {
+                () if first.failed_first && history.failed_last(&id) => 0,
+                () if first.new_first && !history.knows(&id) => 1,
+                () => 2,
+            }
+        });
     }
 }

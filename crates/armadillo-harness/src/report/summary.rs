@@ -23,8 +23,11 @@ pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> St
     for test in model.tests.iter().filter(|test| test.is_flaky()) {
         let attempts = many(test.attempts.len(), "attempt");
         let told = retries::told(test).map_or(String::new(), |told| format!("; {told}"));
+        let planned = model.planned(&test.name);
+        let earlier = planned.and_then(|test| test.earlier.as_ref());
+        let earlier = earlier.map_or(String::new(), |earlier| format!("; {earlier}"));
         text.push_str(&format!(
-            "  {}: {} after {attempts}{told}\n",
+            "  {}: {} after {attempts}{told}{earlier}\n",
             paint.yellow("flaky"),
             test.name
         ));

@@ -225,6 +225,7 @@ const TABLE: &[Row] = &[
     holds("seed"),
     holds("rounds"),
     but("failed-first", &[NEXTEST_ORDERS]),
+    but("new-first", &[NEXTEST_ORDERS]),
     but("shuffle", &[NEXTEST_ORDERS]),
     but("shuffle-seed", &[NEXTEST_ORDERS]),
     but(

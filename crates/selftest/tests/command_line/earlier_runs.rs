@@ -1,6 +1,6 @@
-//! `--last-failed` and `--failed-first`: what earlier runs say of tests.
+//! `--last-failed`, `--failed-first` and `--new-first`: what earlier runs say of tests.
 
-use armadillo_selftest::Ran;
+use armadillo_selftest::{Ran, Suite};
 
 use super::{suite, tests};
 
@@ -60,6 +60,60 @@ fn what_failed_last_can_be_run_alone_or_first() {
     run(&["pass::one"]);
     let listed = run(&["--last-failed", "--list", "pass", "fail"]);
     assert!(!listed.stdout.contains("pass::"), "{}", listed.said());
+}
+
+#[test]
+fn new_tests_can_be_run_first() {
+    let place = tempfile::tempdir().unwrap();
+    let history = place.path().join("history.jsonl").display().to_string();
+    let run = |args: &[&str]| run(&history, &[&["fail", "pass::one"], args].concat());
+    drop(self::run(&history, &["one::b", "one::c"]));
+    let first = |args: &[&str]| {
+        let ran = run(args);
+        std::fs::copy(place.path().join("kept"), &history).unwrap();
+        tests(&ran)
+    };
+    std::fs::copy(&history, place.path().join("kept")).unwrap();
+    let all = first(&["--new-first"]);
+    let (new, known) = all.split_at(all.len() - 4);
+    assert!(
+        known
+            .iter()
+            .all(|test| test.ends_with("::b") || test.ends_with("::c")),
+        "{all:?}"
+    );
+    assert_eq!(new.len(), 5);
+    let all = first(&["--nf", "--ff"]);
+    assert_eq!(
+        sorted(all[..2].to_vec()),
+        ["fail::one::b", "fail::one::c"],
+        "{all:?}"
+    );
+    assert!(all[2..7].iter().all(|test| new.contains(test)), "{all:?}");
+}
+
+/// A test that passes when it is tried again: what is known of it, the run says at its end.
+#[test]
+fn a_flaky_test_has_a_past() {
+    let place = tempfile::tempdir().unwrap();
+    let history = place.path().join("history.jsonl").display().to_string();
+    let run = || {
+        let suite = Suite::new(env!("CARGO_BIN_EXE_verdicts"));
+        suite
+            .args(["passes_at_the_second_attempt", "--history", &history])
+            .run()
+    };
+    let ran = run();
+    assert!(
+        ran.stderr
+            .contains(" after 2 attempts; passed in a new process\n"),
+        "{}",
+        ran.said()
+    );
+    drop(run());
+    let ran = run();
+    let known = " after 2 attempts; passed in a new process; failed 2 of 2 runs before, 2 of these passed on a retry (known flaky: 100.0 %)\n";
+    assert!(ran.stderr.contains(known), "{}", ran.said());
 }
 
 fn failed(ran: &Ran) -> Vec<String> {

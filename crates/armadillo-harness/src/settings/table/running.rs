@@ -199,6 +199,16 @@ pub(super) const TABLE: &[Setting] = &[
         Ok(())
     }),
     Setting::switch(
+        "new-first",
+        HOW,
+        "Begin with the tests that the file of --history does not know; with --failed-first, after those that failed.",
+    )
+    .aliases(&["nf"])
+    .apply(|options, values| {
+        options.running.new_first = switch(values)?;
+        Ok(())
+    }),
+    Setting::switch(
         "shuffle",
         HOW,
         "Run the tests in random order.",

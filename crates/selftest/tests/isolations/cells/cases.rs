@@ -115,6 +115,9 @@ pub(super) const CASES: &[Case] = &[
     case("failed-first", "true", "prints", |_, seen| {
         passed(seen, "prints")
     }),
+    case("new-first", "true", "prints", |_, seen| {
+        passed(seen, "prints")
+    }),
     case("failfast", "true", "told::fails::a", one_failed).many("told::fails::"),
     case("maxfail", "1", "told::fails::a", one_failed).many("told::fails::"),
     case("isolation", "its own", "prints", isolation),
