@@ -1,5 +1,6 @@
 //! The `armadillo` command: `armadillo --help`.
 
+mod ci;
 mod complete;
 mod control;
 mod exec;
@@ -65,6 +66,7 @@ enum Command {
     Get(get::Args),
     Merge(reports::Merge),
     History(history::Args),
+    Ci(ci::Args),
     Completions(complete::Completions),
     Man(manuals::Manuals),
     /// Try out what Armadillo assumes of this machine and of the servers
@@ -108,6 +110,7 @@ fn main() -> ExitCode {
         Command::Init(args) => init::init(&args),
         Command::Get(args) => get::command(args),
         Command::Merge(args) => reports::merge(&args),
+        Command::Ci(args) => ci::ci(&args),
         Command::History(args) => history::history(&args),
         Command::Completions(args) => complete::completions(&args),
         Command::Man(args) => manuals::man(&args, Args::command()),

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub(crate) use build::Build;
-pub(crate) use plan::{Planned, Test, plan};
+pub(crate) use plan::{Plan, Planned, Test, is_path, plan};
 
 /// Run or list the tests of all test executables of a workspace
 #[derive(clap::Args)]
@@ -55,7 +55,7 @@ enum Action {
 #[derive(clap::Args)]
 pub(crate) struct Selection {
     #[command(flatten)]
-    build: Build,
+    pub(crate) build: Build,
     /// Name filters or paths (`tests/keys.rs`, `tests/keys.rs:40`), followed by flags for the tests (see
     /// `cargo test --test NAME -- --help`)
     #[arg(
@@ -63,7 +63,7 @@ pub(crate) struct Selection {
         allow_hyphen_values = true,
         value_name = "FILTER, PATH OR FLAG"
     )]
-    arguments: Vec<OsString>,
+    pub(crate) arguments: Vec<OsString>,
 }
 
 pub(crate) fn test(args: &Args) -> ExitCode {

@@ -123,6 +123,8 @@ pub struct Selection {
     pub shard: Option<Shard>,
     /// `--last-failed`.
     pub last_failed: bool,
+    /// `--topology`.
+    pub topology: Option<String>,
 }
 
 impl Selection {

@@ -39,7 +39,7 @@ pub(crate) struct Build {
 
 impl Build {
     /// As cargo wants them.
-    fn arguments(&self) -> Vec<&str> {
+    pub(crate) fn arguments(&self) -> Vec<&str> {
         let named = [
             ("--package", &self.package),
             ("--test", &self.test),

@@ -39,6 +39,19 @@ struct Need {
     mode: String,
 }
 
+impl Planned {
+    /// What it would run with these arguments, too.
+    pub(crate) fn with(&self, more: &[OsString]) -> Result<Plan, TestError> {
+        let arguments = [&self.arguments[..], more].concat();
+        let plan = ask(&self.executable, &arguments)?;
+        plan.ok_or_else(|| TestError::Refused {
+            executable: self.executable.target.clone(),
+            said: "it does not say what it would run".to_owned(),
+            code: 3,
+        })
+    }
+}
+
 impl Test {
     /// Whether it waits until it has a shared deployment for itself.
     pub(crate) fn is_alone(&self) -> bool {
@@ -94,6 +107,11 @@ pub(super) fn of_built(
         only(&mut planned, &declared)?;
     }
     Ok(planned)
+}
+
+/// Whether a word names tests by the file that they are declared in.
+pub(crate) fn is_path(words: &[OsString]) -> bool {
+    !split(words).0.is_empty()
 }
 
 /// The paths among the words before the first flag, and everything else. Behind a flag, a path may be its value.

@@ -23,6 +23,7 @@ mod last_failed;
 mod listener;
 mod log_excerpt;
 mod nothing;
+mod on_topology;
 pub(crate) mod own_main;
 mod places;
 mod prepare;
@@ -220,6 +221,7 @@ fn select(
     let tests = collect::collect(only, &markers, &options.settings)?;
     let mut selected = select::select(tests, &options.selection);
     attach::ignore_unfit(&mut selected, options);
+    let selected = on_topology::keep(selected, options)?;
     let selected = last_failed::keep(selected, options)?;
     shard::cut(selected, options)
 }

@@ -188,7 +188,8 @@ pub(super) fn command_line(model: &Model, name: &str) -> Option<String> {
 }
 
 /// A word as a shell reads it.
-pub(crate) fn in_shell(word: &str) -> String {
+#[must_use]
+pub fn in_shell(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

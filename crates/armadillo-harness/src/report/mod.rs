@@ -37,7 +37,7 @@ mod terse;
 mod tests;
 mod xml;
 
-pub(crate) use block::in_shell;
+pub use block::in_shell;
 pub(crate) use copies::copies_line;
 pub(crate) use files::{side_by_side, write_events, write_whole};
 pub use files::{write_files, write_trace};

@@ -142,6 +142,7 @@ const TABLE: &[Row] = &[
     holds("stress"),
     holds("flaky"),
     holds("last-failed"),
+    holds("topology"),
     but(
         "shard",
         &[(

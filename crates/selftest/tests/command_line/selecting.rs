@@ -71,6 +71,30 @@ fn filters_and_markers() {
 }
 
 #[test]
+fn a_topology_selects_the_tests_that_need_it() {
+    let listed = |topology: &str| run(&["--topology", topology, "--list", "endless"]).stdout;
+    assert_eq!(
+        listed("none").lines().next(),
+        Some("endless::with_a_child: test")
+    );
+    let tally = listed("tally servers(servers = 1)");
+    assert!(
+        tally.starts_with("endless::on_a_server: test\n") && !tally.contains("with_a_child"),
+        "{tally}"
+    );
+    assert_eq!(listed("tally servers( servers=1 )"), tally);
+    // Ignored tests, too, belong to their topology.
+    let ignored = run(&["--topology", "none", "another"]);
+    assert!(ignored.stdout.contains("1 ignored"), "{}", ignored.said());
+    let nothing = run(&["--topology", "tally"]);
+    assert!(
+        nothing.stderr.contains("no tests were selected"),
+        "{}",
+        nothing.said()
+    );
+}
+
+#[test]
 fn failures_end_the_run_early() {
     for (args, failed) in [
         (&["-x"][..], 1),

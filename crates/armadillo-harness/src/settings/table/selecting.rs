@@ -118,6 +118,16 @@ pub(super) const TABLE: &[Setting] = &[
         Ok(())
     }),
     Setting::valued(
+        "topology",
+        "TEXT|none",
+        WHICH,
+        "Run only the tests that need exactly these deployments, written as --plan shows them. `none` selects the tests without deployments.",
+    )
+    .apply(|options, values| {
+        options.selection.topology = Some(last(values).to_owned());
+        Ok(())
+    }),
+    Setting::valued(
         "shard",
         "[BY:]I/N|auto",
         WHICH,

@@ -77,6 +77,7 @@ pub(super) const CASES: &[Case] = &[
         let said = "none of the selected tests failed in its last run";
         seen.ran.printed(said) && passed(seen, "prints")
     }),
+    case("topology", "another", "prints", nothing_ran),
     case("shard", "2/2", "prints", |place, seen| {
         if place.surroundings.nextest {
             return passed(seen, "prints");
