@@ -261,6 +261,9 @@ pub struct RunStarted {
     /// Which part of a run of nextest it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// When it is expected to end, in microseconds from its start, if the durations of its tests are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_us: Option<u64>,
     /// The commit that the tests are of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
@@ -281,6 +284,9 @@ pub struct PlannedTest {
     /// What earlier runs of it came to: `failed 3 of 120 runs before (known flaky: 2.5 %)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<String>,
+    /// How long it took in earlier runs, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_us: Option<u64>,
 }
 
 impl PlannedTest {

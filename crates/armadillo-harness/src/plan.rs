@@ -285,6 +285,7 @@ impl Planned {
             markers: self.test.written_markers(),
             needs: self.needs.clone(),
             earlier: self.earlier.clone(),
+            expected_us: self.expected.map(micros),
         }
     }
 }

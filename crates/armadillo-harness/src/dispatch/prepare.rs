@@ -181,6 +181,7 @@ pub(super) fn prepare(
     let copies = plan::copies::decide(&mut plan, copies, slots, has, &history);
     let preview = RunStarted {
         copies,
+        expected_us: plan::copies::expected_end(&plan, slots, has, &history),
         shard,
         command: options.command.clone(),
         workers: u32::try_from(slots).unwrap_or(u32::MAX),
@@ -408,6 +409,7 @@ pub(super) fn nothing_started(filtered_out: u32) -> RunStarted {
         shard: None,
         command: None,
         part: None,
+        expected_us: None,
         commit: None,
     }
 }
@@ -443,6 +445,7 @@ fn never_to_begin(test: &Test) -> PlannedTest {
         markers: test.written_markers(),
         needs: Vec::new(),
         earlier: None,
+        expected_us: None,
     }
 }
 

@@ -57,6 +57,26 @@ pub(crate) fn decide(
     })
 }
 
+/// When the run is expected to end, in microseconds from its start; `None` if the durations of most of its tests are unknown.
+pub(crate) fn expected_end(
+    plan: &Plan,
+    slots: usize,
+    has: Resources,
+    history: &History,
+) -> Option<Moment> {
+    let known = plan.tests.iter().filter(|test| test.expected.is_some());
+    if known.count() * 2 < plan.tests.len().max(1) {
+        return None;
+    }
+    let costs = costs(&plan.topologies, history);
+    let copies = plan
+        .topologies
+        .iter()
+        .map(|planned| planned.copies as usize);
+    let work = Work::of(plan, &costs, slots, has);
+    Some(forecast(&work, &copies.collect::<Vec<_>>()).end)
+}
+
 /// So many of each, as far as there are tests for them and one topology's copies fit into the memory; whether all that
 /// fits at the same time, too. If not, the daemon starts as many as there is room for.
 fn exactly(number: usize, plan: &Plan, costs: &[Cost], memory_mib: u64) -> (Vec<usize>, bool) {

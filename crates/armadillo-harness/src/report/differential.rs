@@ -44,6 +44,7 @@ fn ours() -> Vec<Event> {
         markers: Vec::new(),
         needs: Vec::new(),
         earlier: None,
+        expected_us: None,
     });
     let started: RunStarted = started(tests.collect(), 0);
     let ignored = outcomes.iter().filter_map(|(name, outcome)| {

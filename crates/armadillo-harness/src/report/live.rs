@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use armadillo_orchestrator::{Notice, Stage};
 
+use super::eta::Eta;
 use super::model::Model;
 use super::paint::{Paint, many, one_line, time};
 use super::screen::Live;
@@ -21,6 +22,8 @@ pub(super) struct Display {
     coming_up: BTreeMap<String, (u64, String)>,
     /// How many deployments serve.
     serving: usize,
+    /// When it will be over.
+    eta: Option<Eta>,
     /// How many lines are on the terminal.
     drawn: usize,
     over: bool,
@@ -34,6 +37,7 @@ impl Display {
             running: Vec::new(),
             coming_up: BTreeMap::new(),
             serving: 0,
+            eta: None,
             drawn: 0,
             over: false,
         }
@@ -41,6 +45,7 @@ impl Display {
 
     pub(super) fn on(&mut self, event: &Event) {
         match &event.kind {
+            EventKind::RunStarted(started) => self.eta = Eta::of(started),
             EventKind::TestStarted { test, .. } => self.running.push((test.clone(), event.us)),
             EventKind::TestPutBack { test, .. } => {
                 self.running.retain(|(running, _)| running != test);
@@ -52,6 +57,9 @@ impl Display {
                     .position(|(test, _)| *test == finished.test)
                 {
                     self.running.remove(at);
+                }
+                if let (false, Some(eta)) = (finished.retried, &mut self.eta) {
+                    eta.ended(&finished.test);
                 }
             }
             EventKind::DeploymentStarting { deployment, .. } => {
@@ -135,8 +143,12 @@ impl Display {
                 failed.push_str(&format!(", {count} {word}"));
             }
         }
+        let running = self.running.iter();
+        let running = running.map(|(test, since)| (test.as_str(), now_us.saturating_sub(*since)));
+        let left = self.eta.as_ref().and_then(|eta| eta.left(running));
+        let left = left.map_or(String::new(), |left| format!(", {left}"));
         lines.push(format!(
-            "  {:>9}  {} of {}{failed}, {} running, {}",
+            "  {:>9}  {} of {}{failed}{left}, {} running, {}",
             time(now_us),
             model.tests.len(),
             many(planned, "test"),

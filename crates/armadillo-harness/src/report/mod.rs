@@ -9,6 +9,7 @@ pub(crate) mod console;
 mod copies;
 #[cfg(test)]
 mod differential;
+mod eta;
 mod files;
 mod gather;
 mod github;

@@ -51,6 +51,7 @@ pub(crate) fn planned(test: &str, markers: &[&str], lease: Option<LeaseMode>) ->
         markers: markers.iter().map(|marker| (*marker).to_owned()).collect(),
         needs: lease.map(on_the_cluster).into_iter().collect(),
         earlier: None,
+        expected_us: None,
     }
 }
 
@@ -94,6 +95,7 @@ pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted 
         shard: None,
         command: None,
         part: None,
+        expected_us: None,
         commit: None,
     }
 }

@@ -118,6 +118,7 @@ fn colours_output_of_successes_times_and_the_seed_are_shown_on_request() {
         markers: Vec::new(),
         needs: Vec::new(),
         earlier: None,
+        expected_us: None,
     });
     let events = [
         event(0, EventKind::RunStarted(started(tests.to_vec(), 0))),
@@ -152,6 +153,7 @@ fn a_line_of_terse_characters_ends_where_libtests_does() {
         markers: Vec::new(),
         needs: Vec::new(),
         earlier: None,
+        expected_us: None,
     });
     let mut events = vec![event(0, EventKind::RunStarted(started(tests.collect(), 0)))];
     for name in &names {
@@ -235,7 +237,11 @@ fn the_live_display_is_drawn_and_taken_off() {
         shares_stdout: true,
     });
     let mut reporter = Reporter::new(&options(Format::Pretty), screen);
-    for event in run() {
+    for mut event in run() {
+        if let EventKind::RunStarted(started) = &mut event.kind {
+            started.expected_us = Some(42_000_000);
+            started.tests[0].expected_us = Some(20_000_000);
+        }
         let now = event.us;
         reporter.on(&event).unwrap();
         reporter.tick(now + 50_000);
