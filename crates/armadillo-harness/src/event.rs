@@ -225,6 +225,9 @@ pub struct RunStarted {
     pub run: String,
     /// Seconds since 1970.
     pub unix_time: u64,
+    /// And milliseconds.
+    #[serde(default)]
+    pub unix_millis: u32,
     /// The version of Armadillo.
     pub armadillo: String,
     /// The test binary's crate.

@@ -26,6 +26,9 @@ pub use open::{OpenError, Opened, open};
 /// Its name, next to the runs.
 pub(crate) const FILE: &str = "history.jsonl";
 
+/// Nothing takes longer, in microseconds: a week. Whatever a file says, sums of durations have room.
+const LONGEST_US: u64 = 7 * 24 * 3600 * 1_000_000;
+
 /// How much a new duration counts against all earlier ones together.
 const WEIGHT: f64 = 0.3;
 
@@ -139,7 +142,8 @@ impl History {
     clippy::cast_precision_loss,
     reason = "an average; 2^53 µs are 285 years"
 )]
-fn average(mut all: impl Iterator<Item = u64>) -> Option<Duration> {
+fn average(all: impl Iterator<Item = u64>) -> Option<Duration> {
+    let mut all = all.map(|us| us.min(LONGEST_US));
     let first = all.next()? as f64;
     let us = all.fold(first, |average, us| {
         average + WEIGHT * (us as f64 - average)

@@ -197,7 +197,7 @@ fn commands_have_no_history() {
         let said = scene.exec(&["single"], "exit 1").ended(1);
         assert!(!said.stderr.contains("before:"), "{}", said.stderr);
     }
-    assert!(!scene.file("runs/history.json").exists());
+    assert!(!scene.file("runs/history.jsonl").exists());
 }
 
 #[test]

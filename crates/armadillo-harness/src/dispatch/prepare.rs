@@ -361,11 +361,12 @@ fn preview(
     let mut defs = (plan.tests.iter().map(|planned| planned.test.def))
         .chain(never_run.map(|(test, _)| test.def));
     let first = defs.next();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap_or_default();
     Ok(RunStarted {
         run: hex::<4>().map_err(no_random_numbers)?,
-        unix_time: SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |time| time.as_secs()),
+        unix_time: now.as_secs(),
+        unix_millis: now.subsec_millis(),
         binary: first.map_or("", |def| def.binary()).to_owned(),
         package: first.map_or("", |def| def.package).to_owned(),
         args: (std::env::args_os().skip(1))
@@ -393,6 +394,7 @@ pub(super) fn nothing_started(filtered_out: u32) -> RunStarted {
     RunStarted {
         run: String::new(),
         unix_time: 0,
+        unix_millis: 0,
         armadillo: env!("CARGO_PKG_VERSION").to_owned(),
         binary: String::new(),
         package: String::new(),

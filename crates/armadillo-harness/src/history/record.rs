@@ -23,7 +23,8 @@ impl History {
         }
         // nextest tries again in another process.
         let may_follow = started.part.as_ref().is_some_and(|part| part.may_follow);
-        let begun_ms = started.unix_time.saturating_mul(1000);
+        let begun_ms =
+            (started.unix_time.saturating_mul(1000)).saturating_add(started.unix_millis.into());
         for test in &model.tests {
             // Repetitions are of one test.
             let name = test.name.split('#').next().unwrap_or(&test.name);
@@ -59,7 +60,7 @@ impl History {
         .map(Some);
         let is_started = !unknown.contains(&deployment.reason);
         let took = |us: u64, after_us: u64| Took {
-            at_ms: begun_ms + (deployment.starting_us + after_us) / 1000,
+            at_ms: begun_ms.saturating_add(deployment.starting_us.saturating_add(after_us) / 1000),
             run,
             us,
         };
@@ -93,7 +94,7 @@ fn attempt(ran: &Ran, (run, begun_ms): (u32, u64), may_follow: bool) -> Option<A
         false => Some(Company::Alone),
     };
     Some(Attempt {
-        at_ms: begun_ms + ran.ended_us / 1000,
+        at_ms: begun_ms.saturating_add(ran.ended_us / 1000),
         run,
         outcome: Outcome::of(&finished.verdict, finished.retried || may_follow)?,
         took_us: finished.times.total,

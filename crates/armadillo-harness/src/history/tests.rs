@@ -6,9 +6,10 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::outcome::FailureKind;
+use crate::event::EventKind;
+use crate::outcome::{FailureKind, Verdict};
 use crate::report::Model;
-use crate::report::sample::run;
+use crate::report::sample::{ends, event, failed, planned, run, started};
 
 const FAILED: Outcome = Outcome::Failed(FailureKind::Failed);
 const RETRIED: Outcome = Outcome::Retried(FailureKind::TimedOut);
@@ -106,6 +107,32 @@ fn a_run_is_remembered() {
     assert_eq!(history.known(&id("adds")).unwrap().by_company().len(), 0);
     let files = fs::read_dir(directory.path().join("deep")).unwrap().count();
     assert_eq!(files, 1, "nothing half written is left");
+}
+
+/// Runs that follow each other within a second.
+#[test]
+fn the_run_that_began_later_is_the_last() {
+    let began = |run: &str, millis: u32, verdict: Verdict, us: u64| {
+        let mut started = started(vec![planned("t", &[], None)], 0);
+        run.clone_into(&mut started.run);
+        started.unix_millis = millis;
+        let mut model = Model::default();
+        model.on(&event(0, EventKind::RunStarted(started)));
+        model.on(&event(
+            us,
+            EventKind::TestFinished(ends(1, "t", verdict, "")),
+        ));
+        History::of(&model)
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("history.jsonl");
+    let slow = began("one", 100, failed(FailureKind::Failed, "no"), 90_000);
+    let fast = began("two", 200, Verdict::Passed, 1_000);
+    for history in [fast, slow] {
+        append(&file, &history, Old::Stays).unwrap();
+    }
+    let history = all(&file);
+    assert!(!history.failed_last("shop::suite$t"));
 }
 
 #[test]
@@ -359,6 +386,29 @@ fn durations_are_those_of_passed_attempts() {
         runs(&[&[FAILED]], &[]).known("t").unwrap().durations(),
         None
     );
+}
+
+/// Numbers that nobody has written in earnest.
+#[test]
+fn large_numbers_are_numbers() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("history.jsonl");
+    let huge = "{\"test\":\"t\",\"on\":\"\",\"attempts\":[[\"r\",18446744073709551615,\"passed\",18446744073709551615,null]]}\n";
+    fs::write(&file, huge).unwrap();
+    let history = all(&file);
+    assert_eq!(history.test("t"), Some(Duration::from_secs(7 * 24 * 3600)));
+    let known = history.known("t").unwrap();
+    assert!(!known.runs[0].at().is_empty() && known.durations().is_some());
+    let mut started = started(vec![planned("t", &[], None)], 0);
+    (started.unix_time, started.unix_millis) = (u64::MAX, u32::MAX);
+    let mut model = Model::default();
+    model.on(&event(0, EventKind::RunStarted(started)));
+    model.on(&event(
+        u64::MAX,
+        EventKind::TestFinished(ends(1, "t", Verdict::Passed, "")),
+    ));
+    append(&file, &History::of(&model), Old::Stays).unwrap();
+    assert!(all(&file).knows("shop::suite$t"));
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {

@@ -23,11 +23,13 @@ impl Eta {
     pub(super) fn of(started: &RunStarted) -> Option<Self> {
         let whole_us = started.expected_us?;
         let known = started.tests.iter().filter_map(|test| test.expected_us);
-        let (count, sum) = known.fold((0, 0), |(count, sum), us| (count + 1, sum + us));
+        let (count, sum) = known.fold((0, 0), |(count, sum), us| {
+            (count + 1, u64::saturating_add(sum, us))
+        });
         let usual = sum.checked_div(count)?;
         let takes = |test: &PlannedTest| (test.test.clone(), test.expected_us.unwrap_or(usual));
         let left: HashMap<String, u64> = started.tests.iter().map(takes).collect();
-        let tests_us = left.values().sum();
+        let tests_us = left.values().copied().fold(0, u64::saturating_add);
         Some(Self {
             whole_us,
             tests_us,
@@ -47,10 +49,10 @@ impl Eta {
         if self.left.is_empty() {
             return None;
         }
-        let (mut done_us, mut longest_us) = (0, 0);
+        let (mut done_us, mut longest_us) = (0_u64, 0);
         for (test, ran_us) in running {
             let takes = self.left.get(test).copied().unwrap_or_default();
-            done_us += takes.min(ran_us);
+            done_us = done_us.saturating_add(takes.min(ran_us));
             longest_us = longest_us.max(takes.saturating_sub(ran_us));
         }
         let rest_us = u128::from(self.left_us.saturating_sub(done_us));

@@ -59,6 +59,7 @@ pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted 
     RunStarted {
         run: "1f3a9c20".to_owned(),
         unix_time: 1_763_816_700,
+        unix_millis: 0,
         armadillo: "0.1.0".to_owned(),
         binary: "suite".to_owned(),
         package: "shop".to_owned(),
