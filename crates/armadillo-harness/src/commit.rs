@@ -150,6 +150,10 @@ fn is_reference(name: &str) -> bool {
 
 /// Whether git says that files which it knows were changed; not if it says nothing, or is not there.
 fn is_changed(work_tree: &Path) -> bool {
+    if cfg!(miri) {
+        // It supports no processes.
+        return false;
+    }
     let (Some(git), Some(directory)) = (on_path("git").into_iter().next(), work_tree.to_str())
     else {
         return false;
