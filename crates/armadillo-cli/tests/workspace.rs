@@ -180,9 +180,9 @@ fn tally() -> String {
     let messages = lines
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let executables =
+    let mut executables =
         messages.filter_map(|message| Some(message["executable"].as_str()?.to_owned()));
-    executables.last().unwrap()
+    executables.next_back().unwrap()
 }
 
 #[test]

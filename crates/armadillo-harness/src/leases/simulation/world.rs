@@ -195,7 +195,7 @@ impl World {
             self.step();
         }
         self.calm = true;
-        if self.tickets % 8 == 0 {
+        if self.tickets.is_multiple_of(8) {
             // All is over while tests still run.
             return self.close();
         }
