@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Origin as Clock;
 use crate::commit::Commit;
-use crate::needs::{LeaseMode, Need};
+use crate::needs::LeaseMode;
 use crate::outcome::Verdict;
 use crate::trace::Trace;
 
-pub use planned::{CopiesReason, Part, PlannedCopies, ShardOf};
+pub use planned::{CopiesReason, Part, PlannedCopies, PlannedTest, ShardOf, TestOrigin};
 pub use shown::{Shown, Stretch, Tone};
 
 /// The version of the format; grows when an old reader would misunderstand.
@@ -272,40 +272,14 @@ pub struct RunStarted {
     pub commit: Option<Commit>,
 }
 
-/// A test as planned.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PlannedTest {
-    /// Its name.
-    pub test: String,
-    /// Its source file and line: `tests/suite/main.rs:12`.
-    pub place: String,
-    /// Its markers, written out.
-    pub markers: Vec<String>,
-    /// The deployments it needs, in the order of its arguments; none for a test that needs no deployment.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub needs: Vec<Need>,
-    /// What earlier runs of it came to: `failed 3 of 120 runs before (known flaky: 2.5 %)`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub earlier: Option<String>,
-    /// How long it took in earlier runs, in microseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_us: Option<u64>,
-}
-
-impl PlannedTest {
-    /// The topologies it needs, as text; `None` for a test that needs no deployment.
+impl RunStarted {
+    /// The executable, for people and as the name of a suite: `package::binary`; `armadillo`, if there is none or there are several.
     #[must_use]
-    pub fn topologies(&self) -> Option<String> {
-        let texts: Vec<String> = (self.needs.iter())
-            .map(|need| need.topology.to_string())
-            .collect();
-        (!texts.is_empty()).then(|| texts.join(" + "))
-    }
-
-    /// The kinds of lease that are not shared, in the order of its needs.
-    pub fn special_modes(&self) -> impl Iterator<Item = LeaseMode> + '_ {
-        let modes = self.needs.iter().map(|need| need.mode);
-        modes.filter(|mode| *mode != LeaseMode::Shared)
+    pub fn executable(&self) -> String {
+        match self.binary.as_str() {
+            "" => "armadillo".to_owned(),
+            binary => format!("{}::{binary}", self.package),
+        }
     }
 }
 

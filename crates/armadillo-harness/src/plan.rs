@@ -286,6 +286,7 @@ impl Planned {
             needs: self.needs.clone(),
             earlier: self.earlier.clone(),
             expected_us: self.expected.map(micros),
+            origin: None,
         }
     }
 }

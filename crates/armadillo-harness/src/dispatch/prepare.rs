@@ -448,6 +448,7 @@ fn never_to_begin(test: &Test) -> PlannedTest {
         needs: Vec::new(),
         earlier: None,
         expected_us: None,
+        origin: None,
     }
 }
 

@@ -86,10 +86,11 @@ pub(crate) fn parent(named: Option<&Path>) -> PathBuf {
     }
     let executable = std::env::current_exe().unwrap_or_default();
     let working_directory = std::env::current_dir().unwrap_or_default();
-    parent_of(&executable, &working_directory)
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    parent_of(&executable, &working_directory, target.as_deref())
 }
 
-fn parent_of(executable: &Path, working_directory: &Path) -> PathBuf {
+fn parent_of(executable: &Path, working_directory: &Path, target: Option<&Path>) -> PathBuf {
     let mut around = executable.ancestors();
     if let Some(target) = around.find(|directory| directory.join("CACHEDIR.TAG").is_file()) {
         return target.join("armadillo");
@@ -101,7 +102,9 @@ fn parent_of(executable: &Path, working_directory: &Path) -> PathBuf {
     // The packages of a workspace share the target directory beside its lock file.
     let workspace = packages().find(|directory| directory.join("Cargo.lock").is_file());
     match workspace.or_else(|| packages().next()) {
-        Some(project) => project.join("target").join("armadillo"),
+        Some(project) => project
+            .join(target.unwrap_or(Path::new("target")))
+            .join("armadillo"),
         None => working_directory.join(OUTSIDE),
     }
 }
@@ -332,16 +335,22 @@ mod tests {
         let (home, nowhere) = (home.path(), Path::new("/usr/bin/armadillo"));
         let package = home.join("workspace/package/src");
         fs::create_dir_all(&package).unwrap();
-        assert_eq!(parent_of(nowhere, home), home.join(".armadillo"));
+        assert_eq!(parent_of(nowhere, home, None), home.join(".armadillo"));
         fs::write(home.join("workspace/package/Cargo.toml"), "").unwrap();
         let of_package = home.join("workspace/package/target/armadillo");
-        assert_eq!(parent_of(nowhere, &package), of_package);
+        assert_eq!(parent_of(nowhere, &package, None), of_package);
         fs::write(home.join("workspace/Cargo.toml"), "").unwrap();
         fs::write(home.join("workspace/Cargo.lock"), "").unwrap();
         let of_workspace = home.join("workspace/target/armadillo");
-        assert_eq!(parent_of(nowhere, &package), of_workspace);
+        assert_eq!(parent_of(nowhere, &package, None), of_workspace);
+        let elsewhere = Path::new("/elsewhere");
+        let named = parent_of(nowhere, &package, Some(elsewhere));
+        assert_eq!(named, elsewhere.join("armadillo"));
         fs::write(home.join("CACHEDIR.TAG"), "").unwrap();
         let executable = home.join("debug/deps/suite");
-        assert_eq!(parent_of(&executable, &package), home.join("armadillo"));
+        assert_eq!(
+            parent_of(&executable, &package, None),
+            home.join("armadillo")
+        );
     }
 }

@@ -1,10 +1,11 @@
-//! What the first event says of the plan: which part of the tests this is, and how many deployments they share.
+//! What the first event says of the plan: the tests, which part of all this is, and how many deployments they share.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Origin;
+use crate::needs::{LeaseMode, Need};
 
 /// A part of the selected tests; other machines run the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,4 +82,74 @@ pub enum CopiesReason {
         /// When it ends.
         instead_of_us: u64,
     },
+}
+
+/// A test as planned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlannedTest {
+    /// Its name.
+    pub test: String,
+    /// Its source file and line: `tests/suite/main.rs:12`.
+    pub place: String,
+    /// Its markers, written out.
+    pub markers: Vec<String>,
+    /// The deployments it needs, in the order of its arguments; none for a test that needs no deployment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// What earlier runs of it came to: `failed 3 of 120 runs before (known flaky: 2.5 %)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<String>,
+    /// How long it took in earlier runs, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_us: Option<u64>,
+    /// Which run it is of, in the report of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Box<TestOrigin>>,
+}
+
+/// The run that a test is of: that of its own executable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestOrigin {
+    /// The package.
+    pub package: String,
+    /// The test binary's crate.
+    pub binary: String,
+    /// The test's name there.
+    pub test: String,
+    /// The seed of that run.
+    pub seed: u64,
+    /// The arguments that it was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+}
+
+impl TestOrigin {
+    /// The executable, for people and as the name of a suite: `package::binary`.
+    #[must_use]
+    pub fn executable(&self) -> String {
+        format!("{}::{}", self.package, self.binary)
+    }
+
+    /// The test's id across executables: `package::binary$name`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}${}", self.executable(), self.test)
+    }
+}
+
+impl PlannedTest {
+    /// The topologies it needs, as text; `None` for a test that needs no deployment.
+    #[must_use]
+    pub fn topologies(&self) -> Option<String> {
+        let texts: Vec<String> = (self.needs.iter())
+            .map(|need| need.topology.to_string())
+            .collect();
+        (!texts.is_empty()).then(|| texts.join(" + "))
+    }
+
+    /// The kinds of lease that are not shared, in the order of its needs.
+    pub fn special_modes(&self) -> impl Iterator<Item = LeaseMode> + '_ {
+        let modes = self.needs.iter().map(|need| need.mode);
+        modes.filter(|mode| *mode != LeaseMode::Shared)
+    }
 }

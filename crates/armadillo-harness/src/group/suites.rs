@@ -226,7 +226,7 @@ mod tests {
             assert!(selects_one_package(&one, Path::new("/")), "{line}");
         }
         assert!(asked("cargo test -p x* --test y?").has_package("a"));
-        let url = asked("cargo test -p path+file:///work/a#b@1.0");
+        let url = asked("cargo test -p path+file:///somewhere/a#b@1.0");
         assert!(url.has_package("b") && !url.has_package("a"));
         let elsewhere = asked("cargo test --manifest-path a/Cargo.toml");
         let found = nearest_manifest(&elsewhere, Path::new("/b"));

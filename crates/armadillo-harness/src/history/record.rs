@@ -28,7 +28,7 @@ impl History {
         for test in &model.tests {
             // Repetitions are of one test.
             let name = test.name.split('#').next().unwrap_or(&test.name);
-            let id = format!("{}::{}${name}", started.package, started.binary);
+            let id = model.id_of(name);
             let planned = model.planned(&test.name);
             let on = planned
                 .and_then(|test| test.topologies())

@@ -8,6 +8,7 @@ use super::panic_output;
 use super::retries;
 use crate::event::{LogExcerpt, TestFinished};
 use crate::outcome::{FailureKind, Verdict};
+use crate::settings::{SystemFlags, again};
 use crate::trace::Trace;
 
 /// What went wrong and where, then what helps to find out why: deployment, co-tenants, files, the command line that runs it
@@ -165,25 +166,34 @@ pub(super) fn command_line(model: &Model, name: &str) -> Option<String> {
     if let Some(command) = &started.command {
         return Some(command.clone());
     }
-    let name = name.split('#').next().unwrap_or(name);
+    let once = name.split('#').next().unwrap_or(name);
+    let planned = model.planned(name).or_else(|| model.planned(once));
+    let origin = planned.and_then(|test| test.origin.as_deref());
+    let (package, binary, seed) = match origin {
+        Some(origin) => (&origin.package, &origin.binary, origin.seed),
+        None => (&started.package, &started.binary, started.seed),
+    };
+    let named = origin.map_or(name, |origin| &origin.test);
+    let named = named.split('#').next().unwrap_or(named);
+    let args = origin.map_or(&started.args, |origin| &origin.args);
     let mut words = vec![
         "cargo test".to_owned(),
-        format!("-p {}", started.package),
-        format!("--test {}", started.binary),
+        format!("-p {package}"),
+        format!("--test {binary}"),
         "--".to_owned(),
-        format!("--exact {}", in_shell(name)),
-        format!("--seed {}", started.seed),
+        format!("--exact {}", in_shell(named)),
+        format!("--seed {seed}"),
     ];
     let reserved = |marker: &String| ["slow", "stress_test", "flaky"].contains(&marker.as_str());
-    let asked_for = started.args.iter().any(|arg| arg.ends_with("ignored"));
-    if asked_for
-        || model
-            .planned(name)
-            .is_some_and(|test| test.markers.iter().any(reserved))
-    {
+    let asked_for = args.iter().any(|arg| arg.ends_with("ignored"));
+    if asked_for || planned.is_some_and(|test| test.markers.iter().any(reserved)) {
         words.push("--include-ignored".to_owned());
     }
-    words.extend(model.again().iter().map(|word| in_shell(word)));
+    let flags = match origin {
+        Some(origin) => again(&origin.args, &SystemFlags::registered()),
+        None => model.again().to_vec(),
+    };
+    words.extend(flags.iter().map(|word| in_shell(word)));
     Some(words.join(" "))
 }
 

@@ -45,6 +45,7 @@ fn ours() -> Vec<Event> {
         needs: Vec::new(),
         earlier: None,
         expected_us: None,
+        origin: None,
     });
     let started: RunStarted = started(tests.collect(), 0);
     let ignored = outcomes.iter().filter_map(|(name, outcome)| {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rebuild::ended_with_its_process;
 use crate::clock::Origin;
-use crate::event::{Event, EventKind, Part, RunStarted, TestFinished, VERSION};
+use crate::event::{Event, EventKind, Part, RunStarted, TestFinished, TestOrigin, VERSION};
 use crate::exit_code::Exit;
 
 /// The events of one process, in the order of time.
@@ -48,7 +48,12 @@ pub(crate) fn gather(logs: Vec<Log>, run: &str, directory: &str) -> Option<Vec<E
         us: 0,
         kind: EventKind::RunStarted(whole_run(&processes, &names, base, run, directory)?),
     }];
-    let exit = exit_of(&processes, &names);
+    let is_nextest = processes.iter().any(Process::is_of_nextest);
+    let (exit, ended_early) = match is_nextest {
+        true => (exit_of(&processes, &names), None),
+        false => (exit_of_group(&processes), early(&processes, &names)),
+    };
+    let mut started_already = BTreeSet::new();
     let mut tests_of_leases = BTreeMap::new();
     let mut attempts: BTreeMap<String, u32> = BTreeMap::new();
     let last = last_attempts(&processes, &names);
@@ -74,7 +79,7 @@ pub(crate) fn gather(logs: Vec<Log>, run: &str, directory: &str) -> Option<Vec<E
         let missing = never_begun(&process);
         for event in process.events.into_iter().chain(missing) {
             let is_shared = subject(&event.kind).is_some_and(|subject| shared.contains(subject));
-            if is_shared || is_said(&event.kind) {
+            if is_shared || is_said(&event.kind) || is_known(&event.kind, &mut started_already) {
                 continue;
             }
             let us = base.us_of(part.clock, event.us);
@@ -103,10 +108,28 @@ pub(crate) fn gather(logs: Vec<Log>, run: &str, directory: &str) -> Option<Vec<E
         us,
         kind: EventKind::RunFinished {
             exit_code: exit.code(),
-            ended_early: None,
+            ended_early,
         },
     });
     Some(whole)
+}
+
+impl Process {
+    /// Whether it is one of nextest's, which run one test each.
+    fn is_of_nextest(&self) -> bool {
+        self.part.threads.is_some()
+    }
+
+    /// How it ended; `None` if it was killed.
+    fn ending(&self) -> Option<(Exit, Option<&str>)> {
+        self.events.iter().find_map(|event| match &event.kind {
+            EventKind::RunFinished {
+                exit_code,
+                ended_early,
+            } => Some((exit_of_code(*exit_code), ended_early.as_deref())),
+            _ => None,
+        })
+    }
 }
 
 /// The deployment or the lease that an event of a daemon is about. If the daemon is shared, it has the event in its own log.
@@ -121,6 +144,14 @@ fn subject(kind: &EventKind) -> Option<&str> {
         | EventKind::DeploymentStopped { deployment, .. } => Some(deployment),
         EventKind::LeaseGranted { lease, .. } | EventKind::LeaseReleased { lease } => Some(lease),
         _ => None,
+    }
+}
+
+/// Whether a process only says that it has found a deployment which an earlier one has started.
+fn is_known(kind: &EventKind, started: &mut BTreeSet<String>) -> bool {
+    match kind {
+        EventKind::DeploymentStarting { deployment, .. } => !started.insert(deployment.clone()),
+        _ => false,
     }
 }
 
@@ -183,10 +214,7 @@ fn exit_of(processes: &[Process], names: &Names) -> Exit {
     let mut last: BTreeMap<String, Exit> = BTreeMap::new();
     for process in processes {
         let name = |test: &str| names.name(&process.started, &process.part, test);
-        let ended = process.events.iter().find_map(|event| match &event.kind {
-            EventKind::RunFinished { exit_code, .. } => Some(exit_of_code(*exit_code)),
-            _ => None,
-        });
+        let ended = process.ending().map(|(exit, _)| exit);
         for test in &process.started.tests {
             last.insert(name(&test.test), ended.unwrap_or(Exit::Failed));
         }
@@ -206,6 +234,29 @@ fn exit_of(processes: &[Process], names: &Names) -> Exit {
     last.into_values().fold(Exit::Passed, Exit::and)
 }
 
+/// What the runs of several executables come to. One that was killed has failed.
+fn exit_of_group(processes: &[Process]) -> Exit {
+    let ended = processes.iter().map(Process::ending);
+    let exits = ended.map(|ended| ended.map_or(Exit::Failed, |(exit, _)| exit));
+    exits.fold(Exit::Passed, Exit::and)
+}
+
+/// Which of several executables have not run all of their tests, and why.
+fn early(processes: &[Process], names: &Names) -> Option<String> {
+    let early = processes.iter().filter_map(|process| {
+        let why = match process.ending() {
+            Some((_, why)) => why?,
+            None => "it was killed",
+        };
+        Some(match names.several {
+            true => format!("{}: {why}", process.started.executable()),
+            false => why.to_owned(),
+        })
+    });
+    let early: Vec<String> = early.collect();
+    (!early.is_empty()).then(|| early.join("; "))
+}
+
 fn exit_of_code(code: u8) -> Exit {
     let mut known = Exit::BY_PRECEDENCE.into_iter();
     known
@@ -213,24 +264,28 @@ fn exit_of_code(code: u8) -> Exit {
         .unwrap_or(Exit::Failed)
 }
 
-/// The ends of the tests of a process that ended before they did: it was killed, or its daemon was.
+/// The ends of the tests of a process that ended before they did: it was killed, or its daemon was. A test of nextest's has a process
+/// for itself, whose end is the test's; of several tests, those that had not begun were not run.
 fn never_begun(process: &Process) -> Vec<Event> {
-    let finished: BTreeSet<&str> = (process.events.iter())
-        .filter_map(|event| match &event.kind {
-            EventKind::TestFinished(finished) if !finished.retried => Some(&*finished.test),
-            _ => None,
-        })
-        .collect();
-    let has_passed =
-        |event: &Event| matches!(event.kind, EventKind::RunFinished { exit_code: 0, .. });
-    if process.events.iter().any(has_passed) {
-        return Vec::new();
+    let (mut begun, mut finished) = (BTreeSet::new(), BTreeSet::new());
+    for event in &process.events {
+        match &event.kind {
+            EventKind::TestStarted { test, .. } => _ = begun.insert(&**test),
+            EventKind::TestFinished(ended) if !ended.retried => _ = finished.insert(&*ended.test),
+            _ => {}
+        }
+    }
+    match process.ending() {
+        Some((Exit::Passed, _)) => return Vec::new(),
+        Some(_) if !process.is_of_nextest() => return Vec::new(),
+        _ => {}
     }
     let us = process.events.last().map_or(0, |event| event.us);
-    let tests = process.started.tests.iter();
-    let missing = tests.filter(|test| !finished.contains(&*test.test));
+    let tests = process.started.tests.iter().map(|test| &*test.test);
+    let missing = tests.filter(|test| !finished.contains(test));
+    let missing = missing.filter(|test| process.is_of_nextest() || begun.contains(test));
     missing
-        .map(|test| ended_with_its_process(&test.test, us))
+        .map(|test| ended_with_its_process(test, us))
         .collect()
 }
 
@@ -253,6 +308,10 @@ fn whole_run(
         whole.workers = threads;
         "nextest".clone_into(&mut whole.isolation);
     }
+    if names.several {
+        whole.package.clear();
+        whole.binary.clear();
+    }
     whole.args = Vec::new();
     whole.filtered_out = 0;
     whole.part = None;
@@ -263,16 +322,40 @@ fn whole_run(
             let name = names.name(started, part, &test.test);
             if known.insert(name.clone()) {
                 let mut test = test.clone();
-                test.test = name;
+                let own = std::mem::replace(&mut test.test, name);
+                test.origin = Some(Box::new(origin(started, part, own)));
                 whole.tests.push(test);
             }
         }
         for (system, program) in &started.programs {
-            let known = whole.programs.entry(system.clone());
-            known.or_insert_with(|| program.clone());
+            // Executables may have settings of their own.
+            let differs = whole
+                .programs
+                .get(system)
+                .is_some_and(|known| known != program);
+            let key = match differs {
+                true => format!("{system} ({})", started.executable()),
+                false => system.clone(),
+            };
+            whole.programs.insert(key, program.clone());
         }
     }
     Some(whole)
+}
+
+/// Which run a test of the whole is of.
+fn origin(started: &RunStarted, part: &Part, test: String) -> TestOrigin {
+    TestOrigin {
+        package: started.package.clone(),
+        binary: started.binary.clone(),
+        test,
+        seed: started.seed,
+        // What nextest says selects the test, and is no flag of the run.
+        args: match part.threads {
+            Some(_) => Vec::new(),
+            None => started.args.clone(),
+        },
+    }
 }
 
 /// The events of one process as those of the whole.
@@ -336,103 +419,4 @@ impl<L: Fn(&str) -> bool> Rewritten<'_, L> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::{FailureKind, Verdict};
-    use crate::report::{Model, sample};
-
-    /// The log of a process that ran one test: it began at `at` seconds of the machine's clock.
-    fn process(at: u64, binary: &str, test: &str, verdict: Verdict) -> Log {
-        let mut started = sample::started(vec![sample::planned(test, &[], None)], 0);
-        binary.clone_into(&mut started.binary);
-        started.part = Some(Part {
-            clock: Origin::at(at * 1_000_000),
-            of: None,
-            may_follow: false,
-            repetition: None,
-            threads: Some(4),
-        });
-        let exit_code = Exit::of(&verdict).code();
-        let finished = sample::ends(500_000, test, verdict, "");
-        Log(vec![
-            sample::event(0, EventKind::RunStarted(started)),
-            sample::begins(100_000, test, 1),
-            sample::event(600_000, EventKind::TestFinished(finished)),
-            sample::event(
-                600_000,
-                EventKind::RunFinished {
-                    exit_code,
-                    ended_early: None,
-                },
-            ),
-        ])
-    }
-
-    /// The same of a process that was killed while its test waited for a deployment.
-    fn killed(at: u64, test: &str) -> Log {
-        let Log(mut events) = process(at, "suite", test, Verdict::Passed);
-        events.truncate(1);
-        Log(events)
-    }
-
-    fn daemon(at: u64) -> Log {
-        let clock = Origin::at(at * 1_000_000);
-        Log(vec![sample::event(
-            0,
-            EventKind::DaemonStarted { pid: 1, clock },
-        )])
-    }
-
-    fn failed() -> Verdict {
-        sample::failed(FailureKind::Failed, "no")
-    }
-
-    fn model(logs: Vec<Log>) -> (Model, u8) {
-        let events = gather(logs, "nextest", "here").unwrap();
-        let mut model = Model::default();
-        for event in &events {
-            model.on(event);
-        }
-        let exit_code = model.ending.as_ref().unwrap().exit_code;
-        (model, exit_code)
-    }
-
-    #[test]
-    fn attempts_at_one_test_are_one_test_and_the_last_counts() {
-        let logs = vec![
-            process(12, "suite", "a", Verdict::Passed),
-            daemon(9),
-            process(10, "suite", "a", failed()),
-            process(11, "suite", "b", Verdict::Passed),
-        ];
-        let (model, exit_code) = model(logs);
-        assert_eq!(exit_code, 0);
-        assert_eq!(model.started.as_ref().unwrap().tests.len(), 2);
-        let a = model.tests.iter().find(|test| test.name == "a");
-        let attempts = &a.unwrap().attempts;
-        assert_eq!(attempts.len(), 2);
-        assert_eq!(attempts[1].ended_us, 3_600_000);
-        assert_eq!(model.counts().flaky, 1);
-    }
-
-    #[test]
-    fn a_process_that_was_killed_before_its_test_began_has_failed_it() {
-        let logs = vec![process(1, "suite", "a", failed()), killed(2, "a")];
-        let (model, exit_code) = model(logs);
-        assert_eq!(exit_code, Exit::Failed.code());
-        assert_eq!(model.tests[0].attempts.len(), 2);
-        assert_eq!(model.counts().failed, 1);
-    }
-
-    #[test]
-    fn tests_of_several_executables_are_told_apart() {
-        let logs = vec![
-            process(1, "one", "a", failed()),
-            process(2, "two", "a", Verdict::Passed),
-        ];
-        let (model, exit_code) = model(logs);
-        assert_eq!(exit_code, Exit::Failed.code());
-        let names: Vec<&str> = model.tests.iter().map(|test| &*test.name).collect();
-        assert_eq!(names, ["shop::one$a", "shop::two$a"]);
-    }
-}
+mod tests;

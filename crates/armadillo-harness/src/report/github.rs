@@ -59,10 +59,7 @@ pub fn step_summary(model: &Model) -> String {
         return String::new();
     }
     let counts = model.counts();
-    let mut text = format!(
-        "### {}::{}: {} passed",
-        run.package, run.binary, counts.passed
-    );
+    let mut text = format!("### {}: {} passed", run.executable(), counts.passed);
     let mut add = |count: usize, what: &str| {
         if count > 0 {
             _ = write!(text, ", {count} {what}");

@@ -20,10 +20,9 @@ pub fn header(started: &RunStarted, color: bool) -> String {
     let what = match &started.command {
         Some(command) => command.clone(),
         None => format!(
-            "{} of {}::{}, {} at once, isolation {}, seed {}",
+            "{} of {}, {} at once, isolation {}, seed {}",
             many(started.tests.len(), "test"),
-            started.package,
-            started.binary,
+            started.executable(),
             started.workers,
             started.isolation,
             started.seed,

@@ -3,6 +3,7 @@
 //! Attempts of a test that passed later are `flakyFailure`, those of one that failed are `rerunFailure`. What belongs to
 //! the harness or a deployment rather than to the test is an `error`. Characters that XML cannot carry are replaced.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::block::{failure_block, kind_name, what_and_where};
@@ -25,56 +26,115 @@ pub fn junit(model: &Model) -> io::Result<String> {
     xml.finish()
 }
 
-/// The test binary as the only suite.
+/// What a suite has: the tests of one executable.
+#[derive(Default)]
+struct Suite<'a> {
+    tests: Vec<&'a TestRecord>,
+    ignored: Vec<(&'a str, &'a str)>,
+    not_run: Vec<&'a str>,
+}
+
+/// Each test binary as a suite.
 fn suites(xml: &mut Xml, model: &Model, run: &RunStarted) -> io::Result<()> {
-    let name = format!("{}::{}", run.package, run.binary);
     let not_run = not_run(model, &run.tests);
-    let [tests, skipped, failures, errors] = counts(model, not_run.len()).map(|n| n.to_string());
-    let (time, timestamp) = (seconds(model.now_us), crate::date::utc(run.unix_time));
-    let attributes = [
-        ("name", name.as_str()),
-        ("tests", &tests),
-        ("skipped", &skipped),
-        ("failures", &failures),
-        ("errors", &errors),
-        ("time", &time),
-        ("timestamp", &timestamp),
-    ];
-    // The date is the suite's alone.
-    xml.open("testsuites", &attributes[..6])?;
-    xml.open("testsuite", &attributes)?;
-    run_properties(xml, run)?;
+    let mut suites: BTreeMap<String, Suite<'_>> = BTreeMap::new();
+    // One without tests is a suite, too.
+    if !run.binary.is_empty() {
+        suites.entry(run.executable()).or_default();
+    }
+    let of = |test: &str| model.place_of(test).0;
     for test in &model.tests {
-        case(xml, &name, model, test)?;
+        let suite = suites.entry(of(&test.name)).or_default();
+        suite.tests.push(test);
     }
     for (test, reason) in &model.ignored {
-        never_begun(xml, &name, test, "ignored", reason)?;
+        let suite = suites.entry(of(test)).or_default();
+        suite.ignored.push((test, reason));
     }
     for test in &not_run {
-        let reason = model
-            .ended_early()
-            .unwrap_or("the run ended before this test");
-        never_begun(xml, &name, test, "not run", reason)?;
+        suites.entry(of(test)).or_default().not_run.push(test);
     }
-    xml.close("testsuite")?;
+    let [tests, skipped, failures, errors] = suites
+        .values()
+        .map(Suite::counts)
+        .fold([0; 4], |a, b| {
+            [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
+        })
+        .map(|n| n.to_string());
+    let (time, timestamp) = (seconds(model.now_us), crate::date::utc(run.unix_time));
+    let attributes = [
+        ("name", run.executable()),
+        ("tests", tests),
+        ("skipped", skipped),
+        ("failures", failures),
+        ("errors", errors),
+        ("time", time.clone()),
+    ];
+    let attributes: Vec<(&str, &str)> = attributes
+        .iter()
+        .map(|(name, value)| (*name, &**value))
+        .collect();
+    xml.open("testsuites", &attributes)?;
+    for (name, suite) in &suites {
+        suite.write(xml, model, (name, &time, &timestamp))?;
+    }
     xml.close("testsuites")
 }
 
-/// How many tests there are, and of them: skipped, failures, errors.
-fn counts(model: &Model, not_run: usize) -> [usize; 4] {
-    let never_begun = model.ignored.len() + not_run;
-    let mut counts = [model.tests.len() + never_begun, never_begun, 0, 0];
-    for test in &model.tests {
-        match test.verdict() {
-            Verdict::Passed => {}
-            Verdict::Skipped { .. } => counts[1] += 1,
-            Verdict::Failed { kind, .. } => match kind_of(*kind) {
-                Kind::Failure => counts[2] += 1,
-                Kind::Error => counts[3] += 1,
-            },
+impl Suite<'_> {
+    fn write(
+        &self,
+        xml: &mut Xml,
+        model: &Model,
+        (name, time, timestamp): (&str, &str, &str),
+    ) -> io::Result<()> {
+        let [tests, skipped, failures, errors] = self.counts().map(|n| n.to_string());
+        let attributes = [
+            ("name", name),
+            ("tests", &tests),
+            ("skipped", &skipped),
+            ("failures", &failures),
+            ("errors", &errors),
+            ("time", time),
+            // The date is the suite's alone.
+            ("timestamp", timestamp),
+        ];
+        xml.open("testsuite", &attributes)?;
+        if let Some(run) = &model.started {
+            run_properties(xml, run)?;
         }
+        for test in &self.tests {
+            case(xml, name, model, test)?;
+        }
+        let own = |test| model.place_of(test).1;
+        for (test, reason) in &self.ignored {
+            never_begun(xml, name, own(test), "ignored", reason)?;
+        }
+        for test in &self.not_run {
+            let reason = model
+                .ended_early()
+                .unwrap_or("the run ended before this test");
+            never_begun(xml, name, own(test), "not run", reason)?;
+        }
+        xml.close("testsuite")
     }
-    counts
+
+    /// How many tests there are, and of them: skipped, failures, errors.
+    fn counts(&self) -> [usize; 4] {
+        let never_begun = self.ignored.len() + self.not_run.len();
+        let mut counts = [self.tests.len() + never_begun, never_begun, 0, 0];
+        for test in &self.tests {
+            match test.verdict() {
+                Verdict::Passed => {}
+                Verdict::Skipped { .. } => counts[1] += 1,
+                Verdict::Failed { kind, .. } => match kind_of(*kind) {
+                    Kind::Failure => counts[2] += 1,
+                    Kind::Error => counts[3] += 1,
+                },
+            }
+        }
+        counts
+    }
 }
 
 fn run_properties(xml: &mut Xml, run: &RunStarted) -> io::Result<()> {
@@ -109,7 +169,8 @@ fn case(xml: &mut Xml, class: &str, model: &Model, test: &TestRecord) -> io::Res
     let planned = model.planned(&test.name);
     let last = test.last().map(|last| &last.finished);
     let time = last.map(|last| seconds(last.times.total));
-    let mut attributes = vec![("name", test.name.as_str()), ("classname", class)];
+    let own = model.place_of(&test.name).1;
+    let mut attributes = vec![("name", own), ("classname", class)];
     attributes.extend(time.as_deref().map(|time| ("time", time)));
     attributes.extend(planned.map(|planned| ("file", planned.place.as_str())));
     let deployments = last.map_or(&[][..], |last| &last.deployments);

@@ -276,6 +276,40 @@ impl Model {
         self.started.as_ref()?.tests.get(*at)
     }
 
+    /// The id of a test across executables: `package::binary$name`.
+    #[must_use]
+    pub fn id_of(&self, test: &str) -> String {
+        let started = self.started.as_ref();
+        let (executable, name) = self.place_of(test);
+        started.map_or_else(String::new, |_| format!("{executable}${name}"))
+    }
+
+    /// The executable of a test, and its name there. In the report of several executables, names begin with them.
+    #[must_use]
+    pub fn place_of<'a>(&self, test: &'a str) -> (String, &'a str) {
+        let origin = self.planned(test).and_then(|test| test.origin.as_ref());
+        let executable = match (origin, test.split_once('$')) {
+            (Some(origin), _) => origin.executable(),
+            // An ignored test is not planned.
+            (None, Some((executable, _))) if self.has_several_executables() => {
+                executable.to_owned()
+            }
+            _ => self
+                .started
+                .as_ref()
+                .map_or_else(String::new, RunStarted::executable),
+        };
+        let name = test.strip_prefix(&*executable);
+        let name = name.and_then(|name| name.strip_prefix('$')).unwrap_or(test);
+        (executable, name)
+    }
+
+    /// Whether the run is made of those of several executables.
+    fn has_several_executables(&self) -> bool {
+        let started = self.started.as_ref();
+        started.is_some_and(|run| run.binary.is_empty() && !run.tests.is_empty())
+    }
+
     /// The flags of the run that a test needs to run again as it ran.
     pub(super) fn again(&self) -> &[String] {
         self.again.get_or_init(|| {

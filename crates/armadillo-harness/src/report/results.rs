@@ -21,9 +21,9 @@ pub struct Results {
     pub run: String,
     /// The version of Armadillo.
     pub armadillo: String,
-    /// The package of the tests.
+    /// The package of the tests; empty if there are several executables.
     pub package: String,
-    /// The test binary's crate.
+    /// The test binary's crate; empty if there are several.
     pub binary: String,
     /// When it started, in seconds since 1970.
     pub unix_time: u64,
@@ -262,12 +262,9 @@ pub(super) fn not_run(model: &Model, planned: &[PlannedTest]) -> Vec<String> {
 
 fn test_result(model: &Model, test: &TestRecord) -> TestResult {
     let planned = model.planned(&test.name);
-    let run = model.started.as_ref();
     TestResult {
         name: test.name.clone(),
-        id: run.map_or_else(String::new, |run| {
-            format!("{}::{}${}", run.package, run.binary, test.name)
-        }),
+        id: model.id_of(&test.name),
         place: planned.map_or_else(String::new, |planned| planned.place.clone()),
         markers: planned.map_or_else(Vec::new, |planned| planned.markers.clone()),
         topology: planned.and_then(|planned| planned.topologies()),

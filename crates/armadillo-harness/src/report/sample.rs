@@ -52,6 +52,7 @@ pub(crate) fn planned(test: &str, markers: &[&str], lease: Option<LeaseMode>) ->
         needs: lease.map(on_the_cluster).into_iter().collect(),
         earlier: None,
         expected_us: None,
+        origin: None,
     }
 }
 

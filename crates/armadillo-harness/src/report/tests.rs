@@ -119,6 +119,7 @@ fn colours_output_of_successes_times_and_the_seed_are_shown_on_request() {
         needs: Vec::new(),
         earlier: None,
         expected_us: None,
+        origin: None,
     });
     let events = [
         event(0, EventKind::RunStarted(started(tests.to_vec(), 0))),
@@ -154,6 +155,7 @@ fn a_line_of_terse_characters_ends_where_libtests_does() {
         needs: Vec::new(),
         earlier: None,
         expected_us: None,
+        origin: None,
     });
     let mut events = vec![event(0, EventKind::RunStarted(started(tests.collect(), 0)))];
     for name in &names {

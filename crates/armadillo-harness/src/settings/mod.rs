@@ -34,3 +34,4 @@ pub use of_command::{arguments, given};
 pub use resolve::{Resolved, resolve};
 pub use setting::{Apply, Group, Said, Setting, Settled, SystemFlags};
 pub use table::all;
+pub use value::time_limit;

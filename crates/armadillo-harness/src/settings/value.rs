@@ -200,6 +200,14 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// The longest duration there is: longer than any run.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
+/// A time limit as a person writes it: `30s`, `3m`, `1h30m`, `500ms`.
+///
+/// # Errors
+/// When it is none, is zero, or is longer than a year.
+pub fn time_limit(text: &str) -> Result<Duration, Wrong> {
+    duration(&[text.to_owned()])
+}
+
 /// A duration: `30s`, `3m`, `1h30m`, `500ms`.
 pub(super) fn duration(values: &[String]) -> Result<Duration, Wrong> {
     let text = last(values);

@@ -141,7 +141,10 @@ fn processes_that_die_at_random_keep_nothing() {
     assert!(granted > killed, "{granted} leases");
     assert_eq!(run.scene.kept_leases(), [""; 0], "of {granted}");
     let most = run.scene.most_granted_meanwhile();
-    assert!(most < 50, "{most} leases began and one did not end");
+    assert!(
+        most <= granted / 2,
+        "{most} leases of {granted} began and one did not end"
+    );
     assert_eq!(run.scene.remains(), [""; 0]);
     println!("{killed} processes killed, {granted} leases");
 }

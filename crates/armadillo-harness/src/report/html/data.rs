@@ -30,8 +30,7 @@ pub(super) struct RunData {
     /// The run's start, in microseconds since 1970.
     pub(super) epoch: i64,
     pub(super) armadillo: String,
-    pub(super) package: String,
-    pub(super) binary: String,
+    pub(super) executable: String,
     pub(super) args: Vec<String>,
     /// As text: a browser's numbers have 53 bits.
     pub(super) seed: String,

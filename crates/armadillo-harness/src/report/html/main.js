@@ -7,12 +7,12 @@ function bar() {
   const [tone, headline] = verdictOf(D.run);
   const theme = h('button', { cls: 'button icon-button', type: 'button', id: 'theme', onclick: () => setTheme({ auto: 'light', light: 'dark', dark: 'auto' }[themeName()]) });
   byId('bar').append(
-    h('h1', {}, h('span', { cls: 'clip' }, `${D.run.package}::${D.run.binary}`), h('span', { cls: `pill ${tone}` }, icon(tone), headline)),
+    h('h1', {}, h('span', { cls: 'clip' }, D.run.executable), h('span', { cls: `pill ${tone}` }, icon(tone), headline)),
     h('nav', { 'aria-label': 'Views' }, Object.entries(VIEWS).map(([view, text]) => h('a', { href: address(view), 'data-view': view }, text))),
     h('span', { cls: 'grow' }),
     h('span', { cls: 'soft wide mono' }, `run ${D.run.id}`), theme,
     h('button', { cls: 'button icon-button', type: 'button', 'aria-label': 'Keys', title: 'Keys (?)', onclick: help }, '?'));
-  document.title = `${headline} · ${D.run.package}::${D.run.binary} · ${D.run.id}`;
+  document.title = `${headline} · ${D.run.executable} · ${D.run.id}`;
 }
 function themeName() { return document.documentElement.dataset.theme || 'auto'; }
 function setTheme(name) {

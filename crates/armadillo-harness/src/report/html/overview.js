@@ -66,7 +66,7 @@ function deploymentTable() {
 }
 function runCard() {
   const { run } = D;
-  const facts = [['Run', run.id], ['Started', new Date(run.unix_time * 1000).toISOString().replace('T', ' ').replace('.000Z', ' UTC')], ['Tests of', `${run.package}::${run.binary}`],
+  const facts = [['Run', run.id], ['Started', new Date(run.unix_time * 1000).toISOString().replace('T', ' ').replace('.000Z', ' UTC')], ['Tests of', run.executable],
     ['Arguments', run.args.join(' ') || 'none'], ['Seed', run.seed], ['At once', `${run.workers}, isolation ${run.isolation}`], ['Filtered out', String(run.filtered_out)],
     ...run.programs.map(([system, program]) => [system, `${program.program} ${program.version}${program.stand_in ? ` (${program.stand_in})` : ''}${program.note ? `; ${program.note}` : ''}`]),
     ['Armadillo', run.armadillo]];

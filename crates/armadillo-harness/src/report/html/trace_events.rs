@@ -160,10 +160,7 @@ impl<W: Write> Trace<'_, W> {
     }
 
     fn run(&mut self, data: &ReportData) -> io::Result<()> {
-        let name = format!(
-            "{}::{}, run {}",
-            data.run.package, data.run.binary, data.run.id
-        );
+        let name = format!("{}, run {}", data.run.executable, data.run.id);
         self.process(RUN, &name)?;
         let said = self.thread(RUN, "the run")?;
         self.marks(said, data.marks.iter())?;

@@ -1,0 +1,204 @@
+//! One run from several.
+
+use super::*;
+use crate::outcome::{FailureKind, Verdict};
+use crate::report::{Model, sample};
+
+/// The log of a process that ran one test: it began at `at` seconds of the machine's clock.
+fn process(at: u64, binary: &str, test: &str, verdict: Verdict) -> Log {
+    let mut started = sample::started(vec![sample::planned(test, &[], None)], 0);
+    binary.clone_into(&mut started.binary);
+    started.part = Some(Part {
+        clock: Origin::at(at * 1_000_000),
+        of: None,
+        may_follow: false,
+        repetition: None,
+        threads: Some(4),
+    });
+    let exit_code = Exit::of(&verdict).code();
+    let finished = sample::ends(500_000, test, verdict, "");
+    Log(vec![
+        sample::event(0, EventKind::RunStarted(started)),
+        sample::begins(100_000, test, 1),
+        sample::event(600_000, EventKind::TestFinished(finished)),
+        sample::event(
+            600_000,
+            EventKind::RunFinished {
+                exit_code,
+                ended_early: None,
+            },
+        ),
+    ])
+}
+
+/// The same of a process that was killed while its test waited for a deployment.
+fn killed(at: u64, test: &str) -> Log {
+    let Log(mut events) = process(at, "suite", test, Verdict::Passed);
+    events.truncate(1);
+    Log(events)
+}
+
+fn daemon(at: u64) -> Log {
+    let clock = Origin::at(at * 1_000_000);
+    Log(vec![sample::event(
+        0,
+        EventKind::DaemonStarted { pid: 1, clock },
+    )])
+}
+
+fn failed() -> Verdict {
+    sample::failed(FailureKind::Failed, "no")
+}
+
+fn model(logs: Vec<Log>) -> (Model, u8) {
+    let events = gather(logs, "nextest", "here").unwrap();
+    let mut model = Model::default();
+    for event in &events {
+        model.on(event);
+    }
+    let exit_code = model.ending.as_ref().unwrap().exit_code;
+    (model, exit_code)
+}
+
+#[test]
+fn attempts_at_one_test_are_one_test_and_the_last_counts() {
+    let logs = vec![
+        process(12, "suite", "a", Verdict::Passed),
+        daemon(9),
+        process(10, "suite", "a", failed()),
+        process(11, "suite", "b", Verdict::Passed),
+    ];
+    let (model, exit_code) = model(logs);
+    assert_eq!(exit_code, 0);
+    assert_eq!(model.started.as_ref().unwrap().tests.len(), 2);
+    let a = model.tests.iter().find(|test| test.name == "a");
+    let attempts = &a.unwrap().attempts;
+    assert_eq!(attempts.len(), 2);
+    assert_eq!(attempts[1].ended_us, 3_600_000);
+    assert_eq!(model.counts().flaky, 1);
+}
+
+#[test]
+fn a_process_that_was_killed_before_its_test_began_has_failed_it() {
+    let logs = vec![process(1, "suite", "a", failed()), killed(2, "a")];
+    let (model, exit_code) = model(logs);
+    assert_eq!(exit_code, Exit::Failed.code());
+    assert_eq!(model.tests[0].attempts.len(), 2);
+    assert_eq!(model.counts().failed, 1);
+}
+
+#[test]
+fn tests_of_several_executables_are_told_apart() {
+    let logs = vec![
+        process(1, "one", "a", failed()),
+        process(2, "two", "a", Verdict::Passed),
+    ];
+    let (model, exit_code) = model(logs);
+    assert_eq!(exit_code, Exit::Failed.code());
+    let names: Vec<&str> = model.tests.iter().map(|test| &*test.name).collect();
+    assert_eq!(names, ["shop::one$a", "shop::two$a"]);
+}
+
+/// The same of an executable with several tests, as `cargo test` runs it; it has run these, and then ended or been killed.
+fn executable(at: u64, binary: &str, ran: &[(&str, Verdict)], ending: Option<(u8, &str)>) -> Log {
+    let all = ["a", "b", "c"].map(|test| sample::planned(test, &[], None));
+    let mut started = sample::started(all.to_vec(), 0);
+    binary.clone_into(&mut started.binary);
+    started.seed = at;
+    started.part = Some(Part {
+        clock: Origin::at(at * 1_000_000),
+        of: None,
+        may_follow: false,
+        repetition: None,
+        threads: None,
+    });
+    let mut events = vec![sample::event(0, EventKind::RunStarted(started))];
+    for (number, (test, verdict)) in (1..).zip(ran) {
+        events.push(sample::begins(number * 1_000, test, 1));
+        if *verdict
+            != (Verdict::Skipped {
+                reason: "killed".into(),
+            })
+        {
+            let finished = sample::ends(number * 1_000 + 500, test, verdict.clone(), "");
+            events.push(sample::event(
+                number * 1_000 + 500,
+                EventKind::TestFinished(finished),
+            ));
+        }
+    }
+    if let Some((exit_code, why)) = ending {
+        let ended_early = (!why.is_empty()).then(|| why.to_owned());
+        events.push(sample::event(
+            9_000,
+            EventKind::RunFinished {
+                exit_code,
+                ended_early,
+            },
+        ));
+    }
+    Log(events)
+}
+
+#[test]
+fn what_executables_have_not_run_is_said() {
+    let passed = || ("a", Verdict::Passed);
+    let logs = vec![
+        executable(
+            1,
+            "one",
+            &[passed(), ("b", failed())],
+            Some((101, "--maxfail is 1")),
+        ),
+        executable(2, "two", &[passed()], Some((130, "interrupted"))),
+        executable(
+            3,
+            "three",
+            &[
+                passed(),
+                (
+                    "b",
+                    Verdict::Skipped {
+                        reason: "killed".into(),
+                    },
+                ),
+            ],
+            None,
+        ),
+    ];
+    let (model, exit_code) = model(logs);
+    assert_eq!(exit_code, Exit::Interrupted.code());
+    let counts = model.counts();
+    assert_eq!((counts.passed, counts.failed), (3, 2));
+    let results = crate::report::results(&model).unwrap();
+    assert_eq!(
+        results.not_run,
+        ["shop::one$c", "shop::two$b", "shop::two$c", "shop::three$c"]
+    );
+    let early = "shop::one: --maxfail is 1; shop::two: interrupted; shop::three: it was killed";
+    assert_eq!(results.ended_early.as_deref(), Some(early));
+    let ids: Vec<&str> = results.tests.iter().map(|test| &*test.id).collect();
+    assert!(ids.contains(&"shop::one$a"), "{ids:?}");
+}
+
+#[test]
+fn a_test_is_run_again_in_its_own_executable() {
+    let logs = vec![
+        executable(1, "one", &[("a", Verdict::Passed)], Some((0, ""))),
+        executable(2, "two", &[("b", failed())], Some((101, ""))),
+    ];
+    let (model, _) = model(logs);
+    let command = crate::report::block::command_line(&model, "shop::two$b").unwrap();
+    assert_eq!(
+        command,
+        "cargo test -p shop --test two -- --exact b --seed 2 --timeout 5s"
+    );
+    let junit = crate::report::junit(&model).unwrap();
+    for wanted in [
+        r#"<testsuites name="armadillo" tests="6""#,
+        r#"<testsuite name="shop::one" tests="3""#,
+        r#"<testcase name="b" classname="shop::two""#,
+    ] {
+        assert!(junit.contains(wanted), "{wanted}\n{junit}");
+    }
+}
