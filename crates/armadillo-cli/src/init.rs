@@ -92,9 +92,18 @@ fn prepare(args: &Args, package: &Path) -> Result<String, InitError> {
     let source = source(args)?;
     let mut said = String::new();
     // First, because it may fail.
+    let fail = |what| {
+        let path = manifest.clone();
+        move |source| InitError::File { what, path, source }
+    };
+    let before = fs::read(&manifest).map_err(fail("read"))?;
     for words in dependencies(args.system, &source) {
         let _ = writeln!(said, "ran cargo {}", words.join(" "));
-        cargo(&words)?;
+        if let Err(error) = cargo(&words) {
+            // With what it has added so far, cargo may refuse the whole workspace.
+            fs::write(&manifest, before).map_err(fail("restore"))?;
+            return Err(error);
+        }
     }
     if has_target {
         let _ = writeln!(said, "kept the test target `{TARGET}` of Cargo.toml");

@@ -100,3 +100,20 @@ fn what_makes_no_sense_changes_nothing() {
     assert!(text(&done.stderr).contains("/no/such/clone is not a clone of Armadillo"));
     assert!(!package.path().join("armadillo.toml").exists());
 }
+
+#[test]
+fn what_cargo_refuses_changes_nothing() {
+    let package = package();
+    let at = |name: &str| package.path().join(name);
+    let before = fs::read(at("Cargo.toml")).unwrap();
+    // Cargo has added the dependency when it meets this.
+    fs::write(at("Cargo.lock"), "no lock file").unwrap();
+    let done = init(package.path(), &[]);
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done.stderr));
+    assert!(
+        text(&done.stderr).contains("cargo add"),
+        "{}",
+        text(&done.stderr)
+    );
+    assert_eq!(fs::read(at("Cargo.toml")).unwrap(), before);
+}
