@@ -10,11 +10,11 @@ use armadillo_orchestrator::process::proc_fs;
 use armadillo_orchestrator::topology::offered;
 
 use crate::complete;
-use crate::session::{CommandError, Which, code, runtime, say, within};
+use crate::session::{CommandError, Which, code, limit, runtime, say, within};
 use crate::shared;
 
 /// How long an operation on a server may take, unless somebody says otherwise.
-const LIMIT: &str = "60";
+const LIMIT: &str = "60s";
 
 /// How long a cut may take to have an effect.
 const CUT_LIMIT: Duration = Duration::from_secs(10);
@@ -34,9 +34,9 @@ pub(crate) struct Servers {
     /// Their names, as `armadillo ps` shows them
     #[arg(required = true, value_name = "SERVER", add = complete::servers())]
     servers: Vec<String>,
-    /// How many seconds the operation may take for each server
-    #[arg(long, value_name = "SECONDS", default_value = LIMIT)]
-    timeout: u64,
+    /// How long the operation may take for each server: `90s`, `2m`
+    #[arg(long, value_name = "DURATION", default_value = LIMIT, value_parser = limit)]
+    timeout: Duration,
     #[command(flatten)]
     which: Which,
 }
@@ -83,7 +83,7 @@ pub(crate) fn operate(servers: &Servers, verb: Verb) -> ExitCode {
             .map(|name| Ok((name, session.server(name)?)))
             .collect::<Result<_, SessionError>>()?;
         for (name, server) in named {
-            let server = server.within(Duration::from_secs(servers.timeout));
+            let server = server.within(servers.timeout);
             let begun = Instant::now();
             let acted = verb.act(&server).await;
             acted.map_err(|error| failed(name, &server, &error))?;
@@ -200,7 +200,14 @@ pub(crate) fn down(down: &Down) -> ExitCode {
         true => Ok(down.which.all()),
         false => down.which.find().map(|found| vec![found]),
     };
-    let ended = found.map_err(CommandError::from);
+    let ended = found.map_err(|error| match error {
+        SessionError::None if shared::count() > 0 => {
+            let why =
+                "nothing is up except what test runs have left; `armadillo down --all` stops it";
+            CommandError::Other(why.to_owned())
+        }
+        error => error.into(),
+    });
     code(ended.and_then(|found| {
         runtime()?.block_on(async {
             end(found).await?;

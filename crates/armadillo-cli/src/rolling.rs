@@ -7,10 +7,12 @@ use armadillo_harness::fixture::{
     OperationError, Orchestrator, RollingOperation, RunningOperation,
 };
 use armadillo_harness::session::Session;
-use armadillo_orchestrator::{OperationPlan, OperationStatus, StepState};
+use armadillo_orchestrator::operations::StepKind;
+use armadillo_orchestrator::{OperationPlan, OperationStatus, Outcome, ServerKey, StepState};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::complete;
-use crate::session::{CommandError, Which, say, within};
+use crate::session::{CommandError, Which, is_watched, limit, say, within};
 
 /// How an operation is to be done.
 #[derive(clap::Args)]
@@ -30,9 +32,9 @@ struct Terms {
     /// Go on even if the servers that decide by majority lose it
     #[arg(long)]
     force: bool,
-    /// How many seconds the whole may take
-    #[arg(long, value_name = "SECONDS", default_value = "600")]
-    timeout: u64,
+    /// How long the whole may take: `90s`, `10m`
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = limit)]
+    timeout: Duration,
     #[command(flatten)]
     which: Which,
 }
@@ -108,7 +110,7 @@ fn operate(terms: &Terms, make: impl FnOnce(&Orchestrator) -> RollingOperation) 
 
 impl Terms {
     fn add_to(&self, mut operation: RollingOperation) -> RollingOperation {
-        operation = operation.within(Duration::from_secs(self.timeout));
+        operation = operation.within(self.timeout);
         for (name, value) in &self.options {
             operation = operation.option(name, value);
         }
@@ -143,46 +145,123 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.trim_start_matches('-').to_owned(), value.to_owned()))
 }
 
-/// Shows each step when it has ended. Ctrl-C cancels the operation.
+/// Shows each step when it has ended. Ctrl-C, or the end of the terminal, cancels the operation; a second one leaves it alone.
 async fn watch(running: &RunningOperation) -> Result<(), CommandError> {
+    let mut signals = Signals::new()?;
     let mut shown = 0;
     let ended = tokio::select! {
-        ended = running.watched(|status| show(status, &mut shown)) => ended,
-        _ = tokio::signal::ctrl_c() => {
-            say("stopping where it is safe\n");
-            let stopped = running.cancel().await;
-            let status = stopped.map_err(|error| CommandError::Other(error.to_string()))?;
-            Err(OperationError::Cancelled { status: Box::new(status) })
+        ended = running.watched(|status| show(status, &mut shown)) => Some(ended),
+        () = signals.next() => None,
+    };
+    if let Some(ended) = ended {
+        return ended.map(drop).map_err(in_words);
+    }
+    say("stopping where it is safe; another Ctrl-C does not wait for that\n");
+    let stopped = tokio::select! {
+        stopped = running.cancel() => stopped,
+        () = signals.next() => {
+            let why = "not waited for: the operation is being cancelled".to_owned();
+            return Err(CommandError::Interrupted(why));
         }
     };
-    ended.map(drop).map_err(in_words)
+    let status = stopped.map_err(|error| CommandError::Other(error.to_string()))?;
+    show(&status, &mut shown);
+    match &status.outcome {
+        Outcome::Done => Ok(()),
+        Outcome::Failed { why } => Err(CommandError::Other(format!(
+            "{why}{}",
+            what_changed(&status)
+        ))),
+        _ => {
+            let why = format!("cancelled{}", what_changed(&status));
+            Err(CommandError::Interrupted(why))
+        }
+    }
+}
+
+/// What asks a command to end.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> Result<Self, CommandError> {
+        let kinds = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ];
+        let [interrupt, terminate, hang_up] = kinds.map(signal);
+        let all = || Ok([interrupt?, terminate?, hang_up?]);
+        all().map(Self).map_err(CommandError::Signals)
+    }
+
+    async fn next(&mut self) {
+        let Self([interrupt, terminate, hang_up]) = self;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    }
 }
 
 /// The steps that have ended since.
 fn show(status: &OperationStatus, shown: &mut usize) {
     let steps = status.steps.iter().enumerate().skip(*shown);
     for (number, (step, state)) in steps {
-        if matches!(state, StepState::Planned | StepState::Running) {
-            return;
+        let number_shown = number + 1;
+        match state {
+            StepState::Planned => return,
+            // Its own line takes the place of this one.
+            StepState::Running if is_watched() => {
+                say(&format!("\r\x1b[2K  {number_shown:2}. {step} ...\r"));
+                return;
+            }
+            StepState::Running => return,
+            _ => {}
         }
-        say(&format!("  {:2}. {step} ({state})\n", number + 1));
+        let line_start = if is_watched() { "\x1b[2K" } else { "" };
+        say(&format!(
+            "{line_start}  {number_shown:2}. {step} ({state})\n"
+        ));
         *shown = number + 1;
     }
 }
 
-/// What went wrong, for somebody who has seen the steps, and what the servers run now.
+/// What went wrong, for somebody who has seen the steps, and what has been done.
 fn in_words(error: OperationError) -> CommandError {
     CommandError::Other(match error {
         OperationError::Failed { why, status } => format!("{why}{}", what_changed(&status)),
-        OperationError::Cancelled { status } => format!("cancelled{}", what_changed(&status)),
+        OperationError::Cancelled { status } => {
+            format!("somebody else has cancelled it{}", what_changed(&status))
+        }
         other => other.to_string(),
     })
 }
 
 fn what_changed(status: &OperationStatus) -> String {
-    let restarted: Vec<String> = status.restarted().iter().map(ToString::to_string).collect();
-    match restarted.is_empty() {
-        true => "\nno server was restarted".to_owned(),
-        false => format!("\nrestarted before: {}", restarted.join(", ")),
+    let names = |servers: Vec<&ServerKey>| {
+        let names: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    };
+    let failed = status.steps.iter().filter(|(step, state)| {
+        let is_restart = matches!(step.what, StepKind::Restart(_));
+        is_restart && matches!(state, StepState::Failed { .. })
+    });
+    let failed = names(
+        failed
+            .filter_map(|(step, _)| step.server.as_ref())
+            .collect(),
+    );
+    let done = names(status.restarted());
+    let mut text = match (done.is_empty(), failed.is_empty()) {
+        (true, true) => return "\nno server was restarted".to_owned(),
+        (true, false) => String::new(),
+        (false, _) => format!("\nrestarted so far: {done}"),
+    };
+    if !failed.is_empty() {
+        text += &format!(
+            "\nstopped, and not ready since: {failed}; `armadillo logs {failed}` may say why"
+        );
     }
+    text
 }

@@ -3,8 +3,11 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use armadillo_harness::exit_code::Exit;
 use armadillo_harness::session::{Found, SESSION, Session, SessionError};
+use armadillo_harness::settings::time_limit;
 use armadillo_orchestrator::run_dir;
 
 use crate::complete;
@@ -70,6 +73,19 @@ pub(crate) enum CommandError {
     Other(String),
     #[error("cannot create a runtime: {0}")]
     Runtime(#[source] std::io::Error),
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] std::io::Error),
+    /// By Ctrl-C.
+    #[error("{0}")]
+    Interrupted(String),
+}
+
+/// A time limit: `90s`, `10m`. A number alone is seconds.
+pub(crate) fn limit(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => time_limit(text).map_err(|wrong| format!("{}; {}", wrong.reason, wrong.help)),
+    }
 }
 
 /// Joins the session and does this with it.
@@ -99,7 +115,10 @@ pub(crate) fn code(done: Result<(), CommandError>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            match error {
+                CommandError::Interrupted(_) => Exit::Interrupted.into(),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn test(args: &Args) -> ExitCode {
 pub(crate) enum TestError {
     #[error("cannot run cargo: {0}")]
     Cargo(std::io::Error),
-    #[error("the tests do not compile")]
+    #[error("cargo cannot build the tests")]
     Build,
     #[error(
         "no test executable of Armadillo was built\n\

@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use armadillo_selftest::cargo::{cargo, has, target_directory, workspace};
 use armadillo_selftest::{suite, wait};
@@ -148,7 +149,7 @@ impl Cargo<'_> {
         Cargo(directory)
     }
 
-    fn says(&self, executable: &str, fresh: bool, code: u8) {
+    fn says(&self, executable: &Path, code: u8) {
         let message = serde_json::json!({
             "reason": "compiler-artifact",
             "package_id": "path+file:///somewhere#tally-system@0.1.0",
@@ -156,7 +157,6 @@ impl Cargo<'_> {
             "target": { "name": "tally", "kind": ["test"] },
             "filenames": [self.0.join("suite")],
             "executable": executable,
-            "fresh": fresh,
         });
         std::fs::write(self.0.join("messages"), format!("{message}\n")).unwrap();
         std::fs::write(self.0.join("code"), code.to_string()).unwrap();
@@ -165,6 +165,24 @@ impl Cargo<'_> {
     /// Somebody saves the file.
     fn save(&self, text: &str) {
         std::fs::write(self.0.join("source.rs"), text).unwrap();
+    }
+}
+
+/// A command that watches, and leaves deployments up. Both end with this.
+struct Watching<'a>(Child, &'a TempDir);
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        // It may have ended.
+        _ = self.0.kill();
+        _ = self.0.wait();
+        let mut down = command(self.1, &["down", "--all"]);
+        down.env("ARMADILLO_RUNTIME_DIR", self.1.path().join("private"));
+        let down = down.output().unwrap();
+        assert!(
+            down.status.success() || std::thread::panicking(),
+            "{down:?}"
+        );
     }
 }
 
@@ -191,12 +209,19 @@ fn what_a_change_can_affect_runs_again_on_the_same_servers() {
     let private = output.path().join("private");
     std::fs::create_dir(&private).unwrap();
     std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let executable = tally();
+    let (original, executable) = (tally(), output.path().join("tally"));
+    // A new file, because the one before runs.
+    let build = || {
+        let new = executable.with_extension("new");
+        std::fs::copy(&original, &new).unwrap();
+        std::fs::rename(&new, &executable).unwrap();
+    };
+    build();
     let fake = Cargo::new(output.path());
-    fake.says(&executable, false, 0);
+    fake.says(&executable, 0);
     let said = output.path().join("said");
     let file = File::create(&said).unwrap();
-    let mut watching = command(&output, &["test", "run", "--watch", "a_counter_adds_up"])
+    let watching = command(&output, &["test", "run", "--watch", "a_counter_adds_up"])
         .env("CARGO", output.path().join("cargo"))
         .env("ARMADILLO_RUNTIME_DIR", &private)
         .stdin(Stdio::null())
@@ -204,6 +229,7 @@ fn what_a_change_can_affect_runs_again_on_the_same_servers() {
         .stdout(file)
         .spawn()
         .unwrap();
+    let mut watching = Watching(watching, &output);
     // Everything that it has said when it watches for the n-th time.
     let rounds = |count: usize| {
         let text = wait::until(wait::LIMIT, || {
@@ -214,6 +240,7 @@ fn what_a_change_can_affect_runs_again_on_the_same_servers() {
     };
     let first = rounds(1);
     assert!(first.contains("1 passed in"), "{first}");
+    build();
     fake.save("// one");
     let second = rounds(2);
     let second = second.strip_prefix(&*first).unwrap();
@@ -222,22 +249,22 @@ fn what_a_change_can_affect_runs_again_on_the_same_servers() {
         second.contains("0 deployments started, 1 already running"),
         "{second}"
     );
-    // It was built, and nothing came of it.
-    fake.says(&executable, true, 0);
+    // Nothing comes of this one.
     fake.save("// two");
     assert!(rounds(3).contains("no test executable has changed\n"));
     // What does not compile is to be mended.
-    fake.says(&executable, true, 101);
+    fake.says(&executable, 101);
+    build();
     fake.save("mistake");
-    assert!(rounds(4).contains("error: the tests do not compile\n"));
-    suite::interrupt(watching.id());
-    assert_eq!(watching.wait().unwrap().code(), Some(101));
-    let mut down = command(&output, &["down", "--all"]);
-    let down = down
-        .env("ARMADILLO_RUNTIME_DIR", &private)
-        .output()
-        .unwrap();
-    assert!(down.status.success(), "{down:?}");
+    assert!(rounds(4).contains("error: cargo cannot build the tests\n"));
+    // What was built beside it has not run yet.
+    let fourth = rounds(4);
+    fake.says(&executable, 0);
+    fake.save("// three");
+    let fifth = rounds(5);
+    assert!(fifth[fourth.len()..].contains("1 passed in"), "{fifth}");
+    suite::interrupt(watching.0.id());
+    assert_eq!(watching.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]
@@ -261,6 +288,22 @@ fn a_path_selects_the_tests_that_are_declared_there() {
         .position(|line| line.contains("fn a_counter_adds_up"));
     let one = list(&format!("{file}:{}", line.unwrap() + 2));
     assert_eq!(one, "tally-system::tally\n  a_counter_adds_up\n");
+    // Each of them is part of one shard.
+    let shard = |shard: &str| {
+        let all = [&["test", "list"], &BUILT[..], &[file, "--shard", shard]].concat();
+        armadillo(&output, &all).stdout
+    };
+    let (first, second) = (shard("1/2"), shard("2/2"));
+    let tests = |list: &str| {
+        list.lines()
+            .skip(1)
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+    };
+    let mut both = tests(&first);
+    assert!(both.is_disjoint(&tests(&second)), "{first}{second}");
+    both.extend(tests(&second));
+    assert_eq!(both, tests(&all));
 }
 
 #[test]

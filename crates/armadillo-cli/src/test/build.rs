@@ -68,8 +68,6 @@ pub(crate) struct Executable {
     pub(super) package_directory: PathBuf,
     /// The name of its target.
     pub(super) target: String,
-    /// Whether it was built just now.
-    pub(super) is_new: bool,
 }
 
 /// What was built.
@@ -92,8 +90,6 @@ struct Message {
     executable: Option<PathBuf>,
     manifest_path: Option<PathBuf>,
     target: Option<Target>,
-    #[serde(default)]
-    fresh: bool,
     #[serde(default)]
     package_id: String,
     #[serde(default)]
@@ -155,7 +151,6 @@ impl Message {
             path: self.executable.filter(|_| is_test)?,
             package_directory: self.manifest_path?.parent()?.to_owned(),
             target: target.name,
-            is_new: !self.fresh,
         })
     }
 

@@ -65,6 +65,9 @@ pub(crate) struct Ignored {
     pub(super) reason: String,
 }
 
+/// The flags that select a shard.
+const SHARD: [&str; 2] = ["--shard", "--partition"];
+
 /// An executable, what it would run, and with which arguments it does.
 pub(crate) struct Planned {
     pub(super) executable: Executable,
@@ -90,9 +93,14 @@ pub(super) fn of_built(
     arguments: &[OsString],
 ) -> Result<Vec<Planned>, TestError> {
     let (declared, arguments) = split(arguments);
+    // Of the tests that are declared there, not of all, a shard is a part.
+    let asked = match declared.is_empty() {
+        true => arguments.clone(),
+        false => whole(&arguments),
+    };
     let mut planned = Vec::new();
     for executable in executables {
-        if let Some(plan) = ask(&executable, &arguments)? {
+        if let Some(plan) = ask(&executable, &asked)? {
             planned.push(Planned {
                 executable,
                 plan,
@@ -105,8 +113,35 @@ pub(super) fn of_built(
     }
     if !declared.is_empty() {
         only(&mut planned, &declared)?;
+        for one in &mut planned {
+            if let Some(plan) = ask(&one.executable, &one.arguments)? {
+                one.plan.tests = plan.tests;
+            }
+        }
     }
     Ok(planned)
+}
+
+/// The same without a shard.
+fn whole(arguments: &[OsString]) -> Vec<OsString> {
+    let is_shard = |word: &OsString| SHARD.iter().any(|flag| word == flag);
+    let has_value = |word: &OsString| {
+        let word = word.to_string_lossy();
+        let flag = word.split_once('=').map(|(flag, _)| flag);
+        flag.is_some_and(|flag| SHARD.contains(&flag))
+    };
+    let mut words = arguments.iter();
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        if is_shard(word) {
+            _ = words.next();
+        } else if !has_value(word) {
+            kept.push(word.clone());
+        }
+    }
+    // The environment or a file may name one, too.
+    kept.extend(["--shard".into(), "1/1".into()]);
+    kept
 }
 
 /// Whether a word names tests by the file that they are declared in.

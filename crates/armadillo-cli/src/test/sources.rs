@@ -8,11 +8,17 @@ use std::time::SystemTime;
 use super::build::Notes;
 
 /// What else decides about a build and a run.
-const MANIFESTS: [&str; 2] = ["Cargo.toml", "armadillo.toml"];
+const MANIFESTS: [&str; 2] = ["Cargo.toml", SETTINGS];
+
+/// The file with the settings of runs, which no build depends on.
+pub(super) const SETTINGS: &str = "armadillo.toml";
 
 /// When files were written last. A file that is not there has no time.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Sources(BTreeMap<PathBuf, Option<SystemTime>>);
+pub(super) struct Sources {
+    files: BTreeMap<PathBuf, Option<SystemTime>>,
+    /// A new Rust file below this directory counts, too.
+    around: Option<PathBuf>,
+}
 
 impl Sources {
     /// Those that the compiler has noted, with the manifests of their packages.
@@ -40,9 +46,10 @@ impl Sources {
 
     /// The Rust files below a directory: nothing that compiles tells of better ones.
     pub(super) fn below(directory: &Path) -> Self {
-        let mut files = Vec::new();
-        walk(directory, &mut files);
-        Self::at(files)
+        Self {
+            around: Some(directory.to_owned()),
+            ..Self::at(walked(directory))
+        }
     }
 
     fn at(files: impl IntoIterator<Item = PathBuf>) -> Self {
@@ -50,28 +57,44 @@ impl Sources {
             let written = written(&file);
             (file, written)
         });
-        Self(files.collect())
+        Self {
+            files: files.collect(),
+            around: None,
+        }
+    }
+
+    /// These and others.
+    pub(super) fn and(mut self, others: Self) -> Self {
+        for (file, written) in others.files {
+            self.files.entry(file).or_insert(written);
+        }
+        self.around = others.around.or(self.around);
+        self
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.0.len()
+        self.files.len()
     }
 
     /// One that was written since.
-    pub(super) fn changed(&self) -> Option<&Path> {
-        let mut files = self.0.iter();
+    pub(super) fn changed(&self) -> Option<PathBuf> {
+        let mut files = self.files.iter();
         let changed = files.find(|(file, then)| written(file) != **then);
-        changed.map(|(file, _)| file.as_path())
+        let changed = changed.map(|(file, _)| file.clone());
+        changed.or_else(|| {
+            let mut there = walked(self.around.as_deref()?).into_iter();
+            there.find(|file| !self.files.contains_key(file))
+        })
     }
 
     /// The same files, as they are now.
     pub(super) fn renewed(&self) -> Self {
-        Self::at(self.0.keys().cloned())
+        Self::at(self.files.keys().cloned())
     }
 }
 
-fn written(file: &Path) -> Option<SystemTime> {
+pub(super) fn written(file: &Path) -> Option<SystemTime> {
     fs::metadata(file).ok()?.modified().ok()
 }
 
@@ -86,6 +109,12 @@ fn prerequisites(notes: &str) -> impl Iterator<Item = PathBuf> {
         .map(|file| file.replace('\0', " ").into())
         .collect();
     files.into_iter()
+}
+
+fn walked(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    walk(directory, &mut files);
+    files
 }
 
 /// Hidden directories and what cargo has built have no sources.
@@ -141,10 +170,14 @@ mod tests {
             .unwrap()
             .set_modified(later)
             .unwrap();
-        assert_eq!(sources.changed(), Some(&*file));
+        assert_eq!(sources.changed().as_deref(), Some(&*file));
+        let new = directory.path().join("new.rs");
+        let sources = Sources::below(directory.path());
+        fs::write(&new, "").unwrap();
+        assert_eq!(sources.changed().as_deref(), Some(&*new));
         let sources = sources.renewed();
         assert_eq!(sources.changed(), None);
         fs::remove_file(&file).unwrap();
-        assert_eq!(sources.changed(), Some(&*file));
+        assert_eq!(sources.changed().as_deref(), Some(&*file));
     }
 }

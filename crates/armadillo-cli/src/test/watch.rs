@@ -1,18 +1,20 @@
 //! `armadillo test run --watch`: the tests that a change can affect run again, on deployments that stay up.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufRead, IsTerminal};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use armadillo_harness::exit_code::Exit;
+use armadillo_harness::warm;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::plan::{self, Planned};
 use super::run::{os, preview, run_all, runtime};
-use super::sources::Sources;
+use super::sources::{SETTINGS, Sources, written};
 use super::{Selection, TestError, build};
 use crate::session::say;
 
@@ -41,6 +43,7 @@ pub(super) fn watch(selection: &Selection) -> Result<ExitCode, TestError> {
     let entered = runtime.enter();
     let mut interrupts = signal(SignalKind::interrupt()).map_err(os("wait for signals"))?;
     let mut lines = lines().map_err(os("read standard input"))?;
+    let mut ran = BTreeMap::new();
     drop(entered);
     let here = std::env::current_dir().map_err(os("tell the working directory"))?;
     let mut sources = Sources::below(&here);
@@ -49,23 +52,22 @@ pub(super) fn watch(selection: &Selection) -> Result<ExitCode, TestError> {
     loop {
         // What is written while this builds and runs is a change.
         let before = sources.renewed();
-        match run(selection, &cause, &runtime) {
-            Ok(Some((ended, found))) => {
-                code = ended;
-                sources = if before.changed().is_none() {
-                    found
-                } else {
-                    before
+        match run(selection, &cause, &runtime, &mut ran) {
+            Ok((ended, found)) => {
+                match ended {
+                    Some(ended) => code = ended,
+                    None => _ = say("no test executable has changed\n"),
+                }
+                sources = match before.changed() {
+                    None => found,
+                    Some(_) => before,
                 };
-            }
-            Ok(None) => {
-                say("no test executable has changed\n");
-                sources = before;
             }
             Err(error) => {
                 eprintln!("error: {error}");
                 code = error.code();
-                sources = before;
+                // What is to be mended may be a file that there is not yet.
+                sources = before.and(Sources::below(&here));
             }
         }
         if code == Exit::Interrupted.code() {
@@ -79,23 +81,33 @@ pub(super) fn watch(selection: &Selection) -> Result<ExitCode, TestError> {
         match cause {
             Cause::End => break,
             Cause::Change => {
-                let changed = sources.changed().unwrap_or(Path::new(""));
-                let changed = changed.strip_prefix(&here).unwrap_or(changed);
+                let changed = sources.changed().unwrap_or_default();
+                let changed = changed.strip_prefix(&here).unwrap_or(&changed);
                 say(&format!("{} has changed\n", changed.display()));
+                if changed.ends_with(SETTINGS) {
+                    cause = Cause::Wish;
+                }
             }
             Cause::Wish => {}
         }
     }
+    if warm::all().iter().any(|shared| !shared.is_used()) {
+        say("deployments stay up for a while; `armadillo down --all` stops them\n");
+    }
     Ok(ExitCode::from(code))
 }
 
-/// Builds, and runs what the cause concerns; `None` if that is nothing. Returns the exit code, and what the executables were built
-/// from.
+/// Executables, and when each was written.
+type Executables = BTreeMap<PathBuf, Option<SystemTime>>;
+
+/// Builds, and runs what the cause concerns: after a change, the executables that are not those that ran last. Returns the exit code,
+/// or `None` if nothing is to be run, and what the executables were built from.
 fn run(
     selection: &Selection,
     cause: &Cause,
     runtime: &tokio::runtime::Runtime,
-) -> Result<Option<(u8, Sources)>, TestError> {
+    ran: &mut Executables,
+) -> Result<(Option<u8>, Sources), TestError> {
     let built = build::build(&selection.build)?;
     let sources = Sources::of(&built.notes);
     let mut planned = plan::of_built(built.executables, &selection.arguments)?;
@@ -103,15 +115,22 @@ fn run(
     if planned.is_empty() {
         return Err(TestError::Nothing);
     }
+    let there: Executables = (planned.iter())
+        .map(|one| (one.executable.path.clone(), written(&one.executable.path)))
+        .collect();
     if matches!(cause, Cause::Change) {
-        planned.retain(|one| one.executable.is_new);
+        planned.retain(|one| {
+            let path = &one.executable.path;
+            ran.get(path) != there.get(path)
+        });
         if planned.is_empty() {
-            return Ok(None);
+            return Ok((None, sources));
         }
     }
     say(&preview(&planned));
     let code = run_all(runtime, &planned, variables(&planned))?;
-    Ok(Some((code, sources)))
+    *ran = there;
+    Ok((Some(code), sources))
 }
 
 fn variables(planned: &[Planned]) -> &'static [(&'static str, &'static str)] {
@@ -146,6 +165,8 @@ async fn next(
             }
         }
     };
+    // What was typed while the tests ran was not for this.
+    while lines.try_recv().is_ok() {}
     tokio::select! {
         _ = interrupts.recv() => Cause::End,
         Some(()) = lines.recv() => Cause::Wish,
