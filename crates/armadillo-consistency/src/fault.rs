@@ -36,13 +36,17 @@ pub enum Fault {
     /// In mid-write the leader is cut off from all other servers, while clients may still reach it, and is connected again when
     /// another one has led for as long as it took to become leader. Needs links.
     CutOffLeader,
+    /// In mid-write, what the leader sends to a follower begins to be lost, and when all writes were answered or given up, the
+    /// leader is killed. Nobody writes until the end: what the other followers have and this one lacks is read from the next
+    /// leader, which is killed as well. If a third one leads, it must know what was read. Needs links.
+    CutFollowerThenKillLeaders,
     /// Every server is restarted, one after the other, while writes go on.
     RollingRestart,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::KillLeader,
         Self::PauseLeader,
         Self::PauseLeaderAndFront,
@@ -52,6 +56,7 @@ impl Fault {
         Self::PauseFollowerThenKillLeader,
         Self::KillFollower,
         Self::CutOffLeader,
+        Self::CutFollowerThenKillLeaders,
         Self::RollingRestart,
     ];
 
@@ -64,9 +69,14 @@ impl Fault {
     pub(crate) fn needs(self) -> &'static str {
         match self {
             Self::PauseLeaderAndFront => "clients need at least two servers to connect to",
-            Self::CutOffLeader => "the topology needs `links`",
+            Self::CutOffLeader | Self::CutFollowerThenKillLeaders => "the topology needs `links`",
             _ => "its servers do not offer it",
         }
+    }
+
+    /// Whether it is done to what servers send each other.
+    pub(crate) fn is_of_links(self) -> bool {
+        matches!(self, Self::CutOffLeader | Self::CutFollowerThenKillLeaders)
     }
 
     /// Whether it can happen to a system with so many servers that clients talk through.
@@ -87,6 +97,7 @@ impl fmt::Display for Fault {
             Self::PauseFollowerThenKillLeader => "pause a follower, then kill the leader",
             Self::KillFollower => "kill a follower",
             Self::CutOffLeader => "cut off the leader",
+            Self::CutFollowerThenKillLeaders => "cut the link to a follower, then kill two leaders",
             Self::RollingRestart => "restart one after the other",
         })
     }

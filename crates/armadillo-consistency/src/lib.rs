@@ -10,6 +10,7 @@ pub mod report;
 pub mod subject;
 
 mod counts;
+mod cut_follower;
 mod fault;
 mod front;
 mod load;

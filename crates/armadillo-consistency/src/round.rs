@@ -28,7 +28,7 @@ const BEFORE: (usize, usize) = (20, 60);
 const BURST: (usize, usize) = (16, 32);
 
 /// How many writes must be acknowledged after each step of a round.
-const AFTER: usize = 20;
+pub(crate) const AFTER: usize = 20;
 
 /// How long a killed leader and follower stay away, or a leader outlives its follower: up to so long, as the seed says.
 const AWAY: Duration = Duration::from_millis(300);
@@ -62,7 +62,7 @@ pub(crate) struct Played {
     /// How long it took until another server led, each time that it was waited for.
     pub(crate) failovers: Vec<Duration>,
     /// How many copies there are beside the leader's.
-    followers: usize,
+    pub(crate) followers: usize,
     /// Whether another server was seen to lead after a fault that hit the leader while a write was in flight.
     pub(crate) replaced: bool,
     /// Why the round proves nothing.
@@ -94,11 +94,11 @@ impl fmt::Display for Broken {
 }
 
 /// Whom a fault hits.
-struct Victims {
+pub(crate) struct Victims {
     /// Those that are killed some time before it.
     beforehand: Vec<ServerKey>,
     /// Those that it hits all at once, in mid-write unless nobody is to write.
-    in_mid_write: Vec<ServerKey>,
+    pub(crate) in_mid_write: Vec<ServerKey>,
     /// The one among these that clients talk through, if the fault needs one.
     front: Option<Front>,
 }
@@ -140,6 +140,9 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         };
         if self.fault == Fault::RollingRestart {
             return self.restart_all(load, &before).await;
+        }
+        if self.fault == Fault::CutFollowerThenKillLeaders {
+            return self.kill_two_leaders(load, &before, &victims).await;
         }
         self.beforehand(load, &victims.beforehand).await?;
         let (inject, heal) = match self.fault {
@@ -217,7 +220,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
 
     /// Lets all writes end. A leader that has one to end when it goes on, or gets one at once, is told by its followers that
     /// another one leads; only with nothing to do but to answer reads it has to find out by itself.
-    async fn silence(&self, load: &Load<S>) -> Result<(), InVain> {
+    pub(crate) async fn silence(&self, load: &Load<S>) -> Result<(), InVain> {
         load.keep(Silence::OfAll);
         let look = || async {
             match self.recorder.under_way() {
@@ -254,6 +257,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 beforehand.push(follower()?);
                 vec![leader]
             }
+            Fault::CutFollowerThenKillLeaders => vec![leader, follower()?],
             Fault::KillFollower => vec![follower()?],
         };
         Some(Victims {
@@ -315,8 +319,8 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 self.acknowledges(AFTER).await?;
                 Ok(false)
             }
-            // It has no victim that stays away.
-            Fault::RollingRestart => Ok(false),
+            // They have no victim that stays away.
+            Fault::RollingRestart | Fault::CutFollowerThenKillLeaders => Ok(false),
         }
     }
 
@@ -357,13 +361,23 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
     }
 
     /// Does the same to several servers at once.
-    async fn act(&self, servers: &[ServerKey], act: Act) -> Result<Injected, Broken> {
+    pub(crate) async fn act(&self, servers: &[ServerKey], act: Act) -> Result<Injected, Broken> {
         let names: Vec<&str> = servers.iter().map(ServerKey::as_str).collect();
         let what = format!("{} {}", act.word(), names.join(" and "));
+        let all = servers.iter().map(|server| self.servers.act(server, act));
+        self.inject(&what, all).await
+    }
+
+    /// Does all of this at once.
+    pub(crate) async fn inject<F: Future<Output = Result<(), TestError>> + Send>(
+        &self,
+        what: &str,
+        all: impl IntoIterator<Item = F>,
+    ) -> Result<Injected, Broken> {
         let since = Instant::now();
-        let begun = self.recorder.mark(&what);
-        let all = servers.iter().map(|server| async {
-            self.servers.act(server, act).await?;
+        let begun = self.recorder.mark(what);
+        let all = all.into_iter().map(|one| async {
+            one.await?;
             Ok(Instant::now())
         });
         let hit = try_join_all(all).await.map_err(Broken::Servers)?;
@@ -377,7 +391,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         })
     }
 
-    async fn another_leader(&self, than: &[ServerKey]) -> Result<Leadership, InVain> {
+    pub(crate) async fn another_leader(&self, than: &[ServerKey]) -> Result<Leadership, InVain> {
         let led = self
             .leadership(|led| !than.contains(&led.leader), "another leader")
             .await?;
@@ -403,7 +417,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         until(&self.waits, what, look).await
     }
 
-    async fn in_sync(&self, except: &[ServerKey]) -> Result<(), InVain> {
+    pub(crate) async fn in_sync(&self, except: &[ServerKey]) -> Result<(), InVain> {
         let look = || async {
             let missing = self.subject.not_in_sync(except).await;
             if missing.is_empty() {
@@ -416,7 +430,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
     }
 
     /// Waits until so many more writes have been acknowledged.
-    async fn acknowledges(&self, more: usize) -> Result<(), InVain> {
+    pub(crate) async fn acknowledges(&self, more: usize) -> Result<(), InVain> {
         let count = self.recorder.acknowledged();
         let begin = *count.borrow();
         let what = format!("{more} writes to be acknowledged");
@@ -425,7 +439,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
     }
 
     /// Has many writes begin at once. They take longer than an order to kill takes to arrive: some are cut off in the middle.
-    async fn burst(&mut self, load: &mut Load<S>) -> Result<(), InVain> {
+    pub(crate) async fn burst(&mut self, load: &mut Load<S>) -> Result<(), InVain> {
         let writes = (BURST.0 + self.random.below(BURST.1)) * self.eagerness;
         let count = self.recorder.begun_writes();
         let begin = *count.borrow();
@@ -441,7 +455,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         .await
     }
 
-    async fn read_all(&self) -> Result<(), InVain> {
+    pub(crate) async fn read_all(&self) -> Result<(), InVain> {
         let keys = read_all(self.subject, &self.recorder, &self.shape, self.waits).await?;
         self.recorder.mark(format!("{keys} keys were read"));
         Ok(())

@@ -43,7 +43,25 @@ impl Act {
 pub trait Servers: Sync {
     /// Whether this can be done to them. Kills and pauses can always be.
     fn offers(&self, fault: Fault) -> bool {
-        !matches!(fault, Fault::CutOffLeader | Fault::RollingRestart)
+        !fault.is_of_links() && fault != Fault::RollingRestart
+    }
+
+    /// Loses what the first of these sends to the other, and returns when something was lost.
+    fn cut(
+        &self,
+        _from: &ServerKey,
+        _to: &ServerKey,
+    ) -> impl Future<Output = Result<(), TestError>> + Send {
+        async { Err("these servers have no links".into()) }
+    }
+
+    /// Loses nothing any more after that. They may have nothing to say to each other.
+    fn mend(
+        &self,
+        _from: &ServerKey,
+        _to: &ServerKey,
+    ) -> impl Future<Output = Result<(), TestError>> + Send {
+        async { Err("these servers have no links".into()) }
     }
 
     /// Restarts one after the other, as one would a system in use.
@@ -78,7 +96,17 @@ macro_rules! owned {
     ($Handle:ident) => {
         impl<T: DeploymentHandle> Servers for $Handle<T> {
             fn offers(&self, fault: Fault) -> bool {
-                fault != Fault::CutOffLeader || T::orchestrator(self).view().topology.says(LINKS)
+                !fault.is_of_links() || T::orchestrator(self).view().topology.says(LINKS)
+            }
+
+            async fn cut(&self, from: &ServerKey, to: &ServerKey) -> Result<(), TestError> {
+                self.links().from(from).to(to).cut().await?;
+                Ok(())
+            }
+
+            async fn mend(&self, from: &ServerKey, to: &ServerKey) -> Result<(), TestError> {
+                self.links().from(from).to(to).at_once().heal().await?;
+                Ok(())
             }
 
             async fn rolling_restart(&self) -> Result<(), TestError> {

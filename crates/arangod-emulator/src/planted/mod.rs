@@ -23,6 +23,8 @@ pub(crate) enum Bug {
     ReplayOwnLog,
     /// A restart finds no documents.
     ForgetOnRestart,
+    /// A new leader takes the followers in `Current` to have what it has.
+    NoHandshake,
 }
 
 #[cfg(not(feature = "planted"))]
@@ -60,6 +62,7 @@ mod switch {
             "dirty-reads" => Bug::DirtyReads,
             "replay-own-log" => Bug::ReplayOwnLog,
             "forget-on-restart" => Bug::ForgetOnRestart,
+            "no-handshake" => Bug::NoHandshake,
             _ => return None,
         })
     }
