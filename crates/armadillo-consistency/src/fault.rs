@@ -40,13 +40,16 @@ pub enum Fault {
     /// leader is killed. Nobody writes until the end: what the other followers have and this one lacks is read from the next
     /// leader, which is killed as well. If a third one leads, it must know what was read. Needs links.
     CutFollowerThenKillLeaders,
+    /// From mid-write on, everything that the leader and the other servers send each other arrives 50 to 200 ms later, until writes
+    /// were acknowledged in spite of it, or there was time for two failovers. Needs links.
+    DelayLeader,
     /// Every server is restarted, one after the other, while writes go on.
     RollingRestart,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::KillLeader,
         Self::PauseLeader,
         Self::PauseLeaderAndFront,
@@ -57,6 +60,7 @@ impl Fault {
         Self::KillFollower,
         Self::CutOffLeader,
         Self::CutFollowerThenKillLeaders,
+        Self::DelayLeader,
         Self::RollingRestart,
     ];
 
@@ -69,14 +73,17 @@ impl Fault {
     pub(crate) fn needs(self) -> &'static str {
         match self {
             Self::PauseLeaderAndFront => "clients need at least two servers to connect to",
-            Self::CutOffLeader | Self::CutFollowerThenKillLeaders => "the topology needs `links`",
+            _ if self.is_of_links() => "the topology needs `links`",
             _ => "its servers do not offer it",
         }
     }
 
     /// Whether it is done to what servers send each other.
     pub(crate) fn is_of_links(self) -> bool {
-        matches!(self, Self::CutOffLeader | Self::CutFollowerThenKillLeaders)
+        matches!(
+            self,
+            Self::CutOffLeader | Self::CutFollowerThenKillLeaders | Self::DelayLeader
+        )
     }
 
     /// Whether it can happen to a system with so many servers that clients talk through.
@@ -98,6 +105,7 @@ impl fmt::Display for Fault {
             Self::KillFollower => "kill a follower",
             Self::CutOffLeader => "cut off the leader",
             Self::CutFollowerThenKillLeaders => "cut the link to a follower, then kill two leaders",
+            Self::DelayLeader => "delay what the leader sends and gets",
             Self::RollingRestart => "restart one after the other",
         })
     }

@@ -33,6 +33,9 @@ pub(crate) const AFTER: usize = 20;
 /// How long a killed leader and follower stay away, or a leader outlives its follower: up to so long, as the seed says.
 const AWAY: Duration = Duration::from_millis(300);
 
+/// How much later things arrive: so much, and up to as much more as the seed says.
+const DELAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(150));
+
 /// How long questions to a front that stands still may take to get there, before the factor.
 const SENT: Duration = Duration::from_millis(100);
 
@@ -148,6 +151,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let (inject, heal) = match self.fault {
             Fault::PauseLeader | Fault::PauseLeaderAndFront => (Act::Pause, Act::Resume),
             Fault::CutOffLeader => (Act::CutOff, Act::Rejoin),
+            Fault::DelayLeader => (Act::Delay(self.delay()), Act::Rejoin),
             _ => (Act::Kill, Act::Start),
         };
         match &victims.front {
@@ -190,6 +194,10 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
             not_counted: (meanwhile == 0).then(|| "no write was acknowledged meanwhile".to_owned()),
             ..Played::default()
         })
+    }
+
+    fn delay(&mut self) -> Duration {
+        DELAY.0 + self.random.time_below(DELAY.1)
     }
 
     /// What happens before the fault that is in mid-write.
@@ -244,6 +252,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
             Fault::KillLeader
             | Fault::PauseLeader
             | Fault::CutOffLeader
+            | Fault::DelayLeader
             | Fault::RollingRestart => vec![leader],
             Fault::PauseLeaderAndFront => {
                 // The order in which they go on: the leader finds the front's questions.
@@ -319,6 +328,12 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 self.acknowledges(AFTER).await?;
                 Ok(false)
             }
+            Fault::DelayLeader => {
+                // On the way through all servers, a delay may add up to more than clients wait for.
+                let some = self.acknowledges(AFTER);
+                timeout(self.failover * 2, some).await.unwrap_or(Ok(()))?;
+                Ok(false)
+            }
             // They have no victim that stays away.
             Fault::RollingRestart | Fault::CutFollowerThenKillLeaders => Ok(false),
         }
@@ -363,7 +378,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
     /// Does the same to several servers at once.
     pub(crate) async fn act(&self, servers: &[ServerKey], act: Act) -> Result<Injected, Broken> {
         let names: Vec<&str> = servers.iter().map(ServerKey::as_str).collect();
-        let what = format!("{} {}", act.word(), names.join(" and "));
+        let what = act.to(&names.join(" and "));
         let all = servers.iter().map(|server| self.servers.act(server, act));
         self.inject(&what, all).await
     }

@@ -1,5 +1,7 @@
 //! What the proof does to servers, through the harness' own handles.
 
+use std::time::Duration;
+
 use armadillo_harness::failure::TestError;
 use armadillo_harness::fixture::{
     DeploymentHandle, Exclusive, Faults, Fresh, LinkFaults, Links, ServerControl, healthy,
@@ -22,20 +24,25 @@ pub enum Act {
     Resume,
     /// It and the other servers reach each other no more.
     CutOff,
-    /// They reach each other again after that.
+    /// What it and the other servers send each other arrives so much later.
+    Delay(Duration),
+    /// What they send each other arrives, and in time, after either.
     Rejoin,
 }
 
 impl Act {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
+    /// What it does, in words.
+    pub(crate) fn to(self, servers: &str) -> String {
+        let word = match self {
             Self::Kill => "kill",
             Self::Start => "start",
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::CutOff => "cut off",
+            Self::Delay(by) => return format!("delay {servers} by {by:.0?}"),
             Self::Rejoin => "connect",
-        }
+        };
+        format!("{word} {servers}")
     }
 }
 
@@ -87,6 +94,7 @@ async fn act(server: ServerControl, links: Links, act: Act) -> Result<(), TestEr
         Act::Pause => server.pause().await?,
         Act::Resume => server.resume().await?,
         Act::CutOff => drop(links.cut_off(server).await?),
+        Act::Delay(by) => drop(links.of(server).delay(by).await?),
         Act::Rejoin => drop(links.heal().await?),
     }
     Ok(())

@@ -25,6 +25,24 @@ async fn etcd_keeps_what_it_acknowledged(
     Ok(())
 }
 
+/// Two rounds with links that lose or delay what members send each other.
+#[armadillo::test(
+    etcd(links),
+    markers(crash_test, failover, replication),
+    timeout = "3m"
+)]
+async fn etcd_keeps_what_it_acknowledged_on_bad_links(
+    cluster: Exclusive<Etcd>,
+    client: &EtcdClient,
+    cx: &TestContext,
+) -> TestResult {
+    let registers = EtcdRegisters::new(client);
+    let faults = [Fault::CutFollowerThenKillLeaders, Fault::DelayLeader];
+    let proof = Proof::of_test(cx).faults(faults).rounds(2);
+    println!("{}", proof.run(&registers, &cluster).await?);
+    Ok(())
+}
+
 /// `cargo test -- --runslow --rounds 200 --exact consistency::etcd_keeps_what_it_acknowledged_for_long`
 #[armadillo::test(
     etcd(links),

@@ -213,6 +213,16 @@ async fn a_fault_that_cannot_happen_is_no_proof() {
     assert_eq!(error.why, why);
 }
 
+/// A delay does not outlive its round.
+#[tokio::test(start_paused = true)]
+async fn a_delay_ends_with_its_round() {
+    let toy = Toy::new(None);
+    let proof = Proof::new(5).rounds(3).faults([Fault::DelayLeader]);
+    let report = proof.run(&toy, &toy).await.unwrap();
+    assert_eq!(toy.delays(), (report.rounds.len(), None), "{report}");
+    assert_eq!(report.counted(), 3, "{report}");
+}
+
 /// The rule holds for each round that counts, also for those whose fault leaves the leader in place.
 #[tokio::test(start_paused = true)]
 async fn a_round_counts_only_if_the_leader_was_replaced_in_mid_write() {

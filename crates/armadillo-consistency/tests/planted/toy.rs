@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use armadillo_consistency::{Act, Leadership, Servers, Subject, Wrote};
+use armadillo_consistency::{Act, Fault, Leadership, Servers, Subject, Wrote};
 use armadillo_harness::failure::TestError;
 use armadillo_orchestrator::ServerKey;
 use tokio::time::{Instant, sleep};
@@ -66,6 +66,9 @@ struct State {
     in_sync: BTreeSet<usize>,
     writes: u64,
     later: Vec<Late>,
+    /// Whose messages are late, and by how much.
+    delayed: Option<(usize, Duration)>,
+    delays: usize,
 }
 
 #[derive(Clone, Default)]
@@ -134,12 +137,20 @@ impl Toy {
             in_sync: (0..servers).collect(),
             writes: 0,
             later: Vec::new(),
+            delayed: None,
+            delays: 0,
         };
         Self {
             defect,
             dies_slowly: false,
             state: Arc::new(Mutex::new(state)),
         }
+    }
+
+    /// How often messages were delayed, and by how much they are now.
+    pub(crate) fn delays(&self) -> (usize, Option<Duration>) {
+        let state = self.state();
+        (state.delays, state.delayed.map(|(_, by)| by))
     }
 
     /// The state, with everything done that was due.
@@ -329,7 +340,8 @@ impl Subject for Toy {
                 Commit::Waits => sleep(TRAVEL).await,
             }
         };
-        sleep(TRAVEL).await;
+        let delay = self.state().delayed.filter(|(late, _)| *late == leader);
+        sleep(TRAVEL + delay.map_or(Duration::ZERO, |(_, by)| by)).await;
         let state = self.state();
         if state.leader == leader && state.is_there(leader) {
             Wrote::Acknowledged
@@ -382,13 +394,21 @@ impl Subject for Toy {
 }
 
 impl Servers for Toy {
+    fn offers(&self, fault: Fault) -> bool {
+        !matches!(
+            fault,
+            Fault::CutOffLeader | Fault::CutFollowerThenKillLeaders | Fault::RollingRestart
+        )
+    }
+
     async fn act(&self, server: &ServerKey, act: Act) -> Result<(), TestError> {
         sleep(TRAVEL / 2).await;
         let is_leader = key_of(self.state().leader) == *server;
         if self.dies_slowly && is_leader && act == Act::Kill {
             sleep(LAST_HOUR).await;
         }
-        let mut state = self.state();
+        let mut locked = self.state();
+        let state = &mut *locked;
         let leader = state.leader;
         let front = (0..state.fronts.len()).find(|index| front_key(*index) == *server);
         if let Some(front) = front.and_then(|index| state.fronts.get_mut(index)) {
@@ -410,7 +430,12 @@ impl Servers for Toy {
                 });
             }
             Act::Start | Act::Resume => replica.gone = None,
-            Act::CutOff | Act::Rejoin => return Err("the toy has no links".into()),
+            Act::CutOff => return Err("the toy cannot be cut".into()),
+            Act::Delay(by) => {
+                state.delayed = Some((index, by));
+                state.delays += 1;
+            }
+            Act::Rejoin => state.delayed = None,
         }
         let without_lease = matches!(
             self.defect,
