@@ -45,11 +45,14 @@ pub enum Fault {
     DelayLeader,
     /// Every server is restarted, one after the other, while writes go on.
     RollingRestart,
+    /// A server that is in reserve is added, and then the leader is removed for good, while writes go on. Needs a server in reserve;
+    /// the one that was removed is in reserve afterwards.
+    ReplaceLeader,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::KillLeader,
         Self::PauseLeader,
         Self::PauseLeaderAndFront,
@@ -62,20 +65,27 @@ impl Fault {
         Self::CutFollowerThenKillLeaders,
         Self::DelayLeader,
         Self::RollingRestart,
+        Self::ReplaceLeader,
     ];
 
     /// Whether it must come while a write is in flight.
     pub(crate) fn is_in_mid_write(self) -> bool {
-        !matches!(self, Self::PauseLeaderAndFront | Self::RollingRestart)
+        self != Self::PauseLeaderAndFront && !self.is_operation()
     }
 
     /// What a system needs for it that not every one has.
     pub(crate) fn needs(self) -> &'static str {
         match self {
             Self::PauseLeaderAndFront => "clients need at least two servers to connect to",
+            Self::ReplaceLeader => "the topology needs a server in reserve",
             _ if self.is_of_links() => "the topology needs `links`",
             _ => "its servers do not offer it",
         }
+    }
+
+    /// Whether it is what one does to a system in use, which takes its time.
+    pub(crate) fn is_operation(self) -> bool {
+        matches!(self, Self::RollingRestart | Self::ReplaceLeader)
     }
 
     /// Whether it is done to what servers send each other.
@@ -107,6 +117,7 @@ impl fmt::Display for Fault {
             Self::CutFollowerThenKillLeaders => "cut the link to a follower, then kill two leaders",
             Self::DelayLeader => "delay what the leader sends and gets",
             Self::RollingRestart => "restart one after the other",
+            Self::ReplaceLeader => "add a server and remove the leader",
         })
     }
 }

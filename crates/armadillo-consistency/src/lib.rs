@@ -14,6 +14,7 @@ mod cut_follower;
 mod fault;
 mod front;
 mod load;
+mod operated;
 mod proof;
 mod round;
 mod servers;

@@ -141,8 +141,8 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 ..Played::default()
             });
         };
-        if self.fault == Fault::RollingRestart {
-            return self.restart_all(load, &before).await;
+        if self.fault.is_operation() {
+            return self.operate(load, &before).await;
         }
         if self.fault == Fault::CutFollowerThenKillLeaders {
             return self.kill_two_leaders(load, &before, &victims).await;
@@ -171,29 +171,6 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         self.judge(&before, &injected, replaced, &mut played)
             .await?;
         Ok(played)
-    }
-
-    /// Every server goes and comes, with writes going on.
-    async fn restart_all(
-        &mut self,
-        load: &mut Load<S>,
-        before: &Leadership,
-    ) -> Result<Played, Broken> {
-        self.burst(load).await?;
-        let begun = self.recorder.acknowledged();
-        let begun = *begun.borrow();
-        self.recorder.mark("rolling restart");
-        let restarted = self.servers.rolling_restart().await;
-        restarted.map_err(Broken::Servers)?;
-        self.recorder.mark("rolling restart: done");
-        let meanwhile = *self.recorder.acknowledged().borrow() - begun;
-        self.acknowledges(AFTER).await?;
-        self.in_sync(&[]).await?;
-        Ok(Played {
-            followers: before.followers.len(),
-            not_counted: (meanwhile == 0).then(|| "no write was acknowledged meanwhile".to_owned()),
-            ..Played::default()
-        })
     }
 
     fn delay(&mut self) -> Duration {
@@ -253,7 +230,8 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
             | Fault::PauseLeader
             | Fault::CutOffLeader
             | Fault::DelayLeader
-            | Fault::RollingRestart => vec![leader],
+            | Fault::RollingRestart
+            | Fault::ReplaceLeader => vec![leader],
             Fault::PauseLeaderAndFront => {
                 // The order in which they go on: the leader finds the front's questions.
                 let front = front.iter().map(|front| front.server.clone());
@@ -335,7 +313,9 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 Ok(false)
             }
             // They have no victim that stays away.
-            Fault::RollingRestart | Fault::CutFollowerThenKillLeaders => Ok(false),
+            Fault::RollingRestart | Fault::ReplaceLeader | Fault::CutFollowerThenKillLeaders => {
+                Ok(false)
+            }
         }
     }
 

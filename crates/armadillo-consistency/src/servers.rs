@@ -50,7 +50,7 @@ impl Act {
 pub trait Servers: Sync {
     /// Whether this can be done to them. Kills and pauses can always be.
     fn offers(&self, fault: Fault) -> bool {
-        !fault.is_of_links() && fault != Fault::RollingRestart
+        !fault.is_of_links() && !fault.is_operation()
     }
 
     /// Loses what the first of these sends to the other, and returns when something was lost.
@@ -74,6 +74,11 @@ pub trait Servers: Sync {
     /// Restarts one after the other, as one would a system in use.
     fn rolling_restart(&self) -> impl Future<Output = Result<(), TestError>> + Send {
         async { Err("these servers cannot be restarted one after the other".into()) }
+    }
+
+    /// Adds a server that is in reserve, and then removes this one, which is in reserve afterwards.
+    fn replace(&self, _leaving: &ServerKey) -> impl Future<Output = Result<(), TestError>> + Send {
+        async { Err("none of these servers is in reserve".into()) }
     }
 
     /// Does it, and returns when it was seen to have taken effect.
@@ -104,7 +109,15 @@ macro_rules! owned {
     ($Handle:ident) => {
         impl<T: DeploymentHandle> Servers for $Handle<T> {
             fn offers(&self, fault: Fault) -> bool {
-                !fault.is_of_links() || T::orchestrator(self).view().topology.says(LINKS)
+                match fault {
+                    Fault::ReplaceLeader => T::has_spare(self),
+                    _ if fault.is_of_links() => T::orchestrator(self).view().topology.says(LINKS),
+                    _ => true,
+                }
+            }
+
+            async fn replace(&self, leaving: &ServerKey) -> Result<(), TestError> {
+                T::replace(self, leaving).await.map(drop)
             }
 
             async fn cut(&self, from: &ServerKey, to: &ServerKey) -> Result<(), TestError> {

@@ -18,7 +18,6 @@ const LOOK: Duration = Duration::from_millis(300);
 #[derive(Clone, Debug)]
 pub struct EtcdRegisters {
     any: EtcdClient,
-    members: Vec<ServerKey>,
 }
 
 impl EtcdRegisters {
@@ -27,13 +26,12 @@ impl EtcdRegisters {
     pub fn new(client: &EtcdClient) -> Self {
         Self {
             any: client.clone(),
-            members: client.servers(),
         }
     }
 
-    /// A client that asks only the member that this client of the proof has for its own.
+    /// A client that asks only the member that this client of the proof has for its own, of those that there are now.
     fn at_own_member(&self, client: usize) -> Result<EtcdClient, EtcdError> {
-        match self.members.iter().cycle().nth(client) {
+        match self.any.servers().iter().cycle().nth(client) {
             Some(member) => self.any.at(member),
             None => Ok(self.any.clone()),
         }
@@ -43,12 +41,16 @@ impl EtcdRegisters {
     async fn looks(
         &self,
         except: &[ServerKey],
-    ) -> Vec<(&ServerKey, Result<MemberStatus, EtcdError>)> {
+    ) -> Vec<(ServerKey, Result<MemberStatus, EtcdError>)> {
         let client = self.any.with_limit(LOOK);
         let client = &client;
-        let members = self.members.iter();
+        let members = self.any.servers().into_iter();
         let looked = members.filter(|server| !except.contains(server));
-        all(looked.map(|server| async move { (server, client.status(server).await) })).await
+        let looks = looked.map(|server| async move {
+            let status = client.status(&server).await;
+            (server, status)
+        });
+        all(looks).await
     }
 }
 
@@ -85,10 +87,10 @@ impl Subject for EtcdRegisters {
     async fn leadership(&self, _key: &str) -> Result<Leadership, String> {
         let leader = self.any.with_limit(LOOK).leader().await;
         let leader = leader.map_err(|error| error.to_string())?;
-        let others = self.members.iter().filter(|member| **member != leader);
+        let members = self.any.servers().into_iter();
         Ok(Leadership {
             group: GROUP.to_owned(),
-            followers: others.cloned().collect(),
+            followers: members.filter(|member| *member != leader).collect(),
             leader,
         })
     }

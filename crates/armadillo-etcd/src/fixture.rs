@@ -15,7 +15,7 @@ use armadillo_orchestrator::ServerKey;
 use crate::client::lease_users::LeaseUsers;
 use crate::client::{EtcdClient, EtcdConnection, EtcdError, Member};
 use crate::health::GROUP;
-use crate::topology::{ROLE, etcd};
+use crate::topology::{ROLE, SPARES, etcd};
 
 /// How long a teardown waits for a cluster to delete the test's keys.
 const TEARDOWN_LIMIT: Duration = Duration::from_secs(5);
@@ -150,6 +150,16 @@ impl DeploymentHandle for Etcd {
             used: Arc::default(),
             users,
         })
+    }
+
+    fn has_spare(&self) -> bool {
+        self.orchestrator.spare(ROLE, SPARES).is_ok()
+    }
+
+    async fn replace(&self, leaving: &ServerKey) -> Result<ServerKey, TestError> {
+        let added = self.add(false, false).await?;
+        self.remove(leaving, false).await?;
+        Ok(added)
     }
 }
 

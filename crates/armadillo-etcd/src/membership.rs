@@ -109,7 +109,7 @@ pub trait Members: AsEtcd {
 impl<T: AsEtcd> Members for T {}
 
 impl Etcd {
-    async fn add(&self, learner: bool, forced: bool) -> Result<ServerKey, MembersError> {
+    pub(crate) async fn add(&self, learner: bool, forced: bool) -> Result<ServerKey, MembersError> {
         let orchestrator = self.orchestrator();
         let spare = orchestrator.spare(ROLE, SPARES)?;
         if !forced {
@@ -132,7 +132,11 @@ impl Etcd {
         self.accepted(&Reconfiguration::Promote(id)).await.map(drop)
     }
 
-    async fn remove(&self, server: &ServerKey, forced: bool) -> Result<(), MembersError> {
+    pub(crate) async fn remove(
+        &self,
+        server: &ServerKey,
+        forced: bool,
+    ) -> Result<(), MembersError> {
         let members = self.known_members().await?;
         let gone = member(&members, server)?;
         if !forced {

@@ -43,9 +43,30 @@ async fn etcd_keeps_what_it_acknowledged_on_bad_links(
     Ok(())
 }
 
+/// A member joins and the leader leaves, for good. etcd accepts changes when it has known its members for five seconds.
+#[armadillo::test(
+    etcd(spares = 1),
+    markers(crash_test, failover, replication),
+    timeout = "3m"
+)]
+async fn etcd_keeps_what_it_acknowledged_when_its_leader_is_replaced(
+    cluster: Exclusive<Etcd>,
+    client: &EtcdClient,
+    cx: &TestContext,
+) -> TestResult {
+    let registers = EtcdRegisters::new(client);
+    let before = cluster.members();
+    let proof = Proof::of_test(cx).faults([Fault::ReplaceLeader]).rounds(1);
+    println!("{}", proof.run(&registers, &cluster).await?);
+    let after = cluster.members();
+    assert_eq!(after.len(), before.len());
+    assert_ne!(after, before);
+    Ok(())
+}
+
 /// `cargo test -- --runslow --rounds 200 --exact consistency::etcd_keeps_what_it_acknowledged_for_long`
 #[armadillo::test(
-    etcd(links),
+    etcd(links, spares = 1),
     markers(slow, crash_test, failover, replication),
     timeout = "2h"
 )]
@@ -82,7 +103,7 @@ async fn a_cluster_keeps_the_documents_it_acknowledged(
 
 /// `cargo test -- --runslow --rounds 200 consistency::a_cluster_keeps_the_documents_it_acknowledged_for_long`
 #[armadillo::test(
-    cluster(coordinators = 2, links),
+    cluster(coordinators = 2, links, spare_dbservers = 1),
     markers(slow, crash_test, failover, replication),
     timeout = "4h",
     cases(two_copies(1, 2), three_copies(1, 3), three_shards(3, 2))

@@ -223,6 +223,19 @@ async fn a_delay_ends_with_its_round() {
     assert_eq!(report.counted(), 3, "{report}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_leader_is_replaced_once_in_each_round() {
+    let toy = Toy::new(None);
+    let proof = Proof::new(6).rounds(3).faults([Fault::ReplaceLeader]);
+    let report = proof.run(&toy, &toy).await.unwrap();
+    assert_eq!(toy.replaced(), report.rounds.len(), "{report}");
+    assert_eq!(report.counted(), 3, "{report}");
+    // A new server that is taken for one that has everything lacks it all.
+    let toy = Toy::new(Some(Defect::ClaimsToBeInSync));
+    let error = proof.run(&toy, &toy).await.unwrap_err();
+    assert!(matches!(error.why, NoProof::Violations { .. }), "{error}");
+}
+
 /// The rule holds for each round that counts, also for those whose fault leaves the leader in place.
 #[tokio::test(start_paused = true)]
 async fn a_round_counts_only_if_the_leader_was_replaced_in_mid_write() {

@@ -69,6 +69,7 @@ struct State {
     /// Whose messages are late, and by how much.
     delayed: Option<(usize, Duration)>,
     delays: usize,
+    replaced: usize,
 }
 
 #[derive(Clone, Default)]
@@ -139,6 +140,7 @@ impl Toy {
             later: Vec::new(),
             delayed: None,
             delays: 0,
+            replaced: 0,
         };
         Self {
             defect,
@@ -151,6 +153,11 @@ impl Toy {
     pub(crate) fn delays(&self) -> (usize, Option<Duration>) {
         let state = self.state();
         (state.delays, state.delayed.map(|(_, by)| by))
+    }
+
+    /// How often a server was replaced by a new one.
+    pub(crate) fn replaced(&self) -> usize {
+        self.state().replaced
     }
 
     /// The state, with everything done that was due.
@@ -395,10 +402,23 @@ impl Subject for Toy {
 
 impl Servers for Toy {
     fn offers(&self, fault: Fault) -> bool {
-        !matches!(
-            fault,
-            Fault::CutOffLeader | Fault::CutFollowerThenKillLeaders | Fault::RollingRestart
-        )
+        let of_links = [Fault::CutOffLeader, Fault::CutFollowerThenKillLeaders];
+        !of_links.contains(&fault) && fault != Fault::RollingRestart
+    }
+
+    async fn replace(&self, leaving: &ServerKey) -> Result<(), TestError> {
+        sleep(TRAVEL * 20).await;
+        let mut state = self.state();
+        let mut all = 0..state.replicas.len();
+        let index = all.find(|index| key_of(*index) == *leaving);
+        let index = index.ok_or("no such server")?;
+        // The new one has its name, and nothing else of it.
+        state.in_sync.remove(&index);
+        state.replicas[index] = Replica::default();
+        state.replaced += 1;
+        let next = state.in_sync.first().copied();
+        state.leader = next.ok_or("nobody has what this server has")?;
+        Ok(())
     }
 
     async fn act(&self, server: &ServerKey, act: Act) -> Result<(), TestError> {
