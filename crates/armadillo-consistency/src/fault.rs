@@ -48,11 +48,14 @@ pub enum Fault {
     /// A server that is in reserve is added, and then the leader is removed for good, while writes go on. Needs a server in reserve;
     /// the one that was removed is in reserve afterwards.
     ReplaceLeader,
+    /// The servers are upgraded, one after the other, along the path of [`Proof::upgrade`](crate::Proof::upgrade), while writes go on:
+    /// once in a proof.
+    RollingUpgrade,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::KillLeader,
         Self::PauseLeader,
         Self::PauseLeaderAndFront,
@@ -66,6 +69,7 @@ impl Fault {
         Self::DelayLeader,
         Self::RollingRestart,
         Self::ReplaceLeader,
+        Self::RollingUpgrade,
     ];
 
     /// Whether it must come while a write is in flight.
@@ -77,6 +81,7 @@ impl Fault {
     pub(crate) fn needs(self) -> &'static str {
         match self {
             Self::PauseLeaderAndFront => "clients need at least two servers to connect to",
+            Self::RollingUpgrade => "name the versions with `Proof::upgrade`",
             Self::ReplaceLeader => "the topology needs a server in reserve",
             _ if self.is_of_links() => "the topology needs `links`",
             _ => "its servers do not offer it",
@@ -85,7 +90,10 @@ impl Fault {
 
     /// Whether it is what one does to a system in use, which takes its time.
     pub(crate) fn is_operation(self) -> bool {
-        matches!(self, Self::RollingRestart | Self::ReplaceLeader)
+        matches!(
+            self,
+            Self::RollingRestart | Self::ReplaceLeader | Self::RollingUpgrade
+        )
     }
 
     /// Whether it is done to what servers send each other.
@@ -117,6 +125,7 @@ impl fmt::Display for Fault {
             Self::CutFollowerThenKillLeaders => "cut the link to a follower, then kill two leaders",
             Self::DelayLeader => "delay what the leader sends and gets",
             Self::RollingRestart => "restart one after the other",
+            Self::RollingUpgrade => "upgrade one after the other",
             Self::ReplaceLeader => "add a server and remove the leader",
         })
     }

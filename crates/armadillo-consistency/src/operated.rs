@@ -19,11 +19,13 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         let leader = &before.leader;
         let what = match self.fault {
             Fault::ReplaceLeader => format!("add a server and remove {leader}"),
+            Fault::RollingUpgrade => format!("rolling upgrade to {}", self.path.join(", ")),
             _ => self.fault.to_string(),
         };
         self.recorder.mark(&what);
         let done = match self.fault {
             Fault::ReplaceLeader => self.servers.replace(leader).await,
+            Fault::RollingUpgrade => self.servers.rolling_upgrade(self.path).await,
             _ => self.servers.rolling_restart().await,
         };
         done.map_err(Broken::Servers)?;

@@ -1,5 +1,6 @@
 //! Rounds, until enough of them count.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub struct Proof {
     rounds: u32,
     /// Nothing said: all that the system offers.
     faults: Option<Vec<Fault>>,
+    /// The versions of the one upgrade; none without one.
+    path: Vec<String>,
     clients: usize,
     patience: Duration,
     limit: Duration,
@@ -131,6 +134,7 @@ impl Proof {
             told: seed,
             rounds: 10,
             faults: None,
+            path: Vec::new(),
             clients: 6,
             patience: Duration::from_secs(1),
             limit: Duration::from_secs(30),
@@ -165,6 +169,14 @@ impl Proof {
     #[must_use]
     pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults = Some(faults.into_iter().collect());
+        self
+    }
+
+    /// Upgrades the servers along this path of versions, when it is the turn of [`Fault::RollingUpgrade`], and never again. Whether
+    /// they are there, `rolling_upgrade(path).plan()` of the handle says.
+    #[must_use]
+    pub fn upgrade<T: Into<String>>(mut self, path: impl IntoIterator<Item = T>) -> Self {
+        self.path = path.into_iter().map(Into::into).collect();
         self
     }
 
@@ -252,7 +264,10 @@ impl Proof {
             return Err(NoProof::NoRounds);
         }
         let fronts = subject.fronts().len();
-        let can_happen = |fault: &Fault| fault.can_happen(fronts) && servers.offers(*fault);
+        let can_happen = |fault: &Fault| {
+            let is_named = *fault != Fault::RollingUpgrade || !self.path.is_empty();
+            is_named && fault.can_happen(fronts) && servers.offers(*fault)
+        };
         let Some(wanted) = &self.faults else {
             return Ok(Fault::ALL.into_iter().filter(can_happen).collect());
         };
@@ -281,7 +296,8 @@ impl Proof {
     ) -> Result<Report, ProofError> {
         let mut random = Random::new(self.seed);
         let first = random.below(faults.len());
-        let mut faults = faults.iter().cycle().skip(first);
+        let (before, after) = faults.split_at(first);
+        let mut faults: VecDeque<Fault> = after.iter().chain(before).copied().collect();
         let mut report = self.empty_report();
         let mut history = History::default();
         let enough = usize::try_from(self.rounds).unwrap_or(usize::MAX);
@@ -298,9 +314,13 @@ impl Proof {
                 out_of_time = true;
                 break;
             }
-            let Some(fault) = faults.next() else {
+            let Some(fault) = faults.pop_front() else {
                 break;
             };
+            // Nobody upgrades to what is there.
+            if fault != Fault::RollingUpgrade {
+                faults.push_back(fault);
+            }
             let begun = Instant::now();
             let mut round = Round {
                 subject,
@@ -310,12 +330,13 @@ impl Proof {
                 waits,
                 eagerness: (1 + missed).min(MOST_EAGER),
                 random: random.branch(),
-                fault: *fault,
+                fault,
+                path: &self.path,
                 failover: report.failovers().max().unwrap_or(waits.slowed(FAILOVER)),
             };
             let played = round.play().await;
             history = round.recorder.history();
-            let mut this = RoundReport::new(number, *fault, &history);
+            let mut this = RoundReport::new(number, fault, &history);
             this.took = begun.elapsed();
             this.violations = violations(&history);
             match played {

@@ -53,6 +53,8 @@ pub(crate) struct Round<'a, S, V> {
     pub(crate) eagerness: usize,
     pub(crate) random: Random,
     pub(crate) fault: Fault,
+    /// The versions of an upgrade.
+    pub(crate) path: &'a [String],
     /// How long a failover takes, as far as is known.
     pub(crate) failover: Duration,
 }
@@ -231,7 +233,8 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
             | Fault::CutOffLeader
             | Fault::DelayLeader
             | Fault::RollingRestart
-            | Fault::ReplaceLeader => vec![leader],
+            | Fault::ReplaceLeader
+            | Fault::RollingUpgrade => vec![leader],
             Fault::PauseLeaderAndFront => {
                 // The order in which they go on: the leader finds the front's questions.
                 let front = front.iter().map(|front| front.server.clone());
@@ -313,9 +316,10 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
                 Ok(false)
             }
             // They have no victim that stays away.
-            Fault::RollingRestart | Fault::ReplaceLeader | Fault::CutFollowerThenKillLeaders => {
-                Ok(false)
-            }
+            Fault::RollingRestart
+            | Fault::ReplaceLeader
+            | Fault::RollingUpgrade
+            | Fault::CutFollowerThenKillLeaders => Ok(false),
         }
     }
 

@@ -76,6 +76,14 @@ pub trait Servers: Sync {
         async { Err("these servers cannot be restarted one after the other".into()) }
     }
 
+    /// Upgrades one after the other along a path of versions.
+    fn rolling_upgrade(
+        &self,
+        _path: &[String],
+    ) -> impl Future<Output = Result<(), TestError>> + Send {
+        async { Err("these servers cannot be upgraded".into()) }
+    }
+
     /// Adds a server that is in reserve, and then removes this one, which is in reserve afterwards.
     fn replace(&self, _leaving: &ServerKey) -> impl Future<Output = Result<(), TestError>> + Send {
         async { Err("none of these servers is in reserve".into()) }
@@ -114,6 +122,19 @@ macro_rules! owned {
                     _ if fault.is_of_links() => T::orchestrator(self).view().topology.says(LINKS),
                     _ => true,
                 }
+            }
+
+            async fn rolling_upgrade(&self, path: &[String]) -> Result<(), TestError> {
+                $Handle::rolling_upgrade(self, path.iter().cloned()).await?;
+                let Some(last) = path.last() else {
+                    return Ok(());
+                };
+                // Those that join later must not be older than those that are there.
+                let roll = T::orchestrator(self).view().membership.roll();
+                for spare in roll.spares() {
+                    self.server(spare).use_program(last).await?;
+                }
+                Ok(())
             }
 
             async fn replace(&self, leaving: &ServerKey) -> Result<(), TestError> {

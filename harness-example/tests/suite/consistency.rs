@@ -81,6 +81,34 @@ async fn etcd_keeps_what_it_acknowledged_for_long(
     Ok(())
 }
 
+/// The same, and an upgrade in the middle of it. 3.7 starts only on data whose log has nothing of 3.5 any more, so members take a
+/// snapshot often.
+///
+/// `cargo test -- --runslow --rounds 100 --exact consistency::etcd_keeps_what_it_acknowledged_through_upgrades`
+#[armadillo::test(
+    etcd(links, spares = 1, version = "3.5.35", option("snapshot-count", "500")),
+    markers(slow, crash_test, failover, replication),
+    timeout = "2h"
+)]
+async fn etcd_keeps_what_it_acknowledged_through_upgrades(
+    cluster: Exclusive<Etcd>,
+    client: &EtcdClient,
+    cx: &TestContext,
+) -> TestResult {
+    let path = ["3.6.16", "3.7.3"];
+    match cluster.rolling_upgrade(path).plan().await {
+        Err(error) if error.lacks_version() => armadillo::skip!("{error}"),
+        planned => drop(planned?),
+    }
+    let registers = EtcdRegisters::new(client);
+    let proof = Proof::of_test(cx).rounds(cx.rounds(40)).upgrade(path);
+    let report = proof.run(&registers, &cluster).await?;
+    println!("{report}");
+    let mut rounds = report.rounds.iter();
+    assert!(rounds.any(|round| round.fault == Fault::RollingUpgrade));
+    Ok(())
+}
+
 /// Two rounds: a failover of a cluster takes some seconds.
 #[armadillo::test(
     cluster(coordinators = 2),

@@ -54,7 +54,7 @@ fn faults() -> Vec<Fault> {
     let toy = Toy::new(None);
     Fault::ALL
         .into_iter()
-        .filter(|fault| toy.offers(*fault))
+        .filter(|fault| toy.offers(*fault) && *fault != Fault::RollingUpgrade)
         .collect()
 }
 
@@ -234,6 +234,31 @@ async fn a_leader_is_replaced_once_in_each_round() {
     let toy = Toy::new(Some(Defect::ClaimsToBeInSync));
     let error = proof.run(&toy, &toy).await.unwrap_err();
     assert!(matches!(error.why, NoProof::Violations { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_one_upgrade_in_a_proof() {
+    let toy = Toy::new(None);
+    let faults = [Fault::RollingUpgrade, Fault::KillLeader];
+    let proof = Proof::new(2).rounds(6).faults(faults).upgrade(["2", "3"]);
+    let report = proof.run(&toy, &toy).await.unwrap();
+    assert_eq!(toy.upgrades(), [["2", "3"]], "{report}");
+    let upgrades = report
+        .rounds
+        .iter()
+        .filter(|round| round.fault == faults[0]);
+    assert_eq!(upgrades.count(), 1, "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_to_nothing_is_no_proof() {
+    let error = refused(Proof::new(1).faults([Fault::RollingUpgrade])).await;
+    assert_eq!(error.why, NoProof::NotOffered(Fault::RollingUpgrade));
+    let said = error.to_string();
+    assert!(
+        said.contains("name the versions with `Proof::upgrade`"),
+        "{said}"
+    );
 }
 
 /// The rule holds for each round that counts, also for those whose fault leaves the leader in place.

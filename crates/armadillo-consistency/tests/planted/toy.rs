@@ -70,6 +70,7 @@ struct State {
     delayed: Option<(usize, Duration)>,
     delays: usize,
     replaced: usize,
+    upgrades: Vec<Vec<String>>,
 }
 
 #[derive(Clone, Default)]
@@ -141,6 +142,7 @@ impl Toy {
             delayed: None,
             delays: 0,
             replaced: 0,
+            upgrades: Vec::new(),
         };
         Self {
             defect,
@@ -158,6 +160,11 @@ impl Toy {
     /// How often a server was replaced by a new one.
     pub(crate) fn replaced(&self) -> usize {
         self.state().replaced
+    }
+
+    /// The path of each upgrade.
+    pub(crate) fn upgrades(&self) -> Vec<Vec<String>> {
+        self.state().upgrades.clone()
     }
 
     /// The state, with everything done that was due.
@@ -404,6 +411,12 @@ impl Servers for Toy {
     fn offers(&self, fault: Fault) -> bool {
         let of_links = [Fault::CutOffLeader, Fault::CutFollowerThenKillLeaders];
         !of_links.contains(&fault) && fault != Fault::RollingRestart
+    }
+
+    async fn rolling_upgrade(&self, path: &[String]) -> Result<(), TestError> {
+        sleep(TRAVEL * 20).await;
+        self.state().upgrades.push(path.to_vec());
+        Ok(())
     }
 
     async fn replace(&self, leaving: &ServerKey) -> Result<(), TestError> {
