@@ -41,7 +41,7 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         gone.push(second.clone());
         self.act(&[second], Act::Kill).await?;
         // Whether a third one may lead depends on the system.
-        if let Ok(led) = timeout(failover * 3, self.another_leader(&gone)).await {
+        if let Ok(led) = timeout(failover * 2, self.another_leader(&gone)).await {
             led?;
             self.read_all().await?;
         }
