@@ -12,8 +12,8 @@ lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
 # What takes longer than anybody waits for after a change: runs that are killed at random moments, many times, ten minutes of test
-# processes under nextest that are killed at random, every stage of `--doctor` on every defect, upgrades of etcd that fail, the proof through
-# upgrades, and the whole of the Go driver's suite under `armadillo exec`.
+# processes under nextest that are killed at random, every stage of `--doctor` on every defect, upgrades of etcd that fail, the
+# proof through upgrades, and the whole of the Go driver's suite under `armadillo exec`.
 long ROUNDS="200":
     ARMADILLO_ROUNDS={{ROUNDS}} cargo test -p armadillo-selftest --test orphans -- --nocapture --test-threads 2 a_storm
     SELFTEST_SECONDS=600 cargo test -p armadillo-selftest --test neighbours -- --nocapture processes_that_die
