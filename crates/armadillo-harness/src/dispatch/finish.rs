@@ -97,7 +97,10 @@ fn write(
     let outcomes = || match History::of(model) {
         // Commands, and runs that have found out nothing, leave no file either.
         nothing if nothing.is_empty() => Ok(()),
-        history => history::append(history_file, &history, old_history),
+        history => {
+            let appended = history::append(history_file, &history, old_history);
+            appended.map_err(std::io::Error::other)
+        }
     };
     let files = || {
         // It may have been removed meanwhile.

@@ -316,10 +316,7 @@ pub(super) fn prepare(
         journal,
         directory: run_directory,
         history_file,
-        old_history: match earlier.problem {
-            None => history::Old::Stays,
-            Some(_) => history::Old::Damaged,
-        },
+        old_history: earlier.old,
         trace,
         annotations,
     };

@@ -19,6 +19,7 @@ pub(super) struct Header {
     /// [`VERSION`].
     pub(super) history: u32,
     /// How long the file was when it was last made as short as it can be.
+    #[serde(default)]
     pub(super) compact: u64,
 }
 
@@ -56,11 +57,16 @@ const TOPOLOGY: &[u8] = b"{\"topology\":";
 const HEADER: &[u8] = b"{\"history\":";
 
 /// A line that cannot be understood.
-pub(super) struct Junk;
+pub(super) enum Junk {
+    /// It is not a history record.
+    Line,
+    /// It is the first line of a file of another version.
+    Version(u32),
+}
 
 impl From<serde_json::Error> for Junk {
     fn from(_: serde_json::Error) -> Self {
-        Self
+        Self::Line
     }
 }
 
@@ -123,9 +129,16 @@ impl History {
             keep_short(&mut topology.repairs);
             return Ok(());
         }
-        match line.starts_with(HEADER) || line.is_empty() {
+        if line.starts_with(HEADER) {
+            let header: Header = serde_json::from_slice(line)?;
+            return match header.history {
+                VERSION => Ok(()),
+                other => Err(Junk::Version(other)),
+            };
+        }
+        match line.is_empty() {
             true => Ok(()),
-            false => Err(Junk),
+            false => Err(Junk::Line),
         }
     }
 

@@ -1,10 +1,13 @@
 //! The file is the union of its lines, whoever wrote them, in whatever order, however it was cut off.
 
+mod files;
+
 use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
 
+use super::file::Identity;
 use super::*;
 use crate::event::EventKind;
 use crate::outcome::{FailureKind, Verdict};
@@ -26,6 +29,13 @@ fn all(path: &Path) -> History {
     let found = read(path, &|_| true);
     assert_eq!(found.problem, None);
     found.history
+}
+
+/// Adds to a file as if it had lines that nobody can read.
+fn append_as_damaged(path: &Path, new: &History) {
+    let metadata = fs::metadata(path).ok();
+    let old = metadata.map(|there| Old::Damaged(Identity::of_metadata(&there)));
+    append(path, new, old.unwrap_or_default()).unwrap();
 }
 
 /// One attempt at a test.
@@ -171,74 +181,6 @@ fn only_what_is_asked_for_is_read() {
 }
 
 #[test]
-fn what_nobody_can_read_is_left_out_with_a_warning_and_goes() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("history.jsonl");
-    let new = attempt("r", None, 1, "t", Outcome::Passed);
-    let other_version = "{\"history\":9,\"compact\":0}\n{\"test\":1}\n";
-    for (damaged, why) in [
-        ("{\n", "has a line that is none of a history"),
-        ("[]\nnull\n", "has 2 lines that are none of a history"),
-        (
-            "{\"test\":\"t\",\"on\":\"\",\"attempts\":[[\"r\",1,\"lost\",1,null]]}\n",
-            "has a line",
-        ),
-        (
-            "{\"version\":1,\"runs\":1,\"tests\":{},\"starts\":{}}\n",
-            "has a line",
-        ),
-        (other_version, "it has version 9"),
-    ] {
-        fs::write(&file, damaged).unwrap();
-        let found = read(&file, &|_| true);
-        assert!(found.problem.unwrap().contains(why), "{damaged}");
-        append(&file, &new, Old::Damaged).unwrap();
-        assert!(all(&file).knows("t"), "{damaged}");
-    }
-    // Without a header somebody else has made it, or it is the union of two.
-    fs::write(&file, "junk").unwrap();
-    append(&file, &new, Old::Stays).unwrap();
-    assert!(all(&file).knows("t"));
-}
-
-#[test]
-fn a_link_stays_one() {
-    let directory = tempfile::tempdir().unwrap();
-    let (file, link) = (
-        directory.path().join("cached"),
-        directory.path().join("link"),
-    );
-    fs::write(&file, "junk\n").unwrap();
-    std::os::unix::fs::symlink(&file, &link).unwrap();
-    append(&link, &attempt("r", None, 1, "t", FAILED), Old::Stays).unwrap();
-    assert!(link.is_symlink() && all(&file).failed_last("t"));
-}
-
-#[test]
-fn runs_that_end_at_once_lose_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("history.jsonl");
-    std::thread::scope(|scope| {
-        for thread in 0..8_u64 {
-            let file = &file;
-            scope.spawn(move || {
-                for number in 0..20 {
-                    let at_ms = thread * 100 + number;
-                    let new = attempt(&format!("run{at_ms}"), None, at_ms, "t", Outcome::Passed);
-                    // Every third replaces the file.
-                    let old = match number % 3 {
-                        0 => Old::Damaged,
-                        _ => Old::Stays,
-                    };
-                    append(file, &new, old).unwrap();
-                }
-            });
-        }
-    });
-    assert_eq!(all(&file).known("t").unwrap().rate().of, 160);
-}
-
-#[test]
 fn the_file_has_an_end() {
     let mut history = History::default();
     for number in 0..100 {
@@ -277,23 +219,6 @@ fn the_file_has_an_end() {
     assert_eq!(kept, expected[100 - kept.len()..]);
     assert_eq!(history.runs.len(), kept.len());
     assert!(kept.len() > 10);
-}
-
-#[test]
-fn a_file_that_grew_is_made_short() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("history.jsonl");
-    let name = "t".repeat(60_000);
-    let mut longest = 0;
-    for at_ms in 0..100 {
-        let new = attempt("run", None, at_ms, &name, Outcome::Passed);
-        append(&file, &new, Old::Stays).unwrap();
-        longest = longest.max(fs::metadata(&file).unwrap().len());
-    }
-    assert!(longest < 2 << 20, "{longest}");
-    assert!(longest > 1 << 20, "it was never added to: {longest}");
-    let attempts = all(&file).tests[&name][""].len();
-    assert_eq!(attempts, 100);
 }
 
 #[test]
@@ -442,7 +367,7 @@ proptest! {
         others.push(twice.get(&histories).clone());
         let (some, rest) = others.split_at(order.index(others.len()));
         for history in some {
-            append(&path("other"), history, Old::Damaged).unwrap();
+            append_as_damaged(&path("other"), history);
         }
         for history in rest {
             append(&path("third"), history, Old::Stays).unwrap();
@@ -478,21 +403,5 @@ proptest! {
         append(&file, &new, Old::Stays).unwrap();
         append(&expected, &new, Old::Stays).unwrap();
         prop_assert_eq!(said(&all(&file)), said(&all(&expected)));
-    }
-
-    /// Whatever a file has, reading ends and says something.
-    #[test]
-    fn any_bytes_are_a_file(bytes in prop::collection::vec(any::<u8>(), 0..400), lines in "(\\{\"(test|run|topology|history)\":[^\n]{0,40}\n){0,4}") {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("history.jsonl");
-        for content in [&bytes[..], lines.as_bytes()] {
-            fs::write(&file, content).unwrap();
-            let found = read(&file, &|_| true);
-            append(&file, &attempt("r", None, 1, "t", FAILED), match found.problem {
-                None => Old::Stays,
-                Some(_) => Old::Damaged,
-            }).unwrap();
-            prop_assert!(read(&file, &|_| true).history.failed_last("t"));
-        }
     }
 }
