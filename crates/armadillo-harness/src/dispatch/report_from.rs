@@ -124,8 +124,10 @@ fn history_of(shard: &ShardEvents) -> History {
 /// Adds what these runs have found out. Whoever has added it before has done so in the same words: it counts once.
 fn remember(options: &Options, parent: &Path, histories: &[History]) -> Result<(), RunnerError> {
     let file = run_directory::history_file(options, parent)?;
-    for history in histories.iter().filter(|history| !history.is_empty()) {
-        history::append(&file, history, Old::Stays).map_err(ReportFromError::Write)?;
+    let mut known = histories.iter().filter(|history| !history.is_empty());
+    // The reports are there: as in a run, this is no reason to fail.
+    if let Err(error) = known.try_for_each(|history| history::append(&file, history, Old::Stays)) {
+        console::warning(format_args!("cannot record the outcomes: {error}"));
     }
     Ok(())
 }
