@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::attempt::{Attempt, Took};
+use super::attempt::{Attempt, Outcome, Took};
 use super::{History, Topology};
 
 /// How many tests, and how many topologies, are remembered. Those not seen for the longest time go first.
@@ -37,6 +37,24 @@ impl History {
         for topology in self.topologies.values_mut() {
             in_order(&mut topology.starts);
             in_order(&mut topology.repairs);
+        }
+    }
+
+    /// Leaves as many attempts of one run as are remembered. Those that did not pass are not crowded out by those that did.
+    pub(super) fn forget_repetitions(&mut self) {
+        for attempts in self.tests.values_mut().flat_map(|test| test.values_mut()) {
+            if attempts.len() > MOST_ATTEMPTS {
+                let passed = |attempt: &mut Attempt| attempt.outcome == Outcome::Passed;
+                let mut good: Vec<Attempt> = attempts.extract_if(.., passed).collect();
+                newest(attempts, MOST_ATTEMPTS / 2);
+                newest(&mut good, MOST_ATTEMPTS - attempts.len());
+                attempts.append(&mut good);
+                in_order(attempts);
+            }
+        }
+        for topology in self.topologies.values_mut() {
+            newest(&mut topology.starts, MOST_TOOK);
+            newest(&mut topology.repairs, MOST_TOOK);
         }
     }
 

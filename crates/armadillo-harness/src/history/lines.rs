@@ -50,6 +50,9 @@ struct TopologyLine<'a, T> {
 type AttemptText<'a> = (&'a str, u64, Outcome, u64, Option<Company>);
 type TookText<'a> = (&'a str, u64, u64);
 
+/// How many attempts, starts or repairs a line has at most: no line is longer than one that is read.
+const MOST_OF_LINE: usize = 1000;
+
 /// What the lines about tests begin with: the test is known before they are read.
 const TEST: &[u8] = b"{\"test\":\"";
 const RUN: &[u8] = b"{\"run\":";
@@ -161,11 +164,13 @@ impl History {
         };
         for (test, by_topology) in &self.tests {
             for (on, attempts) in by_topology {
-                let attempts: Vec<AttemptText> = (attempts.iter())
-                    .map(|it| (name(it.run), it.at_ms, it.outcome, it.took_us, it.company))
-                    .collect();
-                let (test, on) = (test.into(), on.into());
-                write(to, &TestLine { test, on, attempts })?;
+                for attempts in attempts.chunks(MOST_OF_LINE) {
+                    let attempts: Vec<AttemptText> = (attempts.iter())
+                        .map(|it| (name(it.run), it.at_ms, it.outcome, it.took_us, it.company))
+                        .collect();
+                    let (test, on) = (test.into(), on.into());
+                    write(to, &TestLine { test, on, attempts })?;
+                }
             }
         }
         for (topology, took) in &self.topologies {
@@ -173,16 +178,22 @@ impl History {
                 let each = all.iter().map(|it| (name(it.run), it.at_ms, it.us));
                 each.collect()
             };
-            let (starts, repairs) = (texts(&took.starts), texts(&took.repairs));
-            let topology = topology.into();
-            write(
-                to,
-                &TopologyLine {
-                    topology,
-                    starts,
-                    repairs,
-                },
-            )?;
+            let mut starts = took.starts.chunks(MOST_OF_LINE);
+            let mut repairs = took.repairs.chunks(MOST_OF_LINE);
+            loop {
+                let (starts, repairs) = match (starts.next(), repairs.next()) {
+                    (None, None) => break,
+                    (starts, repairs) => (starts.unwrap_or_default(), repairs.unwrap_or_default()),
+                };
+                write(
+                    to,
+                    &TopologyLine {
+                        topology: topology.into(),
+                        starts: texts(starts),
+                        repairs: texts(repairs),
+                    },
+                )?;
+            }
         }
         Ok(())
     }

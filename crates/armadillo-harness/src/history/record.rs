@@ -46,6 +46,7 @@ impl History {
             history.deployment(deployment, run, begun_ms);
         }
         history.put_in_order();
+        history.forget_repetitions();
         history
     }
 

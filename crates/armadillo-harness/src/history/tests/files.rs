@@ -68,6 +68,38 @@ fn nothing_is_written_to_files_that_are_not_histories() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
+#[test]
+fn very_many_attempts_stand_in_lines_that_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("history.jsonl");
+    let mut history = attempt("r", None, 0, "t", FAILED);
+    let took = |at_ms: u64| Took {
+        at_ms,
+        run: 0,
+        us: 1,
+    };
+    let known = history.topologies.entry("x".to_owned()).or_default();
+    known.repairs.extend((0..100_000).map(took));
+    let many = (1..100_000_u64).map(|at_ms| Attempt {
+        at_ms,
+        run: 0,
+        outcome: Outcome::Passed,
+        took_us: 90_000,
+        company: Some(Company::Shared),
+    });
+    history.attempts_of("t", "").extend(many);
+    append(&file, &history, Old::Stays).unwrap();
+    fs::write(&file, HEADER).unwrap();
+    append(&file, &history, Old::Stays).unwrap();
+    assert!(all(&file).tests["t"][""].len() >= 200);
+    let lines = fs::read_to_string(&file).unwrap();
+    assert!(lines.lines().all(|line| line.len() < 1 << 20));
+    // A failure is known, however many repetitions passed after it.
+    history.forget_repetitions();
+    assert_eq!(history.tests["t"][""].len(), 200);
+    assert!(history.failed_last("t"));
+}
+
 /// As the processes of a nextest run do.
 #[test]
 fn a_damaged_file_is_written_again_once() {
