@@ -36,6 +36,17 @@ pub struct Commit {
     /// Whether files of it were changed since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dirty: bool,
+    /// Whether nobody can tell, because git has not said it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unchecked: bool,
+}
+
+impl Commit {
+    /// Whether two runs of it were of the same files.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        !self.dirty && !self.unchecked
+    }
 }
 
 impl std::fmt::Display for Commit {
@@ -59,9 +70,12 @@ struct Repository {
 /// The commit of the checkout that this directory is in. `None` if there is none, or nobody can tell.
 pub(crate) fn of(directory: &Path) -> Option<Commit> {
     let repository = Repository::around(directory)?;
+    let id = repository.head()?;
+    let changed = is_changed(&repository.work_tree);
     Some(Commit {
-        id: repository.head()?,
-        dirty: is_changed(&repository.work_tree),
+        id,
+        dirty: changed == Some(true),
+        unchecked: changed.is_none(),
     })
 }
 
@@ -148,16 +162,14 @@ fn is_reference(name: &str) -> bool {
     name.starts_with("refs/") && name.split('/').all(is_plain)
 }
 
-/// Whether git says that files which it knows were changed; not if it says nothing, or is not there.
-fn is_changed(work_tree: &Path) -> bool {
+/// Whether git says that files which it knows were changed; `None` if it does not answer, or is not there.
+fn is_changed(work_tree: &Path) -> Option<bool> {
     if cfg!(miri) {
         // It supports no processes.
-        return false;
+        return None;
     }
-    let (Some(git), Some(directory)) = (on_path("git").into_iter().next(), work_tree.to_str())
-    else {
-        return false;
-    };
+    let git = on_path("git").into_iter().next()?;
+    let directory = work_tree.to_str()?;
     let args = [
         "--no-optional-locks",
         "-C",
@@ -166,8 +178,24 @@ fn is_changed(work_tree: &Path) -> bool {
         "--porcelain",
         "--untracked-files=no",
     ];
-    let said = output_of(&git, &args, LIMIT).unwrap_or_default();
-    said.lines().any(is_change)
+    answer(&output_of(&git, &args, LIMIT).ok()?)
+}
+
+/// What it means that git has said this: a list of changed files, or why there is none.
+fn answer(said: &str) -> Option<bool> {
+    let mut lines = said.lines();
+    match lines.clone().any(is_change) {
+        true => Some(true),
+        false => lines.all(is_remark).then_some(false),
+    }
+}
+
+/// Whether git says this beside its answer.
+fn is_remark(line: &str) -> bool {
+    ["warning:", "hint:"]
+        .iter()
+        .any(|word| line.starts_with(word))
+        || line.trim().is_empty()
 }
 
 /// Whether this is a line about a changed file, and not a complaint: two letters, a blank, the file's name.
@@ -197,6 +225,14 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         directory
+    }
+
+    #[test]
+    fn without_an_answer_of_git_nobody_knows_of_changes() {
+        // git itself has no such repository.
+        let there = checkout(&[(".git/HEAD", ONE)]);
+        let commit = of(there.path()).unwrap();
+        assert!(commit.unchecked && !commit.dirty && !commit.is_exact());
     }
 
     fn id(directory: &Path) -> Option<String> {
@@ -251,6 +287,15 @@ mod tests {
         for line in [" M src/lib.rs", "A  new.rs", "RM a -> b", "UU both.rs"] {
             assert!(is_change(line), "{line}");
         }
+        for (said, meant) in [
+            ("", Some(false)),
+            (" M src/lib.rs\n", Some(true)),
+            ("warning: unable to access '/root/.config'\n", Some(false)),
+            ("warning: slow\nM  src/lib.rs\n", Some(true)),
+            ("fatal: not a git repository\n", None),
+        ] {
+            assert_eq!(answer(said), meant, "{said}");
+        }
         for line in ["", "fatal: not a git repository", "?? new.rs", "M", "  "] {
             assert!(!is_change(line), "{line}");
         }
@@ -261,6 +306,7 @@ mod tests {
         let commit = |dirty| Commit {
             id: ONE.to_owned(),
             dirty,
+            unchecked: false,
         };
         assert_eq!(commit(false).to_string(), "0123456789");
         assert_eq!(commit(true).to_string(), "0123456789-dirty");

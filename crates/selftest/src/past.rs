@@ -99,11 +99,13 @@ impl History {
         })
     }
 
-    /// The commit of a run, and whether it was changed.
+    /// The commit of a run, and whether it was changed, if that was known.
     #[must_use]
-    pub fn commit(&self, run: &str) -> Option<(String, bool)> {
+    pub fn commit(&self, run: &str) -> Option<(String, Option<bool>)> {
         let mut lines = self.lines.iter().filter(|line| line["run"] == run);
         let commit = &lines.next()?["commit"];
-        Some((commit["id"].as_str()?.to_owned(), commit["dirty"] == true))
+        let is = |name: &str| commit[name] == true;
+        let dirty = (!is("unchecked")).then_some(is("dirty"));
+        Some((commit["id"].as_str()?.to_owned(), dirty))
     }
 }

@@ -274,7 +274,7 @@ impl<'h> Known<'h> {
                 .iter()
                 .filter(|run| (run.ended == Ended::Failed) == failed);
             // What was changed may have been changed in between.
-            runs.filter_map(|run| run.commit.filter(|commit| !commit.dirty))
+            runs.filter_map(|run| run.commit.filter(|commit| commit.is_exact()))
                 .collect()
         };
         let retried = self.runs.iter().any(|run| run.ended == Ended::Flaky);

@@ -43,8 +43,9 @@ fn attempt(run: &str, commit: Option<&str>, at_ms: u64, test: &str, outcome: Out
     let mut history = History::default();
     let number = history.run(run);
     history.runs[number as usize].commit = commit.map(|id| Commit {
-        id: id.trim_end_matches('*').to_owned(),
+        id: id.trim_end_matches(['*', '?']).to_owned(),
         dirty: id.ends_with('*'),
+        unchecked: id.ends_with('?'),
     });
     history.attempts_of(test, "").push(Attempt {
         at_ms,
@@ -243,6 +244,10 @@ fn a_test_that_fails_now_and_then_is_flaky() {
     // What was changed may have been changed in between.
     assert_eq!(
         told(&[&[Passed], &[FAILED], &[Passed]], &["a", "b*", "b*"]),
+        "failed 1 of 3 runs before"
+    );
+    assert_eq!(
+        told(&[&[Passed], &[FAILED], &[Passed]], &["a", "b?", "b?"]),
         "failed 1 of 3 runs before"
     );
     assert_eq!(

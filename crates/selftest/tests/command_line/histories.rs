@@ -63,8 +63,8 @@ fn the_commit_is_that_of_the_checkout() {
     std::fs::create_dir(checkout.home().join(".git")).unwrap();
     let ran = checkout.file(".git/HEAD", id).run();
     let known = history(&ran);
-    // git itself has no such repository, and says nothing of changes.
-    assert_eq!(known.commit(&ran.runs()[0]), Some((id.to_owned(), false)));
+    // git itself has no such repository, and does not say what was changed.
+    assert_eq!(known.commit(&ran.runs()[0]), Some((id.to_owned(), None)));
     assert_eq!(ran.code, Some(0), "{}", ran.said());
     let ran = suite(&["pass::one::a"]).run();
     assert_eq!(history(&ran).commit(&ran.runs()[0]), None);
@@ -75,7 +75,7 @@ fn changed_files_are_not_the_commit() {
     if !cargo::has("git", &["--version"], "ARMADILLO_REQUIRE_GIT") {
         return;
     }
-    let commit_of = |change: bool| {
+    let asked = |change: bool| {
         let suite = suite(&["pass::one::a"]).file("code", "one");
         let id = committed(suite.home());
         let suite = match change {
@@ -89,8 +89,10 @@ fn changed_files_are_not_the_commit() {
         assert_eq!(known, id);
         dirty
     };
-    assert!(commit_of(true));
-    assert!(!commit_of(false));
+    // On a busy machine, git may not answer in time.
+    let is_dirty = |change: bool| (0..10).find_map(|_| asked(change));
+    assert_eq!(is_dirty(true), Some(true));
+    assert_eq!(is_dirty(false), Some(false));
 }
 
 /// Commits what is there; the commit.
