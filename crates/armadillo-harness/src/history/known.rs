@@ -11,6 +11,9 @@ use crate::outcome::FailureKind;
 /// Failures in a row are no chance any more if a test as flaky as it was before would fail so often only this rarely.
 const NO_CHANCE: f64 = 0.01;
 
+/// A topology that none of so many runs of a test were on is not its own any more.
+const RECENT: usize = 20;
+
 /// How a run of a test ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ended {
@@ -46,6 +49,8 @@ pub struct TestRun<'h> {
 pub struct Known<'h> {
     /// Its runs, the oldest first.
     pub runs: Vec<TestRun<'h>>,
+    /// The runs on each topology.
+    on: BTreeMap<&'h str, Vec<TestRun<'h>>>,
     attempts: Vec<&'h Attempt>,
 }
 
@@ -60,7 +65,7 @@ pub struct Part {
     pub flaky: usize,
 }
 
-/// What the runs say of the test.
+/// What the runs say of the test. If it ran on several topologies, each is judged by itself, and the worst counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Says<'h> {
     /// Nothing in particular.
@@ -97,19 +102,14 @@ impl History {
         });
         let mut attempts: Vec<(&str, &Attempt)> = attempts.collect();
         attempts.sort_by_key(|(_, attempt)| attempt.at_ms);
-        let mut by_run: BTreeMap<u32, Vec<(&str, &Attempt)>> = BTreeMap::new();
-        for (topology, attempt) in &attempts {
-            by_run
-                .entry(attempt.run)
-                .or_default()
-                .push((topology, attempt));
-        }
-        let runs = by_run
-            .values()
-            .filter_map(|attempts| self.test_run(attempts));
-        let mut runs: Vec<TestRun> = runs.collect();
-        runs.sort_by_key(|run| run.at_ms);
+        let runs = self.test_runs(attempts.iter().copied());
+        let on = by_topology.iter().map(|(topology, attempts)| {
+            let here = attempts.iter().map(|attempt| (topology.as_str(), attempt));
+            (topology.as_str(), self.test_runs(here))
+        });
+        let on = on.collect();
         (!runs.is_empty()).then(|| Known {
+            on,
             runs,
             attempts: attempts.into_iter().map(|(_, attempt)| attempt).collect(),
         })
@@ -119,6 +119,24 @@ impl History {
     #[must_use]
     pub fn earlier(&self, id: &str) -> Option<String> {
         Some(self.known(id)?.in_words())
+    }
+
+    /// The runs that these attempts are of, the oldest first.
+    fn test_runs<'h>(
+        &'h self,
+        attempts: impl Iterator<Item = (&'h str, &'h Attempt)>,
+    ) -> Vec<TestRun<'h>> {
+        let mut by_run: BTreeMap<u32, Vec<(&str, &Attempt)>> = BTreeMap::new();
+        for (topology, attempt) in attempts {
+            let of_run = by_run.entry(attempt.run).or_default();
+            of_run.push((topology, attempt));
+        }
+        let runs = by_run
+            .values()
+            .filter_map(|attempts| self.test_run(attempts));
+        let mut runs: Vec<TestRun> = runs.collect();
+        runs.sort_by_key(|run| run.at_ms);
+        runs
     }
 
     fn test_run<'h>(&'h self, attempts: &[(&'h str, &'h Attempt)]) -> Option<TestRun<'h>> {
@@ -194,11 +212,8 @@ impl<'h> Known<'h> {
     /// The same by topology.
     #[must_use]
     pub fn by_topology(&self) -> BTreeMap<&'h str, Part> {
-        let mut parts: BTreeMap<&str, Part> = BTreeMap::new();
-        for run in &self.runs {
-            parts.entry(run.topology).or_default().add(run.ended);
-        }
-        parts
+        let parts = self.on.iter().map(|(on, runs)| (*on, rate(runs)));
+        parts.filter(|(_, part)| part.of > 0).collect()
     }
 
     /// How often its attempts failed while nobody else used its deployments, or while somebody did. A retry has more for itself than
@@ -236,63 +251,31 @@ impl<'h> Known<'h> {
         Some((at(50)?, at(95)?))
     }
 
-    /// The failed runs since the last one that passed, if the last run failed.
+    /// The failed runs since the last one that passed, if the last run failed; the most, if it ran on several topologies.
     #[must_use]
     pub fn streak(&self) -> Option<Streak<'h>> {
-        let failed = self.runs.iter().rev();
-        let count = failed.take_while(|run| run.ended == Ended::Failed).count();
-        let (before, failed) = self.runs.split_at(self.runs.len() - count);
-        Some(Streak {
-            runs: count,
-            since: failed.first()?.commit,
-            passed_last: before.last().and_then(|run| run.commit),
-        })
+        let streaks = self.recent().filter_map(streak);
+        streaks.max_by_key(|streak| streak.runs)
     }
 
     /// What its runs say of it.
     #[must_use]
     pub fn says(&self) -> Says<'h> {
-        let is_flaky = self.is_flaky();
-        if let Some(streak) = self.streak()
-            && (!is_flaky || self.is_no_chance(&streak))
-        {
-            return Says::FailsSince(streak);
-        }
-        match is_flaky {
-            true => Says::Flaky {
-                rate: self.rate().rate(),
-            },
-            false => Says::Nothing,
-        }
-    }
-
-    /// Whether a run passed on a retry, one commit both failed and passed, or it failed and passed again more than once.
-    fn is_flaky(&self) -> bool {
-        let of = |failed: bool| -> BTreeSet<&Commit> {
-            let runs = self
-                .runs
-                .iter()
-                .filter(|run| (run.ended == Ended::Failed) == failed);
-            // What was changed may have been changed in between.
-            runs.filter_map(|run| run.commit.filter(|commit| commit.is_exact()))
-                .collect()
-        };
-        let retried = self.runs.iter().any(|run| run.ended == Ended::Flaky);
-        let recovered = self.runs.windows(2).filter(|pair| match pair {
-            [before, after] => before.ended == Ended::Failed && after.ended != Ended::Failed,
-            _ => false,
+        let worst = self.recent().map(says).max_by(|one, other| {
+            let (one, other) = (one.weight(), other.weight());
+            one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
         });
-        retried || !of(true).is_disjoint(&of(false)) || recovered.count() > 1
+        worst.unwrap_or(Says::Nothing)
     }
 
-    /// Whether a test that fails as often as this one did before would hardly fail so many times in a row.
-    #[expect(clippy::cast_precision_loss, reason = "there are few runs")]
-    fn is_no_chance(&self, streak: &Streak) -> bool {
-        let before = rate(&self.runs[..self.runs.len() - streak.runs]);
-        // The rule of succession: what was seen a few times says little.
-        let rate = (before.bad() + 1) as f64 / (before.of + 2) as f64;
-        let runs = i32::try_from(streak.runs).unwrap_or(i32::MAX);
-        rate.powi(runs) < NO_CHANCE
+    /// The runs on each topology that the last runs were on. What it once did on others says nothing of what it is now.
+    fn recent(&self) -> impl Iterator<Item = &[TestRun<'h>]> {
+        let last = &self.runs[self.runs.len().saturating_sub(RECENT)..];
+        let last: BTreeSet<&str> = last.iter().map(|run| run.run).collect();
+        let is_recent =
+            move |runs: &[TestRun]| (runs.last()).is_some_and(|newest| last.contains(newest.run));
+        let each = self.on.values().map(Vec::as_slice);
+        each.filter(move |runs| is_recent(runs))
     }
 
     /// All that in words: `failed 3 of 120 runs before (known flaky: 2.5 %)`.
@@ -320,6 +303,74 @@ impl<'h> Known<'h> {
         };
         format!("failed {} of {runs} before{retried}{says}", part.bad())
     }
+}
+
+impl Says<'_> {
+    /// What is worse has more.
+    #[expect(clippy::cast_precision_loss, reason = "there are few runs")]
+    fn weight(&self) -> (u8, f64) {
+        match self {
+            Self::Nothing => (0, 0.0),
+            Self::Flaky { rate } => (1, *rate),
+            Self::FailsSince(streak) => (2, streak.runs as f64),
+        }
+    }
+}
+
+/// What runs on one topology say of a test.
+fn says<'h>(runs: &[TestRun<'h>]) -> Says<'h> {
+    let is_flaky = is_flaky(runs);
+    if let Some(streak) = streak(runs)
+        && (!is_flaky || is_no_chance(runs, &streak))
+    {
+        return Says::FailsSince(streak);
+    }
+    match is_flaky {
+        true => Says::Flaky {
+            rate: rate(runs).rate(),
+        },
+        false => Says::Nothing,
+    }
+}
+
+/// The failed runs since the last one that passed, if the last run failed.
+fn streak<'h>(runs: &[TestRun<'h>]) -> Option<Streak<'h>> {
+    let failed = runs.iter().rev();
+    let count = failed.take_while(|run| run.ended == Ended::Failed).count();
+    let (before, failed) = runs.split_at(runs.len() - count);
+    Some(Streak {
+        runs: count,
+        since: failed.first()?.commit,
+        passed_last: before.last().and_then(|run| run.commit),
+    })
+}
+
+/// Whether a run passed on a retry, one commit both failed and passed, or it failed and passed again more than once.
+fn is_flaky(runs: &[TestRun]) -> bool {
+    let of = |failed: bool| -> BTreeSet<&Commit> {
+        let runs = runs
+            .iter()
+            .filter(|run| (run.ended == Ended::Failed) == failed);
+        // What was changed may have been changed in between.
+        runs.filter_map(|run| run.commit.filter(|commit| commit.is_exact()))
+            .collect()
+    };
+    let retried = runs.iter().any(|run| run.ended == Ended::Flaky);
+    let recovered = runs.windows(2).filter(|pair| match pair {
+        [before, after] => before.ended == Ended::Failed && after.ended != Ended::Failed,
+        _ => false,
+    });
+    retried || !of(true).is_disjoint(&of(false)) || recovered.count() > 1
+}
+
+/// Whether a test that fails as often as this one did before would hardly fail so many times in a row.
+#[expect(clippy::cast_precision_loss, reason = "there are few runs")]
+fn is_no_chance(runs: &[TestRun], streak: &Streak) -> bool {
+    let before = rate(&runs[..runs.len() - streak.runs]);
+    // The rule of succession: what was seen a few times says little.
+    let rate = (before.bad() + 1) as f64 / (before.of + 2) as f64;
+    let runs = i32::try_from(streak.runs).unwrap_or(i32::MAX);
+    rate.powi(runs) < NO_CHANCE
 }
 
 impl Streak<'_> {

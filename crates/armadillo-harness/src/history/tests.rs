@@ -1,6 +1,7 @@
 //! The file is the union of its lines, whoever wrote them, in whatever order, however it was cut off.
 
 mod files;
+mod topologies;
 
 use std::fs;
 use std::path::Path;
