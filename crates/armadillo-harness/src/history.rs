@@ -112,6 +112,20 @@ impl History {
         self.tests.is_empty() && self.topologies.is_empty()
     }
 
+    /// What is known without what a run has found out.
+    pub(crate) fn without(mut self, run: &str) -> Self {
+        if let Some(number) = self.numbers.get(run).copied() {
+            for attempts in self.tests.values_mut().flat_map(|test| test.values_mut()) {
+                attempts.retain(|attempt| attempt.run != number);
+            }
+            for topology in self.topologies.values_mut() {
+                topology.starts.retain(|took| took.run != number);
+                topology.repairs.retain(|took| took.run != number);
+            }
+        }
+        self
+    }
+
     /// The ids of all tests, in their order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.tests.keys().map(String::as_str)

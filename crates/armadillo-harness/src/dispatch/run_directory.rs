@@ -145,7 +145,7 @@ pub(crate) fn make(parent: &Path, run: &str) -> Result<RunDirectory, RunDirector
 
 /// The directory of the run that this one is part of, if it is: of nextest, or of a command or a cargo that runs several
 /// executables.
-fn whole_run() -> Option<String> {
+pub(super) fn whole_run() -> Option<String> {
     if let Ok(id) = std::env::var("NEXTEST_RUN_ID") {
         return Some(format!(
             "{NEXTEST}{}",

@@ -132,7 +132,11 @@ fn durations(tests: &[Test], options: &Options) -> Result<History, RunnerError> 
     if let Some(problem) = found.problem {
         crate::report::console::warning(problem);
     }
-    let history = found.history;
+    // What the executables before this one have found out, no other machine knows.
+    let history = match run_directory::whole_run() {
+        Some(whole) => found.history.without(&whole),
+        None => found.history,
+    };
     let known = tests
         .iter()
         .any(|test| history.test(&test.def.id()).is_some());

@@ -140,6 +140,41 @@ fn topologies_stay_together_unless_that_takes_longer() {
     );
 }
 
+/// Each executable of a command adds its durations to the history before the next one begins, on each machine others.
+#[test]
+fn what_the_same_command_has_run_changes_no_shard() {
+    const GROUP: &str = "0123abcd";
+    let history = |each_ms: u64, start_ms: u64| {
+        let names = ["a", "b", "c", "d"].map(|case| format!("alone::adds::{case}"));
+        let tests = names.map(|name| (format!("armadillo-selftest::copies${name}"), each_ms));
+        past::took(&tests, &[("tally servers(servers = 1)", start_ms)])
+    };
+    let before = history(100, 5_000);
+    let now = history(5_000, 100).replace("\"before\"", &format!("{GROUP:?}"));
+    let listed = |file: &str, is_member: bool| {
+        let group = json!({"id": GROUP, "command": "test run", "pid": 1, "start_time": 0});
+        let suite = Suite::new(env!("CARGO_BIN_EXE_copies"))
+            .args(["alone::", "--shard", "duration:1/2", "--list"])
+            .args(["--history", "history.jsonl"])
+            .file("history.jsonl", file)
+            .file("group.json", &group.to_string());
+        let place = suite.home().join("group.json");
+        let ran = match is_member {
+            true => suite.env("ARMADILLO_GROUP", place).run(),
+            false => suite.run(),
+        };
+        assert_eq!(ran.code, Some(0), "{}", ran.said());
+        ran.stdout
+            .lines()
+            .filter(|line| line.ends_with(": test"))
+            .count()
+    };
+    let both = format!("{before}{now}");
+    assert_eq!(listed(&before, false), 4);
+    assert_eq!(listed(&both, false), 2, "of another command, they count");
+    assert_eq!(listed(&both, true), 4);
+}
+
 /// What is the same in each run of the same tests.
 fn outcome(results: &Value) -> Value {
     let sorted = |list: &Value, with: &[&str]| {
