@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use armadillo_harness::session::Session;
+use armadillo_harness::session::{Found, Session};
 use armadillo_orchestrator::topology::offered;
 use armadillo_orchestrator::versions::Cache;
 use armadillo_orchestrator::{Settings, systems};
@@ -12,11 +13,15 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::session::{CommandError, Which, code, runtime};
 
 /// The variable by which the shell's function asks this command for completions.
 const VARIABLE: &str = "_ARMADILLO_COMPLETE";
+
+/// How long whoever types waits for the sessions, all together.
+const LIMIT: Duration = Duration::from_millis(500);
 
 const COMMAND: &str = "armadillo";
 
@@ -79,7 +84,7 @@ pub(crate) fn deployments() -> ArgValueCandidates {
 pub(crate) fn runs() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let found = Which::default().all().into_iter();
-        let candidate = |found: armadillo_harness::session::Found| {
+        let candidate = |found: Found| {
             let command = found.command().to_owned();
             CompletionCandidate::new(found.run()).help(Some(command.into()))
         };
@@ -115,11 +120,27 @@ pub(crate) fn topologies() -> ArgValueCandidates {
 fn words(of: impl Fn(&Session, &mut BTreeSet<String>)) -> Vec<CompletionCandidate> {
     let mut names = BTreeSet::new();
     if let (Ok(all), Ok(runtime)) = (Which::default().find_all(), runtime()) {
-        for found in all {
-            if let Ok(session) = runtime.block_on(found.join()) {
-                of(&session, &mut names);
-            }
+        let tasks = LocalSet::new();
+        for session in runtime.block_on(tasks.run_until(joined(all))) {
+            of(&session, &mut names);
         }
     }
     names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// Those of the sessions that answer in time.
+async fn joined(all: Vec<Found>) -> Vec<Session> {
+    let mut asked = JoinSet::new();
+    for found in all {
+        asked.spawn_local(found.join());
+    }
+    let mut sessions = Vec::new();
+    let collect = async {
+        while let Some(answer) = asked.join_next().await {
+            sessions.extend(answer.into_iter().flatten());
+        }
+    };
+    // What has answered until then is of use.
+    _ = tokio::time::timeout(LIMIT, collect).await;
+    sessions
 }
