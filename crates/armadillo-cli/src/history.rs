@@ -1,4 +1,4 @@
-//! `armadillo history`: what earlier runs came to.
+//! `armadillo history`: the results of earlier runs.
 
 mod detail;
 mod json;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// The file [default: the one that runs of this directory add to]
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
-    /// How many tests are shown
+    /// How many tests are shown as text
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
     /// For people, or for programs

@@ -13,7 +13,7 @@ const NEW: &str = "fedcba9876543210fedcba9876543210fedcba98";
 /// 22nd of November 2025, 13:05:00.
 const BEGUN: u64 = 1_763_816_700_000;
 
-/// Forty runs, the last three of another commit. `writes` is flaky, and fails in company only; `breaks` fails since the new commit.
+/// Forty runs, the last three of another commit. `writes` is flaky, and fails only when it shares its deployments; `breaks` fails since the new commit.
 fn history() -> String {
     let mut text = String::from("{\"history\":2,\"compact\":0}\n");
     let mut line = |value: Value| text.push_str(&format!("{}\n", ordered(&value)));
@@ -201,11 +201,14 @@ fn what_is_unknown_is_said() {
         stderr.contains("there is no history at") && stderr.contains("nowhere.jsonl\nhelp: "),
         "{stderr}"
     );
-    std::fs::write(place.path().join("damaged"), "junk\n").unwrap();
+    std::fs::write(place.path().join("damaged"), "{\"run\":\"r\"}\njunk\n").unwrap();
     let (code, stdout, stderr) = armadillo(&place, &["--history", "damaged"]);
     assert_eq!((code, stdout.as_str()), (Some(0), "no test is known\n"));
     assert!(
-        stderr.contains("damaged has a line that is none of a history"),
+        stderr.contains("damaged has a line that is not a history record"),
         "{stderr}"
     );
+    std::fs::write(place.path().join("notes"), "buy milk\n").unwrap();
+    let (_, _, stderr) = armadillo(&place, &["--history", "notes"]);
+    assert!(stderr.contains("notes is not a history"), "{stderr}");
 }

@@ -191,7 +191,7 @@ fn is_begun_header(line: &[u8]) -> bool {
 /// Adds this to a file, unless it is somebody else's.
 ///
 /// # Errors
-/// When the file cannot be written, or is none of a history; then it is as before.
+/// When the file cannot be written, or is not a history; then it is as before.
 pub(crate) fn append(path: &Path, new: &History, old: Old) -> Result<(), FileError> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if old == Old::Foreign {
