@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
+pub(crate) use jobs::Unavailable;
+
 use crate::session::say;
 use crate::test::{Selection, TestError, is_path, plan};
 
@@ -115,7 +117,7 @@ fn print(matrix: &Matrix) -> Result<String, CiError> {
     let written = written.ok_or(CiError::NotText)?;
     let planned = plan(build, arguments)?;
     let jobs = match matrix.jobs {
-        None => jobs::by_topology(&planned),
+        None => jobs::by_topology(planned.iter().map(|one| &one.plan)),
         Some(count) => jobs::shards(&planned, count, matrix.by)?,
     };
     if jobs.is_empty() {

@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) binary: String,
     pub(crate) tests: Vec<Test>,
     pub(super) ignored: Vec<Ignored>,
+    #[serde(default)]
+    pub(crate) unavailable: Vec<crate::ci::Unavailable>,
 }
 
 #[derive(Deserialize)]

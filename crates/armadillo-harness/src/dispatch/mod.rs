@@ -172,7 +172,7 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
         }
         Action::Plan if selected.is_empty() && options.showing.format == Format::Json => {
             let nothing = prepare::nothing_started(selected.filtered_out);
-            console::text(&list::plan_json(&nothing, &[], &[]));
+            console::text(&list::plan_json(&nothing, &[], &[], &[]));
             Ok(Exit::Passed)
         }
         _ if selected.is_empty() => {

@@ -201,7 +201,12 @@ pub(super) fn prepare(
     let ignored: Vec<(String, String)> = [reasons(&ignored), reasons(&found.ignored)].concat();
     let failed = reasons(&found.failed);
     if options.action == Action::Plan && options.showing.format == Format::Json {
-        console::text(&list::plan_json(&preview, &plan.tests, &ignored));
+        console::text(&list::plan_json(
+            &preview,
+            &plan.tests,
+            &ignored,
+            &found.lacking,
+        ));
         return Ok(None);
     }
     if options.action == Action::Plan {

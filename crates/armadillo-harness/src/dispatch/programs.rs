@@ -21,6 +21,8 @@ pub(super) struct Found {
     pub(super) ignored: Vec<(Test, String)>,
     /// Failed before they began, with the reason.
     pub(super) failed: Vec<(Test, String)>,
+    /// Those of both that a machine with other programs would run.
+    pub(super) lacking: Vec<Needing>,
 }
 
 /// A program that is needed: the system, and the name if a topology names it.
@@ -85,19 +87,20 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
             let wants = |need: &Need| wanted_by(&need.topology).contains_key(&wanted);
             needs.iter().any(wants)
         };
-        list.extend(
-            tests
-                .extract_if(.., |test| lacks(test))
-                .map(|(test, _)| (test, reason.clone())),
-        );
+        let lacking: Vec<Needing> = tests.extract_if(.., |test| lacks(test)).collect();
+        list.extend((lacking.iter()).map(|(test, _)| (test.clone(), reason.clone())));
+        found.lacking.extend(lacking);
     }
     let unmet =
         |(test, needs): &Needing| requires::unmet(test.def, needs, &found.found, &options.settings);
-    let ignored: Vec<(Test, String)> = tests
+    let lacking: Vec<(Needing, String)> = tests
         .extract_if(.., |test| unmet(test).is_some())
-        .filter_map(|needing| Some((needing.0.clone(), unmet(&needing)?)))
+        .filter_map(|needing| unmet(&needing).map(|reason| (needing, reason)))
         .collect();
-    found.ignored.extend(ignored);
+    for (needing, reason) in lacking {
+        found.ignored.push((needing.0.clone(), reason));
+        found.lacking.push(needing);
+    }
     Ok(found)
 }
 

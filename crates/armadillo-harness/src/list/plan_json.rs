@@ -3,7 +3,9 @@
 use armadillo_orchestrator::duration::millis;
 use serde::Serialize;
 
+use crate::collect::Test as Collected;
 use crate::event::{PlannedTest, RunStarted};
+use crate::needs::Need;
 use crate::plan::Planned;
 
 /// What would run.
@@ -15,6 +17,8 @@ struct Plan<'a> {
     binary: &'a str,
     tests: Vec<Test>,
     ignored: Vec<Ignored<'a>>,
+    /// Tests that cannot run for lack of a program, or of what they require of one: a machine that has it would run them.
+    unavailable: Vec<Unavailable<'a>>,
 }
 
 #[derive(Serialize)]
@@ -36,30 +40,46 @@ struct Ignored<'a> {
     reason: &'a str,
 }
 
+#[derive(Serialize)]
+struct Unavailable<'a> {
+    test: &'a str,
+    topologies: Vec<String>,
+}
+
 /// The plan as one line of JSON.
 pub(crate) fn plan_json(
     started: &RunStarted,
     tests: &[Planned],
     ignored: &[(String, String)],
+    lacking: &[(Collected, Vec<Need>)],
 ) -> String {
     let tests = tests.iter().map(|test| Test {
         planned: test.to_event(),
-        topologies: (test.needs.iter())
-            .map(|need| need.topology.to_string())
-            .collect(),
+        topologies: topologies(&test.needs),
         timeout_ms: millis(test.limit),
         expected_ms: test.expected.map(millis),
     });
     let ignored = ignored
         .iter()
         .map(|(test, reason)| Ignored { test, reason });
+    let unavailable = lacking.iter().map(|(test, needs)| Unavailable {
+        test: &test.name,
+        topologies: topologies(needs),
+    });
     let plan = Plan {
         plan: 1,
         package: &started.package,
         binary: &started.binary,
         tests: tests.collect(),
         ignored: ignored.collect(),
+        unavailable: unavailable.collect(),
     };
     // Only a map with keys that are no text cannot be written, and there is none.
     serde_json::to_string(&plan).unwrap_or_default() + "\n"
+}
+
+/// As text, in the order of the needs.
+fn topologies(needs: &[Need]) -> Vec<String> {
+    let each = needs.iter().map(|need| need.topology.to_string());
+    each.collect()
 }

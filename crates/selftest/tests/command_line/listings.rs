@@ -53,6 +53,24 @@ fn the_markers() {
     );
 }
 
+/// Another machine may have the program.
+#[test]
+fn the_plan_for_programs_has_what_lacks_a_program() {
+    let args = ["needs_a_program", "pass::one", "--brittle=PATH"];
+    let plan = ["--plan", "--format", "json"];
+    for missing in ["brittle=ignore", "brittle=fail"] {
+        let ran = run(&[&args[..], &plan, &["--missing", missing]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.said());
+        let plan: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(plan["tests"].as_array().unwrap().len(), 5, "{plan}");
+        let [unavailable] = &plan["unavailable"].as_array().unwrap()[..] else {
+            panic!("{plan}");
+        };
+        assert_eq!(unavailable["test"], "needs_a_program");
+        assert_eq!(unavailable["topologies"].as_array().unwrap().len(), 1);
+    }
+}
+
 #[test]
 fn the_plan_starts_nothing() {
     let ran = run(&["--plan", "endless", "pass::another", "needs"]);
