@@ -160,6 +160,39 @@ fn the_processes_of_a_nextest_run_are_one_run() {
     }
 }
 
+/// Somebody has named the wrong file.
+#[test]
+fn a_file_that_is_not_a_history_stays_as_it_is() {
+    let notes = "buy milk\n";
+    let said = "notes is not a history of tests; it stays as it is";
+    let ran = suite(&["pass::one::a", "--history", "notes"])
+        .file("notes", notes)
+        .run();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    assert_eq!(ran.said().matches(said).count(), 1, "{}", ran.said());
+    let kept = |ran: &Ran| std::fs::read_to_string(ran.home().join("notes")).unwrap();
+    assert_eq!(kept(&ran), notes);
+    // Nor do the reports of a killed run fail for that.
+    let events = String::from_utf8(ran.file("events.jsonl")).unwrap();
+    let killed: Vec<&str> = events
+        .lines()
+        .filter(|line| !line.contains("\"run_finished\""))
+        .collect();
+    let again = suite(&["--report-from", "events.jsonl", "--history", "notes"]);
+    let again = again
+        .file("notes", notes)
+        .file("events.jsonl", &(killed.join("\n") + "\n"))
+        .run();
+    assert_eq!(again.code, Some(0), "{}", again.said());
+    assert!(
+        again.stderr.contains("warning: cannot record the outcomes"),
+        "{}",
+        again.said()
+    );
+    assert!(again.stderr.contains(said), "{}", again.said());
+    assert_eq!(kept(&again), notes);
+}
+
 /// A run that was killed has recorded nothing; the reports that are made of it afterwards do, and once.
 #[test]
 fn what_a_killed_run_found_out_can_be_recorded_later() {
