@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod silent;
 mod usage;
 
 use std::os::unix::fs::PermissionsExt;
@@ -353,6 +354,13 @@ fn servers_that_are_up_are_upgraded_one_after_the_other() {
     let mut asked = scene.command(&["--", "armadillo", "kill", "dbs"]);
     let completed = said(&asked.env("_ARMADILLO_COMPLETE", "fish").output().unwrap());
     assert_eq!(completed.ended(0).stdout, "dbserver-1\ndbserver-2\n");
+    // A daemon that does not answer keeps nobody waiting for the others.
+    let silent = silent::Silent::in_scene(&scene);
+    let began = Instant::now();
+    let completed = said(&asked.output().unwrap());
+    assert_eq!(completed.ended(0).stdout, "dbserver-1\ndbserver-2\n");
+    assert!(began.elapsed() < Duration::from_secs(8));
+    drop(silent);
     let plan = scene
         .run(&["upgrade", "emulator@3.12.20", "--plan"])
         .ended(0);
