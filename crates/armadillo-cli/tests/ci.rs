@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use armadillo_selftest::cargo::{has, target_directory, workspace};
+use armadillo_selftest::cargo::{has, in_workspace};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -22,28 +22,15 @@ struct Said {
 }
 
 fn armadillo(output: &TempDir, args: &[&str]) -> Said {
-    let mut command = Command::new(ARMADILLO);
-    for (name, _) in std::env::vars_os() {
-        let name_text = name.to_string_lossy();
-        let needed = ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_INCREMENTAL"];
-        let is_meddling = ["ARMADILLO_", "CARGO", "RUST_TEST_", "NEXTEST"]
-            .iter()
-            .any(|prefix| name_text.starts_with(prefix));
-        if is_meddling && !needed.contains(&&*name_text) {
-            command.env_remove(name);
-        }
-    }
+    let mut command = in_workspace(ARMADILLO);
+    command
+        .args(args)
+        .env("ARMADILLO_OUTPUT_DIR", output.path());
     let Output {
         status,
         stdout,
         stderr,
-    } = command
-        .args(args)
-        .current_dir(workspace())
-        .env("CARGO_TARGET_DIR", target_directory(ARMADILLO))
-        .env("ARMADILLO_OUTPUT_DIR", output.path())
-        .output()
-        .unwrap();
+    } = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said {
         code: status.code(),

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use armadillo_selftest::cargo::{cargo, has, target_directory, workspace};
+use armadillo_selftest::cargo::{cargo, has, in_workspace, workspace};
 use armadillo_selftest::{suite, wait};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -27,22 +27,9 @@ struct Said {
 
 /// The command, with an environment as a person has it.
 fn command(output: &TempDir, args: &[&str]) -> Command {
-    let mut command = Command::new(ARMADILLO);
-    for (name, _) in std::env::vars_os() {
-        let name_text = name.to_string_lossy();
-        let needed = ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_INCREMENTAL"];
-        let is_meddling = ["ARMADILLO_", "CARGO", "RUST_TEST_", "NEXTEST"]
-            .iter()
-            .any(|prefix| name_text.starts_with(prefix));
-        if is_meddling && !needed.contains(&&*name_text) {
-            command.env_remove(name);
-        }
-    }
+    let mut command = in_workspace(ARMADILLO);
     command
         .args(args)
-        .current_dir(workspace())
-        .env("CARGO_TARGET_DIR", target_directory(ARMADILLO))
-        .env("CARGO_TERM_COLOR", "never")
         .env("ARMADILLO_OUTPUT_DIR", output.path());
     command
 }

@@ -17,7 +17,17 @@ pub fn workspace() -> PathBuf {
 /// twice.
 #[must_use]
 pub fn cargo(program: &str) -> Command {
-    let mut command = Command::new(env!("CARGO"));
+    beside(env!("CARGO"), program)
+}
+
+/// `program` itself there, as a person calls it.
+#[must_use]
+pub fn in_workspace(program: &str) -> Command {
+    beside(program, program)
+}
+
+fn beside(executable: &str, program: &str) -> Command {
+    let mut command = Command::new(executable);
     // With another value of the last, cargo would build everything again.
     let needed = [
         "CARGO_HOME",

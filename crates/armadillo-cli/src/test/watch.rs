@@ -66,7 +66,7 @@ pub(super) fn watch(selection: &Selection) -> Result<ExitCode, TestError> {
             Err(error) => {
                 eprintln!("error: {error}");
                 code = error.code();
-                // What is to be mended may be a file that there is not yet.
+                // The file that is missing may not exist yet, so new files count, too.
                 sources = before.and(Sources::below(&here));
             }
         }
