@@ -224,6 +224,7 @@ fn outside_of_projects_files_go_to_a_directory_of_their_own() {
         let mut command = scene.command_of(&installed, &["exec", "single", "--", "true"]);
         command
             .env_remove("ARMADILLO_OUTPUT_DIR")
+            .env_remove("CARGO_TARGET_DIR")
             .current_dir(directory);
         said(&command.output().unwrap()).ended(0);
     };

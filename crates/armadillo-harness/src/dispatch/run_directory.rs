@@ -111,7 +111,15 @@ fn parent_of(executable: &Path, working_directory: &Path, target: Option<&Path>)
 
 /// Makes the directory of this run, moves the link `latest` and removes the oldest runs that have ended.
 pub(crate) fn make(parent: &Path, run: &str) -> Result<RunDirectory, RunDirectoryError> {
-    let whole = whole_run();
+    make_part(parent, run, whole_run())
+}
+
+/// The same for a part of a whole run.
+fn make_part(
+    parent: &Path,
+    run: &str,
+    whole: Option<String>,
+) -> Result<RunDirectory, RunDirectoryError> {
     let kept = whole.clone().unwrap_or_else(|| run.to_owned());
     let path = match &whole {
         Some(whole) => parent.join(whole).join(run),
@@ -290,7 +298,7 @@ mod tests {
     use super::*;
 
     fn make_in(parent: &Path, number: usize) -> RunDirectory {
-        make(parent, &format!("{number:08x}")).unwrap()
+        make_part(parent, &format!("{number:08x}"), None).unwrap()
     }
 
     #[test]

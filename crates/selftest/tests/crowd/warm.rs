@@ -228,13 +228,10 @@ fn they_end_when_nobody_has_used_them_for_a_while() {
     let scene = Scene::new();
     let ran = scene.run(&["shows", "--reuse=2s"]);
     let deployment = ran.server().deployment;
-    let id = deployment
-        .rsplit('-')
-        .next()
-        .and_then(|last| last.split('d').next());
-    // The id of the daemon, as far as its deployments have it in their names.
-    let ids = [id.unwrap_or_default().to_owned()];
-    scene.is_gone(&ids);
+    // The last word of its name begins with the id of the daemon: eight hexadecimal digits, of which `d` is one.
+    let last = deployment.rsplit('-').next();
+    let id = last.and_then(|last| last.get(..8)).expect("an id");
+    scene.is_gone(&[id.to_owned()]);
 }
 
 /// What is done to a server between two runs, and what the second says of it.
@@ -295,20 +292,42 @@ fn another_option_is_another_deployment() {
     );
 }
 
+/// The same executable, but for a comment in the source file of the server.
+fn with_other_server(mut content: Vec<u8>) -> Vec<u8> {
+    let source = include_str!("../../../../examples/tally/src/server.rs");
+    let comment = source.lines().next().expect("a first line").as_bytes();
+    let places = content.windows(comment.len());
+    let places = places.enumerate().filter(|(_, bytes)| *bytes == comment);
+    let places: Vec<usize> = places.map(|(place, _)| place).collect();
+    assert!(
+        !places.is_empty(),
+        "the source file is not in the executable"
+    );
+    for place in places {
+        content[place + comment.len() - 1] = b'!';
+    }
+    content
+}
+
 #[test]
 fn a_program_that_was_replaced_is_another_program() {
     let scene = Scene::new();
     let program = scene.home.path().join("suite");
-    let copy = || {
+    let put = |content: &[u8]| {
         let new = program.with_extension("new");
         std::fs::copy(SUITE, &new).expect("a copy");
+        std::fs::write(&new, content).expect("its content");
         std::fs::rename(&new, &program).expect("in its place");
     };
-    copy();
+    let content = std::fs::read(SUITE).expect("the suite");
+    put(&content);
     let first = scene.run_program(&program, &["shows", "--reuse"]);
+    // A test was changed, and the executable built again: the server in it is the same.
+    put(&content);
     let same = scene.run_program(&program, &["shows", "--reuse"]);
     assert_eq!(first.server(), same.server());
-    copy();
+    // The server's source file, which is in the executable to tell its builds apart.
+    put(&with_other_server(content));
     let other = scene.run_program(&program, &["shows", "--reuse"]);
     assert_ne!(other.server(), first.server(), "{}", other.said);
     scene.end();
