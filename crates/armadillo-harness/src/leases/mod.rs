@@ -115,6 +115,8 @@ pub(crate) struct Leases {
     keep_failed: bool,
     /// Deployments that nobody needs stay up until their room is needed: clients will come that need them.
     lingers: bool,
+    /// How long they stay up if no run has had them, as the last run has said.
+    stays: Moment,
     known: Vec<Known>,
     clients: BTreeMap<ClientNo, Client>,
     polls: BTreeMap<PollNo, Poll>,
@@ -138,6 +140,7 @@ impl Leases {
             has,
             keep_failed,
             lingers: false,
+            stays: Moment::MAX,
             known: Vec::new(),
             clients: BTreeMap::new(),
             polls: BTreeMap::new(),
@@ -239,17 +242,18 @@ impl Leases {
         }
     }
 
-    /// What is there is looked at before anybody gets it, if somebody wants it, and stops if nobody had it for so long; what could
-    /// not be had is tried again.
+    /// What is there is looked at before anybody gets it, if somebody wants it, and stops if nobody had it for longer than the last run
+    /// has said; what could not be had is tried again.
     fn renew(&mut self, stays_us: Moment) {
         let mut spent = Vec::new();
         for (no, deployment) in &mut self.deployments {
             deployment.is_old = true;
             deployment.failed_somebody = false;
-            if self.now.saturating_sub(deployment.used_at) > stays_us {
+            if self.now.saturating_sub(deployment.used_at) > self.stays {
                 spent.push(*no);
             }
         }
+        self.stays = stays_us;
         spent.into_iter().for_each(|no| self.stop_idle(no));
         for known in &mut self.known {
             known.failed = None;
