@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use armadillo_harness::fixture::{LeaseError, Orchestrator};
+use armadillo_harness::session::Session;
 use armadillo_orchestrator::process::proc_fs;
-use armadillo_orchestrator::{Health, ServerKey, State};
+use armadillo_orchestrator::{Health, OperationStatus, ServerKey, State, StepState};
 use serde::Serialize;
 
 /// A deployment.
@@ -25,6 +26,53 @@ pub(crate) struct Deployment {
     pub(crate) complaints: Vec<String>,
     /// Its servers.
     pub(crate) servers: Vec<Server>,
+    /// The operation on the whole that is in progress.
+    pub(crate) operation: Option<Operation>,
+}
+
+/// An operation that is in progress.
+#[derive(Debug, Serialize)]
+pub(crate) struct Operation {
+    /// Its number.
+    pub(crate) id: u32,
+    /// What it is called.
+    pub(crate) name: String,
+    /// What it does now.
+    pub(crate) doing: String,
+    /// How many of its steps have ended.
+    pub(crate) done: usize,
+    /// How many steps it has.
+    pub(crate) steps: usize,
+}
+
+impl Operation {
+    /// As a line of text.
+    pub(crate) fn in_words(&self) -> String {
+        let Self { name, doing, .. } = self;
+        let number = (self.done + 1).min(self.steps);
+        format!(
+            "{name}: step {number} of {}: {doing} (`armadillo cancel` stops it where it is safe)",
+            self.steps
+        )
+    }
+
+    fn of(status: &OperationStatus) -> Option<Self> {
+        if status.has_ended() {
+            return None;
+        }
+        let mut steps = status.steps.iter();
+        let has_ended =
+            |state: &StepState| !matches!(state, StepState::Planned | StepState::Running);
+        let doing = steps.find(|(_, state)| !has_ended(state));
+        let ended = status.steps.iter().filter(|(_, state)| has_ended(state));
+        Some(Self {
+            id: status.id.0,
+            name: status.name.clone(),
+            doing: doing.map_or_else(|| "ending".to_owned(), |(step, _)| step.to_string()),
+            done: ended.count(),
+            steps: status.steps.len(),
+        })
+    }
 }
 
 /// A server.
@@ -34,6 +82,8 @@ pub(crate) struct Server {
     pub(crate) name: String,
     /// `dbserver`.
     pub(crate) role: String,
+    /// What it runs: `3.6.16`; if it has said one.
+    pub(crate) version: Option<String>,
     /// `running`, `stopped`, `paused`, ...
     pub(crate) state: String,
     /// While it runs.
@@ -58,6 +108,7 @@ pub(crate) async fn at(name: String, deployment: &Orchestrator) -> Result<Deploy
     let view = deployment.view();
     let health = deployment.health().await?;
     let processes = deployment.processes().await?;
+    let operations = Session::operations(deployment).await?;
     let server = |(key, place): (&ServerKey, &armadillo_orchestrator::Place)| {
         let process = processes.get(key);
         let pid = process.and_then(|process| process.pid);
@@ -66,6 +117,7 @@ pub(crate) async fn at(name: String, deployment: &Orchestrator) -> Result<Deploy
         Server {
             name: key.to_string(),
             role: place.role.clone(),
+            version: process.and_then(|process| process.version.clone()),
             state: process.map_or_else(String::new, |process| process.phase.to_string()),
             pid,
             memory_bytes: usage.map(|usage| usage.memory_bytes),
@@ -87,6 +139,7 @@ pub(crate) async fn at(name: String, deployment: &Orchestrator) -> Result<Deploy
         healthy: health.is_good(),
         servers: view.servers().map(server).collect(),
         complaints: health.complaints.clone(),
+        operation: operations.iter().find_map(Operation::of),
     })
 }
 

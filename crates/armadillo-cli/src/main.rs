@@ -12,6 +12,7 @@ mod logs;
 mod look;
 mod manuals;
 mod nextest_config;
+mod operations;
 mod ps;
 mod reports;
 mod rolling;
@@ -59,6 +60,8 @@ enum Command {
     RollingRestart(rolling::Restart),
     Upgrade(rolling::Upgrade),
     Downgrade(rolling::Downgrade),
+    Operations(operations::Operations),
+    Cancel(operations::Cancel),
     Cut(control::Cut),
     Heal(control::Heal),
     Down(control::Down),
@@ -104,6 +107,8 @@ fn main() -> ExitCode {
         Command::RollingRestart(restart) => rolling::restart(&restart),
         Command::Upgrade(upgrade) => rolling::upgrade(&upgrade),
         Command::Downgrade(downgrade) => rolling::downgrade(&downgrade),
+        Command::Operations(args) => operations::operations(&args),
+        Command::Cancel(args) => operations::cancel(&args),
         Command::Cut(cut) => control::cut(&cut),
         Command::Heal(heal) => control::heal(&heal),
         Command::Down(down) => control::down(&down),

@@ -10,9 +10,10 @@ use crate::look::{self, Server};
 /// How many of the groups that a server leads are shown: it may be hundreds of shards.
 const SHOWN: usize = 3;
 
-const TITLES: [&str; 8] = [
+const TITLES: [&str; 9] = [
     "server",
     "role",
+    "version",
     "state",
     "pid",
     "memory",
@@ -43,14 +44,18 @@ pub(crate) async fn of(session: &Session) -> String {
         for complaint in &seen.complaints {
             let _ = writeln!(text, "  {complaint}");
         }
+        if let Some(operation) = &seen.operation {
+            let _ = writeln!(text, "  {}", operation.in_words());
+        }
     }
     text
 }
 
-fn row(name: String, server: &Server) -> [String; 8] {
+fn row(name: String, server: &Server) -> [String; 9] {
     [
         name,
         server.role.clone(),
+        server.version.clone().unwrap_or_default(),
         server.state.clone(),
         server.pid.map_or_else(String::new, |pid| pid.to_string()),
         server

@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use armadillo_orchestrator::process::proc_fs;
-use armadillo_orchestrator::{Secret, ServerKey, View, run_dir};
+use armadillo_orchestrator::{OperationId, OperationStatus, Secret, ServerKey, View, run_dir};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{AskError, DaemonClient};
-use crate::fixture::{Links, Orchestrator, RollingOperation, ServerControl, TestContext};
+use crate::fixture::{
+    LeaseError, Links, Orchestrator, RollingOperation, RunningOperation, ServerControl, TestContext,
+};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::Grant;
 
@@ -397,6 +399,20 @@ impl Session {
     /// A rolling downgrade of one of its deployments along a path of versions.
     pub fn rolling_downgrade(deployment: &Orchestrator, path: &[String]) -> RollingOperation {
         RollingOperation::downgrade(deployment, path)
+    }
+
+    /// Every operation on one of its deployments that is in progress or has ended, the oldest first.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or the lease has ended.
+    pub async fn operations(deployment: &Orchestrator) -> Result<Vec<OperationStatus>, LeaseError> {
+        deployment.operations().await
+    }
+
+    /// The operation of this number, whoever has begun it.
+    #[must_use]
+    pub fn operation(deployment: &Orchestrator, id: OperationId) -> RunningOperation {
+        RunningOperation::known(deployment, id)
     }
 
     /// The deployment of this name or id; without a name, the only one.

@@ -139,10 +139,12 @@ impl Deployment {
         let known = self.servers().into_iter();
         let known = known.filter(|(key, status)| self.is_part(key) || status.phase.is_alive());
         let processes = known.map(|(key, status)| {
+            let program = self.servers.get(&key).and_then(Server::served_by);
             let process = ServerProcess {
                 phase: status.phase,
                 pid: status.pid,
                 up_for: status.pid.and_then(proc_fs::age),
+                version: program.and_then(|program| program.version),
             };
             (key, process)
         });

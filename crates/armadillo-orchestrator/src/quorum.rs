@@ -30,7 +30,7 @@ pub enum QuorumChange<'a> {
 /// An operation that would leave a group without a majority.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{healthy} of {voters} {called} {} healthy; {what} would leave {left} of {of}, which is no majority; `.force()` does it all the same",
+    "{healthy} of {voters} {called} {} healthy; {what} would leave {left} of {of}, which is no majority; `.force()` in a test, `--force` on the command line, does it all the same",
     is_are(*.healthy)
 )]
 pub struct QuorumLost {
@@ -150,7 +150,7 @@ mod tests {
         fn said(change: QuorumChange<'_>) -> String {
             voters(2, 3).allow(change).unwrap_err().to_string()
         }
-        let force = "which is no majority; `.force()` does it all the same";
+        let force = "which is no majority; `.force()` in a test, `--force` on the command line, does it all the same";
         assert_eq!(
             said(QuorumChange::Remove(&key(2))),
             format!("2 of 3 members are healthy; removing m2 would leave 1 of 2, {force}")

@@ -118,7 +118,7 @@ async fn a_majority_is_kept(cluster: Exclusive<Etcd>) -> TestResult {
     let refused = refused.err().ok_or("it was removed")?;
     let says = format!(
         "2 of 3 members are healthy; removing {first} would leave 1 of 2, which is no majority; \
-         `.force()` does it all the same"
+         `.force()` in a test, `--force` on the command line, does it all the same"
     );
     assert_eq!(refused.to_string(), says);
     // The one that is down does not help: without it, two of two are left.

@@ -55,6 +55,9 @@ pub struct ServerProcess {
     pub pid: Option<u32>,
     /// How long its process has run.
     pub up_for: Option<Duration>,
+    /// The version of the program that it runs, or ran last, if that has said one.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 /// A server of a deployment: its plan, and what became of it.
@@ -126,6 +129,17 @@ impl Server {
         let mut known = self.options.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(name, _)| options.iter().all(|(other, _)| other != name));
         known.extend_from_slice(options);
+    }
+
+    /// The options that it has been given so far.
+    pub(super) fn own_options(&self) -> Vec<(String, String)> {
+        let known = self.options.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone()
+    }
+
+    /// From its next start on it has these options and no others that it was given.
+    pub(super) fn set_options(&self, options: Vec<(String, String)>) {
+        *self.options.lock().unwrap_or_else(PoisonError::into_inner) = options;
     }
 
     /// Whether a test has given it another program, or other options.

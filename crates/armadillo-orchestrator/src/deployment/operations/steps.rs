@@ -71,10 +71,15 @@ impl Deployment {
         if restart.program.is_some() {
             entry.machine(|machine| machine.ran_before(server, known.program()));
         }
+        let options_before = known.own_options();
         let changed = self.change_server(server, restart.program.clone(), &restart.options);
         changed.map_err(|error| error.to_string())?;
         let done = self.operate(server, Operation::Restart, deadline).await;
-        let done = done.map_err(|error| error.to_string())?;
+        let done = done.map_err(|error| {
+            // Whoever starts it again does not know of an option that may be why it did not come up.
+            known.set_options(options_before);
+            error.to_string()
+        })?;
         Ok(done.note.unwrap_or_default())
     }
 
