@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The URL of Armadillo's repository, instead of a clone
     #[arg(long, value_name = "URL")]
     git: Option<String>,
-    /// Also write a workflow for CI
+    /// Also write what this CI system reads
     #[arg(long, value_enum)]
     ci: Option<Ci>,
     /// Also write a dev container
@@ -46,6 +46,9 @@ enum System {
 #[derive(Clone, Copy, ValueEnum)]
 enum Ci {
     Github,
+    Gitlab,
+    Jenkins,
+    Circleci,
 }
 
 /// The name of the test target.
@@ -185,24 +188,50 @@ fn files(args: &Args) -> Vec<(&'static str, String)> {
         ("tests/cluster.rs", test.to_owned()),
         ("armadillo.toml", format!("{common}{settings}")),
     ];
-    if let Some(Ci::Github) = args.ci {
-        let workflow = include_str!("../templates/github.yml");
-        let workflow = workflow.replace(
-            "PROGRAMS\n",
-            match args.system {
-                System::Etcd => {
-                    "      - run: sudo apt-get update && sudo apt-get install -y etcd-server\n"
-                }
-                System::Arangodb => "",
-            },
-        );
-        files.push((".github/workflows/cluster-tests.yml", workflow));
-    }
+    files.extend(args.ci.map(|ci| pipeline(ci, args.system)));
     if args.devcontainer {
         let container = include_str!("../templates/devcontainer.json");
         files.push((".devcontainer/devcontainer.json", container.to_owned()));
     }
     files
+}
+
+/// The file that a CI system reads, with its content.
+fn pipeline(ci: Ci, system: System) -> (&'static str, String) {
+    let (path, template, etcd) = match ci {
+        Ci::Github => (
+            ".github/workflows/cluster-tests.yml",
+            include_str!("../templates/github.yml"),
+            "      - run: sudo apt-get update && sudo apt-get install -y etcd-server\n",
+        ),
+        Ci::Gitlab => (
+            ".gitlab-ci.yml",
+            include_str!("../templates/gitlab.yml"),
+            "    - apt-get update && apt-get install -y etcd-server\n",
+        ),
+        Ci::Jenkins => (
+            "Jenkinsfile",
+            include_str!("../templates/Jenkinsfile"),
+            ", and etcd",
+        ),
+        Ci::Circleci => (
+            ".circleci/config.yml",
+            include_str!("../templates/circleci.yml"),
+            "      - run: apt-get update && apt-get install -y etcd-server\n",
+        ),
+    };
+    let programs = match system {
+        System::Etcd => etcd,
+        // The stand-in is in the test executable.
+        System::Arangodb => "",
+    };
+    // Where it stands alone, the whole line goes.
+    let line = "PROGRAMS\n";
+    let content = match template.contains(&format!("\n{line}")) {
+        true => template.replace(line, programs),
+        false => template.replace("PROGRAMS", programs),
+    };
+    (path, content)
 }
 
 /// The arguments of `cargo` for each dependency.

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use armadillo_selftest::cargo::{has, in_workspace};
 
 /// A package with a library.
 fn package() -> tempfile::TempDir {
@@ -116,4 +119,103 @@ fn what_cargo_refuses_changes_nothing() {
         text(&done.stderr)
     );
     assert_eq!(fs::read(at("Cargo.toml")).unwrap(), before);
+}
+
+/// What checks the file of a CI system, and what makes a file of this system wrong.
+const PIPELINES: [(&str, &str, &str, (&str, &str)); 3] = [
+    (
+        "github",
+        ".github/workflows/cluster-tests.yml",
+        "vendor.github-workflows",
+        ("runs-on:", "runs-at:"),
+    ),
+    (
+        "gitlab",
+        ".gitlab-ci.yml",
+        "vendor.gitlab-ci",
+        ("when: always", "when: ever"),
+    ),
+    (
+        "circleci",
+        ".circleci/config.yml",
+        "vendor.circle-ci",
+        ("jobs:", "jobz:"),
+    ),
+];
+
+/// Whether a file is as the schema of its CI system says.
+fn is_valid(path: &Path, schema: &str) -> bool {
+    let mut check = Command::new("check-jsonschema");
+    let check = check.args(["--builtin-schema", schema]).arg(path);
+    check.output().unwrap().status.success()
+}
+
+#[test]
+fn what_ci_systems_read_is_as_their_schemas_say() {
+    let has_schemas = has(
+        "check-jsonschema",
+        &["--version"],
+        "ARMADILLO_REQUIRE_SCHEMAS",
+    );
+    for system in ["etcd", "arangodb"] {
+        for (ci, file, schema, (right, wrong)) in PIPELINES {
+            let package = package();
+            let done = init(package.path(), &["--ci", ci, "--system", system]);
+            assert!(done.status.success(), "{}", text(&done.stderr));
+            let path = package.path().join(file);
+            let content = fs::read_to_string(&path).unwrap();
+            assert!(content.contains("cargo test --test cluster"), "{content}");
+            assert_eq!(
+                content.contains("etcd-server"),
+                system == "etcd",
+                "{content}"
+            );
+            assert!(!content.contains("PROGRAMS"), "{content}");
+            if has_schemas {
+                assert!(is_valid(&path, schema), "{content}");
+                fs::write(&path, content.replace(right, wrong)).unwrap();
+                assert!(
+                    !is_valid(&path, schema),
+                    "the schema of {ci} takes anything"
+                );
+            }
+        }
+    }
+    let own = in_workspace("unused");
+    let own = own
+        .get_current_dir()
+        .unwrap()
+        .join(".github/workflows/ci.yml");
+    assert!(!has_schemas || is_valid(&own, "vendor.github-workflows"));
+}
+
+/// Whether Python's grammar of Groovy reads this without an error.
+fn is_groovy(text: &str) -> bool {
+    const PARSE: &str = "\
+import sys, tree_sitter, tree_sitter_groovy
+language = tree_sitter.Language(tree_sitter_groovy.language())
+tree = tree_sitter.Parser(language).parse(sys.stdin.buffer.read())
+sys.exit(1 if tree.root_node.has_error else 0)
+";
+    let mut python = Command::new("python3");
+    let python = python.args(["-c", PARSE]).stdin(Stdio::piped());
+    let mut python = python.stderr(Stdio::null()).spawn().unwrap();
+    let mut stdin = python.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    python.wait().unwrap().success()
+}
+
+#[test]
+fn a_jenkinsfile_is_groovy() {
+    let package = package();
+    let done = init(package.path(), &["--ci", "jenkins"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let content = fs::read_to_string(package.path().join("Jenkinsfile")).unwrap();
+    assert!(content.contains("a C compiler, and etcd."), "{content}");
+    let import = ["-c", "import tree_sitter, tree_sitter_groovy"];
+    if has("python3", &import, "ARMADILLO_REQUIRE_SCHEMAS") {
+        assert!(is_groovy(&content), "{content}");
+        assert!(!is_groovy(&content.replace("stages {", "stages ((")));
+    }
 }
