@@ -23,9 +23,9 @@ long ROUNDS="200":
     cargo test -p harness-example -- --runslow --rounds 40 --exact consistency::etcd_keeps_what_it_acknowledged_through_upgrades
     ARMADILLO_REQUIRE_GO=1 cargo test -p armadillo-cli --test go_driver -- --include-ignored --nocapture the_whole
 
-# The proofs of the example suite beside 60 busy loops: takes hours on two cores.
+# The proofs of the example suite beside 60 busy loops, all runs at the same moment.
 proof-under-load RUNS="20":
-    crates/selftest/benches/proof-under-load.sh {{RUNS}}
+    crates/selftest/benches/proof-under-load.sh {{RUNS}} 60 {{RUNS}}
 
 # ArangoDB's own programs judge the emulator, in all modes: needs Go.
 judges:

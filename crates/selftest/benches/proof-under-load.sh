@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # The proofs of the example suite beside processes that do nothing but use a CPU: what was acknowledged must survive there
-# too. Runs them RUNS times (20) beside LOOPS (60) of these, and counts the verdicts; a proof that could not find out is
-# inconclusive, and counted apart. Exits with 1 if a proof failed otherwise.
+# too. Runs them RUNS times (20), TOGETHER (1) of these at the same moment, beside LOOPS (60) busy loops, and counts the verdicts; a
+# proof that could not find out is inconclusive, and counted apart. Exits with 1 if a proof failed otherwise.
 #
-#   crates/selftest/benches/proof-under-load.sh [RUNS] [LOOPS]
+#   crates/selftest/benches/proof-under-load.sh [RUNS] [LOOPS] [TOGETHER]
+#
+# One after the other takes hours on two cores: each run has its own small share of them. All at the same moment takes as long as they
+# need together, under more load.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-runs=${1:-20} loops=${2:-60}
-if ! [[ $runs =~ ^[1-9][0-9]*$ && $loops =~ ^[0-9]+$ ]]; then
-  echo "usage: $0 [RUNS] [LOOPS]: two numbers, 20 and 60 by default" >&2
+runs=${1:-20} loops=${2:-60} together=${3:-1}
+if ! [[ $runs =~ ^[1-9][0-9]*$ && $loops =~ ^[0-9]+$ && $together =~ ^[1-9][0-9]*$ ]]; then
+  echo "usage: $0 [RUNS] [LOOPS] [TOGETHER]: numbers; 20, 60 and 1 by default" >&2
   exit 2
 fi
 results=$(mktemp -d)
@@ -19,20 +22,31 @@ end_loops() {
 }
 trap end_loops EXIT
 
-cargo test --quiet -p harness-example --no-run
+suite=$(cargo test -p harness-example --no-run 2>&1 | sed -n 's/.*Executable tests\/suite.*(\(.*\))$/\1/p')
+suite=$(realpath "$suite")
 for _ in $(seq "$loops"); do
   # A session for each: where the kernel shares its time among sessions first, one session of sixty loops is one loop.
   setsid bash -c 'while :; do :; done' &
   busy+=($!)
 done
-for run in $(seq "$runs"); do
-  # Inconclusive is counted below, not a failure of this script.
-  cargo test --quiet -p harness-example -- -n 1 -k "consistency and not for_long" --timeout-factor 10 --output-dir "$results/$run" \
-    >"$results/log" 2>&1 || true
-  found="$results/$run/latest/results.json"
-  [ -f "$found" ] || { cat "$results/log" >&2; exit 1; }
-  echo "run $run: $(grep -E '^(test result|[0-9]+ passed)' "$results/log" | tail -1)"
-  cp "$found" "$results/$run.json"
+one() { # RUN
+  local found="$results/$1/latest/results.json"
+  # Inconclusive is counted below, not a failure of this script. Each run has its own limit of memory: they do not wait for each other.
+  (cd harness-example && "$suite" -n 1 -k "consistency and not for_long" --timeout-factor 10 --memory 16G \
+    --output-dir "$results/$1") >"$results/$1.log" 2>&1 || true
+  [ -f "$found" ] || { cat "$results/$1.log" >&2; return 1; }
+  echo "run $1: $(grep -E '^(test result|[0-9]+ passed)' "$results/$1.log" | tail -1)"
+  cp "$found" "$results/$1.json"
+}
+for first in $(seq 1 "$together" "$runs"); do
+  running=()
+  for run in $(seq "$first" $((first + together - 1 < runs ? first + together - 1 : runs))); do
+    one "$run" &
+    running+=($!)
+  done
+  for pid in "${running[@]}"; do
+    wait "$pid"
+  done
 done
 python3 - "$results"/*.json <<'PY'
 import collections, json, sys
