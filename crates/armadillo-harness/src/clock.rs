@@ -43,7 +43,8 @@ impl Origin {
     }
 }
 
-fn monotonic_us() -> u64 {
+/// Microseconds of the machine's monotonic clock.
+pub(crate) fn monotonic_us() -> u64 {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,

@@ -4,6 +4,7 @@
 //! a run's directory holds a shared lock on its `lock` file; a directory whose file can be locked exclusively is dead.
 //! Making and examining directories happens under a lock of the common parent, so none is ever seen half made.
 
+pub mod reservation;
 mod sweep;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

@@ -4,26 +4,41 @@ use std::rc::Rc;
 
 use super::Daemon;
 use super::grants::Answer;
-use super::{examine, lifecycle, repair};
+use super::{budget, examine, lifecycle, repair};
 use crate::event::EventKind;
 use crate::leases::{Action, DeploymentNo, Ended, Input, LeaseNo, PollNo, uses};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::Next;
 
+/// What the core is to take in next.
+pub(super) enum Step {
+    Input(Input),
+    /// What other runs hold.
+    Look,
+}
+
 /// Something happened. What the core says is done in the order in which it says it, also when doing it makes something
 /// else happen.
 pub(super) fn feed(daemon: &Rc<Daemon>, input: Input) {
-    daemon.inbox.borrow_mut().push_back(input);
+    step(daemon, Step::Input(input));
+}
+
+pub(super) fn step(daemon: &Rc<Daemon>, step: Step) {
+    daemon.inbox.borrow_mut().push_back(step);
     if daemon.feeding.replace(true) {
         return;
     }
     loop {
         let next = daemon.inbox.borrow_mut().pop_front();
-        let Some(input) = next else {
-            break;
+        let actions = match next {
+            None => break,
+            Some(Step::Look) => budget::look(daemon),
+            Some(Step::Input(input)) => {
+                let actions = take(daemon, input);
+                budget::note(daemon);
+                actions
+            }
         };
-        let now = daemon.log.now_us();
-        let actions = daemon.core.borrow_mut().handle(now, input);
         for action in actions {
             act(daemon, action);
         }
@@ -32,8 +47,15 @@ pub(super) fn feed(daemon: &Rc<Daemon>, input: Input) {
     daemon.changed.notify_waiters();
 }
 
+/// The core takes this in, and says what is to be done.
+pub(super) fn take(daemon: &Daemon, input: Input) -> Vec<Action> {
+    let now = daemon.log.now_us();
+    daemon.core.borrow_mut().handle(now, input)
+}
+
 fn act(daemon: &Rc<Daemon>, action: Action) {
     match action {
+        Action::Look => step(daemon, Step::Look),
         Action::Start {
             deployment,
             topology,

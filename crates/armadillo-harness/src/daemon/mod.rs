@@ -5,6 +5,7 @@
 //! process below it and itself. It is the only writer of `events.jsonl`.
 
 mod api;
+mod budget;
 mod clients;
 mod connections;
 mod deployments;
@@ -52,11 +53,13 @@ use tokio::task::JoinSet;
 use crate::dispatch::run_directory;
 use crate::event::EventKind;
 use crate::exit_code::Exit;
-use crate::leases::{ClientNo, Input, Leases};
+use crate::leases::{ClientNo, Leases};
 use crate::protocol::daemon::Conditions;
 use crate::protocol::start::{Lifeline, Start, Started};
 use crate::resources::Resources;
+use budget::Budget;
 use deployments::Deployments;
+use drive::Step;
 use grants::Grants;
 use log::EventLog;
 pub(crate) use log::FILE as EVENTS_FILE;
@@ -139,7 +142,11 @@ pub(crate) struct Daemon {
     workers: Workers,
     /// Decides about deployments and leases. Only [`drive`] feeds it.
     core: RefCell<Leases>,
-    inbox: RefCell<VecDeque<Input>>,
+    inbox: RefCell<VecDeque<Step>>,
+    /// The memory that it shares with other runs.
+    budget: Budget,
+    /// Whether it is known that it waits for what other runs hold.
+    waits_for_others: Cell<bool>,
     feeding: Cell<bool>,
     deployments: Deployments,
     grants: Grants,
@@ -177,12 +184,18 @@ impl Daemon {
     ) -> Self {
         let (notices, incoming) = mpsc::unbounded_channel();
         let has = Resources::with_memory(orders.memory_mib);
+        let budget = Budget::new(&orders, run_dir);
+        let core = Leases::new(has, orders.keep_on_failure).lingering(orders.is_shared());
+        let core = match budget.total_mib() {
+            Some(total) => core.sharing(total),
+            None => core,
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn_local(write_notices(incoming, log.clone()));
         Self {
-            core: RefCell::new(
-                Leases::new(has, orders.keep_on_failure).lingering(orders.is_shared()),
-            ),
+            core: RefCell::new(core),
+            budget,
+            waits_for_others: Cell::new(false),
             inbox: RefCell::default(),
             feeding: Cell::new(false),
             deployments: Deployments::default(),
@@ -354,6 +367,7 @@ async fn serve_in(
         });
     }
     let daemon = Rc::new(Daemon::new(orders, run_dir, socket, processes, log));
+    daemon.spawn(budget::watch(daemon.clone()));
     tokio::select! {
         ended = lifeline::ended(&daemon) => ended.map_err(os("watch the runner"))?,
         never = api::serve(&daemon, listener) => match never {},

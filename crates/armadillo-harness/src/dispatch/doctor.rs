@@ -277,6 +277,7 @@ fn start_daemon(
         programs: programs.clone(),
         checkers: options.checkers.clone(),
         memory_mib: MEMORY_MIB,
+        shares_memory: false,
         hidden_variables: environment::hidden_variables(),
         keep_on_failure: false,
         timeout_factor: options.running.timeout_factor,

@@ -121,6 +121,7 @@ fn orders(said: &Said<'_>) -> Result<Start, RunnerError> {
         programs: said.found.found.clone(),
         checkers: said.options.checkers.clone(),
         memory_mib: said.memory_mib,
+        shares_memory: running.memory_mib.is_none(),
         hidden_variables: environment::hidden_variables(),
         keep_on_failure: running.keep_on_failure,
         timeout_factor: running.timeout_factor,

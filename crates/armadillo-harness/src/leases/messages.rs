@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use armadillo_orchestrator::Topology;
 
+use super::budget::Others;
 use super::{ClientNo, DeploymentNo, LeaseNo, Moment, PollNo};
 use crate::event::{Company, Names, StartReason};
 use crate::needs::LeaseMode;
@@ -155,6 +156,8 @@ pub(crate) enum Input {
         /// For how long a deployment stays that nobody has, in microseconds.
         stays_us: Moment,
     },
+    /// What other runs hold at this moment; nobody starts anything before this has been handled.
+    Looked { others: Others },
     /// Everything is to be stopped.
     Closed,
 }
@@ -221,6 +224,8 @@ pub(crate) enum Action {
         deployment: DeploymentNo,
         mode: LeaseMode,
     },
+    /// See what other runs hold, and answer with [`Input::Looked`].
+    Look,
     /// The lease has ended; this is what its test is charged with.
     Conclude {
         lease: LeaseNo,

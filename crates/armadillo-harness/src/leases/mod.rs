@@ -15,6 +15,7 @@
 //! 6. What is remembered of a deployment does not grow with the number of tests that used it.
 
 mod assign;
+mod budget;
 mod charge;
 mod client;
 mod deployment;
@@ -33,9 +34,11 @@ use crate::needs::LeaseMode;
 use crate::protocol::state::DeploymentState;
 use crate::resources::Resources;
 
+use budget::Budget;
 use client::{Client, Poll};
 use deployment::{Deployment, State};
 
+pub(crate) use budget::Others;
 pub(crate) use messages::{Action, Charge, Ended, Found, Input, Offer, Retry, StopReason, Wish};
 
 /// A moment: microseconds since the run's start.
@@ -111,6 +114,8 @@ struct Lease {
 pub(crate) struct Leases {
     /// What deployments may take together.
     has: Resources,
+    /// What it shares with other runs; `None` if it has memory of its own.
+    budget: Option<Budget>,
     /// Deployments on which a test failed stay up until the end.
     keep_failed: bool,
     /// Deployments that nobody needs stay up until their room is needed: clients will come that need them.
@@ -138,6 +143,7 @@ impl Leases {
     pub(crate) fn new(has: Resources, keep_failed: bool) -> Self {
         Self {
             has,
+            budget: None,
             keep_failed,
             lingers: false,
             stays: Moment::MAX,
@@ -174,6 +180,7 @@ impl Leases {
             self.assign(now);
         }
         self.answer_the_impatient();
+        self.forget_look();
         std::mem::take(&mut self.out)
     }
 
@@ -238,6 +245,7 @@ impl Leases {
                 }
             }
             Input::Renewed { stays_us } => self.renew(stays_us),
+            Input::Looked { others } => self.looked(others),
             Input::Closed => self.close(),
         }
     }

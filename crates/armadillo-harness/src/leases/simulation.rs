@@ -5,6 +5,7 @@
 
 mod acts;
 mod books;
+mod budget;
 mod steps;
 mod world;
 
@@ -43,6 +44,11 @@ fn several_clients_share_deployments() {
 #[test]
 fn tests_with_several_deployments_never_block_each_other() {
     play(200_000..220_000, world::Shape::SETS);
+}
+
+#[test]
+fn other_runs_hold_memory_too() {
+    play(500_000..510_000, world::Shape::SHARED);
 }
 
 #[test]

@@ -30,7 +30,7 @@ enum Lack {
 
 /// Whether there will be room for a deployment.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Room {
+pub(super) enum Room {
     /// Something goes on, or stops, that may leave room.
     Later,
     /// What is there stays.
@@ -126,7 +126,7 @@ impl Leases {
     }
 
     /// Whether some client keeps fixtures for it; each is told once to tear them down.
-    fn fixtures_are_kept(&mut self, no: DeploymentNo) -> bool {
+    pub(super) fn fixtures_are_kept(&mut self, no: DeploymentNo) -> bool {
         let Some(deployment) = self.deployments.get(&no) else {
             return false;
         };
@@ -200,7 +200,11 @@ impl Leases {
     /// Starts what is queued, oldest wish first. What does not fit holds those behind it up: it would never fit otherwise.
     fn start_what_fits(&mut self) {
         self.check_room();
-        for due in self.due() {
+        let all = self.due();
+        if all.is_empty() {
+            self.waits_no_more();
+        }
+        for due in all {
             let deployment = &self.deployments[&due.no];
             if self
                 .room_for
@@ -209,12 +213,20 @@ impl Leases {
                 continue;
             }
             match self.lacks(self.known[deployment.topology].takes) {
-                None => self.start(due.no),
+                None => {
+                    if !self.start_if_others_leave_room(due.no, due.order, due.copy > 0) {
+                        return;
+                    }
+                }
                 Some(_) if due.copy > 0 => return,
                 Some(lack) => match (self.make_room(due.order), lack) {
                     (Room::Later, _) => return,
                     // It takes longer beside the others, but nothing will become free by waiting.
-                    (Room::Never, Lack::Cores) => self.start(due.no),
+                    (Room::Never, Lack::Cores) => {
+                        if !self.start_if_others_leave_room(due.no, due.order, false) {
+                            return;
+                        }
+                    }
                     (Room::Never, Lack::Memory) => {
                         return self.refuse_for_lack_of_room(due.order);
                     }
@@ -276,7 +288,7 @@ impl Leases {
         }
     }
 
-    fn used(&self) -> Resources {
+    pub(super) fn used(&self) -> Resources {
         let running = self.deployments.values();
         let running = running.filter(|deployment| deployment.state != State::Queued);
         running
@@ -305,7 +317,7 @@ impl Leases {
 
     /// The deployments of the wish at `order` do not fit. If nothing else goes on, so that nothing will change by itself,
     /// idle ones that it does not need are stopped for it.
-    fn make_room(&mut self, order: i64) -> Room {
+    pub(super) fn make_room(&mut self, order: i64) -> Room {
         let moves = |deployment: &Deployment| {
             deployment.is_in_transition() || !deployment.holders.is_empty()
         };
@@ -356,7 +368,7 @@ impl Leases {
     }
 
     /// Stops the oldest deployment that lingers, whatever else goes on: nobody needs it now. Whether there was one.
-    fn evict_one(&mut self) -> bool {
+    pub(super) fn evict_one(&mut self) -> bool {
         let lingers = |deployment: &&Deployment| {
             deployment.state == State::Ready
                 && deployment.holders.is_empty()
@@ -375,6 +387,15 @@ impl Leases {
 
     /// What is kept for a person to look at leaves no room.
     fn refuse_for_lack_of_room(&mut self, order: i64) {
+        let error = format!(
+            "its deployments do not fit into {} MiB of memory next to those kept by --keep-on-failure",
+            self.has.memory_mib
+        );
+        self.refuse(order, error);
+    }
+
+    /// The oldest wish of a group will never be granted.
+    pub(super) fn refuse(&mut self, order: i64, error: String) {
         let found = self.clients.iter_mut().find_map(|(no, client)| {
             let of = |(_, group): &(&Key, &Group)| group.oldest() == Some(order);
             let key = client.groups.iter().find(of).map(|(key, _)| key.clone())?;
@@ -390,10 +411,7 @@ impl Leases {
         self.out.push(Action::Refuse {
             poll,
             ticket: wish.ticket,
-            error: format!(
-                "its deployments do not fit into {} MiB of memory next to those kept by --keep-on-failure",
-                self.has.memory_mib
-            ),
+            error,
         });
     }
 }

@@ -321,7 +321,8 @@ impl Run<'_> {
                 self.take_poll();
             }
             // Nobody keeps fixtures here.
-            Action::DropFixtures { .. } => {}
+            // It has memory of its own.
+            Action::DropFixtures { .. } | Action::Look => {}
         }
     }
 

@@ -60,6 +60,8 @@ pub struct Start {
     pub checkers: Policies,
     /// Memory that deployments may use together, in MiB.
     pub memory_mib: u64,
+    /// Whether the deployments of other runs count, too: the limit is what was free, and nobody has set it for this run.
+    pub shares_memory: bool,
     /// The environment of the workers is the runner's; these variables are taken out of it.
     pub hidden_variables: Vec<String>,
     /// Whether deployments that failed somebody are left running for a person to look at.

@@ -4,6 +4,7 @@
 mod ahead;
 mod api;
 mod limits;
+mod memory;
 mod warm;
 
 use std::collections::BTreeMap;

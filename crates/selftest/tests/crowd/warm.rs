@@ -19,8 +19,8 @@ use serde_json::Value;
 const SUITE: &str = env!("CARGO_BIN_EXE_warm");
 
 /// Where runs follow each other.
-struct Scene {
-    home: tempfile::TempDir,
+pub(super) struct Scene {
+    pub(super) home: tempfile::TempDir,
     token: String,
 }
 
@@ -33,14 +33,14 @@ struct Server {
 }
 
 /// A run that has ended.
-struct Ran {
-    said: String,
+pub(super) struct Ran {
+    pub(super) said: String,
     /// Where its notes begin.
     notes: Vec<String>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let name = home
             .path()
@@ -57,7 +57,7 @@ impl Scene {
         self.home.path().join("notes")
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         let names = std::env::vars_os().map(|(name, _)| name);
         for name in names.filter(|name| name.to_string_lossy().starts_with("ARMADILLO_")) {
@@ -91,7 +91,7 @@ impl Scene {
         }
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(super) fn run(&self, args: &[&str]) -> Ran {
         self.run_program(Path::new(SUITE), args)
     }
 
@@ -121,7 +121,7 @@ impl Scene {
     }
 
     /// Ends them, and everything is gone.
-    fn end(self) {
+    pub(super) fn end(self) {
         let ids = self.ids();
         for daemon in self.daemons() {
             let socket = daemon["started"]["socket"].as_str().expect("a socket");

@@ -62,6 +62,13 @@ impl World {
             Action::Nothing { poll } => {
                 self.drop_poll(poll);
             }
+            Action::Look => {
+                // It may have been asked before, and have looked by itself since.
+                let looks = |pending: &Pending| matches!(pending, Pending::Look);
+                if !self.pending.iter().any(looks) {
+                    self.pending.push(Pending::Look);
+                }
+            }
             Action::Begin { lease, go } => self.prepared(lease, go),
             Action::Examine {
                 lease, deployment, ..

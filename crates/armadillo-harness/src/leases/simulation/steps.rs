@@ -1,6 +1,6 @@
 //! What can happen in a simulated world, at random.
 
-use super::super::{DeploymentNo, Ended, Found, Input, LeaseNo, PollNo, Retry};
+use super::super::{DeploymentNo, Ended, Found, Input, LeaseNo, Others, PollNo, Retry};
 use super::world::{Pending, World};
 use crate::leases::{ClientNo, Moment};
 use crate::needs::LeaseMode;
@@ -18,7 +18,8 @@ impl World {
             40..60 => self.open_a_poll(),
             60..75 => self.crash(),
             75..80 => self.drop_a_poll(),
-            80..84 => self.leave(),
+            80..83 => self.leave(),
+            83 => self.others_change(),
             84..87 => {
                 if let Some(client) = self.some_client() {
                     self.wish(client);
@@ -30,6 +31,9 @@ impl World {
 
     /// A step that brings everything nearer to its end, if there is one.
     pub(super) fn step_to_the_end(&mut self) {
+        if self.core.waits_since().is_some() {
+            self.look();
+        }
         match self.random.below(3) {
             0 if !self.pending.is_empty() => self.end_something(),
             1 if !self.running.is_empty() => self.end_a_test(),
@@ -255,6 +259,7 @@ impl World {
             }
             Pending::Examine(lease, deployment) => self.end_look(lease, deployment, bad),
             Pending::Prepare(lease) => self.end_preparation(lease, bad),
+            Pending::Look => self.look(),
             Pending::Fixtures(client, deployment) => {
                 if let Some(on) = self.deployments.get_mut(&deployment) {
                     on.kept_by.remove(&client);
@@ -262,6 +267,25 @@ impl World {
                 self.feed(Input::FixturesGone { client, deployment });
             }
         }
+    }
+
+    /// Other runs hold more, as far as there is room, or less.
+    fn others_change(&mut self) {
+        let room = self.total.saturating_sub(self.used());
+        self.others_hold = self.random.below(1 + room as usize) as u64;
+        if self.random.chance(50) {
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        let wait = !self.calm && self.random.chance(30);
+        let others = Others {
+            memory_mib: self.others_hold,
+            wait,
+            have_waited_longer: wait && self.random.chance(50),
+        };
+        self.feed(Input::Looked { others });
     }
 
     pub(super) fn end_repair(&mut self, deployment: DeploymentNo, bad: bool) {

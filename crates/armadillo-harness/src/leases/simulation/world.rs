@@ -22,6 +22,8 @@ pub(super) struct Shape {
     narrow: bool,
     /// Whether there are several copies of each topology.
     copies: bool,
+    /// Whether other runs hold memory, too.
+    shares: bool,
 }
 
 impl Shape {
@@ -31,6 +33,7 @@ impl Shape {
         needs: 1,
         narrow: false,
         copies: false,
+        shares: false,
     };
     pub(super) const SEVERAL: Self = Self {
         clients: 3,
@@ -38,6 +41,7 @@ impl Shape {
         needs: 1,
         narrow: false,
         copies: false,
+        shares: false,
     };
     pub(super) const SETS: Self = Self {
         clients: 2,
@@ -45,6 +49,7 @@ impl Shape {
         needs: 3,
         narrow: false,
         copies: false,
+        shares: false,
     };
     pub(super) const NARROW: Self = Self {
         clients: 2,
@@ -52,6 +57,15 @@ impl Shape {
         needs: 2,
         narrow: true,
         copies: false,
+        shares: false,
+    };
+    pub(super) const SHARED: Self = Self {
+        clients: 2,
+        topologies: 4,
+        needs: 2,
+        narrow: true,
+        copies: false,
+        shares: true,
     };
     pub(super) const COPIES: Self = Self {
         clients: 2,
@@ -59,6 +73,7 @@ impl Shape {
         needs: 1,
         narrow: false,
         copies: true,
+        shares: false,
     };
 
     /// Whether nothing but a deployment's own state can keep a test from it.
@@ -95,6 +110,8 @@ pub(super) enum Pending {
     Examine(LeaseNo, DeploymentNo),
     Prepare(LeaseNo),
     Fixtures(ClientNo, DeploymentNo),
+    /// At what other runs hold.
+    Look,
 }
 
 pub(super) struct World {
@@ -103,6 +120,10 @@ pub(super) struct World {
     pub(super) now: Moment,
     pub(super) shape: Shape,
     pub(super) has: Resources,
+    /// What all runs may hold together.
+    pub(super) total: u64,
+    /// What others hold now.
+    pub(super) others_hold: u64,
     pub(super) offers: Vec<Offer>,
     pub(super) clients: BTreeMap<ClientNo, Client>,
     pub(super) open: BTreeMap<(ClientNo, u64), Open>,
@@ -159,8 +180,17 @@ impl World {
                 1_000
             },
         };
+        let core = Leases::new(has, random.chance(10)).lingering(random.chance(20));
+        let others_hold = random.below(5) as u64;
+        let total = has.memory_mib + others_hold;
         Self {
-            core: Leases::new(has, random.chance(10)).lingering(random.chance(20)),
+            core: if shape.shares {
+                core.sharing(total)
+            } else {
+                core
+            },
+            total,
+            others_hold,
             random,
             now: 0,
             shape,
@@ -195,6 +225,7 @@ impl World {
             self.step();
         }
         self.calm = true;
+        self.others_hold = 0;
         if self.tickets.is_multiple_of(8) {
             // All is over while tests still run.
             return self.close();
@@ -311,6 +342,8 @@ impl World {
             self.act(action);
             self.check_memory();
         }
+        let used = self.used();
+        assert_eq!(used, self.core.holds_mib(), "others are told otherwise");
         while let Some(lease) = self.beginning.pop() {
             self.feed(Input::Begun { lease });
         }
@@ -318,14 +351,22 @@ impl World {
     }
 
     pub(super) fn check_memory(&self) {
+        let (used, has) = (self.used(), self.has.memory_mib);
+        assert!(used <= has, "{used} of {has} MiB");
+        let (all, total) = (used + self.others_hold, self.total);
+        let shares = self.shape.shares;
+        assert!(!shares || all <= total, "all hold {all} of {total} MiB");
+    }
+
+    /// What its deployments hold.
+    pub(super) fn used(&self) -> u64 {
         let each = (self.deployments.values())
             .map(|deployment| self.offers[deployment.topology].takes.memory_mib);
-        let (used, has) = (each.sum::<u64>(), self.has.memory_mib);
-        assert!(used <= has, "{used} of {has} MiB");
+        each.sum()
     }
 }
 
-fn topology(number: usize) -> Topology {
+pub(super) fn topology(number: usize) -> Topology {
     Topology {
         system: "toy".to_owned(),
         shape: format!("shape{number}"),

@@ -304,8 +304,9 @@ pub(super) const TABLE: &[Setting] = &[
         "memory",
         "SIZE",
         Group::Deployments,
-        "Memory that all deployments together may use: `4096` (MiB), `512M`, `4G`. Defaults to three quarters of the \
-         available memory.",
+        "Memory that all deployments of this run together may use: `4096` (MiB), `512M`, `4G`. Defaults to three quarters of \
+         the available memory, which all runs of a user share: a run starts nothing for which the deployments of the others \
+         leave no room.",
     )
     .again()
     .apply(|options, values| {
