@@ -15,6 +15,7 @@ pub mod client;
 mod consistency;
 mod doctor;
 mod evidence;
+mod existing_data;
 pub mod exit_codes;
 pub mod fixture;
 mod health;

@@ -137,17 +137,19 @@ pub(crate) fn named(name: &str) -> Candidate {
 /// Whether the data of a server must be upgraded for this version: if it is of an older minor version. Data of another patch
 /// level is that of the same version (`Version.cpp`), and for older programs there is no way back.
 pub(crate) fn needs_upgrade(before: &Program, now: &Program) -> bool {
-    let minor = |program: &Program| {
-        let version = program.version.as_deref()?;
-        let mut numbers = version.split(['.', '-']).map(|number| number.parse().ok());
-        let mut next = || -> Option<u32> { numbers.next()? };
-        Some((next()?, next()?))
-    };
     match (minor(before), minor(now)) {
         (Some(before), Some(now)) => before < now,
         // Who does not say it is asked at its start, and exits if it must.
         _ => false,
     }
+}
+
+/// The two numbers of a program's minor version.
+pub(crate) fn minor(program: &Program) -> Option<(u32, u32)> {
+    let version = program.version.as_deref()?;
+    let mut numbers = version.split(['.', '-']).map(|number| number.parse().ok());
+    let mut next = || -> Option<u32> { numbers.next()? };
+    Some((next()?, next()?))
 }
 
 pub(crate) const HOW_TO_GET: &str = "\

@@ -19,8 +19,8 @@ use crate::client::{ArangoClient, Connection};
 use crate::role::Role;
 use crate::topology::{self, SYSTEM};
 use crate::{
-    attach, auth, capabilities, checkers, doctor, evidence, exit_codes, fixture, health, launch,
-    log, plan, probe, programs, purge, rolling, statistics,
+    attach, auth, capabilities, checkers, doctor, evidence, existing_data, exit_codes, fixture,
+    health, launch, log, plan, probe, programs, purge, rolling, statistics,
 };
 
 /// The arangodb system.
@@ -172,6 +172,16 @@ impl System for ArangoDb {
         now: &Program,
     ) -> Option<Preparation> {
         programs::needs_upgrade(before, now).then(|| launch::upgrade(view, server))
+    }
+
+    fn before_first_start(
+        &self,
+        view: &View,
+        server: &ServerKey,
+        now: &Program,
+    ) -> Option<Preparation> {
+        let data = view.topology.data.as_deref()?;
+        existing_data::needs_upgrade(data, now).then(|| launch::upgrade(view, server))
     }
 
     fn passed_on(&self) -> &'static [&'static str] {

@@ -2,11 +2,13 @@
 //!
 //! Sources: <https://etcd.io/docs/v3.4/op-guide/recovery/> and <https://etcd.io/docs/v3.6/op-guide/recovery/>.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use armadillo_harness::fixture::{LeaseError, Observe, Orchestrator, Owned};
 use armadillo_orchestrator::join::{join_all, try_join_all};
+use armadillo_orchestrator::operations::Version;
 use armadillo_orchestrator::process::{OutputError, output_of};
 use armadillo_orchestrator::versions::{Cache, VersionName};
 use armadillo_orchestrator::{Client, Login, Poll, Request, ServerKey, View};
@@ -22,6 +24,9 @@ use crate::names::member_name;
 /// The tools that can restore a snapshot, the first for versions from 3.5 on.
 const TOOLS: [&str; 2] = ["etcdutl", "etcdctl"];
 
+/// How long a tool may take to say its version.
+const VERSION_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long a tool may take for one member.
 const TOOL_LIMIT: Duration = Duration::from_secs(120);
 
@@ -34,7 +39,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 pub enum BackupError {
     /// The tool is not on this machine.
     #[error(
-        "restoring a snapshot needs {tool}, which is not in {looked}; with etcd 3.5 and newer, run `armadillo get etcd \
+        "restoring a snapshot needs {tool} of the members' minor version, which is not in {looked}; with etcd 3.5 and newer, run `armadillo get etcd \
          {version} --tools`; with 3.4, install Debian's package etcd-client"
     )]
     NoTool {
@@ -108,7 +113,7 @@ impl Etcd {
         let orchestrator = self.orchestrator();
         let members = self.members();
         // Before anything is stopped.
-        let tool = tool(orchestrator, &members).await?;
+        let tool = self.tool(&members).await?;
         let processes = self.processes().await?;
         let running = members.iter().filter(|member| {
             let process = processes.get(*member);
@@ -137,25 +142,34 @@ impl Etcd {
     }
 }
 
-/// The members' version, and a tool that belongs to it: beside the members' program, in the user's cache of that version, or in
-/// `PATH`.
-async fn tool(orchestrator: &Orchestrator, members: &[ServerKey]) -> Result<PathBuf, BackupError> {
-    let view = orchestrator.view().clone();
-    let pids = orchestrator.processes().await?;
-    let pid = members.iter().find_map(|member| pids.get(member)?.pid);
-    let program = pid.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
-    let named = view
-        .topology
-        .binary(crate::topology::ROLE)
-        .map(str::to_owned);
-    let found = tokio::task::spawn_blocking(move || find_tool(&view, program, named.as_deref()));
-    found.await.map_err(|_| BackupError::Interrupted)?
+impl Etcd {
+    /// A tool of the members' minor version: beside their program, in the user's cache of that version, or in `PATH`. What another
+    /// version makes, they may not be able to read.
+    async fn tool(&self, members: &[ServerKey]) -> Result<PathBuf, BackupError> {
+        let view = self.orchestrator().view().clone();
+        let pids = self.orchestrator().processes().await?;
+        let pid = members.iter().find_map(|member| pids.get(member)?.pid);
+        let program = pid.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
+        let named = view
+            .topology
+            .binary(crate::topology::ROLE)
+            .map(str::to_owned);
+        let client = self.client().with_limit(LIMIT);
+        let statuses = join_all(members.iter().map(|member| client.status(member))).await;
+        // Where nobody answers, any will do.
+        let mut versions = statuses.into_iter().flatten();
+        let runs = versions.find_map(|status| Version::parse(&status.version));
+        let find = move || find_tool(&view, program, named.as_deref(), runs);
+        let found = tokio::task::spawn_blocking(find);
+        found.await.map_err(|_| BackupError::Interrupted)?
+    }
 }
 
 fn find_tool(
     view: &View,
     program: Option<PathBuf>,
     named: Option<&str>,
+    runs: Option<Version>,
 ) -> Result<PathBuf, BackupError> {
     let mut directories = Vec::new();
     directories.extend(
@@ -175,7 +189,8 @@ fn find_tool(
     directories.extend(std::env::split_paths(&path));
     for tool in TOOLS {
         let mut places = directories.iter().map(|directory| directory.join(tool));
-        if let Some(found) = places.find(|place| place.is_file()) {
+        let is_right = |tool: &Path| runs.is_none_or(|runs| is_of(tool, runs));
+        if let Some(found) = places.find(|place| place.is_file() && is_right(place)) {
             return Ok(found);
         }
     }
@@ -183,10 +198,27 @@ fn find_tool(
         format!("beside {} nor ", program.display())
     });
     Err(BackupError::NoTool {
-        tool: TOOLS[0],
+        tool: match runs {
+            Some(runs) if (runs.major, runs.minor) < (3, 5) => TOOLS[1],
+            _ => TOOLS[0],
+        },
         looked: format!("{beside}PATH"),
-        version: version.map_or("3.6.16".to_owned(), |version| version.to_string()),
+        version: (runs.map(|runs| runs.to_string()))
+            .or(version.map(|version| version.to_string()))
+            .unwrap_or("3.6.16".to_owned()),
     })
+}
+
+/// Whether a tool says that it is of this minor version.
+fn is_of(tool: &Path, runs: Version) -> bool {
+    let said = output_of(tool, &["version"], VERSION_LIMIT).unwrap_or_default();
+    version_of(&said).is_some_and(|version| version.cmp_line(&runs) == Ordering::Equal)
+}
+
+/// The version in what `etcdutl version` and `etcdctl version` print: `etcdutl version: 3.6.16`.
+fn version_of(said: &str) -> Option<Version> {
+    let first = said.lines().find_map(|line| line.split_once("version:"));
+    Version::parse(first?.1.trim())
 }
 
 fn data_of(view: &View, member: &ServerKey) -> PathBuf {
@@ -310,5 +342,21 @@ async fn send(member: &Client, request: Request) -> Result<Vec<u8>, String> {
     match response.is_success() {
         true => Ok(response.body),
         false => Err(format!("{member} responds with HTTP {}", response.status)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_says_its_version() {
+        for (said, version) in [
+            ("etcdutl version: 3.6.16\nAPI version: 3.6\n", "3.6"),
+            ("etcdctl version: 3.4.23\nAPI version: 3.4\n", "3.4"),
+        ] {
+            assert_eq!(version_of(said).unwrap().line(), version);
+        }
+        assert_eq!(version_of("unknown command"), None);
     }
 }

@@ -38,7 +38,7 @@ mod topology;
 pub use backup::{BackupError, Backups};
 pub use client::{
     Code, EtcdClient, EtcdConnection, EtcdError, Expected, KeyValue, Member, MemberStatus,
-    Snapshot, Swapped,
+    Snapshot, StoreHash, StoreHashes, Swapped,
 };
 #[cfg(feature = "proof")]
 pub use consistency::EtcdRegisters;

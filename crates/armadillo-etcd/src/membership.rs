@@ -168,10 +168,24 @@ impl Etcd {
         let control = orchestrator.control(server);
         control.stop().await?;
         let peer_url = self.peer_url(&spare);
-        self.accepted(&Reconfiguration::Move { id, peer_url })
-            .await?;
+        let url = peer_url.clone();
+        let moved = self.accepted(&Reconfiguration::Move { id, peer_url }).await;
+        if let Err(error) = moved
+            && !self.has_at(id, &url).await
+        {
+            // Where it was before. That it was not moved says more than that it did not start either.
+            let _ = control.start().await;
+            return Err(error);
+        }
         orchestrator.move_port(server, "peer", &spare).await?;
         Ok(control.start().await?)
+    }
+
+    /// Whether the cluster surely has the member at this address: the answer to its move may have been lost.
+    async fn has_at(&self, id: u64, url: &str) -> bool {
+        let members = self.known_members().await.unwrap_or_default();
+        let mut moved = members.iter().filter(|member| member.id == id);
+        moved.any(|member| member.peer_urls.iter().any(|known| known == url))
     }
 
     /// The members that have a vote, and which of them are healthy.

@@ -15,10 +15,16 @@ use crate::steps;
 /// The first version whose cluster can be told that it will be downgraded, and whose Status says the version of its storage.
 const FIRST_WITH_DOWNGRADE: (u32, u32) = (3, 6);
 
-/// Followers first, and then who leads, which hands over before; between two versions what must hold for the whole cluster.
+/// Followers first, and then who leads, which hands over before; between two versions what must hold for the whole cluster. Where
+/// members run several versions, those that have the next one already are left alone.
 pub(crate) fn plan(rolling: &Rolling) -> Result<Vec<Step>, String> {
     let mut steps = Vec::new();
     let mut runs = newest(&rolling.servers);
+    let mut oldest = rolling
+        .servers
+        .iter()
+        .filter_map(|server| server.version)
+        .min();
     let mut has_older_data = rolling.servers.iter().any(|server| server.has_older_data);
     for change in &rolling.changes {
         let to = change.program.as_ref().and_then(Version::of);
@@ -27,16 +33,30 @@ pub(crate) fn plan(rolling: &Rolling) -> Result<Vec<Step>, String> {
             .map(|(to, from)| (from, to, to.cmp_line(&from)));
         if let Some((from, to, order)) = way {
             one_minor_at_a_time(from, to)?;
-            steps.extend(before(from, to, order, has_older_data)?);
+            let is_unfinished =
+                oldest.is_some_and(|oldest| oldest.cmp_line(&to) == Ordering::Equal);
+            match order {
+                Ordering::Less if is_unfinished => {
+                    steps.push(Step::gate(
+                        None,
+                        SystemStep::with(steps::STILL_ON, to.line()),
+                    ));
+                }
+                _ => steps.extend(before(from, to, order, has_older_data)?),
+            }
         }
+        let is_mixed = oldest != runs && change.options.is_empty();
         for server in &rolling.servers {
-            steps.extend(turn(server, change, to));
+            if !(is_mixed && server.version == to) {
+                steps.extend(turn(server, change, to));
+            }
         }
         if let Some((_, to, order)) = way {
             steps.extend(after(to));
             has_older_data |= order == Ordering::Greater;
         }
         runs = to.or(runs);
+        oldest = to.or(oldest);
     }
     Ok(steps)
 }
@@ -234,6 +254,58 @@ mod tests {
         assert_eq!(
             error,
             "etcd can be downgraded from 3.6 and later, not from 3.5"
+        );
+    }
+
+    /// Undoes an upgrade that stopped after the first of these.
+    fn undone(versions: &[&str], to_version: &str) -> Result<Vec<String>, String> {
+        let numbers = 1..;
+        let servers = numbers.zip(versions);
+        let servers = servers.map(|(number, version)| server(number, version, false));
+        let servers = servers.collect();
+        let changes = vec![to(to_version)];
+        let steps = plan(&Rolling { servers, changes })?;
+        Ok(steps.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn an_upgrade_that_stopped_halfway_is_undone_without_a_downgrade() {
+        for (new, old, line) in [("3.6.16", "3.5.35", "3.5"), ("3.5.35", "3.4.23", "3.4")] {
+            let steps = undone(&[new, old, old], old).unwrap();
+            assert_eq!(steps[0], format!("wait for still-on {line}"));
+            assert_eq!(
+                steps[1..3],
+                [
+                    "member-1: hand-over".to_owned(),
+                    format!("member-1: restart with {old}")
+                ]
+            );
+            let others =
+                |step: &&String| step.starts_with("member-2") || step.starts_with("member-3");
+            assert_eq!(steps.iter().filter(others).count(), 0, "{steps:?}");
+            assert!(steps.contains(&format!("wait for cluster-version {line}")));
+        }
+        // To another patch level, everybody has a turn.
+        let steps = undone(&["3.6.16", "3.5.21", "3.5.21"], "3.5.35").unwrap();
+        let restarts = steps.iter().filter(|step| step.contains(": restart"));
+        assert_eq!(restarts.count(), 3);
+        // Nobody goes back two versions at once.
+        let error = undone(&["3.7.3", "3.6.16"], "3.5.35").unwrap_err();
+        assert!(error.ends_with("put 3.6 between them"), "{error}");
+    }
+
+    #[test]
+    fn an_upgrade_that_stopped_halfway_goes_on() {
+        let steps = undone(&["3.6.16", "3.5.35", "3.5.35"], "3.6.16").unwrap();
+        let restarts: Vec<&String> = (steps.iter())
+            .filter(|step| step.contains(": restart"))
+            .collect();
+        assert_eq!(
+            restarts,
+            [
+                "member-2: restart with 3.6.16",
+                "member-3: restart with 3.6.16"
+            ]
         );
     }
 

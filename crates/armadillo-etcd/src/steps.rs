@@ -1,5 +1,6 @@
 //! The steps of operations that only etcd knows: one try of each, and one look at each gate.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use armadillo_orchestrator::operations::Version;
@@ -31,6 +32,8 @@ pub(crate) const READ: &str = "read";
 pub(crate) const CLUSTER_VERSION: &str = "cluster-version";
 /// Gate: every member's database has the format of this version.
 pub(crate) const STORAGE_VERSION: &str = "storage-version";
+/// Gate: members that run another version notwithstanding, the cluster still has this one, so they may go back to it.
+pub(crate) const STILL_ON: &str = "still-on";
 /// Gate: every member has taken a snapshot since its process began.
 pub(crate) const SNAPSHOT: &str = "snapshot";
 
@@ -57,6 +60,7 @@ pub(crate) async fn try_step(view: &View, server: Option<&ServerKey>, step: &Sys
         (CLUSTER_VERSION, _) => cluster_version(view, &step.argument).await,
         (STORAGE_VERSION, _) => storage_version(view, &client, &step.argument).await,
         (SNAPSHOT, _) => snapshot(view).await,
+        (STILL_ON, _) => return still_on(view, &step.argument).await,
         (ENABLE_DOWNGRADE, _) => return enable_downgrade(view, &client, &step.argument).await,
         (CANCEL_DOWNGRADE, _) => return cancel_downgrade(view, &client).await,
         _ => return Tried::Refused(format!("etcd has no step {step}")),
@@ -174,22 +178,57 @@ fn is_of(version: &str, line: &str) -> bool {
     Version::parse(version).is_some_and(|version| version.line() == line)
 }
 
-async fn cluster_version(view: &View, line: &str) -> Result<String, String> {
+fn is_newer(version: &str, line: &str) -> bool {
+    let versions = Version::parse(version).zip(Version::parse(line));
+    versions.is_some_and(|(version, line)| version.cmp_line(&line) == Ordering::Greater)
+}
+
+/// What each member says that the cluster has.
+async fn cluster_versions(view: &View) -> Vec<(ServerKey, Result<String, String>)> {
     let answers = view.servers().map(|(server, _)| async move {
-        let client = view.client(server, "client");
-        let client = client.ok_or_else(|| format!("{server} has no client port"))?;
-        let response = client.send(Request::get("/version"), LIMIT).await;
-        let response = response.map_err(|error| format!("{server}: {error}"))?;
-        let answer: VersionAnswer = decode(&response.body)?;
-        match is_of(&answer.cluster, line) {
-            true => Ok(()),
-            false => Err(format!(
-                "{server} says that the cluster has {}",
-                answer.cluster
-            )),
-        }
+        let asked = async {
+            let client = view.client(server, "client");
+            let client = client.ok_or_else(|| format!("{server} has no client port"))?;
+            let response = client.send(Request::get("/version"), LIMIT).await;
+            let response = response.map_err(|error| format!("{server}: {error}"))?;
+            Ok(decode::<VersionAnswer>(&response.body)?.cluster)
+        };
+        (server.clone(), asked.await)
     });
-    nothing_missing(all(answers).await)
+    all(answers).await
+}
+
+async fn cluster_version(view: &View, line: &str) -> Result<String, String> {
+    let answers = cluster_versions(view).await.into_iter();
+    let looks = answers.map(|(server, answer)| match answer? {
+        said if is_of(&said, line) => Ok(()),
+        said => Err(format!("{server} says that the cluster has {said}")),
+    });
+    nothing_missing(looks.collect())
+}
+
+/// The cluster has the new version as soon as all members run it, and nobody can go back from then on without a downgrade. A
+/// member that does not answer may be the one that could not start with the new version.
+async fn still_on(view: &View, line: &str) -> Tried {
+    let answers = cluster_versions(view).await;
+    let (mut still, mut silent) = (0, Vec::new());
+    for (server, answer) in &answers {
+        match answer {
+            Ok(said) if is_of(said, line) => still += 1,
+            Ok(said) if is_newer(said, line) => {
+                return Tried::Refused(format!(
+                    "{server} says that the cluster has {said} already; upgrade all members, and downgrade then"
+                ));
+            }
+            // One that has just started says 3.0.0.
+            Ok(said) => silent.push(format!("{server} says that the cluster has {said}")),
+            Err(why) => silent.push(why.clone()),
+        }
+    }
+    match still > answers.len() / 2 {
+        true => Tried::Done(format!("{still} members say so")),
+        false => Tried::NotYet(silent.join("; ")),
+    }
 }
 
 /// Everything that is still missing, in one sentence.
@@ -203,7 +242,8 @@ fn nothing_missing(looks: Vec<Result<(), String>>) -> Result<String, String> {
 
 async fn storage_version(view: &View, client: &EtcdClient, line: &str) -> Result<String, String> {
     for (server, status) in all_statuses(view, client).await? {
-        let said = status.storage_version.unwrap_or_default();
+        // Before 3.6 a member does not say so: it writes the format of its own version.
+        let said = status.storage_version.unwrap_or(status.version);
         if !is_of(&said, line) {
             return Err(format!(
                 "the database of {server} has the format of `{said}`"

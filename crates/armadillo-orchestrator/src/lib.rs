@@ -68,7 +68,7 @@ pub use poll::Poll;
 pub use process::{Exit, Process, Processes, Spawn};
 pub use program::{Program, ProgramError};
 pub use programs::Programs;
-pub use quorum::{QuorumChange, QuorumLost, Voters};
+pub use quorum::{NoQuorum, QuorumChange, QuorumLost, Voters};
 pub use registry::{SystemEntry, system, systems};
 pub use run_dir::RunDir;
 pub use sanitizers::{ReportMarks, Sanitizer, SanitizerFinding};

@@ -154,6 +154,12 @@ impl Roll {
         self.left.contains(server)
     }
 
+    /// The servers whose addresses this one uses in their place.
+    pub(crate) fn addresses_of(&self, server: &ServerKey) -> BTreeSet<&ServerKey> {
+        let ports = self.moved.get(server).into_iter();
+        ports.flat_map(BTreeMap::values).collect()
+    }
+
     /// Who uses an address of this server in its place.
     fn user_of(&self, server: &ServerKey) -> Option<&ServerKey> {
         let mut moved = self.moved.iter();

@@ -29,6 +29,9 @@ pub struct OperationPlan {
     pub name: String,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// What else whoever begins it should know.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// One step of an operation.
@@ -329,6 +332,9 @@ impl fmt::Display for OperationPlan {
         f.write_str(&self.name)?;
         for (number, step) in self.steps.iter().enumerate() {
             write!(f, "\n  {:2}. {step}", number + 1)?;
+        }
+        for note in &self.notes {
+            write!(f, "\n  note: {note}")?;
         }
         Ok(())
     }

@@ -52,6 +52,21 @@ fn is_are(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
 
+/// A group that has no majority now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{healthy} of {voters} {called} {} healthy, which is no majority; `.force()` does it all the same",
+    is_are(*.healthy)
+)]
+pub struct NoQuorum {
+    /// What the servers are called.
+    pub called: String,
+    /// How many of them are healthy.
+    pub healthy: usize,
+    /// How many have a vote.
+    pub voters: usize,
+}
+
 impl Voters {
     /// Those servers, as a look at the deployment has shown them: only a good one does its part.
     #[must_use]
@@ -70,6 +85,22 @@ impl Voters {
             healthy: all.iter().filter(good).cloned().collect(),
             all,
         }
+    }
+
+    /// Whether there is a majority now.
+    ///
+    /// # Errors
+    /// When there is none, with the numbers.
+    pub fn have_majority(&self) -> Result<(), NoQuorum> {
+        let (healthy, voters) = (self.healthy.len(), self.all.len());
+        if healthy > voters / 2 {
+            return Ok(());
+        }
+        Err(NoQuorum {
+            called: self.called.clone(),
+            healthy,
+            voters,
+        })
     }
 
     /// Whether a majority is left while, and after, this is done. To restart a server that does nothing now is always allowed.
@@ -143,6 +174,27 @@ mod tests {
             let added = voters.allow(QuorumChange::Add(&key(9)));
             assert_eq!(added.is_ok(), add, "adding to {case}");
         }
+    }
+
+    #[test]
+    fn a_group_without_a_majority_says_so() {
+        for (healthy, all, has) in [
+            (3, 3, true),
+            (2, 3, true),
+            (1, 3, false),
+            (0, 3, false),
+            (1, 2, false),
+        ] {
+            assert_eq!(
+                voters(healthy, all).have_majority().is_ok(),
+                has,
+                "{healthy} of {all}"
+            );
+        }
+        assert_eq!(
+            voters(1, 3).have_majority().unwrap_err().to_string(),
+            "1 of 3 members is healthy, which is no majority; `.force()` does it all the same"
+        );
     }
 
     #[test]

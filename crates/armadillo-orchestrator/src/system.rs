@@ -241,6 +241,16 @@ pub trait System: Send + Sync + 'static {
         None
     }
 
+    /// The same before the first start of `server` in a deployment with existing data, whoever has served that.
+    fn before_first_start(
+        &self,
+        _view: &View,
+        _server: &ServerKey,
+        _now: &Program,
+    ) -> Option<Preparation> {
+        None
+    }
+
     /// The variables that servers inherit from the environment of the run, where that has them and their launch does not set
     /// them: what sanitizers and profilers read.
     fn passed_on(&self) -> &'static [&'static str] {

@@ -129,6 +129,34 @@ async fn a_cluster_keeps_the_documents_it_acknowledged(
     Ok(())
 }
 
+/// Faults of every kind on a cluster that is upgraded in one of the rounds: agents, dbservers and the coordinator.
+///
+/// `cargo test -- --runslow --rounds 100 --exact consistency::a_cluster_keeps_the_documents_it_acknowledged_through_an_upgrade`
+#[armadillo::test(
+    cluster(program = "emulator@3.11.14", links, spare_dbservers = 1),
+    markers(slow, crash_test, failover, replication),
+    timeout = "2h"
+)]
+async fn a_cluster_keeps_the_documents_it_acknowledged_through_an_upgrade(
+    cluster: Exclusive<Cluster>,
+    db: Database,
+    cx: &TestContext,
+) -> TestResult {
+    let docs = db.create_collection("docs").replication_factor(2).await?;
+    let registers = ArangoRegisters::new(&cluster, &docs);
+    let proof = Proof::of_test(cx).rounds(cx.rounds(20));
+    let proof = proof.upgrade(["emulator@3.12.4"]);
+    let report = proof.run(&registers, &cluster).await?;
+    println!("{report}");
+    let mut rounds = report.rounds.iter();
+    assert!(rounds.any(|round| round.fault == Fault::RollingUpgrade && round.counts()));
+    for server in cluster.servers() {
+        let version = cluster.client_at(&server).version().await?;
+        assert_eq!(version.version, "3.12.4", "{server}");
+    }
+    Ok(())
+}
+
 /// `cargo test -- --runslow --rounds 200 consistency::a_cluster_keeps_the_documents_it_acknowledged_for_long`
 #[armadillo::test(
     cluster(coordinators = 2, links, spare_dbservers = 1),

@@ -1,4 +1,4 @@
-//! Writers that go on whatever happens, and a ledger of what they were told: the other half of every test of a failure.
+//! Writers and readers that go on whatever happens, and a ledger of what writers were told: the other half of every test of a failure.
 //!
 //! A write is acknowledged, or it is not known what became of it, or it was surely not done. Only the first kind must be
 //! found afterwards; only the first two kinds may be.
@@ -35,6 +35,12 @@ struct Shared {
     acknowledged: Notify,
 }
 
+/// Readers at work: each reads at one member, linearizably, what was acknowledged just before.
+pub(crate) struct Readers {
+    stop: Arc<AtomicBool>,
+    readers: JoinSet<TestResult<usize>>,
+}
+
 /// What became of each key. Each is written once, with its own name as its value.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
@@ -42,6 +48,8 @@ pub(crate) struct Ledger {
     pub(crate) acknowledged: BTreeMap<String, u64>,
     pub(crate) unknown: BTreeSet<String>,
     pub(crate) refused: BTreeSet<String>,
+    /// What was acknowledged last.
+    newest: Option<String>,
     last: Option<Instant>,
     /// The longest time between two acknowledgements.
     pub(crate) longest_gap: Duration,
@@ -109,6 +117,30 @@ impl Load {
     }
 }
 
+impl Readers {
+    /// Starts one at each member.
+    pub(crate) fn start(client: &EtcdClient, load: &Load) -> Self {
+        let stop = Arc::<AtomicBool>::default();
+        let mut readers = JoinSet::new();
+        for member in client.servers() {
+            let one = client.at(&member).unwrap_or_else(|_| client.clone());
+            let one = one.with_limit(PATIENCE);
+            readers.spawn(read(load.shared.clone(), stop.clone(), one));
+        }
+        Self { stop, readers }
+    }
+
+    /// Lets every reader end its last read; fails if one was stale. A line for a report.
+    pub(crate) async fn stop(mut self) -> TestResult<String> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut answers = 0;
+        while let Some(ended) = self.readers.join_next().await {
+            answers += ended??;
+        }
+        Ok(format!("{answers} reads, none stale\n"))
+    }
+}
+
 impl Shared {
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
@@ -146,12 +178,34 @@ async fn write(shared: Arc<Shared>, writer: usize, first: EtcdClient, others: Et
     }
 }
 
+/// One reader; how many answers it got. No answer says nothing.
+async fn read(shared: Arc<Shared>, stop: Arc<AtomicBool>, client: EtcdClient) -> TestResult<usize> {
+    let mut answers = 0;
+    while !stop.load(Ordering::Relaxed) {
+        tokio::time::sleep(PAUSE).await;
+        let newest = shared.ledger().newest.clone();
+        let Some(key) = newest else {
+            continue;
+        };
+        if let Ok(found) = client.get(&key).await {
+            if found.is_none() {
+                return Err(
+                    format!("{client:?} reads nothing at {key}, which was acknowledged").into(),
+                );
+            }
+            answers += 1;
+        }
+    }
+    Ok(answers)
+}
+
 impl Ledger {
     fn acknowledges(&mut self, key: String, revision: u64) {
         let now = Instant::now();
         let gap = self.last.map_or(Duration::ZERO, |last| now - last);
         self.longest_gap = self.longest_gap.max(gap);
         self.last = Some(now);
+        self.newest = Some(key.clone());
         self.acknowledged.insert(key, revision);
     }
 

@@ -79,8 +79,9 @@ async fn a_learner_is_promoted(
     ledger.is_kept_by(&client.at(&learner)?).await
 }
 
-/// A member goes to another address with its data, as to another machine.
-#[armadillo::test(etcd(spares = 1), markers(slow, failover))]
+/// A member goes to another address with its data, as to another machine. Its links go with it: what it sends to others is on
+/// connections that they open to its new address.
+#[armadillo::test(etcd(spares = 1, links), markers(slow, failover))]
 async fn a_member_moves_to_another_address(
     cluster: Fresh<Etcd>,
     client: EtcdClient,
@@ -102,6 +103,15 @@ async fn a_member_moves_to_another_address(
     cluster.wait_until(healthy()).await?;
     assert_ne!(address().await?, before);
     load.acknowledges(100).await;
+    let mut members = cluster.members().into_iter();
+    let other = members.find(|other| *other != member);
+    let sent = cluster
+        .links()
+        .from(&member)
+        .to(other.ok_or("it is alone")?);
+    sent.clone().stream("message").cut().await?;
+    sent.heal().await?;
+    cluster.wait_until(healthy()).await?;
 
     let ledger = load.stop().await?;
     cx.attach("times.txt", times.0 + &ledger.summary())?;

@@ -3,7 +3,7 @@
 use armadillo_orchestrator::{Deadline, ServerKey};
 use serde_json::json;
 
-use super::wire::{HashAnswer, MemberAnswer, MembersAnswer, PlainAnswer, StatusAnswer};
+use super::wire::{MemberAnswer, MembersAnswer, PlainAnswer, StatusAnswer};
 use super::{EtcdClient, EtcdError, Kind};
 use crate::all::all;
 use crate::leader::{Look, agreed_leader};
@@ -264,22 +264,5 @@ impl EtcdClient {
         self.reconfigure(&Reconfiguration::Remove(id))
             .await
             .map(drop)
-    }
-
-    /// A hash of one member's whole store. Members that have applied the same entries have the same.
-    ///
-    /// # Errors
-    /// When it does not answer, or is not one of the client's.
-    pub async fn hash(&self, server: &ServerKey) -> Result<u32, EtcdError> {
-        let answer: HashAnswer = self
-            .at(server)?
-            .call(
-                Kind::Read,
-                format!("hash of {server}"),
-                "/v3/maintenance/hash",
-                &json!({}),
-            )
-            .await?;
-        Ok(answer.hash)
     }
 }

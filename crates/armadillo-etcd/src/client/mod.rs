@@ -3,6 +3,7 @@
 
 mod connection;
 pub(crate) mod error;
+mod hash;
 mod inspect;
 mod keys;
 pub(crate) mod lease_users;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 pub use connection::EtcdConnection;
 pub(crate) use connection::PREFIX_VARIABLE;
 pub use error::{Code, EtcdError};
+pub use hash::{StoreHash, StoreHashes};
 pub use keys::{Expected, KeyValue, Swapped};
 pub use maintenance::Snapshot;
 pub(crate) use members::Reconfiguration;
@@ -61,6 +63,8 @@ pub struct EtcdClient {
     attached: bool,
     /// Whose it is, for the client of a test.
     lease: Option<Arc<LeaseUsers>>,
+    /// Where the members' peers reach them.
+    view: Arc<View>,
 }
 
 /// A member's address and the connections to it.
@@ -103,6 +107,7 @@ impl EtcdClient {
             tls: view.tls.as_ref().map(|tls| Arc::new(tls.for_clients())),
             attached: view.attached().is_some(),
             lease: None,
+            view: Arc::new(view.clone()),
         }
     }
 

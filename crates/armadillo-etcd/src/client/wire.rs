@@ -225,6 +225,14 @@ pub(crate) struct HashAnswer {
     pub(crate) hash: u32,
 }
 
+/// `GET /members/hashkv` on a peer port: there, numbers are numbers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct HashKvAnswer {
+    pub(crate) hash: u32,
+    pub(crate) compact_revision: i64,
+}
+
 /// `/v3/lease/leases`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::request::{StartError, StartRequest};
 use crate::backend::Site;
+use crate::deadline::Deadline;
 use crate::notice::{Notice, Notices};
 use crate::random;
 use crate::secret::Secret;
@@ -14,6 +15,9 @@ use crate::server::ServerKey;
 
 /// The file, beside the directories of the servers, with the secret of the deployment that the data is from.
 pub(super) const SECRET_FILE: &str = "secret";
+
+/// How much of a file is copied before the time is looked at, in bytes.
+const PIECE: u64 = 16 << 20;
 
 /// Why existing data cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +58,12 @@ pub enum DataError {
         /// What it is.
         path: PathBuf,
     },
+    /// There was not enough time to copy it.
+    #[error("the time to start the deployment was up when {} was being copied", path.display())]
+    Late {
+        /// What was being copied then.
+        path: PathBuf,
+    },
     /// The copy did not come to its end.
     #[error("the copy of {} was interrupted", path.display())]
     Interrupted {
@@ -80,8 +90,12 @@ pub(super) struct Copied {
     pub(super) secret: Option<Secret>,
 }
 
-/// Copies the data of each server to its place. The original is only read.
-pub(super) fn copy(from: &Path, to: &[(ServerKey, PathBuf)]) -> Result<Copied, DataError> {
+/// Copies the data of each server to its place, if that can be done by the deadline. The original is only read.
+pub(super) fn copy(
+    from: &Path,
+    to: &[(ServerKey, PathBuf)],
+    deadline: Deadline,
+) -> Result<Copied, DataError> {
     let mut found = BTreeSet::new();
     let mut secret = None;
     let expected = || {
@@ -105,7 +119,7 @@ pub(super) fn copy(from: &Path, to: &[(ServerKey, PathBuf)]) -> Result<Copied, D
     }
     let mut bytes = 0;
     for (key, place) in to.iter().filter(|(key, _)| found.contains(key)) {
-        bytes += copy_directory(&from.join(key.as_str()), place)?;
+        bytes += copy_directory(&from.join(key.as_str()), place, deadline)?;
     }
     if found.is_empty() {
         return Err(DataError::Empty {
@@ -117,7 +131,7 @@ pub(super) fn copy(from: &Path, to: &[(ServerKey, PathBuf)]) -> Result<Copied, D
 }
 
 /// Copies a directory with everything in it; returns how many bytes its files have. Modes stay, links are followed.
-fn copy_directory(from: &Path, to: &Path) -> Result<u64, DataError> {
+fn copy_directory(from: &Path, to: &Path, deadline: Deadline) -> Result<u64, DataError> {
     fs::create_dir_all(to).map_err(failed("create", to))?;
     let mode = fs::metadata(from).map_err(failed("read", from))?;
     let mut bytes = 0;
@@ -126,14 +140,35 @@ fn copy_directory(from: &Path, to: &Path) -> Result<u64, DataError> {
         let copy = to.join(path.file_name().unwrap_or_default());
         let kind = fs::metadata(&path).map_err(failed("read", &path))?;
         if kind.is_dir() {
-            bytes += copy_directory(&path, &copy)?;
+            bytes += copy_directory(&path, &copy, deadline)?;
         } else if kind.is_file() {
-            bytes += fs::copy(&path, &copy).map_err(failed("copy", &path))?;
+            bytes += copy_file(&path, &copy, deadline)?;
         } else {
             return Err(DataError::Strange { path });
         }
     }
     fs::set_permissions(to, mode.permissions()).map_err(failed("write", to))?;
+    Ok(bytes)
+}
+
+fn copy_file(from: &Path, to: &Path, deadline: Deadline) -> Result<u64, DataError> {
+    let failed = || failed("copy", from);
+    let mut source = fs::File::open(from).map_err(failed())?;
+    let mut copy = fs::File::create(to).map_err(failed())?;
+    let mut bytes = 0;
+    loop {
+        if deadline.passed() {
+            let path = from.to_owned();
+            return Err(DataError::Late { path });
+        }
+        let piece = io::copy(&mut Read::by_ref(&mut source).take(PIECE), &mut copy);
+        match piece.map_err(failed())? {
+            0 => break,
+            more => bytes += more,
+        }
+    }
+    let mode = source.metadata().map_err(failed())?.permissions();
+    copy.set_permissions(mode).map_err(failed())?;
     Ok(bytes)
 }
 
@@ -178,7 +213,8 @@ async fn copied(
         .collect();
     let (source, interrupted) = (from.clone(), from.clone());
     // It may be large, and everybody waits for this thread.
-    let copied = tokio::task::spawn_blocking(move || copy(&source, &targets));
+    let deadline = request.deadline;
+    let copied = tokio::task::spawn_blocking(move || copy(&source, &targets, deadline));
     let copied = copied
         .await
         .map_err(|_| DataError::Interrupted { path: interrupted })??;
@@ -192,12 +228,30 @@ async fn copied(
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     use super::*;
 
     fn write(path: &Path, text: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+    }
+
+    fn in_time() -> Deadline {
+        Deadline::after(Duration::from_secs(60))
+    }
+
+    #[test]
+    fn a_copy_ends_with_the_time_to_start() {
+        let root = tempfile::tempdir().unwrap();
+        let from = root.path().join("from");
+        write(&from.join("a-1/wal/0"), "12345");
+        let late = copy(
+            &from,
+            &targets(root.path()),
+            Deadline::after(Duration::ZERO),
+        );
+        assert!(matches!(late, Err(DataError::Late { path }) if path == from.join("a-1/wal/0")));
     }
 
     fn targets(root: &Path) -> Vec<(ServerKey, PathBuf)> {
@@ -221,7 +275,7 @@ mod tests {
         let private = fs::Permissions::from_mode(0o700);
         fs::set_permissions(from.join("a-1/wal"), private).unwrap();
         let targets = targets(root.path());
-        let copied = copy(&from, &targets).unwrap();
+        let copied = copy(&from, &targets, in_time()).unwrap();
         assert_eq!(copied.bytes, 5);
         assert_eq!(copied.secret.unwrap().reveal(), "shh");
         let copy = &targets[0].1;
@@ -240,7 +294,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let from = root.path().join("from");
         let targets = targets(root.path());
-        let said = || copy(&from, &targets).unwrap_err().to_string();
+        let said = || copy(&from, &targets, in_time()).unwrap_err().to_string();
         let path = from.display().to_string();
         assert!(said().starts_with(&format!("cannot read {path}: ")));
         fs::create_dir(&from).unwrap();

@@ -1,5 +1,7 @@
 //! Operations on the whole: planned from what is there, done step by step, watched and cancelled.
 
+mod majority;
+mod plan;
 mod steps;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +15,7 @@ use crate::notice::Notice;
 use crate::operations::machine::{Machine, Next};
 use crate::operations::rolling;
 use crate::operations::{
-    Change, Direction, OperationId, OperationPlan, OperationStatus, OperationTerms, Rolling,
-    RollingServer, Step, StepKind, StepState, Version,
+    OperationId, OperationPlan, OperationStatus, OperationTerms, Step, StepState,
 };
 use crate::server::ServerKey;
 
@@ -117,57 +118,6 @@ impl Entry {
 }
 
 impl Deployment {
-    /// The plan of a rolling operation as things are now: a look at the deployment says who leads, and who does its part.
-    ///
-    /// # Errors
-    /// When the system has none, or when it would cost those who vote their majority.
-    pub async fn plan_rolling(
-        &self,
-        name: &str,
-        direction: Direction,
-        changes: Vec<Change>,
-        deadline: impl Into<Deadline> + Send,
-    ) -> Result<OperationPlan, OperationRefused> {
-        let deadline = deadline.into();
-        let health = self.health(deadline).await;
-        let mut servers: Vec<RollingServer> = (self.parts())
-            .map(|server| {
-                let key = &server.plan.key;
-                let version = Version::of(&server.program());
-                let planned = Version::of(server.planned_program());
-                RollingServer {
-                    key: key.clone(),
-                    role: server.plan.role.to_owned(),
-                    version,
-                    has_older_data: version > planned || self.view.topology.data.is_some(),
-                    leads: health.led_by(key).into_iter().map(str::to_owned).collect(),
-                }
-            })
-            .collect();
-        servers.sort_by_key(|server| !server.leads.is_empty());
-        let rolling = Rolling { servers, changes };
-        let steps = rolling.goes(direction);
-        let steps = steps.and_then(|()| self.system.rolling(&self.view, &rolling));
-        let steps = steps.map_err(|why| OperationRefused::NoPlan {
-            name: name.to_owned(),
-            why,
-        })?;
-        // Before anything is done: a plan that would have to stop half-way is none.
-        let restarted: Vec<&ServerKey> = (steps.iter())
-            .filter(|step| matches!(&step.what, StepKind::Restart(restart) if !restart.forced))
-            .filter_map(|step| step.server.as_ref())
-            .collect();
-        let keeps = self.keeps_quorum(&restarted, deadline).await;
-        keeps.map_err(|why| OperationRefused::NoPlan {
-            name: name.to_owned(),
-            why,
-        })?;
-        Ok(OperationPlan {
-            name: name.to_owned(),
-            steps,
-        })
-    }
-
     /// The same plan with trouble in it that is drawn from a seed: mixtures of versions that are held for a while, servers that are
     /// killed in them.
     #[must_use]
@@ -320,7 +270,7 @@ impl Deployment {
                 Next::End => break,
                 Next::Wait => {
                     if deadline.bound(steered.changed()).await.is_none() {
-                        entry.machine(Machine::cancel);
+                        entry.machine(Machine::out_of_time);
                     }
                 }
                 Next::Do(number, step) => {

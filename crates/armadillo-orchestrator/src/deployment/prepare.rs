@@ -12,7 +12,7 @@ use crate::notice::Notice;
 use crate::process::Exit;
 
 impl Deployment {
-    /// Has the program of a server do what its system says, if another program has served its data, and waits until it has. What
+    /// Has the program of a server do what its system says, if another program has served its data, here or before, and waits until it has. What
     /// it prints is in the server's log. Whoever gives up waiting leaves it running: half of it would be worse.
     pub(super) async fn prepare(
         self: &Arc<Self>,
@@ -22,9 +22,15 @@ impl Deployment {
     ) -> Result<(), Problem> {
         let key = &server.plan.key;
         let program = server.program();
-        let before = server.served_by().filter(|before| *before != program);
-        let preparation =
-            before.and_then(|before| self.system.before_start(&self.view, key, &before, &program));
+        let preparation = match server.served_by() {
+            Some(before) if before != program => {
+                (self.system).before_start(&self.view, key, &before, &program)
+            }
+            None if self.view.topology.data.is_some() => {
+                self.system.before_first_start(&self.view, key, &program)
+            }
+            _ => None,
+        };
         let Some(preparation) = preparation else {
             return Ok(());
         };

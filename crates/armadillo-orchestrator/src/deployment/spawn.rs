@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::Deployment;
 use super::request::Problem;
 use super::status::Server;
-use crate::backend::Running;
+use crate::backend::{BackEndError, Running};
 use crate::notice::Notice;
 use crate::sanitizers;
 use crate::server::Launch;
@@ -48,6 +48,12 @@ impl Deployment {
         if let Some(place) = self.view.places.get(key) {
             let sanitizers = &program.sanitizers;
             sanitizers::complete(&mut launch.env, sanitizers, &place.dir_inside);
+        }
+        if let Some(proxy) = self.site.links() {
+            for to in self.view.membership.roll().addresses_of(key) {
+                let told = proxy.server_moved(key, to).await;
+                told.map_err(BackEndError::from)?;
+            }
         }
         let running: Arc<dyn Running> = Arc::from(self.site.start(key, &program, &launch).await?);
         server.started(Arc::clone(&running), launch.stop, log_from);

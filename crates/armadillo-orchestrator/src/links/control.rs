@@ -155,6 +155,18 @@ impl Proxy {
             .map(drop)
     }
 
+    /// A server uses the address of another one, which is not there, in its place.
+    pub(crate) async fn server_moved(
+        &self,
+        server: &ServerKey,
+        to: &ServerKey,
+    ) -> Result<(), LinkError> {
+        let (server, to) = (server.clone(), to.clone());
+        self.send(Ask::Moved { server, to }, Deadline::after(ANSWER_LIMIT))
+            .await
+            .map(drop)
+    }
+
     /// Follows an order; returns its number when it is in force.
     pub(crate) async fn order(&self, order: &LinkOrder) -> Result<u64, LinkError> {
         let ask = Ask::Order(order.clone());

@@ -25,6 +25,7 @@ use crate::applet::Applet;
 use crate::deadline::Deadline;
 use crate::process::raise_file_limit;
 use crate::registry;
+use crate::server::ServerKey;
 use connection::Signals;
 
 /// The applet's name.
@@ -68,6 +69,8 @@ fn run() -> io::Result<()> {
 pub(super) struct Proxy {
     state: RefCell<State>,
     pids: RefCell<Pids>,
+    /// Who is behind the address of another server, by that one.
+    moved: RefCell<BTreeMap<ServerKey, ServerKey>>,
     signals: RefCell<BTreeMap<ConnectionNo, Rc<Signals>>>,
     /// Something was counted: a fault may have had its effect.
     counted: Notify,
@@ -94,6 +97,7 @@ async fn serve() -> io::Result<()> {
     let proxy = Rc::new(Proxy {
         state: RefCell::new(State::new(Box::new(name))),
         pids: RefCell::default(),
+        moved: RefCell::default(),
         signals: RefCell::default(),
         counted: Notify::new(),
         started: Notify::new(),
@@ -221,6 +225,10 @@ impl Proxy {
                 self.started.notify_waiters();
                 Answer::Done
             }
+            Ask::Moved { server, to } => {
+                self.moved.borrow_mut().insert(to, server);
+                Answer::Done
+            }
             Ask::Clear => {
                 self.cleared.set(self.cleared.get() + 1);
                 let cleared = self.state.borrow_mut().clear(Instant::now());
@@ -236,6 +244,12 @@ impl Proxy {
             // Answered elsewhere, because they wait.
             Ask::See { .. } | Ask::Order(_) => Answer::Done,
         }
+    }
+
+    /// Who is behind the address of this server.
+    fn is_behind(&self, server: &ServerKey) -> ServerKey {
+        let moved = self.moved.borrow();
+        moved.get(server).unwrap_or(server).clone()
     }
 
     /// Rules have changed: every connection looks again.

@@ -44,6 +44,8 @@ pub(super) enum Ask {
         pid: u32,
         start_time: u64,
     },
+    /// Whoever connects to the address of one server reaches the other from now on.
+    Moved { server: ServerKey, to: ServerKey },
     /// Follow an order.
     Order(LinkOrder),
     /// Wait until an order has had an effect.

@@ -100,6 +100,14 @@ impl Machine {
         self.cancelled = true;
     }
 
+    /// Its time is up while it waits for the test: it ends here, as failed.
+    pub fn out_of_time(&mut self) {
+        if self.status.outcome == Outcome::Waiting && self.ending.is_none() {
+            let why = "its time was up before the test let it go on".to_owned();
+            self.ending = Some(Outcome::Failed { why });
+        }
+    }
+
     /// Whether it is to stop where it is safe.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -244,7 +252,9 @@ mod tests {
 
     fn machine(steps: Vec<Step>, terms: OperationTerms) -> Machine {
         let name = "rolling restart".to_owned();
-        Machine::new(OperationId(1), OperationPlan { name, steps }, terms)
+        let notes = Vec::new();
+        let plan = OperationPlan { name, steps, notes };
+        Machine::new(OperationId(1), plan, terms)
     }
 
     fn done(machine: &mut Machine) {
@@ -295,6 +305,29 @@ mod tests {
         assert!(matches!(machine.step(), Next::Do(2, _)));
         done(&mut machine);
         assert_eq!(machine.step(), Next::End);
+    }
+
+    #[test]
+    fn what_waits_for_the_test_to_the_end_of_its_time_was_not_cancelled() {
+        let terms = OperationTerms {
+            step_by_step: true,
+            ..OperationTerms::default()
+        };
+        let steps = vec![undoable("lock"), restart("a"), restart("b")];
+        let mut machine = machine(steps, terms);
+        for _ in 0..2 {
+            assert!(matches!(machine.step(), Next::Do(..)));
+            // Only where it waits.
+            machine.out_of_time();
+            done(&mut machine);
+        }
+        assert_eq!(machine.step(), Next::Wait);
+        machine.out_of_time();
+        assert!(matches!(machine.step(), Next::Undo(0, ..)));
+        machine.undone(0, true);
+        assert_eq!(machine.step(), Next::End);
+        let why = "its time was up before the test let it go on".to_owned();
+        assert_eq!(machine.status().outcome, Outcome::Failed { why });
     }
 
     #[test]

@@ -214,6 +214,47 @@ pub fn with_trouble(steps: Vec<Step>, servers: &[ServerKey], seed: u64) -> Vec<S
 mod tests {
     use super::*;
 
+    /// Trouble comes after a server's turn, never within it, and the plan itself is in it as it was.
+    #[test]
+    fn trouble_comes_between_turns_and_is_the_same_for_a_seed() {
+        let names = ["a", "b", "c"].map(ServerKey::from);
+        let version = |server| Step::gate(Some(server), SystemStep::new("version"));
+        let turn = |server| [Step::restart(server, Restart::default()), version(server)];
+        let plan: Vec<Step> = names.iter().flat_map(turn).collect();
+        let (mut holds, mut crashes) = (0, 0);
+        for seed in 0..200 {
+            let troubled = with_trouble(plan.clone(), &names, seed);
+            assert_eq!(troubled, with_trouble(plan.clone(), &names, seed));
+            let mut turns = plan.iter().peekable();
+            for (number, step) in troubled.iter().enumerate() {
+                if turns.peek() == Some(&step) {
+                    turns.next();
+                    continue;
+                }
+                let is_between = turns
+                    .peek()
+                    .is_none_or(|next| !matches!(next.what, StepKind::Gate(_)));
+                assert!(is_between, "seed {seed}: {step} is within a turn");
+                match &step.what {
+                    StepKind::Hold(time) => {
+                        assert!(*time < LONGEST_HOLD);
+                        holds += 1;
+                    }
+                    StepKind::Crash => {
+                        let healthy = Step::gate(None, SystemStep::new(HEALTHY));
+                        assert_eq!(troubled.get(number + 1), Some(&healthy), "seed {seed}");
+                        crashes += 1;
+                    }
+                    _ => assert_eq!(*step, Step::gate(None, SystemStep::new(HEALTHY))),
+                }
+            }
+            assert!(turns.next().is_none(), "seed {seed}: a step is missing");
+        }
+        // Three turns each: half of them are held, a quarter crash.
+        assert!((200..=400).contains(&holds), "{holds}");
+        assert!((80..=220).contains(&crashes), "{crashes}");
+    }
+
     #[test]
     fn versions_are_read_and_compared() {
         let version = |text| Version::parse(text).unwrap();

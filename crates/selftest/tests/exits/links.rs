@@ -58,6 +58,33 @@ fn a_fault_of_a_link_is_seen_or_fails() {
     }
 }
 
+/// Versions of etcd, and in how many of twenty rounds a read must be stale: at least this often where they have the bug, and
+/// never where it is mended. `just long` gets the versions first.
+const STALE: [(&str, std::ops::RangeInclusive<u32>); 3] =
+    [("3.4.23", 18..=20), ("3.6.8", 13..=20), ("3.6.16", 0..=0)];
+
+#[test]
+#[ignore = "takes six minutes and needs three versions of etcd"]
+fn stale_reads_are_those_of_the_versions_with_the_bug() {
+    for (version, expected) in STALE {
+        let ran = run(&["--exact", "stale_reads", "--rounds=20", "--etcd", version]);
+        let said = ran.message("stale_reads").to_owned();
+        let stale = match ran.verdict("stale_reads").as_str() {
+            "passed" => 0,
+            _ => said
+                .split_once("stale reads in ")
+                .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
+                .unwrap_or_else(|| panic!("{}", ran.said())),
+        };
+        println!("etcd {version}: stale reads in {stale} of 20 rounds");
+        assert!(
+            expected.contains(&stale),
+            "{version}: {stale}: {}",
+            ran.said()
+        );
+    }
+}
+
 /// The same test twice on one deployment: the second finds nothing of the fault that the first has left, even if it died.
 #[test]
 fn no_fault_of_a_link_outlives_its_test() {

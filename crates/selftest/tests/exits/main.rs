@@ -55,6 +55,13 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("operations::restarts_all", "passed", ""),
     ("operations::cancels_in_the_middle", "passed", ""),
     ("operations::leaves_gates_out", "passed", ""),
+    ("operations::refuses_while_one_is_down", "passed", ""),
+    (
+        "operations::says_what_nothing_takes_the_place_of",
+        "passed",
+        "",
+    ),
+    ("operations::runs_out_of_time_between", "passed", ""),
     ("operations::checks_between", "passed", ""),
     (
         "operations::fails_and_goes_back",

@@ -11,14 +11,10 @@ use crate::operations::machine::Ended;
 use crate::operations::rolling::HEALTHY;
 use crate::operations::{Restart, Step, StepKind, SystemStep, Tried};
 use crate::poll::Poll;
-use crate::quorum::{QuorumChange, Voters};
 use crate::server::ServerKey;
 
 /// How long one try of a step may take.
 const TRY_LIMIT: Duration = Duration::from_secs(2);
-
-/// How long a server that has just come back may take to do its part again.
-const SETTLED_LIMIT: Duration = Duration::from_secs(5);
 
 impl Deployment {
     pub(super) async fn do_step(
@@ -66,7 +62,7 @@ impl Deployment {
         let server = server.ok_or("the plan does not say which server")?;
         let known = self.target(server).map_err(|error| error.to_string())?;
         if !restart.forced {
-            self.keeps_quorum(&[server], deadline).await?;
+            self.keeps_quorum(server, deadline).await?;
         }
         if restart.program.is_some() {
             entry.machine(|machine| machine.ran_before(server, known.program()));
@@ -81,45 +77,6 @@ impl Deployment {
             error.to_string()
         })?;
         Ok(done.note.unwrap_or_default())
-    }
-
-    /// Whether those who vote still have a majority while one of these servers is away. One that votes alone has nobody to be
-    /// missed by. A server that has just come back is given time to do its part again.
-    pub(super) async fn keeps_quorum(
-        &self,
-        restarted: &[&ServerKey],
-        deadline: Deadline,
-    ) -> Result<(), String> {
-        let Some((role, called)) = self.system.voters(&self.view.topology) else {
-            return Ok(());
-        };
-        let voting = self.parts().filter(|server| server.plan.role == role);
-        let voting: Vec<ServerKey> = voting.map(|server| server.plan.key.clone()).collect();
-        let restarted: Vec<&ServerKey> = (restarted.iter().copied())
-            .filter(|server| voting.contains(server))
-            .collect();
-        if restarted.is_empty() || voting.len() == 1 {
-            return Ok(());
-        }
-        let settled = deadline.within(SETTLED_LIMIT);
-        let mut poll = Poll::new(Duration::from_millis(20), Duration::from_millis(200));
-        let mut lost = "no time is left to see whether the majority is kept".to_owned();
-        while !settled.passed() {
-            let health = self.health(deadline).await;
-            if deadline.passed() {
-                // A look that is cut short says of servers that they do nothing, and they may be restarted.
-                break;
-            }
-            let voters = Voters::seen(called, voting.iter().cloned(), &health);
-            let mut each = restarted.iter();
-            let allowed = each.try_for_each(|server| voters.allow(QuorumChange::Restart(server)));
-            match allowed {
-                Ok(()) => return Ok(()),
-                Err(error) => lost = error.to_string(),
-            }
-            poll.pause(settled).await;
-        }
-        Err(lost)
     }
 
     async fn crash(

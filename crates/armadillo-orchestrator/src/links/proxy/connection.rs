@@ -84,7 +84,8 @@ async fn serve(proxy: Rc<Proxy>, of: Rc<Listener>, source: TcpStream, from: Sock
         }
     };
     let is_known = opener.is_some();
-    let no = proxy.state.borrow_mut().open(opener, &of.server);
+    let target = proxy.is_behind(&of.server);
+    let no = proxy.state.borrow_mut().open(opener, &target);
     let signals = Rc::new(Signals::default());
     proxy.signals.borrow_mut().insert(no, signals.clone());
     let connection = Connection {

@@ -1,8 +1,9 @@
 //! Operations on a whole deployment: done, cancelled, checked, failed and left to themselves.
 
 use std::cell::Cell;
+use std::time::Duration;
 
-use armadillo::deployment::{OperationError, Outcome};
+use armadillo::deployment::{OperationError, OperationStatus, Outcome};
 use armadillo::prelude::*;
 use tally_system::{Tally, tally};
 
@@ -68,6 +69,52 @@ async fn leaves_gates_out(tally: Exclusive<Tally>) -> TestResult {
         why.contains("no gate named `wealthy`; its gates are healthy"),
         "{why}"
     );
+    Ok(())
+}
+
+/// Before anything is done: its gates would wait for the server that is down.
+#[armadillo::test(tally(servers = 3))]
+async fn refuses_while_one_is_down(tally: Exclusive<Tally>) -> TestResult {
+    tally.server("tally-2").stop().await?;
+    let refused = tally.rolling_restart().start().await;
+    let why = refused.err().ok_or("it was begun")?.to_string();
+    assert!(why.contains("tally-2 is stopped, and the gates"), "{why}");
+    assert!(tally.operations().await?.is_empty());
+    // A plan of one's own risk is another matter.
+    let plan = tally.rolling_restart().force().plan().await?;
+    assert_eq!(plan.steps.len(), 6);
+    Ok(())
+}
+
+#[armadillo::test(tally(servers = 1))]
+async fn says_what_nothing_takes_the_place_of(tally: Exclusive<Tally>) -> TestResult {
+    let plan = tally.rolling_restart().plan().await?.to_string();
+    let note = "note: nothing takes the place of tally-1 while it is restarted";
+    assert!(plan.ends_with(note), "{plan}");
+    Ok(())
+}
+
+/// The check between two servers takes longer than the operation may: nobody has cancelled that.
+#[armadillo::test(tally(servers = 2))]
+async fn runs_out_of_time_between(tally: Exclusive<Tally>) -> TestResult {
+    let rolling = tally.rolling_restart().within(Duration::from_secs(2));
+    let late = rolling.checked(async |status| {
+        if status.restarted().len() == 1 {
+            // Until it has ended by itself.
+            while !tally
+                .operations()
+                .await?
+                .iter()
+                .all(OperationStatus::has_ended)
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        Ok(())
+    });
+    let late = late.await.err().ok_or("it was done")?;
+    assert!(matches!(late, OperationError::Failed { .. }), "{late}");
+    assert!(late.to_string().contains("its time was up"), "{late}");
     Ok(())
 }
 
