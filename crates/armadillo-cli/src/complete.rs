@@ -92,6 +92,14 @@ pub(crate) fn runs() -> ArgValueCandidates {
     })
 }
 
+/// The runs of this directory.
+pub(crate) fn recorded_runs() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let names = armadillo_harness::replay::names().unwrap_or_default();
+        names.into_iter().map(CompletionCandidate::new).collect()
+    })
+}
+
 /// The versions in the user's cache.
 pub(crate) fn versions() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {

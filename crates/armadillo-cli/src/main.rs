@@ -1,5 +1,6 @@
 //! The `armadillo` command: `armadillo --help`.
 
+mod bisect;
 mod ci;
 mod complete;
 mod control;
@@ -14,6 +15,7 @@ mod manuals;
 mod nextest_config;
 mod operations;
 mod ps;
+mod replay;
 mod reports;
 mod rolling;
 mod session;
@@ -69,6 +71,8 @@ enum Command {
     Get(get::Args),
     Merge(reports::Merge),
     History(history::Args),
+    Replay(replay::Args),
+    Bisect(bisect::Args),
     Ci(ci::Args),
     Completions(complete::Completions),
     Man(manuals::Manuals),
@@ -116,6 +120,8 @@ fn main() -> ExitCode {
         Command::Get(args) => get::command(args),
         Command::Merge(args) => reports::merge(&args),
         Command::Ci(args) => ci::ci(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Bisect(args) => bisect::bisect(&args),
         Command::History(args) => history::history(&args),
         Command::Completions(args) => complete::completions(&args),
         Command::Man(args) => manuals::man(&args, Args::command()),

@@ -10,7 +10,7 @@ mod watch;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub(crate) use build::Build;
+pub(crate) use build::{Build, cargo, one as build_one};
 pub(crate) use plan::{Plan, Planned, Test, is_path, plan};
 
 /// Run or list the tests of all test executables of a workspace

@@ -68,7 +68,8 @@ struct Repository {
 }
 
 /// The commit of the checkout that this directory is in. `None` if there is none, or nobody can tell.
-pub(crate) fn of(directory: &Path) -> Option<Commit> {
+#[must_use]
+pub fn of(directory: &Path) -> Option<Commit> {
     let repository = Repository::around(directory)?;
     let id = repository.head()?;
     let changed = is_changed(&repository.work_tree);

@@ -1,7 +1,9 @@
 //! The events of a run: the only thing any report ever sees. `events.jsonl` holds one [`Event`] a line, and every
 //! report can be rebuilt from that file alone.
 
+mod again;
 mod planned;
+mod repetitions;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,9 @@ use crate::needs::LeaseMode;
 use crate::outcome::Verdict;
 use crate::trace::Trace;
 
+pub use again::{Again, FileMark};
 pub use planned::{CopiesReason, Part, PlannedCopies, PlannedTest, ShardOf, TestOrigin};
+pub use repetitions::Repetitions;
 pub use shown::{Shown, Stretch, Tone};
 
 /// The version of the format; grows when an old reader would misunderstand.
@@ -73,6 +77,13 @@ pub enum EventKind {
         /// Where it is, if that is known.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         traces: Vec<Trace>,
+    },
+    /// How often all tests together have run so far, in a run that repeats them until one fails or for a time.
+    Repeating(Repetitions),
+    /// How often each test ran in it. Its other events are of one of its repetitions only: the first that failed, or the last.
+    Repeated {
+        /// By the test's name.
+        tests: BTreeMap<String, Repetitions>,
     },
     /// An attempt of a test does not count, and will be made again: what it met was none of its doing.
     TestPutBack {
@@ -270,6 +281,9 @@ pub struct RunStarted {
     /// The commit that the tests are of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
+    /// What it takes to run these tests again as they ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Box<Again>>,
 }
 
 impl RunStarted {
@@ -316,6 +330,9 @@ pub struct TestFinished {
     pub test: String,
     /// 1 for the first.
     pub attempt: u32,
+    /// Which repetition it was of, from 1, if the test ran again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition: Option<u64>,
     /// Whether another attempt follows.
     pub retried: bool,
     /// What this attempt had for itself that the first one had not.

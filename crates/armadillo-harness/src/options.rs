@@ -178,6 +178,23 @@ impl Default for Copies {
     }
 }
 
+/// Tests run again and again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stress {
+    /// `--repeat until-fail`: until one has failed.
+    pub until_fail: bool,
+    /// `--stress-for`: for so long.
+    pub limit: Option<Duration>,
+}
+
+impl Stress {
+    /// Whether they do.
+    #[must_use]
+    pub fn is_asked_for(self) -> bool {
+        self.until_fail || self.limit.is_some()
+    }
+}
+
 /// How the tests are run.
 #[derive(Clone, Debug)]
 pub struct Running {
@@ -197,6 +214,8 @@ pub struct Running {
     pub retries: u32,
     /// How often every test is run.
     pub repeat: u32,
+    /// Whether tests run again and again.
+    pub stress: Stress,
     /// The seed; `None` makes one.
     pub seed: Option<u64>,
     /// How many rounds tests play that have rounds; `None` leaves it to them.
@@ -237,6 +256,8 @@ pub struct Running {
     pub failed_first: bool,
     /// `--new-first`.
     pub new_first: bool,
+    /// `--script`: the file that says which test begins when and where.
+    pub script: Option<PathBuf>,
 }
 
 /// What an empty selection is.
@@ -369,6 +390,7 @@ impl Default for Running {
             timeout_factor: 1.0,
             retries: 0,
             repeat: 1,
+            stress: Stress::default(),
             seed: None,
             rounds: None,
             shuffle: false,
@@ -389,6 +411,7 @@ impl Default for Running {
             history: None,
             failed_first: false,
             new_first: false,
+            script: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod copies;
 mod cost;
 mod forecast;
+mod scripted;
 pub(crate) mod shards;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,8 @@ use crate::event::PlannedTest;
 use crate::needs::{LeaseMode, Need};
 use crate::options::Running;
 use crate::test_def::TestDef;
+
+pub(crate) use scripted::{Scripted, scripted};
 
 /// How long a test is thought to take that was never seen.
 const UNKNOWN: Duration = Duration::from_millis(200);
@@ -43,6 +46,7 @@ pub(crate) struct Planned {
 }
 
 /// The tests of a run in the order in which they are asked for.
+#[derive(Default)]
 pub(crate) struct Plan {
     /// All tests: those without a deployment, then group by group; within a group those that may spoil it last.
     pub(crate) tests: Vec<Planned>,
@@ -50,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) topologies: Vec<PlannedTopology>,
     /// The systems whose servers somebody else started: there is one deployment of each, which all tests share.
     pub(crate) attached: BTreeSet<String>,
+    /// When its tests begin, and on which copies, if a script says so.
+    pub(crate) script: Option<Scripted>,
 }
 
 /// A topology of a run.
@@ -58,6 +64,8 @@ pub(crate) struct PlannedTopology {
     pub(crate) topology: Topology,
     /// How many deployments of it are shared between tests at the same time.
     pub(crate) copies: u32,
+    /// Equal topologies with different numbers share nothing.
+    pub(crate) apart: u32,
 }
 
 /// Checks that so many tests, each repeated, are not too many for one run.
@@ -172,6 +180,29 @@ pub(crate) fn lease_of(def: &TestDef, lease: LeaseMode) -> LeaseMode {
     }
 }
 
+/// A test under this name, as it runs.
+fn planned(
+    test: &Test,
+    name: String,
+    needs: &[Need],
+    running: &Running,
+    expected: &dyn Fn(&Test) -> Option<Duration>,
+) -> Planned {
+    let def = test.def;
+    Planned {
+        test: test.clone(),
+        name,
+        needs: needs.to_vec(),
+        expected: expected(test),
+        earlier: None,
+        limit: times(
+            def.timeout.unwrap_or(running.timeout),
+            running.timeout_factor,
+        ),
+        retries: def.retries.unwrap_or(running.retries),
+    }
+}
+
 /// Orders the tests. `expected` says how long a test took in earlier runs.
 pub(crate) fn plan(
     kept: Vec<(Test, Vec<Need>)>,
@@ -181,25 +212,13 @@ pub(crate) fn plan(
 ) -> Plan {
     let mut tests: Vec<Planned> = Vec::with_capacity(kept.len() * running.repeat as usize);
     for (test, needs) in kept {
-        let def = test.def;
         for repetition in 1..=running.repeat {
             let name = if repetition == 1 {
                 test.name.clone()
             } else {
                 format!("{}#{repetition}", test.name)
             };
-            tests.push(Planned {
-                test: test.clone(),
-                name,
-                needs: needs.clone(),
-                expected: expected(&test),
-                earlier: None,
-                limit: times(
-                    def.timeout.unwrap_or(running.timeout),
-                    running.timeout_factor,
-                ),
-                retries: def.retries.unwrap_or(running.retries),
-            });
+            tests.push(planned(&test, name, &needs, running, expected));
         }
     }
     let topologies = order_topologies(&tests);
@@ -241,6 +260,7 @@ pub(crate) fn plan(
         tests,
         topologies,
         attached: BTreeSet::new(),
+        script: None,
     }
 }
 
@@ -261,6 +281,7 @@ fn order_topologies(tests: &[Planned]) -> Vec<PlannedTopology> {
         .map(|(_, _, topology)| PlannedTopology {
             topology: topology.clone(),
             copies: 1,
+            apart: 0,
         })
         .collect()
 }
@@ -269,6 +290,14 @@ fn servers_of(topology: &Topology) -> u32 {
     let servers = armadillo_orchestrator::system(&topology.system)
         .map_or(0, |system| system.plan(topology).len());
     u32::try_from(servers).unwrap_or(u32::MAX)
+}
+
+impl Plan {
+    /// Which copy a test has of one of its deployments, if a script says so.
+    pub(crate) fn apart(&self, test: usize, need: usize) -> u32 {
+        let said = (self.script.as_ref()).and_then(|script| script.apart.get(test)?.get(need));
+        said.copied().unwrap_or_default()
+    }
 }
 
 impl Planned {

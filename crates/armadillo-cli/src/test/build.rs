@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::TestError;
 
 /// What cargo builds.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Build {
     /// The package with the tests [default: as `cargo test` does]
     #[arg(short, long, value_name = "PACKAGE")]
@@ -137,8 +137,25 @@ pub(super) fn build(build: &Build) -> Result<Built, TestError> {
     }
 }
 
+/// Builds the test executable of this package and target, in the profile that its path names. `None` if cargo makes none of them.
+pub(crate) fn one(
+    package: &str,
+    target: &str,
+    release: bool,
+) -> Result<Option<PathBuf>, TestError> {
+    let built = build(&Build {
+        package: vec![package.to_owned()],
+        test: vec![target.to_owned()],
+        release,
+        ..Build::default()
+    })?;
+    let mut executables = built.executables.into_iter();
+    let found = executables.find(|executable| executable.target == target);
+    Ok(found.map(|executable| executable.path))
+}
+
 /// The cargo that has called this, or the one of the user.
-pub(super) fn cargo() -> std::ffi::OsString {
+pub(crate) fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 

@@ -160,6 +160,7 @@ async fn route(
                     wished.map_err(refuse(StatusCode::BAD_REQUEST))?;
                 }
                 "next" => return json(&clients::next(daemon, client, &parse(&body)?).await),
+                "free" => clients::free(daemon, client, &parse(&body)?),
                 "drop_poll" => clients::drop_poll(daemon, client, &parse(&body)?),
                 "withdraw" => clients::withdraw(daemon, client),
                 "leave" => clients::leave(daemon, client),

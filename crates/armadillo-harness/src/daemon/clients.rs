@@ -12,14 +12,14 @@ use armadillo_orchestrator::process::proc_fs;
 use tokio::sync::oneshot;
 
 use super::Daemon;
-use super::drive::feed;
+use super::drive::{feed, released};
 use super::grants::Answer;
 use crate::event::EventKind;
 use crate::leases::{ClientNo, Input, Offer, PollNo, Wish};
 use crate::process_end;
 use crate::protocol::daemon::{
-    Conditions, DeploymentStatus, DropPoll, FixturesGone, Join, Joined, Kept, KeptServer, Next,
-    Ready, Status, Wishes,
+    Conditions, DeploymentStatus, DropPoll, FixturesGone, Free, Join, Joined, Kept, KeptServer,
+    Next, Ready, Status, Wishes,
 };
 use crate::protocol::start::Lifeline;
 use crate::resources::Resources;
@@ -121,6 +121,7 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
             takes: Resources::of_deployment(system, &offer.topology),
             topology: Arc::new(offer.topology),
             copies: offer.copies.min(MOST_COPIES) as usize,
+            apart: offer.apart,
         })
     });
     let offers: Vec<Offer> = offers.collect::<Result<_, String>>()?;
@@ -149,6 +150,8 @@ pub(super) fn wish(daemon: &Rc<Daemon>, client: ClientNo, request: Wishes) -> Re
         needs: test.needs,
         expected_us: test.expected_us,
         begins_later: test.begins_later,
+        held: test.held,
+        quiet: test.quiet,
     });
     feed(
         daemon,
@@ -228,9 +231,8 @@ impl Drop for Waiting {
         };
         if let Ok(Answer::Lease(lease, _)) = answer.try_recv() {
             // It was said to be granted.
-            if let Some((name, _)) = self.daemon.grants.close(lease) {
-                let released = EventKind::LeaseReleased { lease: name };
-                self.daemon.log.emit(released);
+            if let Some(closed) = self.daemon.grants.close(lease) {
+                released(&self.daemon, &closed);
             }
             feed(&self.daemon, Input::Returned { lease });
             return;
@@ -257,6 +259,12 @@ pub(super) fn drop_poll(daemon: &Rc<Daemon>, client: ClientNo, request: &DropPol
 /// The poll that its client calls by this number.
 fn poll_no(client: ClientNo, poll: u32) -> PollNo {
     PollNo(client.0 << 32 | u64::from(poll))
+}
+
+/// What it has wished for and held may be granted from now on.
+pub(super) fn free(daemon: &Rc<Daemon>, client: ClientNo, request: &Free) {
+    let ticket = request.ticket;
+    feed(daemon, Input::Freed { client, ticket });
 }
 
 /// It wants nothing more.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Daemon;
-use super::grants::Answer;
+use super::grants::{Answer, Closed};
 use super::{budget, examine, lifecycle, repair};
 use crate::event::EventKind;
 use crate::leases::{Action, DeploymentNo, Ended, Input, LeaseNo, PollNo, uses};
@@ -93,11 +93,13 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
             test,
             on,
             begins_later,
+            quiet,
             waited_us,
         } => {
-            let opened = daemon
-                .grants
-                .open(lease, (client, poll, ticket), &test, waited_us);
+            let opened =
+                daemon
+                    .grants
+                    .open(lease, (client, poll, ticket), &test, (waited_us, quiet));
             if let Err(error) = opened {
                 let error = format!("cannot name its lease: {error}");
                 answer(daemon, poll, Next::Refused { ticket, error });
@@ -172,8 +174,8 @@ fn begun(daemon: &Rc<Daemon>, lease: LeaseNo, go: bool) {
     }
     if daemon.grants.tell_beginning(lease, false) {
         // It was granted, and ends here.
-        if let Some((lease, _)) = daemon.grants.close(lease) {
-            daemon.log.emit(EventKind::LeaseReleased { lease });
+        if let Some(closed) = daemon.grants.close(lease) {
+            released(daemon, &closed);
         }
         return;
     }
@@ -187,6 +189,14 @@ fn begun(daemon: &Rc<Daemon>, lease: LeaseNo, go: bool) {
                 wait: true,
             },
         );
+    }
+}
+
+/// A lease has ended that was said to be granted.
+pub(super) fn released(daemon: &Daemon, closed: &Closed) {
+    if !closed.quiet {
+        let lease = closed.name.clone();
+        daemon.log.emit(EventKind::LeaseReleased { lease });
     }
 }
 

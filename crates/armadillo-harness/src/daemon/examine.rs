@@ -8,11 +8,11 @@ use armadillo_orchestrator::cores;
 use armadillo_orchestrator::deployment::LogMarks;
 use armadillo_orchestrator::{Checker, Deployment, PostMortem, Scope};
 
-use super::drive::feed;
+use super::drive::{self, feed};
 use super::grants::Begun;
 use super::{Daemon, lifecycle, links, sanitizers};
 use crate::checking::{CheckPolicy, LOG, Policies, Sorted};
-use crate::event::{Company, EventKind};
+use crate::event::Company;
 use crate::leases::{Charge, DeploymentNo, Found, Input, LeaseNo};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::{Findings, Release, Released};
@@ -169,11 +169,11 @@ pub(super) fn conclude(
         };
         on.insert(daemon.deployments.name(charge.deployment), findings);
     }
-    let Some((name, waiting)) = daemon.grants.close(lease) else {
+    let Some(closed) = daemon.grants.close(lease) else {
         return;
     };
-    daemon.log.emit(EventKind::LeaseReleased { lease: name });
-    if let Some(waiting) = waiting {
+    drive::released(daemon, &closed);
+    if let Some(waiting) = closed.waiting {
         // Who asked may have gone away.
         let _ = waiting.send(Released {
             on,

@@ -58,6 +58,8 @@ struct Open {
     ticket: u64,
     /// The poll it was granted to.
     poll: PollNo,
+    /// It is no event.
+    quiet: bool,
     /// How its deployments were when its test began.
     begun: BTreeMap<DeploymentNo, Begun>,
     /// Who waits to hear whether the test may begin.
@@ -68,6 +70,15 @@ struct Open {
     released: Option<oneshot::Sender<Released>>,
     /// What was found so far.
     findings: BTreeMap<DeploymentNo, Findings>,
+}
+
+/// A lease that has ended.
+pub(super) struct Closed {
+    pub(super) name: String,
+    /// Whether it was no event.
+    pub(super) quiet: bool,
+    /// Who waits to hear of its end.
+    pub(super) waiting: Option<oneshot::Sender<Released>>,
 }
 
 /// The grants. Its borrows never outlive a call.
@@ -120,7 +131,7 @@ impl Grants {
         lease: LeaseNo,
         (client, poll, ticket): (ClientNo, PollNo, u64),
         test: &Arc<str>,
-        waited_us: u64,
+        (waited_us, quiet): (u64, bool),
     ) -> std::io::Result<()> {
         let name = hex::<4>()?;
         let open = Open {
@@ -131,6 +142,7 @@ impl Grants {
             client,
             ticket,
             poll,
+            quiet,
             begun: BTreeMap::new(),
             beginning: None,
             release: None,
@@ -148,11 +160,13 @@ impl Grants {
         leases.values().map(|open| open.name.clone()).collect()
     }
 
-    /// The name of a lease, its test, and how long that waited.
+    /// The name of a lease, its test, and how long that waited; `None` if it is no event.
     pub(super) fn label(&self, lease: LeaseNo) -> Option<(String, Arc<str>, u64)> {
-        self.with(lease, |open| {
-            (open.name.clone(), open.test.clone(), open.waited_us)
-        })
+        let label = self.with(lease, |open| {
+            let label = (open.name.clone(), open.test.clone(), open.waited_us);
+            (!open.quiet).then_some(label)
+        });
+        label.flatten()
     }
 
     /// Notes how the deployments are when a test begins.
@@ -268,14 +282,15 @@ impl Grants {
         taken.flatten().unwrap_or_default()
     }
 
-    /// The end of a lease: its name, and who waits to hear of it.
-    pub(super) fn close(
-        &self,
-        lease: LeaseNo,
-    ) -> Option<(String, Option<oneshot::Sender<Released>>)> {
+    /// The end of a lease.
+    pub(super) fn close(&self, lease: LeaseNo) -> Option<Closed> {
         let open = self.leases.borrow_mut().remove(&lease)?;
         self.numbers.borrow_mut().remove(&open.name);
-        Some((open.name, open.released))
+        Some(Closed {
+            name: open.name,
+            quiet: open.quiet,
+            waiting: open.released,
+        })
     }
 
     /// The lease of this name, if the token is its own and its test has not ended.

@@ -33,13 +33,16 @@ pub(super) async fn make(
     let files = TestFiles::of(context, planned, job.attempt);
     let worker = executor.worker();
     let sequence = ahead.unwrap_or_else(|| executor.next_sequence());
-    context.journal.emit(EventKind::TestStarted {
-        test: planned.name.clone(),
-        attempt: job.attempt,
-        worker,
-        lease: leases.first().map(|grant| grant.lease.clone()),
-        deployments: deployments(leases),
-    });
+    context.queue.begun(job);
+    if context.is_told(job) {
+        context.journal.emit(EventKind::TestStarted {
+            test: planned.name.clone(),
+            attempt: job.attempt,
+            worker,
+            lease: leases.first().map(|grant| grant.lease.clone()),
+            deployments: deployments(leases),
+        });
+    }
     if let Some(log) = &context.log_of_part
         && let Err(error) = context.journal.write_to(log)
     {
@@ -126,7 +129,7 @@ fn assignment(
         sequence,
         test: planned.test.name.clone(),
         attempt: job.attempt,
-        seed: armadillo_orchestrator::random::seed_of(context.seed, &planned.name),
+        seed: armadillo_orchestrator::random::seed_of(context.seed, &context.numbered(job)),
         run_seed: context.seed,
         rounds: context.rounds,
         temporary_directory: temporary_directory(context, worker, sequence),

@@ -10,7 +10,8 @@ use super::cancel::Cancel;
 use super::executor::Executors;
 use super::journal::Journal;
 use super::places::Places;
-use super::queue::Queue;
+use super::queue::{Job, Queue};
+use super::repeats::Repeats;
 use crate::checking::Policies;
 use crate::client::DaemonClient;
 use crate::clock::Origin;
@@ -45,14 +46,40 @@ pub(super) struct Context {
     pub(super) slow_timeout: Duration,
     pub(super) show_output: bool,
     pub(super) max_fail: Option<u32>,
+    /// `--repeat until-fail`.
+    pub(super) until_fail: bool,
     /// The directory of the run's files.
     pub(super) directory: PathBuf,
     /// Where the temporary directories of tests go.
     pub(super) temporary: PathBuf,
     /// The directories without which no verdict says anything.
     pub(super) places: Places,
+    /// How often tests ran, if they run again and again.
+    pub(super) repeats: Option<RefCell<Repeats>>,
     pub(super) tally: RefCell<Tally>,
     pub(super) cancel: Cancel,
+}
+
+impl Context {
+    /// Whether it is an event that this attempt begins: one of very many repetitions is none.
+    pub(super) fn is_told(&self, job: &Job) -> bool {
+        self.repeats.is_none() || !job.again && job.attempt == 1
+    }
+
+    /// The number of the repetition that runs now, if tests run again and again.
+    pub(super) fn repetition(&self, job: &Job) -> Option<u64> {
+        let repeats = self.repeats.as_ref()?;
+        Some(repeats.borrow().number(job.test))
+    }
+
+    /// The name of the test with the number of its repetition, as `--repeat` names it.
+    pub(super) fn numbered(&self, job: &Job) -> String {
+        let name = &self.plan.tests[job.test].name;
+        match self.repetition(job) {
+            None | Some(1) => name.clone(),
+            Some(number) => format!("{name}#{number}"),
+        }
+    }
 }
 
 /// What the verdicts come to so far.

@@ -27,7 +27,7 @@ use crate::exit_code::Exit;
 use crate::fixture::{Run, TestContext};
 use crate::main_entry;
 use crate::needs::{LeaseMode, StaticNeed};
-use crate::options::{IgnoredTests, Isolation, Options};
+use crate::options::{IgnoredTests, Isolation, Options, Stress};
 use crate::outcome::Outcome;
 use crate::protocol::daemon::Grant;
 use crate::report::{console, in_shell};
@@ -189,6 +189,7 @@ fn adapt(options: &mut Options) {
     options.running.slow_timeout = UNLIMITED;
     options.running.retries = 0;
     options.running.repeat = 1;
+    options.running.stress = Stress::default();
     options.running.max_fail = None;
     options.showing.no_capture = true;
     // Without its servers, a command cannot be ignored as a test can.

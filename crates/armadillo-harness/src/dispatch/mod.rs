@@ -1,5 +1,6 @@
 //! The dispatcher: the process a person or cargo started. It selects, plans, hands tests to executors and reports.
 
+mod again;
 mod annotations;
 mod attach;
 mod attempt;
@@ -31,9 +32,12 @@ mod printer;
 mod programs;
 mod queue;
 mod recording;
+mod repeats;
+mod repetitions;
 mod report_from;
 mod run;
 pub(crate) mod run_directory;
+mod script;
 mod shard;
 pub(crate) mod shared;
 mod slot;
@@ -67,6 +71,18 @@ enum RunnerError {
     Plan(#[from] crate::plan::PlanProblem),
     #[error(transparent)]
     Program(#[from] armadillo_orchestrator::ProgramError),
+    #[error(
+        "--repeat until-fail has no effect under `--isolation none`: libtest-mimic runs each test once\n\
+         help: use `--isolation in-process`, or `--repeat N`"
+    )]
+    UntilFail,
+    #[error(
+        "--script cannot be combined with --repeat or --stress-for: a script says itself how often each test runs\n\
+         help: remove one of them"
+    )]
+    RepeatedScript,
+    #[error(transparent)]
+    Script(#[from] crate::script::ScriptError),
     #[error(transparent)]
     Shard(#[from] shard::ShardError),
     #[error("{0}")]
@@ -114,6 +130,9 @@ impl RunnerError {
             | Self::Expression(_)
             | Self::Collect(_)
             | Self::Plan(_)
+            | Self::RepeatedScript
+            | Self::UntilFail
+            | Self::Script(_)
             | Self::Shard(_)
             | Self::Command { .. }
             | Self::Reuse
@@ -216,10 +235,15 @@ fn select(
     if let Some(expression) = &options.selection.markers {
         expression.check_declared(&markers.names())?;
     }
+    let script = script::read(options)?;
+    let scripted = script.as_ref().map(script::names);
     let only = exact.then_some(names).filter(|names| !names.is_empty());
+    let only = scripted.as_deref().or(only);
     attach::look(options, only)?;
     let tests = collect::collect(only, &markers, &options.settings)?;
-    let mut selected = select::select(tests, &options.selection);
+    let looked_at = tests.len();
+    let selected = select::select(tests, &options.selection);
+    let mut selected = script::keep(selected, script, looked_at, options);
     attach::ignore_unfit(&mut selected, options);
     let selected = on_topology::keep(selected, options)?;
     let selected = last_failed::keep(selected, options)?;

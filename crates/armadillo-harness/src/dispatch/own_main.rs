@@ -78,6 +78,7 @@ fn prepared_trials(arguments: &Arguments) -> Result<Vec<Trial>, RunnerError> {
         ignored: Vec::new(),
         filtered_out: selected.filtered_out,
         shard: selected.shard,
+        script: None,
     };
     if selected.run.is_empty() {
         return Ok(idle);

@@ -40,7 +40,8 @@ use super::slots::slots;
 use super::start_daemons::{self, Said};
 use super::trials;
 use super::{
-    RunnerError, attach, environment, exec, finish, last_failed, recording, shared, without_tls,
+    RunnerError, again, attach, environment, exec, finish, last_failed, recording, shared,
+    without_tls,
 };
 
 /// Everything a run needs once it is prepared.
@@ -112,6 +113,7 @@ pub(super) fn prepare(
         ignored,
         filtered_out,
         shard,
+        script,
     } = selected;
     plan::check_number(run.len(), options.running.repeat)?;
     let mut tests: Vec<Needing> = Vec::with_capacity(run.len());
@@ -143,6 +145,9 @@ pub(super) fn prepare(
     for note in settings::check(&options.said, &surroundings)? {
         console::note(note);
     }
+    if options.running.stress.until_fail && isolation == Isolation::None {
+        return Err(RunnerError::UntilFail);
+    }
     if matches!(isolation, Isolation::InProcess | Isolation::None) && tests.len() > 1 {
         note_isolated(&tests);
     }
@@ -162,9 +167,15 @@ pub(super) fn prepare(
             _ => u64::from_ne_bytes(bytes().map_err(no_random_numbers)?),
         },
     };
-    let mut plan = plan::plan(tests, &options.running, seed, &|test| {
-        history.test(&test.def.id())
-    });
+    let took = |test: &Test| history.test(&test.def.id());
+    let mut plan = match &script {
+        None => plan::plan(tests, &options.running, seed, &took),
+        Some(script) => {
+            let (plan, missing) = plan::scripted(&tests, script, &options.running, &took);
+            super::script::note_missing(script, &missing);
+            plan
+        }
+    };
     last_failed::remember(&mut plan, &history, &options);
     plan.attached = options
         .settings
@@ -182,6 +193,7 @@ pub(super) fn prepare(
     let preview = RunStarted {
         copies,
         expected_us: plan::copies::expected_end(&plan, slots, has, &history),
+        again: again::of(&options).map(Box::new),
         shard,
         command: options.command.clone(),
         workers: u32::try_from(slots).unwrap_or(u32::MAX),
@@ -415,6 +427,7 @@ pub(super) fn nothing_started(filtered_out: u32) -> RunStarted {
         part: None,
         expected_us: None,
         commit: None,
+        again: None,
     }
 }
 
@@ -459,6 +472,7 @@ fn never_begun(test: &str, reason: &str) -> TestFinished {
     TestFinished {
         test: test.to_owned(),
         attempt: 1,
+        repetition: None,
         retried: false,
         isolation: TestIsolation::default(),
         verdict: Verdict::error(reason.to_owned()),

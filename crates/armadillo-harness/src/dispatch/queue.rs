@@ -4,7 +4,10 @@
 //! lease that nobody is ready to use.
 
 mod fixtures;
+mod jobs;
 mod plain;
+mod repeated;
+mod scripted;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,10 +22,11 @@ use tokio::sync::Notify;
 use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
 use crate::event::Event;
 use crate::needs::LeaseMode;
-use crate::plan::{Plan, Planned};
+use crate::plan::Plan;
 use crate::protocol::daemon::{
     Conditions, DropPoll, Grant, Join, Joined, Next, Offer, Ready, Retry, Wish, Wishes,
 };
+use crate::script::Player;
 
 /// How long the daemon may take to note something.
 const NOTE_LIMIT: Duration = Duration::from_secs(60);
@@ -39,6 +43,8 @@ pub(super) struct Job {
     pub(super) attempt: u32,
     /// What it needs of leases, in the order of the test's needs.
     pub(super) modes: Vec<LeaseMode>,
+    /// Whether its test ran before in this run, and will be told of once.
+    pub(super) again: bool,
     /// The number by which the daemon knows it.
     ticket: u64,
 }
@@ -74,6 +80,12 @@ struct State {
     plain: VecDeque<Job>,
     /// What the daemon was asked for and has not granted.
     wished: BTreeMap<u64, Job>,
+    /// What is to be wished for as soon as possible.
+    unwished: Vec<Job>,
+    /// What a script holds back until its time comes.
+    held: BTreeMap<usize, Job>,
+    /// How far that script is.
+    player: Option<Player>,
     tickets: u64,
     polls: u32,
     /// What each slot is to tear down.
@@ -128,15 +140,20 @@ impl Queue {
     }
 
     /// Tells the daemon who is here and what it wants to run.
-    pub(super) async fn begin(&self) -> Result<(), AskError> {
+    pub(super) async fn begin(&self, repeats: bool) -> Result<(), AskError> {
         self.join().await?;
         let jobs: Vec<Job> = (0..self.plan.tests.len())
             .map(|test| self.first_attempt(test))
             .collect();
+        let jobs = self.hold(jobs);
         let (plain, wished): (Vec<Job>, Vec<Job>) =
             jobs.into_iter().partition(|job| job.modes.is_empty());
-        self.state.borrow_mut().plain = plain.into();
-        self.wish(wished, false).await
+        self.state.borrow_mut().plain.extend(plain);
+        self.wish(wished, false).await?;
+        if repeats {
+            self.keep_shared().await?;
+        }
+        Ok(())
     }
 
     /// Tells the daemon who is here, and which deployments will be needed.
@@ -179,46 +196,6 @@ impl Queue {
         }
     }
 
-    /// The first attempt of a test.
-    pub(super) fn first_attempt(&self, test: usize) -> Job {
-        let needs = self.plan.tests[test].needs.iter();
-        self.job(test, 1, needs.map(|need| need.mode).collect())
-    }
-
-    /// The next attempt of a test: with more isolation than the one before. With `processes` that is another process at
-    /// first; without, its deployments are the only thing that it can have for itself.
-    pub(super) fn next_attempt(&self, job: &Job, processes: bool) -> Job {
-        let step = if processes {
-            job.attempt
-        } else {
-            job.attempt + 1
-        };
-        let needs = self.plan.tests[job.test].needs.iter();
-        let modes = job
-            .modes
-            .iter()
-            .zip(needs)
-            .map(|(mode, need)| match (step, mode) {
-                // There is no other deployment, and this one is never a test's own.
-                _ if self.plan.attached.contains(&need.topology.system) => *mode,
-                (2, LeaseMode::Shared) => LeaseMode::Exclusive,
-                (3.., LeaseMode::Shared | LeaseMode::Exclusive) => LeaseMode::Fresh,
-                (_, mode) => *mode,
-            });
-        self.job(job.test, job.attempt + 1, modes.collect())
-    }
-
-    fn job(&self, test: usize, attempt: u32, modes: Vec<LeaseMode>) -> Job {
-        let mut state = self.state.borrow_mut();
-        state.tickets += 1;
-        Job {
-            test,
-            attempt,
-            modes,
-            ticket: state.tickets,
-        }
-    }
-
     /// Asks for leases for these. With `keep` every topology of the plan is needed until the end.
     pub(super) async fn wish(&self, jobs: Vec<Job>, keep: bool) -> Result<(), AskError> {
         let Some(daemon) = &self.daemon else {
@@ -227,21 +204,25 @@ impl Queue {
         if jobs.is_empty() && !keep {
             return Ok(());
         }
-        let place = |topology: &Topology| {
+        let place = |topology: &Topology, apart: u32| {
             let mut all = self.plan.topologies.iter();
-            all.position(|known| known.topology == *topology)
+            all.position(|known| known.topology == *topology && known.apart == apart)
         };
         let wish = |job: &Job| {
             let planned = &self.plan.tests[job.test];
-            let needs = planned.needs.iter().zip(&job.modes);
+            let needs = planned.needs.iter().zip(&job.modes).enumerate();
+            let needs = needs.filter_map(|(number, (need, mode))| {
+                let apart = self.plan.apart(job.test, number);
+                Some((place(&need.topology, apart)?, *mode))
+            });
             Wish {
                 ticket: job.ticket,
                 test: planned.name.clone(),
-                needs: needs
-                    .filter_map(|(need, mode)| Some((place(&need.topology)?, *mode)))
-                    .collect(),
+                needs: needs.collect(),
                 expected_us: planned.expected_us(),
                 begins_later: job.begins_later(planned),
+                quiet: job.again,
+                held: self.state.borrow().held.contains_key(&job.test),
             }
         };
         let wishes = Wishes {
@@ -249,6 +230,7 @@ impl Queue {
                 .map(|planned| Offer {
                     topology: planned.topology.clone(),
                     copies: planned.copies,
+                    apart: planned.apart,
                 })
                 .collect(),
             tests: jobs.iter().map(wish).collect(),
@@ -306,6 +288,9 @@ impl Queue {
         }
         if let Some(task) = state.take_plain() {
             return Look::Task(task);
+        }
+        if !state.held.is_empty() {
+            return Look::Wait;
         }
         match (state.running, state.keepers.first_key_value()) {
             (0, None) => Look::Over,
@@ -480,13 +465,6 @@ enum Look {
     Wait,
     /// Nothing any more.
     Over,
-}
-
-impl Job {
-    /// Whether something must be prepared between the grant of its lease and its beginning: a process of its own.
-    pub(super) fn begins_later(&self, planned: &Planned) -> bool {
-        self.attempt > 1 || planned.test.def.isolated
-    }
 }
 
 /// The answer `{}`.

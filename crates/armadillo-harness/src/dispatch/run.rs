@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use armadillo_orchestrator::duration::{micros, times};
 use tokio::net::UnixListener;
@@ -25,6 +25,8 @@ use super::listener::Listener;
 use super::places::Places;
 use super::prepare::Run;
 use super::queue::Queue;
+use super::repeats::Repeats;
+use super::repetitions;
 use super::shared::SharedDaemon;
 use super::slot;
 use super::trials::{self, TrialRequest};
@@ -181,7 +183,9 @@ async fn conduct(
         keeps: run.options.running.keep_on_failure,
         slow_timeout: run.options.running.slow_timeout,
         show_output: run.options.showing.show_output,
-        max_fail: run.options.running.max_fail,
+        max_fail: max_fail(&run.options),
+        until_fail: run.options.running.stress.until_fail,
+        repeats: Repeats::of(&run.options.running, Instant::now()).map(RefCell::new),
         directory: run.directory.clone(),
         temporary,
         places,
@@ -251,6 +255,7 @@ async fn conduct(
     if shared.is_some() && !is_gone {
         queue.leave().await;
     }
+    repetitions::conclude(&context);
     let tally = context.tally.borrow().clone();
     Ok((over, tally))
 }
@@ -290,10 +295,11 @@ fn executors(
 /// passed; but in another slot one may have failed, which is then to be the last.
 fn may_send_ahead(run: &Run) -> bool {
     let options = &run.options;
-    let ends_others = options.running.max_fail.is_some() && run.slots > 1;
+    let ends_others = max_fail(options).is_some() && run.slots > 1;
     // Somebody looks at each test: in a debugger, or at what it prints.
     let is_watched = !run.limits || options.showing.no_capture;
-    run.isolation == Isolation::Workers && !ends_others && !is_watched
+    let is_directed = run.plan.script.is_some() || options.running.stress.is_asked_for();
+    run.isolation == Isolation::Workers && !ends_others && !is_watched && !is_directed
 }
 
 async fn accept(listening: Listening, journal: &Journal) -> Infallible {
@@ -313,13 +319,23 @@ async fn keep_sending(journal: &Journal, client: Option<&DaemonClient>) -> AskEr
 /// All slots, until the last has nothing to do. The error says why the daemon cannot be asked any more.
 async fn work(context: &Rc<Context>, slots: usize) -> Result<(), String> {
     let queue = &context.queue;
-    queue.begin().await.map_err(|error| error.to_string())?;
+    let repeats = context.repeats.is_some();
+    let begun = queue.begin(repeats).await;
+    begun.map_err(|error| error.to_string())?;
     let mut all = JoinSet::new();
     for slot in 0..u32::try_from(slots).unwrap_or(u32::MAX) {
         all.spawn_local(slot::work(context.clone(), slot));
     }
-    while let Some(done) = all.join_next().await {
-        done.map_err(|error| format!("an internal task failed: {error}"))?;
+    let done = async {
+        while let Some(done) = all.join_next().await {
+            done.map_err(|error| format!("an internal task failed: {error}"))?;
+        }
+        Ok::<(), String>(())
+    };
+    tokio::select! {
+        biased;
+        done = done => done?,
+        never = queue.direct() => match never {},
     }
     queue.broken().map_or(Ok(()), Err)
 }
@@ -338,6 +354,12 @@ async fn keep_writing(directory: &Path, journal: &Journal) -> Infallible {
     let error = journal.keep_writing(&log).await;
     journal.cannot_write(directory, &log, &error);
     std::future::pending().await
+}
+
+/// After how many failures the run ends.
+fn max_fail(options: &Options) -> Option<u32> {
+    let until_fail = options.running.stress.until_fail.then_some(1);
+    options.running.max_fail.or(until_fail)
 }
 
 async fn run_limit(options: &Options, limits: bool) -> Duration {
@@ -395,12 +417,12 @@ fn exit_of(over: &Over, tally: &Tally) -> Exit {
 
 fn early(run: &Run, over: &Over, tally: &Tally) -> Option<String> {
     match over {
-        Over::Done => run
-            .options
-            .running
-            .max_fail
+        Over::Done => max_fail(&run.options)
             .filter(|most| tally.failures >= *most)
             .map(|most| {
+                if run.options.running.max_fail.is_none() {
+                    return "a test failed (--repeat until-fail)".to_owned();
+                }
                 let tests = if tally.failures == 1 { "test" } else { "tests" };
                 format!("{} {tests} failed, and --maxfail is {most}", tally.failures)
             }),

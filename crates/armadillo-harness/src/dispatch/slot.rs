@@ -11,6 +11,7 @@ use super::executor::{Attempted, Executor, NotBegun, captured};
 use super::files::TestFiles;
 use super::log_excerpt;
 use super::queue::{Job, Task};
+use super::repetitions::{self, How};
 use crate::event::{EventKind, TestFinished, TestIsolation};
 use crate::exit_code::Exit;
 use crate::judge::{Terms, judge};
@@ -336,8 +337,17 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
     let exit = Exit::of(&verdict);
     let more = !context.queue.is_stopped();
     let retry = retry.filter(|_| more && failed && (leases.is_empty() || released.again));
+    let is_cut_off = attempted.ran.is_cut_off();
+    let repetition = context.repetition(&job);
+    let how = How {
+        failed,
+        is_cut_off,
+        is_retried: retry.is_some(),
+        was_possible: job.modes.is_empty() || !leases.is_empty(),
+    };
+    let repeated = repetitions::follows(context, &job, &how);
     let mut server_logs = std::collections::BTreeMap::new();
-    if failed {
+    if failed && repeated.is_told {
         files.keep_output(&attempted.output, &context.journal);
         for (deployment, found) in released.on {
             files.keep_server_logs(&found.server_logs, &context.journal);
@@ -348,8 +358,9 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
             server_logs.insert(deployment, excerpts.collect());
         }
     }
-    context.journal.emit(EventKind::TestFinished(TestFinished {
+    let finished = TestFinished {
         test: planned.name.clone(),
+        repetition,
         attempt: job.attempt,
         retried: retry.is_some(),
         isolation: isolation_of(context, &job),
@@ -363,24 +374,36 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
         artifacts: ((failed || attempted.has_files) && files.directory.is_dir())
             .then(|| files.directory.display().to_string()),
         shown: attempted.shown,
-    }));
-    context.queue.finished(slot, &attempted.keeps);
+    };
+    if repeated.is_told {
+        context.journal.emit(EventKind::TestFinished(finished));
+    } else if let (false, Some(repeats)) = (failed, &context.repeats) {
+        repeats.borrow_mut().keep(job.test, finished);
+    }
+    if repeated.again {
+        context.queue.repeat(&job);
+    }
+    context.queue.finished(slot, &job, &attempted.keeps);
     if let Some(retry) = retry {
         if leases.is_empty() {
             context.queue.again(retry.clone());
         }
         return Performed::Again(retry);
     }
-    if failed {
+    // A repetition that was cut off says nothing of a test that came to its end before.
+    if failed && (repeated.is_told || !is_cut_off) {
         let mut tally = context.tally.borrow_mut();
-        if attempted.ran.is_cut_off() {
+        if is_cut_off {
             tally.ended(exit);
         } else {
             tally.failed(exit);
         }
         if tally.is_enough(context.max_fail) {
             context.queue.stop();
-            let why = "stopped because the limit of failures was reached (--maxfail)";
+            let why = match context.until_fail {
+                true => "stopped because a test failed (--repeat until-fail)",
+                false => "stopped because the limit of failures was reached (--maxfail)",
+            };
             let cancel = &context.cancel;
             cancel.end_tests(FailureKind::Interrupted, why.to_owned());
         }

@@ -86,6 +86,7 @@ impl Leases {
                         test: wish.test.clone(),
                         on: on.clone(),
                         begins_later: wish.begins_later,
+                        quiet: wish.quiet,
                         waited_us: now.saturating_sub(polled.max(wish.since)),
                     });
                     for (deployment, mode) in &on {
@@ -164,7 +165,7 @@ impl Leases {
         Some(candidate)
     }
 
-    /// The oldest wishes of each kind, of clients that have a poll; oldest first.
+    /// The oldest wishes of each kind that may be granted, of clients that have a poll; oldest first.
     fn heads(&self) -> Vec<Head> {
         let mut heads = Vec::new();
         let mut ready: Vec<ClientNo> = self.polls.values().map(|poll| poll.client).collect();
@@ -175,7 +176,7 @@ impl Leases {
                 continue;
             };
             heads.extend(client.groups.iter().filter_map(|(key, group)| {
-                let oldest = group.wishes.front()?;
+                let oldest = group.next()?;
                 Some(Head {
                     order: oldest.order,
                     expected_us: oldest.expected_us,

@@ -38,6 +38,11 @@ impl Group {
     pub(super) fn oldest(&self) -> Option<i64> {
         self.wishes.front().map(|wish| wish.order)
     }
+
+    /// Its oldest wish that may be granted.
+    pub(super) fn next(&self) -> Option<&Queued> {
+        self.wishes.iter().find(|wish| !wish.held)
+    }
 }
 
 /// A wish that waits.
@@ -47,6 +52,9 @@ pub(super) struct Queued {
     pub(super) test: Arc<str>,
     pub(super) expected_us: u64,
     pub(super) begins_later: bool,
+    /// It is not granted before it is freed.
+    pub(super) held: bool,
+    pub(super) quiet: bool,
     /// Its place among all wishes: the smallest comes first.
     pub(super) order: i64,
     /// When it was made.
@@ -90,15 +98,24 @@ impl Client {
         group.wishes.insert(at, wish);
     }
 
-    /// Takes the oldest wish of a group.
+    /// Takes the oldest wish of a group that may be granted.
     pub(super) fn take(&mut self, key: &Key) -> Option<Queued> {
         let group = self.groups.get_mut(key)?;
-        let wish = group.wishes.pop_front()?;
+        let at = group.wishes.iter().position(|wish| !wish.held)?;
+        let wish = group.wishes.remove(at)?;
         group.expected_us = group.expected_us.saturating_sub(wish.expected_us);
         if group.wishes.is_empty() {
             self.groups.remove(key);
         }
         Some(wish)
+    }
+
+    /// A wish may be granted from now on.
+    fn free(&mut self, ticket: u64) {
+        let mut all = self.groups.values_mut().flat_map(|group| &mut group.wishes);
+        if let Some(wish) = all.find(|wish| wish.ticket == ticket) {
+            wish.held = false;
+        }
     }
 }
 
@@ -132,6 +149,8 @@ impl Leases {
                 test: wish.test,
                 expected_us: wish.expected_us,
                 begins_later: wish.begins_later,
+                held: wish.held,
+                quiet: wish.quiet,
                 order: self.next_order,
                 since: now,
             };
@@ -140,6 +159,12 @@ impl Leases {
             {
                 client.queue(key, queued);
             }
+        }
+    }
+
+    pub(super) fn freed(&mut self, client: ClientNo, ticket: u64) {
+        if let Some(client) = self.clients.get_mut(&client) {
+            client.free(ticket);
         }
     }
 
@@ -161,7 +186,8 @@ impl Leases {
     /// The place of a topology among those known. What one client says of copies holds until another says more.
     fn know(&mut self, offer: &Offer) -> usize {
         let equal = |known: &Known| {
-            known.topology == offer.topology && known.conditions == offer.conditions
+            known.topology == offer.topology
+                && (known.conditions, known.apart) == (offer.conditions, offer.apart)
         };
         if let Some(at) = self.known.iter().position(equal) {
             let known = &mut self.known[at];
@@ -176,6 +202,7 @@ impl Leases {
         self.known.push(Known {
             topology: offer.topology.clone(),
             conditions: offer.conditions,
+            apart: offer.apart,
             takes: offer.takes,
             copies: offer.copies.max(1),
             failed: None,

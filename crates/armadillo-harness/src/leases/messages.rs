@@ -17,6 +17,9 @@ pub(crate) struct Offer {
     pub(crate) topology: Arc<Topology>,
     /// The number of what its servers are started with: equal topologies with other conditions share nothing.
     pub(crate) conditions: usize,
+    /// Equal topologies with different numbers are deployments of their own: a client that says which test runs on which copy gives
+    /// each copy a number.
+    pub(crate) apart: u32,
     /// What its servers take.
     pub(crate) takes: Resources,
     /// How many deployments of it may be shared between tests at the same time; at least one.
@@ -36,6 +39,10 @@ pub(crate) struct Wish {
     pub(crate) expected_us: u64,
     /// Whether the client has something to prepare between the grant and the beginning.
     pub(crate) begins_later: bool,
+    /// Whether it is not granted before it is [freed](Input::Freed). Its deployments start and stay for it all the same.
+    pub(crate) held: bool,
+    /// Whether its leases are no events.
+    pub(crate) quiet: bool,
 }
 
 /// How a test ended, as its client sees it.
@@ -101,6 +108,8 @@ pub(crate) enum Input {
         /// Whether a deployment of each offer is needed until the client leaves.
         keep: bool,
     },
+    /// A wish of it that was held may be granted from now on.
+    Freed { client: ClientNo, ticket: u64 },
     /// It wants none of them any more that have not been granted.
     Withdrawn { client: ClientNo },
     /// It is gone, and will not release what it holds.
@@ -201,6 +210,8 @@ pub(crate) enum Action {
         on: Vec<(DeploymentNo, LeaseMode)>,
         /// Whether the client has something to prepare; otherwise the test begins now.
         begins_later: bool,
+        /// Whether it is no event.
+        quiet: bool,
         waited_us: u64,
     },
     /// The answer to a poll: this test's deployments cannot be had.

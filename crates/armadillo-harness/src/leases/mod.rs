@@ -82,6 +82,7 @@ pub(crate) struct Glance {
 struct Known {
     topology: Arc<Topology>,
     conditions: usize,
+    apart: u32,
     takes: Resources,
     copies: usize,
     /// Why no shared deployment of it can be had.
@@ -195,6 +196,7 @@ impl Leases {
                 wishes,
                 keep,
             } => self.wished(now, client, &offers, wishes, keep),
+            Input::Freed { client, ticket } => self.freed(client, ticket),
             Input::Withdrawn { client } => {
                 if let Some(client) = self.clients.get_mut(&client) {
                     client.withdraw();

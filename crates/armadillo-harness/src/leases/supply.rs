@@ -214,11 +214,16 @@ impl Leases {
             }
             match self.lacks(self.known[deployment.topology].takes) {
                 None => {
-                    if !self.start_if_others_leave_room(due.no, due.order, due.copy > 0) {
+                    let held = self.is_held(due.order);
+                    let could_wait = due.copy > 0 || held;
+                    let started = self.start_if_others_leave_room(due.no, due.order, could_wait);
+                    if !started && !held {
                         return;
                     }
                 }
                 Some(_) if due.copy > 0 => return,
+                // Nothing makes room for it, or holds others up, before its turn.
+                Some(_) if self.is_held(due.order) => {}
                 Some(lack) => match (self.make_room(due.order), lack) {
                     (Room::Later, _) => return,
                     // It takes longer beside the others, but nothing will become free by waiting.
@@ -303,6 +308,13 @@ impl Leases {
             .into_iter()
             .find(|(oldest, ..)| *oldest == order);
         wish.is_some_and(|(_, _, key, _)| key.iter().any(|need| is_for(need, at, mode)))
+    }
+
+    /// Whether the oldest wish of its kind may not be granted yet.
+    fn is_held(&self, order: i64) -> bool {
+        let groups = self.groups();
+        let mut oldest = groups.iter().filter(|(oldest, ..)| *oldest == order);
+        oldest.any(|(_, _, _, group)| group.next().is_none())
     }
 
     /// Room is made only for a wish that still waits.

@@ -27,7 +27,8 @@ pub(crate) fn decide(
     has: Resources,
     history: &History,
 ) -> Option<PlannedCopies> {
-    if copies == Copies::default() || plan.topologies.is_empty() {
+    // A script has decided already.
+    if copies == Copies::default() || plan.topologies.is_empty() || plan.script.is_some() {
         return None;
     }
     let costs = costs(&plan.topologies, history);
@@ -65,7 +66,7 @@ pub(crate) fn expected_end(
     history: &History,
 ) -> Option<Moment> {
     let known = plan.tests.iter().filter(|test| test.expected.is_some());
-    if known.count() * 2 < plan.tests.len().max(1) {
+    if known.count() * 2 < plan.tests.len().max(1) || plan.script.is_some() {
         return None;
     }
     let costs = costs(&plan.topologies, history);

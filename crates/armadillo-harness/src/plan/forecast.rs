@@ -190,6 +190,7 @@ impl Run<'_> {
         let offers = offers.map(|((topology, cost), copies)| Offer {
             topology: topology.clone(),
             conditions: 0,
+            apart: 0,
             takes: cost.takes,
             copies: *copies,
         });
@@ -201,6 +202,8 @@ impl Run<'_> {
             needs: job.needs.clone(),
             expected_us: job.takes,
             begins_later: false,
+            held: false,
+            quiet: false,
         });
         let plain = work.jobs.iter().filter(|job| job.needs.is_empty());
         self.plain = plain.map(|job| job.takes).collect();

@@ -80,6 +80,7 @@ fn starts(tests: &[(&Test, Vec<Need>)], history: &History) -> BTreeMap<Topology,
         .map(|topology| PlannedTopology {
             topology: topology.clone(),
             copies: 1,
+            apart: 0,
         })
         .collect();
     let costs = costs(&planned, history);

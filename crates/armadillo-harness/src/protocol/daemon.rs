@@ -8,6 +8,7 @@
 //! | `POST /v1/doctor/stop` | | `{}`: what it started has stopped |
 //! | `POST /v1/clients` | [`Join`] | [`Joined`] |
 //! | `POST /v1/clients/{client}/wishes` | [`Wishes`] | `{}` |
+//! | `POST /v1/clients/{client}/free` | [`Free`] | `{}`: a wish that was held may be granted |
 //! | `POST /v1/clients/{client}/next` | [`Ready`] | [`Next`], when something can run |
 //! | `POST /v1/clients/{client}/drop_poll` | [`DropPoll`] | `{}` |
 //! | `POST /v1/clients/{client}/withdraw` | | `{}`: nothing more is wished |
@@ -154,6 +155,10 @@ pub struct Offer {
     pub topology: Topology,
     /// How many deployments of it may be shared between tests at the same time; at least one.
     pub copies: u32,
+    /// Equal topologies with different numbers are deployments of their own. A client that says which test runs on which copy names
+    /// the topology once for each copy, with a number for each.
+    #[serde(default)]
+    pub apart: u32,
 }
 
 /// A test that a client wants to run.
@@ -169,6 +174,20 @@ pub struct Wish {
     pub expected_us: u64,
     /// Whether the client has something to prepare between the grant and the beginning, and asks then whether it may begin.
     pub begins_later: bool,
+    /// Whether it is granted only after a [`Free`] with its ticket. Deployments start and stay for it all the same, so a client can
+    /// decide in which order its tests begin.
+    #[serde(default)]
+    pub held: bool,
+    /// Whether its leases are no events: one of very many that are alike.
+    #[serde(default)]
+    pub quiet: bool,
+}
+
+/// A wish that was held may be granted from now on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Free {
+    /// Its ticket.
+    pub ticket: u64,
 }
 
 /// A client is ready to run one more test.

@@ -25,6 +25,9 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
     ) {
         _ = writeln!(text, "    the test is defined at {}", planned.place);
     }
+    if let Some(number) = finished.repetition.filter(|number| *number > 1) {
+        _ = writeln!(text, "  repetition: {number}; those before it passed");
+    }
     text.push_str(&earlier(test));
     if let Some(told) = retries::told(test) {
         _ = writeln!(text, "  retries: {told}");
@@ -130,7 +133,7 @@ fn server_log(server: &str, log: &LogExcerpt, finished: &TestFinished) -> String
 }
 
 /// What each kind of failure is called.
-pub(super) const fn kind_name(kind: FailureKind) -> &'static str {
+pub(crate) const fn kind_name(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Failed => "failed",
         FailureKind::SetUp => "set-up failed",

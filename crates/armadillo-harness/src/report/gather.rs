@@ -393,6 +393,12 @@ impl<L: Fn(&str) -> bool> Rewritten<'_, L> {
                 *attempt += self.before(test);
             }
             EventKind::TestFinished(finished) => self.finished(finished),
+            EventKind::Repeated { tests } => {
+                let named = std::mem::take(tests).into_iter();
+                *tests = named
+                    .map(|(test, counts)| (self.name(&test), counts))
+                    .collect();
+            }
             _ => {}
         }
         Some(kind)

@@ -126,11 +126,14 @@ impl Display {
                 time(now_us.saturating_sub(*since))
             ));
         }
-        let kept = room.saturating_sub(1);
+        let kept = room.saturating_sub(1 + usize::from(model.repeating.is_some()));
         if lines.len() > kept {
             let hidden = lines.len() - kept.saturating_sub(1);
             lines.truncate(kept.saturating_sub(1));
             lines.push(format!("             and {hidden} more"));
+        }
+        if let Some(so_far) = model.repeating {
+            lines.push(format!("  {:>9}  repetitions: {so_far}", ""));
         }
         let counts = model.counts();
         let planned = model.started.as_ref().map_or(0, |run| run.tests.len());

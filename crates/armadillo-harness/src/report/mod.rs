@@ -39,6 +39,7 @@ mod tests;
 mod xml;
 
 pub use block::in_shell;
+pub(crate) use block::kind_name;
 pub(crate) use copies::copies_line;
 pub(crate) use files::{side_by_side, write_events, write_whole};
 pub use files::{write_files, write_trace};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use super::html::Story;
-use crate::event::{Event, EventKind, PlannedTest, RunStarted, StartReason, TestFinished};
+use crate::event::{
+    Event, EventKind, PlannedTest, Repetitions, RunStarted, StartReason, TestFinished,
+};
 use crate::outcome::{FailureKind, Verdict};
 use crate::settings::{SystemFlags, again};
 
@@ -33,6 +35,10 @@ pub struct Model {
     again: OnceLock<Vec<String>>,
     /// The moments, for the page.
     pub(super) story: Story,
+    /// How often all tests together have run so far, if they run again and again.
+    pub repeating: Option<Repetitions>,
+    /// How often each of them ran.
+    pub repeated: BTreeMap<String, Repetitions>,
     /// Microseconds from the run's start to the newest event.
     pub now_us: u64,
 }
@@ -176,6 +182,13 @@ impl Model {
                     at_us: event.us,
                 };
                 self.running.insert(test.clone(), begun);
+            }
+            EventKind::Repeating(so_far) => self.repeating = Some(*so_far),
+            EventKind::Repeated { tests } => {
+                for (test, counts) in tests {
+                    let known = self.repeated.entry(test.clone()).or_default();
+                    *known = known.and(*counts);
+                }
             }
             EventKind::FilesIncomplete { directory, error } if !self.is_incomplete => {
                 self.is_incomplete = true;

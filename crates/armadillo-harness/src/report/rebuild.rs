@@ -147,6 +147,7 @@ fn ended(now_us: u64, test: &str, begun: &Begun, message: &str) -> Event {
     let finished = TestFinished {
         test: test.to_owned(),
         attempt: begun.attempt,
+        repetition: None,
         retried: false,
         isolation: TestIsolation::default(),
         verdict: Verdict::failed(FailureKind::Interrupted, message),

@@ -14,10 +14,13 @@ use super::screen::Screen;
 use super::summary::summary;
 use super::terminal::tamed;
 use super::terse::Terse;
-use crate::event::{Event, EventKind, StartReason};
+use crate::event::{Event, EventKind, Repetitions, StartReason};
 use crate::options::{Format, Options, Showing};
 use crate::outcome::Verdict;
 use crate::trace::Trace;
+
+/// How often it is said how far a run is that repeats its tests, in microseconds, where there is no live display.
+const PROGRESS_US: u64 = 30_000_000;
 
 /// stdout is closed: nobody reads the results any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +54,8 @@ pub struct Reporter {
     closed: bool,
     /// It was said that the disk is full.
     told_incomplete: bool,
+    /// When it was last said how often tests ran, in microseconds from the run's start.
+    told_progress: u64,
     /// Something was written to stdout that may not be readable yet.
     unflushed: bool,
     /// What is said only if something fails, until something has.
@@ -87,6 +92,7 @@ impl Reporter {
             unflushed: false,
             closed: false,
             told_incomplete: false,
+            told_progress: 0,
         }
     }
 
@@ -155,6 +161,7 @@ impl Reporter {
                 ..
             } => return slow(test, *for_us, traces, paint),
             EventKind::RunFinished { .. } => return self.end(out),
+            EventKind::Repeating(so_far) => return self.progress(*so_far),
             EventKind::DeploymentReady {
                 deployment,
                 took_us,
@@ -175,6 +182,16 @@ impl Reporter {
             _ => {}
         }
         String::new()
+    }
+
+    /// How far tests are that run again and again. A live display says it itself.
+    fn progress(&mut self, so_far: Repetitions) -> String {
+        let now = self.model.now_us;
+        if self.display.is_some() || now < self.told_progress + PROGRESS_US {
+            return String::new();
+        }
+        self.told_progress = now;
+        format!("repetitions after {}: {so_far}\n", time(now))
     }
 
     /// The run is over without its last event: nothing more is known of it.

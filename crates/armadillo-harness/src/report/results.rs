@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Attempt, Model, TestRecord};
 use super::retries;
-use crate::event::{Company, PlannedTest, ProgramInfo, ShardOf, StartReason, TestIsolation, Times};
+use crate::event::{
+    Company, PlannedTest, ProgramInfo, Repetitions, ShardOf, StartReason, TestIsolation, Times,
+};
 use crate::outcome::{FailureKind, Verdict};
 
 /// The version of the format; grows when an old reader would misunderstand.
@@ -107,6 +109,9 @@ pub struct TestResult {
     /// What its attempts say together, if there were several: whether it fails alone, or only in company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<String>,
+    /// If it ran again and again: how often it passed and failed. Its attempts are those of one repetition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetitions: Option<Repetitions>,
     /// All its attempts.
     pub attempts: Vec<AttemptResult>,
 }
@@ -271,6 +276,7 @@ fn test_result(model: &Model, test: &TestRecord) -> TestResult {
         verdict: test.verdict().clone(),
         flaky: test.is_flaky(),
         retries: retries::told(test).map(str::to_owned),
+        repetitions: model.repeated.get(&test.name).copied(),
         attempts: test.attempts.iter().map(attempt_result).collect(),
     }
 }

@@ -96,6 +96,7 @@ pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted 
         }),
         shard: None,
         command: None,
+        again: None,
         part: None,
         expected_us: None,
         commit: None,
@@ -119,6 +120,7 @@ pub(crate) fn ends(us: u64, test: &str, verdict: Verdict, output: &str) -> TestF
     TestFinished {
         test: test.to_owned(),
         attempt: 1,
+        repetition: None,
         retried: false,
         isolation: TestIsolation::default(),
         verdict,

@@ -6,7 +6,7 @@ use super::block::kind_name;
 use super::model::{Model, TestRecord};
 use super::paint::{Paint, many, time};
 use super::retries;
-use crate::event::StartReason;
+use crate::event::{Repetitions, StartReason};
 use crate::outcome::{FailureKind, Verdict};
 
 /// Counts by kind, flaky tests, deployments that were recycled, stand-ins, the slowest tests, where the files are.
@@ -20,6 +20,7 @@ pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> St
         Some(_) if model.ended_early().is_none() => String::new(),
         _ => counts(model, paint),
     };
+    text.push_str(&repetitions(model, paint));
     for test in model.tests.iter().filter(|test| test.is_flaky()) {
         let attempts = many(test.attempts.len(), "attempt");
         let told = retries::told(test).map_or(String::new(), |told| format!("; {told}"));
@@ -126,6 +127,23 @@ fn counts(model: &Model, paint: Paint) -> String {
         ));
     }
     line + "\n"
+}
+
+/// How often tests ran that ran again and again; those that failed or were flaky by name.
+fn repetitions(model: &Model, paint: Paint) -> String {
+    if model.repeated.is_empty() {
+        return String::new();
+    }
+    let all = model.repeated.values().copied();
+    let sum = all.fold(Repetitions::default(), Repetitions::and);
+    let mut text = format!("  repetitions: {sum}\n");
+    for (test, counts) in &model.repeated {
+        if counts.failed + counts.flaky > 0 {
+            let name = paint.yellow(test);
+            text.push_str(&format!("    {name}: {counts}\n"));
+        }
+    }
+    text
 }
 
 /// The summary of a run without colours, for somebody who was not there.

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use crate::collect::{Test, registered};
 use crate::event::ShardOf;
 use crate::options::{IgnoredTests, Selection};
+use crate::script::Script;
 
 /// The tests after selection, each list in the order they were given in.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Selected {
     pub filtered_out: u32,
     /// Which shard of the selected tests these are; `None`: all of them.
     pub shard: Option<ShardOf>,
+    /// When they begin, and where.
+    pub script: Option<Script>,
 }
 
 impl Selected {

@@ -1,10 +1,11 @@
 //! The part of a command line that belongs to the one that runs a test again: where the programs are, time limits,
 //! isolation; not the selection and not the display.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::command;
-use super::setting::SystemFlags;
+use super::setting::{Setting, Settled, SystemFlags};
 use super::table::all;
 
 /// The flags of `args` that a test needs to run again as it ran.
@@ -15,9 +16,27 @@ pub fn again(args: &[String], systems: &[SystemFlags]) -> Vec<String> {
     let Ok(line) = command::read(&table, &args) else {
         return Vec::new();
     };
+    kept(&table, |setting| line.given.get(setting.name))
+}
+
+/// The same flags of a run, whoever has said them: the command line, the environment or a file.
+#[must_use]
+pub fn again_from_anywhere(
+    said: &BTreeMap<&'static str, Settled>,
+    systems: &[SystemFlags],
+) -> Vec<String> {
+    kept(&all(systems), |setting| {
+        said.get(setting.name).map(|settled| &settled.values)
+    })
+}
+
+fn kept<'v>(
+    table: &[Setting],
+    values: impl Fn(&Setting) -> Option<&'v Vec<String>>,
+) -> Vec<String> {
     let mut kept = Vec::new();
     for setting in table.iter().filter(|setting| setting.again) {
-        for value in line.given.get(setting.name).into_iter().flatten() {
+        for value in values(setting).into_iter().flatten() {
             if setting.is_switch() {
                 kept.push(format!("--{}={value}", setting.name));
             } else {

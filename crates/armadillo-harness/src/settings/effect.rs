@@ -1,12 +1,19 @@
 //! What each setting does wherever tests can run: it holds, it holds in another way, or it is refused. The one place that
 //! says it: the refusal of a run, what a run says before it starts, and the table in the manual are made from this.
 
+mod effects;
+
 use std::collections::BTreeMap;
 
 use super::error::{UsageError, Wrong};
 use super::setting::{Setting, Settled};
 use super::table::all;
 use crate::options::Isolation;
+
+use effects::{
+    COMMAND_LINE_ACTS, MIMIC_COUNTS, MIMIC_PRINTS, NEXTEST_COUNTS, NEXTEST_ORDERS, NO_LIMITS,
+    SCRIPTED, STOPS_EARLY, STRESSED,
+};
 
 /// Where the tests of a run are run, and what surrounds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,51 +84,6 @@ const fn differently(how: &'static str) -> Effect {
 const fn refused(why: &'static str, instead: &'static str) -> Effect {
     Effect::Refused { why, instead }
 }
-
-const NO_LIMITS: (Layer, Effect) = (
-    Layer::Debugger,
-    differently("tests and runs have no time limits"),
-);
-const NEXTEST_COUNTS: (Layer, Effect) = (
-    Layer::Nextest,
-    differently("nextest decides how many tests run at once (its `--test-threads`)"),
-);
-const MIMIC_COUNTS: (Layer, Effect) = (
-    Layer::OwnMain,
-    differently("the command line decides how many tests run at once (`--test-threads`)"),
-);
-const NEXTEST_ORDERS: (Layer, Effect) = (
-    Layer::Nextest,
-    differently(
-        "nextest decides the order of the tests; only the repetitions of a test are shuffled",
-    ),
-);
-const STOPS_EARLY: [(Layer, Effect); 2] = [
-    (
-        Layer::None,
-        differently("the remaining tests are shown as ignored"),
-    ),
-    (
-        Layer::Nextest,
-        differently(
-            "each test is a separate run (use nextest's `--max-fail` to count all of them)",
-        ),
-    ),
-];
-const COMMAND_LINE_ACTS: (Layer, Effect) = (
-    Layer::OwnMain,
-    refused(
-        "the action is chosen on the command line",
-        "pass `--list` there; the other actions need an executable whose main function is `armadillo::main()`",
-    ),
-);
-const MIMIC_PRINTS: (Layer, Effect) = (
-    Layer::OwnMain,
-    refused(
-        "libtest-mimic prints the results and reads its options from the command line",
-        "set it on the command line",
-    ),
-);
 
 /// A row for each setting of the harness. What systems add holds everywhere: it is for their servers.
 const TABLE: &[Row] = &[
@@ -223,6 +185,8 @@ const TABLE: &[Row] = &[
             ),
         )],
     ),
+    but("stress-for", &STRESSED),
+    but("script", &SCRIPTED),
     holds("seed"),
     holds("rounds"),
     but("failed-first", &[NEXTEST_ORDERS]),

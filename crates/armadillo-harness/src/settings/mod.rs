@@ -23,7 +23,7 @@ mod table;
 mod tests;
 mod value;
 
-pub use again::again;
+pub use again::{again, again_from_anywhere};
 pub use effect::{Effect, Surroundings, check, effect};
 pub use error::{Source, UsageError, Wrong};
 pub use input::{Environment, Input};

@@ -41,6 +41,19 @@ pub(super) fn number<N: FromStr>(values: &[String]) -> Result<N, Wrong> {
     })
 }
 
+/// How often each test runs; `None`: until one fails.
+pub(super) fn repeat(values: &[String]) -> Result<Option<u32>, Wrong> {
+    if matches!(last(values), "until-fail" | "infinite") {
+        return Ok(None);
+    }
+    let times: u32 = number(values)?;
+    if times == 0 {
+        let help = "write 1 or more; to see what would run, use `--list`";
+        return Err(Wrong::new("each test must run at least once", help));
+    }
+    Ok(Some(times))
+}
+
 /// A number of tests at once, or `auto`.
 pub(super) fn parallel(values: &[String]) -> Result<Option<NonZeroUsize>, Wrong> {
     let text = last(values);

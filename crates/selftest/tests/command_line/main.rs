@@ -7,6 +7,7 @@ mod earlier_runs;
 mod endings;
 mod histories;
 mod listings;
+mod repeats;
 mod reports;
 mod selecting;
 mod settings;

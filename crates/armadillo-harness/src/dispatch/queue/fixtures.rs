@@ -1,13 +1,16 @@
 //! Which slots keep fixtures for which deployments.
 
-use super::{NOTE_LIMIT, Nothing, Queue};
+use super::{Job, NOTE_LIMIT, Nothing, Queue};
 use crate::protocol::daemon::FixturesGone;
 
 impl Queue {
     /// An attempt has ended. `keeps` names the deployments for which `slot` keeps fixtures.
-    pub(in crate::dispatch) fn finished(&self, slot: u32, keeps: &[String]) {
+    pub(in crate::dispatch) fn finished(&self, slot: u32, job: &Job, keeps: &[String]) {
         let mut state = self.state.borrow_mut();
         state.running -= 1;
+        if let Some(player) = &mut state.player {
+            player.ended(job.test);
+        }
         for deployment in keeps {
             if state.ended.contains(deployment) {
                 continue;

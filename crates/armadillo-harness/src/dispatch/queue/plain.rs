@@ -111,9 +111,10 @@ mod tests {
             tests: (0..tests).map(planned).collect(),
             topologies: Vec::new(),
             attached: BTreeSet::new(),
+            script: None,
         };
         let queue = Queue::new(Arc::new(plan), 1, None, None);
-        queue.begin().await.unwrap();
+        queue.begin(false).await.unwrap();
         queue
     }
 

@@ -139,6 +139,7 @@ impl World {
         let open = self.open.remove(&(client, ticket));
         let open = open.expect("a wish that nobody has is granted");
         assert_eq!(open.needs.len(), on.len());
+        assert!(!open.held, "{open:?} was not freed");
         let kept = self.kept();
         assert!(
             !on.iter().any(|(no, _)| kept.contains(no)),
@@ -187,7 +188,7 @@ impl World {
             };
             let ready = open.client == client || !self.clients[&open.client].polls.is_empty();
             let clash = mode == LeaseMode::Exclusive || wanted == LeaseMode::Exclusive;
-            if other == at && !wanted.is_fresh() && clash && ready {
+            if other == at && !wanted.is_fresh() && clash && ready && !open.held {
                 assert!(
                     open.order > granted.order,
                     "{granted:?} came before {open:?}"
@@ -244,7 +245,7 @@ impl World {
             let [(at, LeaseMode::Exclusive)] = open.needs[..] else {
                 continue;
             };
-            if self.clients[&open.client].polls.is_empty() {
+            if self.clients[&open.client].polls.is_empty() || open.held {
                 continue;
             }
             let idle = self

@@ -51,6 +51,7 @@ impl Run {
         let offer = |(number, takes): (usize, &u64)| Offer {
             topology: Arc::<Topology>::new(topology(number)),
             conditions: 0,
+            apart: 0,
             takes: resources(*takes),
             copies: 1,
         };
@@ -60,6 +61,8 @@ impl Run {
             needs: needs.iter().map(|at| (*at, LeaseMode::Shared)).collect(),
             expected_us: 1,
             begins_later: false,
+            held: false,
+            quiet: false,
         };
         let inbox = [
             Input::Joined {

@@ -20,7 +20,8 @@ impl World {
             75..80 => self.drop_a_poll(),
             80..83 => self.leave(),
             83 => self.others_change(),
-            84..87 => {
+            84..88 => self.free_a_wish(),
+            88..91 => {
                 if let Some(client) = self.some_client() {
                     self.wish(client);
                 }
@@ -39,6 +40,7 @@ impl World {
             1 if !self.running.is_empty() => self.end_a_test(),
             2 => self.open_a_poll(),
             _ => {
+                self.free_a_wish();
                 self.end_something();
                 self.end_a_test();
                 self.open_a_poll();
@@ -69,6 +71,16 @@ impl World {
             poll,
             wait,
         });
+    }
+
+    /// A wish that is held may be granted from now on.
+    fn free_a_wish(&mut self) {
+        let mut held = self.open.iter_mut().filter(|(_, open)| open.held);
+        let Some((&(client, ticket), open)) = held.next() else {
+            return;
+        };
+        open.held = false;
+        self.feed(Input::Freed { client, ticket });
     }
 
     pub(super) fn drop_a_poll(&mut self) {

@@ -99,6 +99,7 @@ pub(super) struct Open {
     pub(super) order: i64,
     pub(super) needs: Vec<(usize, LeaseMode)>,
     pub(super) begins_later: bool,
+    pub(super) held: bool,
 }
 
 /// Something under way that will end by itself.
@@ -156,6 +157,7 @@ impl World {
             .map(|number| Offer {
                 topology: Arc::new(topology(number)),
                 conditions: 0,
+                apart: 0,
                 takes: Resources {
                     memory_mib: 1 + random.below(3) as u64,
                     cpu_percent: 10 * random.below(4) as u64,
@@ -304,6 +306,7 @@ impl World {
             }
         }
         let begins_later = self.random.chance(20);
+        let held = self.random.chance(15);
         self.open.insert(
             (client, self.tickets),
             Open {
@@ -311,6 +314,7 @@ impl World {
                 order: self.tickets as i64,
                 needs: needs.clone(),
                 begins_later,
+                held,
             },
         );
         Wish {
@@ -319,6 +323,8 @@ impl World {
             needs,
             expected_us: self.random.below(1_000) as u64,
             begins_later,
+            held,
+            quiet: false,
         }
     }
 

@@ -164,8 +164,10 @@ fn plan_of(count: usize, expected: Option<std::time::Duration>) -> Plan {
         topologies: vec![PlannedTopology {
             topology: topology("shape0"),
             copies: 1,
+            apart: 0,
         }],
         attached: std::collections::BTreeSet::new(),
+        script: None,
     }
 }
 

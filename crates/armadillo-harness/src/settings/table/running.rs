@@ -8,8 +8,8 @@ use crate::options::{IfInconclusive, Isolation, NoTests};
 use crate::settings::error::Wrong;
 use crate::settings::setting::{Group, Setting};
 use crate::settings::value::{
-    choice, copies, duration, factor, interval, last, mebibytes, number, parallel, policies, reuse,
-    seed, switch,
+    choice, copies, duration, factor, interval, last, mebibytes, number, parallel, policies,
+    repeat, reuse, seed, switch,
 };
 
 const HOW: Group = Group::Running;
@@ -148,19 +148,42 @@ pub(super) const TABLE: &[Setting] = &[
     }),
     Setting::valued(
         "repeat",
-        "N",
+        "N|until-fail",
         HOW,
-        "How many times to run each selected test.",
+        "How many times to run each selected test. `until-fail` runs them again and again until the first failure. \
+         `infinite`, nextest's word, is the same.",
     )
-        .default("1")
-        .apply(|options, values| {
-            options.running.repeat = number(values)?;
-            if options.running.repeat == 0 {
-                let help = "write 1 or more; to see what would run, use `--list`";
-                return Err(Wrong::new("each test must run at least once", help));
-            }
-            Ok(())
-        }),
+    .aliases(&["stress-count"])
+    .default("1")
+    .apply(|options, values| {
+        let times = repeat(values)?;
+        options.running.repeat = times.unwrap_or(1);
+        options.running.stress.until_fail = times.is_none();
+        Ok(())
+    }),
+    Setting::valued(
+        "stress-for",
+        "TIME",
+        HOW,
+        "Run the selected tests again and again for this time, each at least once: `30s`, `10m`. Failures are counted and do not end \
+         it, unless --failfast or --repeat until-fail do. The reports have one record of each test, and how often it passed and failed.",
+    )
+    .aliases(&["stress-duration"])
+    .apply(|options, values| {
+        options.running.stress.limit = Some(duration(values)?);
+        Ok(())
+    }),
+    Setting::valued(
+        "script",
+        "FILE",
+        HOW,
+        "Run the tests of this script, on the copies of their deployments and in the order that it says. Names and other \
+         filters select among its tests; no test is tried again. `armadillo replay` writes such scripts.",
+    )
+    .apply(|options, values| {
+        options.running.script = Some(last(values).into());
+        Ok(())
+    }),
     Setting::valued(
         "seed",
         "N",

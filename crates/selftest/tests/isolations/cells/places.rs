@@ -116,6 +116,7 @@ impl Place {
         for (name, text) in [
             ("armadillo.toml", "[profile.ci]\nseed = 7\n"),
             ("other.toml", "seed = 8\n"),
+            ("script.json", SCRIPT),
         ] {
             suite = suite.file(name, text);
         }
@@ -138,6 +139,8 @@ impl Place {
         Seen { ran, code }
     }
 }
+
+const SCRIPT: &str = r#"{"script": 1, "of": "4c0243f9", "steps": [{"begin": "told::ignored"}]}"#;
 
 /// Without symbols, which take gdb longer than a run takes.
 const GDB: [&str; 12] = [

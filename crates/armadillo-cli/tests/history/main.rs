@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod interference;
+
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -70,16 +72,29 @@ fn ordered(value: &Value) -> String {
     format!("{{{}}}", members.join(","))
 }
 
+/// Without variables of whoever runs these tests that would change what a command does.
+fn clean(mut command: Command) -> Command {
+    let meddling = [
+        "ARMADILLO_",
+        "CARGO",
+        "NEXTEST",
+        "RUST_TEST_",
+        "RUST_BACKTRACE",
+    ];
+    let is_meddling = |name: &str| meddling.iter().any(|prefix| name.starts_with(prefix));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_meddling))
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
 fn armadillo(place: &TempDir, args: &[&str]) -> (Option<i32>, String, String) {
     let file = place.path().join("history.jsonl");
     if !file.exists() {
         std::fs::write(&file, history()).unwrap();
     }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_armadillo"));
-    let meddling = |name: &str| name.starts_with("ARMADILLO_") || name.starts_with("CARGO");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(meddling)) {
-        command.env_remove(name);
-    }
+    let mut command = clean(Command::new(env!("CARGO_BIN_EXE_armadillo")));
     let command = command.arg("history").args(args).current_dir(place.path());
     let Output {
         status,
