@@ -2,6 +2,7 @@
 //! included.
 
 mod autopsy;
+mod collector;
 mod executable;
 mod gdb;
 mod pattern;
@@ -16,6 +17,7 @@ use crate::server::ServerKey;
 
 pub use autopsy::AUTOPSY_LIMIT;
 pub(crate) use autopsy::{Autopsy, Dead};
+pub use collector::Collector;
 pub use pattern::CorePattern;
 
 /// As much as the cores that one run keeps may take together, in bytes; a larger core is cut off by the kernel.

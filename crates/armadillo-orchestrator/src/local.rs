@@ -218,11 +218,13 @@ impl LocalSite {
         let args: Vec<OsString> = args.map(Into::into).collect();
         let recorder = self.recorder.as_ref();
         let recorder = recorder.filter(|recorder| recorder.records(&place.role));
-        let (executed, args) = match recorder {
-            None => (program.path.clone(), args),
-            Some(recorder) => recorder
-                .command(&place.dir_outside, &program.path, args)
-                .map_err(file_error("record", &program.path))?,
+        let (executed, args, recording) = match recorder {
+            None => (program.path.clone(), args, None),
+            Some(recorder) => {
+                let command = recorder.command(&place.dir_outside, &program.path, args);
+                let command = command.map_err(file_error("record", &program.path))?;
+                (command.program, command.args, Some(command.recording))
+            }
         };
         let process = self.processes.spawn(Spawn {
             label: format!("{}/{server}", self.deployment),
@@ -240,8 +242,7 @@ impl LocalSite {
             server: server.clone(),
             directory: place.dir_outside.clone(),
         });
-        let is_recorded = recorder.is_some();
-        Ok(running::LocalRunning::new(process, trace, is_recorded))
+        Ok(running::LocalRunning::new(process, trace, recording))
     }
 }
 

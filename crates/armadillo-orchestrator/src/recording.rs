@@ -25,6 +25,14 @@ pub struct Recorder {
     roles: BTreeSet<String>,
 }
 
+/// A command line that records a server.
+pub(crate) struct Recorded {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    /// Where the recording will be.
+    pub(crate) recording: PathBuf,
+}
+
 impl Recorder {
     /// For servers of these roles; `None` if there are none, or there is no `rr`.
     #[must_use]
@@ -82,7 +90,7 @@ impl Recorder {
         server: &Path,
         program: &Path,
         args: Vec<OsString>,
-    ) -> io::Result<(PathBuf, Vec<OsString>)> {
+    ) -> io::Result<Recorded> {
         let name = server.file_name().unwrap_or_default().to_string_lossy();
         let directory = server.with_file_name(DIRECTORY);
         // A recording has what was in the memory of the server, keys included.
@@ -100,11 +108,15 @@ impl Recorder {
         let own = [
             "record".into(),
             "-o".into(),
-            place.into(),
+            place.clone().into(),
             "--".into(),
             program.into(),
         ];
-        Ok((self.program.clone(), own.into_iter().chain(args).collect()))
+        Ok(Recorded {
+            program: self.program.clone(),
+            args: own.into_iter().chain(args).collect(),
+            recording: place,
+        })
     }
 }
 

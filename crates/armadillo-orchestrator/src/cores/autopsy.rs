@@ -1,5 +1,6 @@
 //! A crash, looked into: the core is taken away at once, gdb reads it while others go on.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -7,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CORES_LIMIT, CorePattern, CorePolicy, Cores, PostMortem, gdb};
+use super::collector::COLLECT_LIMIT;
+use super::{CORES_LIMIT, Collector, CorePattern, CorePolicy, Cores, PostMortem, gdb};
 use crate::deadline::Deadline;
 use crate::process::{CoreLimit, Environment, Exit, Output, Process, Processes, Spawn};
 use crate::program;
@@ -19,8 +21,8 @@ const GDB_LIMIT: Duration = Duration::from_secs(60);
 /// How long it may take to end gdb.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long it is waited for what gdb says: a little longer than gdb and its end may take.
-pub const AUTOPSY_LIMIT: Duration = Duration::from_secs(70);
+/// How long it is waited for what gdb says: a little longer than the core, gdb and the ends of both may take.
+pub const AUTOPSY_LIMIT: Duration = Duration::from_secs(75 + COLLECT_LIMIT.as_secs());
 
 /// A server's process that has ended.
 #[derive(Clone, Debug)]
@@ -42,11 +44,21 @@ impl Dead {
 /// A crash to be looked into: what is found goes to a directory.
 pub(crate) struct Autopsy {
     cores: Arc<Cores>,
-    processes: Processes,
+    helper: Helper,
     dead: Dead,
     /// Where its files go.
     directory: PathBuf,
-    core: Result<PathBuf, String>,
+    core: Core,
+}
+
+/// Where the core of a process is.
+enum Core {
+    /// In this file.
+    Here(PathBuf),
+    /// The kernel passed it to a program that gives it back.
+    With(Collector, CorePattern),
+    /// It cannot be had, for this reason.
+    Lost(String),
 }
 
 impl Autopsy {
@@ -68,19 +80,30 @@ impl Autopsy {
         }
         let name = |what: &str| directory.join(dead.file(what));
         let core = match (found, pattern) {
-            (Some(found), _) => take(&found, &name("core"))
-                .map_err(|error| format!("cannot move the core {}: {error}", found.display())),
-            (None, Ok(pattern @ CorePattern::File { .. })) if !dead.exit.core => Err(format!(
-                "{}{}",
-                pattern.why_none(dead.pid),
-                CoreLimit::why()
-            )),
-            (None, Ok(pattern)) => Err(pattern.why_none(dead.pid)),
-            (None, Err(error)) => Err(format!("cannot tell where cores are written: {error}")),
+            (Some(found), _) => match take(&found, &name("core")) {
+                Ok(core) => Core::Here(core),
+                Err(error) => {
+                    Core::Lost(format!("cannot move the core {}: {error}", found.display()))
+                }
+            },
+            (None, Ok(pattern @ CorePattern::File { .. })) if !dead.exit.core => Core::Lost(
+                format!("{}{}", pattern.why_none(dead.pid), CoreLimit::why()),
+            ),
+            (None, Ok(pattern)) => match pattern.collector() {
+                Some(collector) => Core::With(collector, pattern),
+                None => Core::Lost(pattern.why_none(dead.pid)),
+            },
+            (None, Err(error)) => {
+                Core::Lost(format!("cannot tell where cores are written: {error}"))
+            }
+        };
+        let helper = Helper {
+            processes: processes.clone(),
+            server: dead.server.clone(),
         };
         Some(Self {
             cores: cores.clone(),
-            processes: processes.clone(),
+            helper,
             dead,
             directory: directory.to_owned(),
             core,
@@ -100,22 +123,34 @@ impl Autopsy {
     /// Reads the core, and keeps or deletes it.
     pub(crate) async fn perform(self) -> PostMortem {
         let mut found = PostMortem::new(self.dead.server.clone(), self.dead.pid);
-        let core = match &self.core {
+        let core = match self.core_file().await {
             Ok(core) => core,
             Err(why) => {
-                found.notes.push(why.clone());
+                found.notes.push(why);
                 return found;
             }
         };
         match program::on_path("gdb").into_iter().next() {
-            Some(debugger) => self.ask(&debugger, core, &mut found).await,
+            Some(debugger) => self.ask(&debugger, &core, &mut found).await,
             None => {
                 let note = "cannot show stacks: gdb is not in PATH";
                 found.notes.push(note.to_owned());
             }
         }
-        self.keep(core, &mut found);
+        self.keep(&core, &mut found);
         found
+    }
+
+    async fn core_file(&self) -> Result<PathBuf, String> {
+        match &self.core {
+            Core::Here(core) => Ok(core.clone()),
+            Core::Lost(why) => Err(why.clone()),
+            Core::With(collector, pattern) => {
+                let (pid, to) = (self.dead.pid, self.directory.join(self.dead.file("core")));
+                let fetched = collector.fetch(&self.helper, pid, &to).await;
+                fetched.map_err(|why| format!("{why}; {}", pattern.why_none(pid)))
+            }
+        }
     }
 
     async fn ask(&self, debugger: &Path, core: &Path, found: &mut PostMortem) {
@@ -139,24 +174,11 @@ impl Autopsy {
     async fn run(&self, debugger: &Path, core: &Path, stacks: &Path) -> Result<bool, String> {
         let stdout = private(stacks).map_err(|error| error.to_string())?;
         let stderr = stdout.try_clone().map_err(|error| error.to_string())?;
-        let process = self.processes.spawn(Spawn {
-            label: format!("gdb for {}", self.dead.server),
-            program: debugger.to_owned(),
-            args: gdb::args(core),
-            directory: None,
-            environment: Environment::Empty(Default::default()),
-            stdout: Output::from(stdout),
-            stderr: Output::from(stderr),
-            cores: CoreLimit::AtMost(0),
-        });
-        let process = Owned(process.map_err(|error| error.to_string())?);
-        let limit = Deadline::after(GDB_LIMIT);
-        let in_time = limit.bound(process.0.exited()).await.is_some();
-        if !in_time {
-            // What is left of it ends with the run.
-            let _ = process.0.kill_tree(KILL_LIMIT).await;
-        }
-        Ok(in_time)
+        let (args, limit) = (gdb::args(core), Deadline::after(GDB_LIMIT));
+        let ended = self
+            .helper
+            .run("gdb", debugger, args, stdout, stderr, limit);
+        Ok(ended.await?.is_some())
     }
 
     fn keep(&self, core: &Path, found: &mut PostMortem) {
@@ -178,6 +200,43 @@ impl Autopsy {
         if let Err(error) = fs::remove_file(core) {
             found.notes.push(format!("cannot delete its core: {error}"));
         }
+    }
+}
+
+/// What runs programs that help to look into the end of a server.
+pub(super) struct Helper {
+    processes: Processes,
+    server: ServerKey,
+}
+
+impl Helper {
+    /// Runs one to its end; `None` if it is ended because it takes too long.
+    pub(super) async fn run(
+        &self,
+        name: &str,
+        program: &Path,
+        args: Vec<OsString>,
+        stdout: File,
+        stderr: File,
+        deadline: Deadline,
+    ) -> Result<Option<Exit>, String> {
+        let process = self.processes.spawn(Spawn {
+            label: format!("{name} for {}", self.server),
+            program: program.to_owned(),
+            args,
+            directory: None,
+            environment: Environment::Empty(Default::default()),
+            stdout: Output::from(stdout),
+            stderr: Output::from(stderr),
+            cores: CoreLimit::AtMost(0),
+        });
+        let process = Owned(process.map_err(|error| error.to_string())?);
+        let ended = deadline.bound(process.0.exited()).await;
+        if ended.is_none() {
+            // What is left of it ends with the run.
+            let _ = process.0.kill_tree(KILL_LIMIT).await;
+        }
+        Ok(ended)
     }
 }
 
@@ -207,7 +266,7 @@ fn writes_core(exit: Exit) -> bool {
 }
 
 /// Moves a core where only its owner can read it.
-fn take(from: &Path, to: &Path) -> io::Result<PathBuf> {
+pub(super) fn take(from: &Path, to: &Path) -> io::Result<PathBuf> {
     if let Some(parent) = to.parent() {
         fs::DirBuilder::new().recursive(true).create(parent)?;
     }
@@ -219,7 +278,7 @@ fn take(from: &Path, to: &Path) -> io::Result<PathBuf> {
     Ok(to.to_owned())
 }
 
-fn private(path: &Path) -> io::Result<File> {
+pub(super) fn private(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }

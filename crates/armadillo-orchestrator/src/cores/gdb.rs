@@ -100,7 +100,7 @@ fn without_hash(name: &str) -> &str {
     }
 }
 
-/// Whether a frame is on the way from a failed assertion to the end of the process.
+/// Whether a frame is on the way from a failed assertion, or an exception that nobody catches, to the end of the process.
 fn is_way_to_abort(frame: &str) -> bool {
     const KNOWN: &[&str] = &[
         "raise",
@@ -116,6 +116,11 @@ fn is_way_to_abort(frame: &str) -> bool {
         "__GI___pthread_kill",
         "__assert",
         "__GI___assert",
+        "__cxa_throw",
+        "__cxa_rethrow",
+        "__cxxabiv1::",
+        "__gnu_cxx::__verbose_terminate_handler",
+        "std::terminate",
         "std::process::abort",
         "std::sys::",
         "std::panicking::",
@@ -145,6 +150,9 @@ armadillo: the thread that crashed
 #4  __pthread_kill_implementation (...) at ./nptl/pthread_kill.c:44
 #5  0x00007f1c in __GI_abort () at ./stdlib/abort.c:79
 #6  0x00007f1c in std::process::abort () at library/std/src/process.rs:2533
+#6  0x00007f1d in ?? () from /lib/x86_64-linux-gnu/libstdc++.so.6
+#6  0x00007f1d in std::terminate() () from /lib/x86_64-linux-gnu/libstdc++.so.6
+#6  0x00007f1d in __cxa_throw () from /lib/x86_64-linux-gnu/libstdc++.so.6
 #6  0x0000555 in parse::h8d88a8d7d8778242 (text=..., length=...) at /src/config.c:12
 #7  <(A, B) as mydb::Pair (of)>::drop (self=...) at src/pair.rs:9
 #7  <mydb::Store as core::ops::Drop>::drop (...) at src/store.rs:7

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Collector;
+
 /// Where the kernel writes the core of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CorePattern {
@@ -99,6 +101,15 @@ impl CorePattern {
         found.pop().map(|(_, _, path)| path)
     }
 
+    /// What gives back the cores that the kernel passes to a program, if that is known.
+    #[must_use]
+    pub fn collector(&self) -> Option<Collector> {
+        let Self::Pipe(program) = self else {
+            return None;
+        };
+        Collector::of(&program.file_name()?.to_string_lossy())
+    }
+
     /// Why a process that ended by a signal left no core that could be found here, and where to look.
     #[must_use]
     pub fn why_none(&self, pid: u32) -> String {
@@ -106,12 +117,14 @@ impl CorePattern {
             Self::Nowhere => "the kernel writes no cores: its core_pattern is empty".to_owned(),
             Self::Pipe(program) => {
                 let name = program.file_name().unwrap_or_default().to_string_lossy();
-                let look = if name.contains("systemd-coredump") {
-                    format!("`coredumpctl gdb {pid}` opens it")
-                } else if name.contains("apport") {
-                    "look in /var/lib/apport/coredump and /var/crash".to_owned()
-                } else {
-                    format!("see the documentation of {name}")
+                let look = match self.collector() {
+                    Some(Collector::Systemd) => {
+                        format!("if it was kept, `coredumpctl gdb {pid}` opens it")
+                    }
+                    Some(Collector::Apport) => {
+                        "look in /var/lib/apport/coredump and /var/crash".to_owned()
+                    }
+                    None => format!("see the documentation of {name}"),
                 };
                 format!(
                     "the kernel passed the core to {}; {look}",

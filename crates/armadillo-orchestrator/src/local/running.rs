@@ -15,8 +15,8 @@ use crate::system::Fut;
 pub(super) struct LocalRunning {
     process: Process,
     trace: Option<Trace>,
-    /// Whether the process is what records the server, which is its child.
-    is_recorded: bool,
+    /// Where the process records the server, which is its child then.
+    recording: Option<PathBuf>,
 }
 
 /// What is needed to look into its end.
@@ -28,11 +28,11 @@ pub(super) struct Trace {
 }
 
 impl LocalRunning {
-    pub(super) fn new(process: Process, trace: Option<Trace>, is_recorded: bool) -> Self {
+    pub(super) fn new(process: Process, trace: Option<Trace>, recording: Option<PathBuf>) -> Self {
         Self {
             process,
             trace,
-            is_recorded,
+            recording,
         }
     }
 
@@ -65,7 +65,7 @@ impl Running for LocalRunning {
                 // Frozen means the whole of it, also where the program is a script that started the server.
                 Verb::Pause | Verb::Resume => Ok(self.process.signal_tree(verb)?),
                 // What records it would end it by force.
-                Verb::Terminate | Verb::Abort | Verb::DumpStacks if self.is_recorded => {
+                Verb::Terminate | Verb::Abort | Verb::DumpStacks if self.recording.is_some() => {
                     Ok(self.process.signal_children(verb)?)
                 }
                 Verb::Terminate | Verb::Abort | Verb::DumpStacks => {
@@ -109,8 +109,25 @@ impl Running for LocalRunning {
             Autopsy::discard(&dead);
             return None;
         }
-        let autopsy = Autopsy::begin(&trace.cores, &trace.processes, dead, directory)?;
-        Some(Box::pin(autopsy.perform()))
+        let (server, pid) = (dead.server.clone(), dead.pid);
+        let autopsy = Autopsy::begin(&trace.cores, &trace.processes, dead, directory);
+        let recording = self.recording.clone();
+        if autopsy.is_none() && recording.is_none() {
+            return None;
+        }
+        Some(Box::pin(async move {
+            let mut found = match autopsy {
+                Some(autopsy) => autopsy.perform().await,
+                None => PostMortem::new(server, pid),
+            };
+            found.notes.extend(recording.map(|place| {
+                let place = place.display();
+                format!(
+                    "`rr replay {place}` shows what it did, with all it had in memory, secrets too"
+                )
+            }));
+            found
+        }))
     }
 
     fn is_paused(&self) -> Option<bool> {

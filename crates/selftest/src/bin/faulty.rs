@@ -40,6 +40,16 @@ async fn asserts(brittle: Brittle) {
 }
 
 #[armadillo::test]
+async fn throws(brittle: Brittle) {
+    commit(&brittle, "throw").await;
+}
+
+#[armadillo::test]
+async fn reads_behind_the_last(brittle: Brittle) {
+    commit(&brittle, "last").await;
+}
+
+#[armadillo::test]
 async fn finds_a_server(brittle: Brittle) -> TestResult {
     brittle.add(0).await
 }

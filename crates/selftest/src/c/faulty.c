@@ -56,6 +56,15 @@ __attribute__((noinline)) void race(void) {
     pthread_join(other, NULL);
 }
 
+#ifdef WITH_CPP
+void commit_in_cpp(const char *fault, volatile int *result);
+#else
+static void commit_in_cpp(const char *fault, volatile int *result) {
+    (void)fault;
+    (void)result;
+}
+#endif
+
 static void commit(const char *fault) {
     fprintf(stderr, "%s\n", fault);
     if (strcmp(fault, "null") == 0)
@@ -70,6 +79,8 @@ static void commit(const char *fault) {
         race();
     else if (strcmp(fault, "assert") == 0)
         abort();
+    else
+        commit_in_cpp(fault, &numbers[1]);
 }
 
 static void serve(int connection) {

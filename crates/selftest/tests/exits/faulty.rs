@@ -14,7 +14,10 @@ fn place() -> TempDir {
 }
 
 fn suite(program: &Path, args: &[&str]) -> Suite {
-    let suite = Suite::new(env!("CARGO_BIN_EXE_faulty"));
+    on(Suite::new(env!("CARGO_BIN_EXE_faulty")), program, args)
+}
+
+fn on(suite: Suite, program: &Path, args: &[&str]) -> Suite {
     let meeting = suite.home().join("meeting");
     suite
         .env("ARMADILLO_CORES", "keep")
@@ -110,6 +113,112 @@ fn a_core_tells_where_a_server_crashed() {
         assert!(stacks.contains("Thread 1"), "{stacks}");
     }
     assert_eq!(ran.remains(), [""; 0]);
+}
+
+/// An exception that nobody catches: the failure begins where it was thrown, with the whole names of functions.
+#[test]
+fn an_exception_tells_where_it_was_thrown() {
+    let place = place();
+    if can_see_cores() {
+        let program = faulty::build_with_cpp(place.path());
+        let ran = suite(&program, &["--exact", "throws"]).run();
+        let said = ran.said();
+        assert_eq!(ran.verdict("throws"), "server_crashed", "{said}");
+        let message = ran.message("throws");
+        let begin = "crashed in:\n  store::Table<int>::find at faulty.cpp:";
+        assert!(message.contains(begin), "{message}");
+        assert!(message.contains("  commit at faulty.c:"), "{message}");
+        let junit = in_junit(&ran, "throws");
+        assert!(
+            junit.contains("store::Table&lt;int&gt;::find at"),
+            "{junit}"
+        );
+    }
+    let Some(program) = faulty::sanitized_with_cpp(place.path(), "address") else {
+        return;
+    };
+    let ran = suite(&program, &["--exact", "reads_behind_the_last"])
+        .env("ASAN_OPTIONS", "detect_leaks=0")
+        .run();
+    let message = ran.message("reads_behind_the_last");
+    let begin = "tally-1: AddressSanitizer: heap-buffer-overflow in store::Table<int>::last(";
+    assert!(message.contains(begin), "{}", ran.said());
+}
+
+/// In a namespace of mounts, the kernel seems to pass cores to systemd-coredump. What it wrote itself is what stands for
+/// `coredumpctl` gives back: at the second question, as if the core was still being stored at the first.
+#[test]
+fn a_core_is_fetched_from_the_program_that_took_it() {
+    const PATTERN: &str = "/proc/sys/kernel/core_pattern";
+    let probe = ["-rm", "mount", "--bind", "/dev/null", PATTERN];
+    if !can_see_cores() || !has("unshare", &probe, "ARMADILLO_REQUIRE_MOUNT") {
+        return;
+    }
+    let place = place();
+    let program = faulty::build(place.path());
+    let pattern = place.path().join("pattern");
+    let systemd = "|/usr/lib/systemd/systemd-coredump %P %u %g %s %t 9223372036854775808 %h\n";
+    std::fs::write(&pattern, systemd).unwrap();
+    let run = |script: Option<&str>| {
+        let mount = format!("mount --bind \"$1\" {PATTERN} || exit 99; shift; exec \"$@\"");
+        let suite = Suite::new("unshare").args(["-rm", "sh", "-c", &mount, "sh"]);
+        let suite = suite.args([pattern.as_os_str(), env!("CARGO_BIN_EXE_faulty").as_ref()]);
+        let runs = suite.home().join("runs").display().to_string();
+        let asked = place.path().join("asked").display().to_string();
+        let script = script.map(|script| script.replace("RUNS", &runs).replace("ASKED", &asked));
+        let suite = on(suite, &program, &["--exact", "follows_null"]);
+        match script {
+            Some(script) => suite.env("PATH", with("coredumpctl", place.path(), &script)),
+            None => suite,
+        }
+        .run()
+    };
+    let real = std::process::Command::new("coredumpctl")
+        .arg("--version")
+        .output();
+    if real.is_err() {
+        let ran = run(None);
+        let message = ran.message("follows_null");
+        let why = "coredumpctl is not in PATH; the kernel passed the core to /usr/lib/systemd/systemd-coredump";
+        assert!(message.contains(why), "{}", ran.said());
+    }
+    let ran = run(Some(
+        r#"case "$1 $2 $4" in
+"--no-pager dump _BOOT_ID="*) ;;
+*) exit 9 ;;
+esac
+if mkdir ASKED; then
+  echo "No coredumps found." >&2
+  exit 1
+fi
+echo "Message: Process $3 dumped core." >&2
+exec cat "$(find RUNS -name core -type f)"
+"#,
+    ));
+    let said = ran.said();
+    assert_eq!(ran.verdict("follows_null"), "server_crashed", "{said}");
+    let message = ran.message("follows_null");
+    assert!(message.contains("  follow_null at faulty.c:"), "{said}");
+    let crashes = ran.directory().join("tests/follows_null/crashes");
+    let cores = files(&crashes, ".core");
+    assert_eq!(cores.len(), 1, "{said}");
+    assert_eq!(cores[0].metadata().unwrap().mode() & 0o777, 0o600);
+    assert!(files(&ran.directory(), ".coredumpctl").is_empty());
+
+    let ran = run(Some(
+        "echo 'Coredump entry has no core attached.' >&2; exit 1\n",
+    ));
+    let message = ran.message("follows_null");
+    assert!(
+        message.contains("coredumpctl has no core of process "),
+        "{message}"
+    );
+    assert!(
+        message.contains(": Coredump entry has no core attached.;"),
+        "{message}"
+    );
+    assert!(message.contains("`coredumpctl gdb "), "{message}");
+    assert!(files(&ran.directory(), ".core").is_empty());
 }
 
 #[test]
@@ -255,14 +364,14 @@ fn a_race_is_found() {
     );
 }
 
-/// A program in front of all others of `PATH` that stands for rr.
-fn with_rr(place: &Path, script: &str) -> std::ffi::OsString {
+/// A program of this name in front of all others of `PATH`, which stands for the real one.
+fn with(name: &str, place: &Path, script: &str) -> std::ffi::OsString {
     use std::os::unix::fs::PermissionsExt;
-    let rr = place.join("rr");
+    let program = place.join(name);
     let executable = std::fs::Permissions::from_mode(0o755);
-    let written = std::fs::write(&rr, format!("#!/bin/sh\n{script}"));
-    let written = written.and_then(|()| std::fs::set_permissions(&rr, executable));
-    written.unwrap_or_else(|error| panic!("rr: {error}"));
+    let written = std::fs::write(&program, format!("#!/bin/sh\n{script}"));
+    let written = written.and_then(|()| std::fs::set_permissions(&program, executable));
+    written.unwrap_or_else(|error| panic!("{name}: {error}"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let all = std::iter::once(place.to_owned()).chain(std::env::split_paths(&path));
     std::env::join_paths(all).unwrap_or_else(|error| panic!("{error}"))
@@ -272,7 +381,7 @@ fn with_rr(place: &Path, script: &str) -> std::ffi::OsString {
 fn recording_is_refused_before_anything_starts_where_it_does_not_work() {
     let place = place();
     let program = faulty::build(place.path());
-    let path = with_rr(place.path(), "echo; echo 'no counters' >&2; exit 1\n");
+    let path = with("rr", place.path(), "echo; echo 'no counters' >&2; exit 1\n");
     let record = |role: &str| {
         let args = ["--exact", "finds_a_server", "--record", role];
         suite(&program, &args).env("PATH", &path).run()
@@ -299,7 +408,7 @@ place=$3
 shift 4
 "$@" && rm "$place/incomplete"
 "#;
-    let path = with_rr(place.path(), script);
+    let path = with("rr", place.path(), script);
     let args = ["--exact", "finds_a_server", "--record", "tally"];
     let ran = suite(&program, &args).env("PATH", &path).run();
     let said = ran.said();
@@ -314,4 +423,17 @@ shift 4
     let stopped = ran.events("deployment_stopped");
     assert_eq!(stopped[0]["complaints"], serde_json::json!([]));
     assert_eq!(ran.remains(), [""; 0]);
+
+    // A failure says how to replay it, and the recording is there.
+    let args = ["--exact", "follows_null", "--record", "tally"];
+    let ran = suite(&program, &args).env("PATH", &path).run();
+    let said = ran.said();
+    assert_eq!(ran.verdict("follows_null"), "server_crashed", "{said}");
+    for text in [ran.message("follows_null"), in_junit(&ran, "follows_null")] {
+        let (_, rest) = text
+            .split_once("`rr replay ")
+            .unwrap_or_else(|| panic!("{text}"));
+        let recording = rest.split('`').next().unwrap_or_default();
+        assert!(Path::new(recording).join("version").is_file(), "{text}");
+    }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
+use armadillo_orchestrator::cores::{Collector, CorePattern};
 use armadillo_orchestrator::doctor::Finding;
 use armadillo_orchestrator::ports::HeldPort;
 use armadillo_orchestrator::process::{Cgroup, raise_file_limit};
@@ -119,9 +120,9 @@ const LOOKS: [Look; 12] = [
     },
     Look {
         name: "core_pattern",
-        assumes: "a core dump becomes a file",
-        breaks: "a crashed server leaves no core next to its log",
-        advice: "`sysctl kernel.core_pattern=core` and `ulimit -c unlimited`",
+        assumes: "the core of a crashed server can be had",
+        breaks: "a failure does not show where a server crashed",
+        advice: "`ulimit -H -c unlimited`; put coredumpctl in PATH if systemd-coredump takes cores, else `sysctl kernel.core_pattern=core`",
         optional: true,
         look: core_pattern,
     },
@@ -250,15 +251,37 @@ fn proc_is_readable(_: &Path) -> Result<String, String> {
 }
 
 fn core_pattern(_: &Path) -> Result<String, String> {
-    let pattern = text("/proc/sys/kernel/core_pattern")?;
-    let limit = getrlimit(Resource::Core).current;
-    if pattern.starts_with('|') {
-        return Err(format!("another program takes core dumps: {pattern}"));
-    }
+    let pattern = CorePattern::read().map_err(|error| format!("core_pattern: {error}"))?;
+    let text = text("/proc/sys/kernel/core_pattern")?;
+    let limit = getrlimit(Resource::Core).maximum;
+    whether_cores_are_had(&pattern, &text, limit, Collector::check)
+}
+
+/// `limit` is the hard limit of their size, as far as servers may raise theirs.
+fn whether_cores_are_had(
+    pattern: &CorePattern,
+    text: &str,
+    limit: Option<u64>,
+    check: fn(Collector) -> Result<(), &'static str>,
+) -> Result<String, String> {
     if limit == Some(0) {
-        return Err(format!("the limit of core dumps is 0 (pattern {pattern})"));
+        return Err(format!(
+            "the hard limit of their size is 0 (pattern {text})"
+        ));
     }
-    Ok(pattern)
+    match pattern {
+        CorePattern::File { .. } => Ok(text.to_owned()),
+        CorePattern::Nowhere => Err("the kernel writes no cores: core_pattern is empty".to_owned()),
+        CorePattern::Pipe(_) => match pattern.collector().map(check) {
+            None => Err(format!("another program takes core dumps: {text}")),
+            Some(Err(why)) => Err(format!(
+                "{why}, and another program takes core dumps: {text}"
+            )),
+            Some(Ok(())) => Ok(format!(
+                "they are fetched from the program that takes them: {text}"
+            )),
+        },
+    }
 }
 
 fn gdb(_: &Path) -> Result<String, String> {
@@ -290,4 +313,26 @@ fn number(path: &str) -> Result<u64, String> {
     let text = text(path)?;
     text.parse()
         .map_err(|_| format!("{path}: {text:?} is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_had_as_files_or_from_who_keeps_them() {
+        let systemd = "|/usr/lib/systemd/systemd-coredump %P %u";
+        let look = |text: &str, limit, check| {
+            whether_cores_are_had(&CorePattern::parse(text, false), text, limit, check)
+        };
+        let is_there = |_| Ok(());
+        assert_eq!(look("core", None, is_there).as_deref(), Ok("core"));
+        assert!(look("core", Some(0), is_there).is_err());
+        assert!(look("", None, is_there).is_err());
+        assert!(look(systemd, None, is_there).is_ok());
+        assert!(look("|/usr/share/apport/apport -p%p", Some(1 << 20), is_there).is_ok());
+        assert!(look("|/usr/libexec/abrt-hook-ccpp %s", None, is_there).is_err());
+        let missing = look(systemd, None, |_| Err("coredumpctl is not in PATH"));
+        assert!(missing.is_err_and(|why| why.starts_with("coredumpctl is not in PATH")));
+    }
 }
