@@ -20,10 +20,14 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    /// An error of these three properties.
     /// The number of a write concern that is not fulfilled, where that is not "read-only".
     pub(crate) const WRITE_CONCERN: u32 = 1429;
+    /// The number of an answer that did not come in time.
+    pub(crate) const CLUSTER_TIMEOUT: u32 = 1457;
+    /// The number of an answer that will not come, because the connection was closed.
+    pub(crate) const CONNECTION_LOST: u32 = 1465;
 
+    /// An error of these three properties.
     pub(crate) fn new(status: u16, number: u32, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -183,10 +187,15 @@ impl ApiError {
         Self::new(421, 1491, text)
     }
 
+    /// Whether what was asked for may have been done.
+    pub(crate) fn is_of_unknown_outcome(&self) -> bool {
+        [Self::CLUSTER_TIMEOUT, Self::CONNECTION_LOST].contains(&self.number)
+    }
+
     /// 500/1457: whether it was done is not known.
     pub(crate) fn unknown_outcome() -> Self {
         let text = "timeout in cluster operation: the result is not known";
-        Self::new(500, 1457, text)
+        Self::new(500, Self::CLUSTER_TIMEOUT, text)
     }
 
     /// 503/1478: the leader of the shard has not taken over yet.

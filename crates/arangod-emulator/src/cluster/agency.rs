@@ -152,7 +152,7 @@ impl Agency {
                     turn += 1;
                     reason
                 }
-                Err(ClientError::Lost(reason)) => {
+                Err(ClientError::Lost(reason) | ClientError::Closed(reason)) => {
                     // The next question begins with somebody else.
                     self.endpoints.borrow_mut().rotate_left(1);
                     return Err(AgencyError::Unreachable(reason));

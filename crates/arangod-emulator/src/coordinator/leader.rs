@@ -110,7 +110,16 @@ fn unknown(shard: &str, reason: &str) -> ApiError {
         "timeout in cluster operation: result unknown, the leader of shard {shard} has not \
          confirmed what it was asked to do: {reason}"
     );
-    ApiError::new(500, 1457, text)
+    ApiError::new(500, ApiError::CLUSTER_TIMEOUT, text)
+}
+
+/// The connection was closed before an answer came (`fuerteToArangoErrorCode`).
+fn connection_lost(shard: &str, reason: &str) -> ApiError {
+    let text = format!(
+        "connection to a server in the cluster was lost: result unknown, the leader of shard {shard} \
+         has not confirmed what it was asked to do: {reason}"
+    );
+    ApiError::new(503, ApiError::CONNECTION_LOST, text)
 }
 
 fn unavailable(shard: &str, reason: &str) -> ApiError {
@@ -169,8 +178,9 @@ impl Cluster {
                     Verdict::Unknown(reason) => return Err(unknown(shard, &reason)),
                 },
                 Err(ClientError::NotSent(reason)) => reason,
-                Err(ClientError::Lost(reason)) if ask.reads => reason,
+                Err(ClientError::Lost(reason) | ClientError::Closed(reason)) if ask.reads => reason,
                 Err(ClientError::Lost(reason)) => return Err(unknown(shard, &reason)),
+                Err(ClientError::Closed(reason)) => return Err(connection_lost(shard, &reason)),
             };
             if !self.seat(collection, shard).planned {
                 self.refresh(server).await?;

@@ -29,9 +29,12 @@ pub(crate) enum ClientError {
     /// The other server surely has not got the request.
     #[error("{0}")]
     NotSent(String),
-    /// It may have got it.
+    /// It may have got it, and has not answered in time.
     #[error("{0}")]
     Lost(String),
+    /// It may have got it, and the connection was closed.
+    #[error("{0}")]
+    Closed(String),
 }
 
 /// An answer.
@@ -172,11 +175,11 @@ impl Client {
                 Ok(response) => response,
                 // It was closed before anything went out.
                 Err(error) if used && error.is_canceled() => continue,
-                Err(error) => return Err(ClientError::Lost(error.to_string())),
+                Err(error) => return Err(ClientError::Closed(error.to_string())),
             };
             let (parts, incoming) = response.into_parts();
-            let lost = |error: hyper::Error| ClientError::Lost(error.to_string());
-            let body = incoming.collect().await.map_err(lost)?.to_bytes();
+            let closed = |error: hyper::Error| ClientError::Closed(error.to_string());
+            let body = incoming.collect().await.map_err(closed)?.to_bytes();
             let location = parts.headers.get("location");
             let reply = Reply {
                 status: parts.status.as_u16(),

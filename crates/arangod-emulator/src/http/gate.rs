@@ -151,6 +151,9 @@ async fn handle(
             return Err(ApiError::new(403, 11, text));
         }
     }
+    if request.is_of_another_version {
+        return Err(ApiError::not_implemented("this version of the API"));
+    }
     refuse_headers(&request)?;
     let body = Limited::new(body, LARGEST_BODY)
         .collect()

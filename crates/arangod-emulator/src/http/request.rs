@@ -27,17 +27,18 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
     /// Who asks.
     pub(crate) identity: Identity,
+    /// Whether another version of the API is asked for than the one that is there.
+    pub(crate) is_of_another_version: bool,
 }
 
 impl Request {
     /// Takes the address apart. `/_arango/v0` in front names the API version that is there anyway.
     pub(crate) fn new(method: Method, uri: &Uri, headers: HeaderMap) -> Result<Self, ApiError> {
         let mut raw: Vec<&str> = uri.path().split('/').skip(1).collect();
+        let mut is_of_another_version = false;
         if raw.first() == Some(&"_arango") {
-            if raw.get(1) != Some(&"v0") {
-                return Err(ApiError::not_implemented("this version of the API"));
-            }
-            raw.drain(..2);
+            is_of_another_version = raw.get(1) != Some(&"v0");
+            raw.drain(..raw.len().min(2));
         }
         let decode = |segment: &str| {
             percent::decode(segment).ok_or_else(|| ApiError::bad("the path cannot be decoded"))
@@ -64,6 +65,7 @@ impl Request {
             headers,
             body: Bytes::new(),
             identity: Identity::Nobody,
+            is_of_another_version,
         })
     }
 

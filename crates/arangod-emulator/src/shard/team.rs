@@ -97,7 +97,7 @@ impl Team {
                 Ok(Reply::NotYet) | Err(ClientError::NotSent(_)) => REFUSED,
                 Ok(Reply::Stale) => return Err(Trouble::Stale),
                 Ok(reply) => return Ok(reply),
-                Err(ClientError::Lost(_)) => silent,
+                Err(ClientError::Lost(_) | ClientError::Closed(_)) => silent,
             };
             if begun.elapsed() >= patience {
                 return Err(Trouble::Lost);

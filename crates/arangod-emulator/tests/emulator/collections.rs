@@ -521,7 +521,7 @@ fn write(
             201 | 202 => drop(acked.lock().unwrap().insert(key, n)),
             // Not done, or nobody knows.
             500 | 503 => assert!(
-                [(503, 30), (500, 1457), (503, 1478)].contains(&answer.error()),
+                [(503, 30), (500, 1457), (503, 1465), (503, 1478)].contains(&answer.error()),
                 "{}",
                 answer.text
             ),

@@ -1,5 +1,8 @@
 //! What shards refuse, with arangod's own numbers.
 
+use std::fs;
+use std::thread;
+
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -59,4 +62,40 @@ fn a_write_concern_that_is_not_fulfilled_is_what_the_option_says() {
     wait_for("the follower", || {
         (client.post(path, &json!({})).status == 202).then_some(())
     });
+}
+
+/// Whether bytes have arrived at this port that its server has not read.
+fn has_unread(port: u16) -> bool {
+    let own = format!(":{port:04X}");
+    let connections = fs::read_to_string("/proc/net/tcp").unwrap();
+    connections.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let is_own = words.next().is_some_and(|local| local.ends_with(&own));
+        let queues = words.nth(2).and_then(|queues| queues.split_once(':'));
+        // The queue of one that listens has connections.
+        let is_connected = line.split_whitespace().nth(3) == Some("01");
+        is_own && is_connected && queues.is_some_and(|(_, unread)| unread != "00000000")
+    })
+}
+
+#[test]
+fn a_write_whose_leader_dies_has_lost_the_connection() {
+    let cluster = Cluster::start(1, 1);
+    cluster.wait_until_healthy(5);
+    let client = cluster.client(0);
+    let body = json!({ "name": "c", "replicationFactor": 1 });
+    assert_eq!(client.post("/_api/collection", &body).status, 200);
+    let path = "/_api/document/c";
+    assert_eq!(client.post(path, &json!({})).status, 202);
+    let leader = cluster.dbserver(0);
+    leader.signal(Signal::STOP);
+    let answer = thread::scope(|scope| {
+        let asked = scope.spawn(|| cluster.client(0).post(path, &json!({})));
+        wait_for("the request", || {
+            has_unread(leader.address.port()).then_some(())
+        });
+        leader.signal(Signal::KILL);
+        asked.join().unwrap()
+    });
+    assert_eq!(answer.error(), (503, 1465), "{}", answer.text);
 }

@@ -99,10 +99,9 @@ async fn ask_shard(
     let mut merged = Merged::default();
     for chunk in part.chunks(CHUNK) {
         if let Some(error) = &merged.refusal {
-            let number = if error.number == 1457 {
-                1478
-            } else {
-                error.number
+            let number = match error.is_of_unknown_outcome() {
+                true => 1478,
+                false => error.number,
             };
             let text = format!("not sent after: {}", error.message);
             let error = ApiError::new(error.status, number, text);

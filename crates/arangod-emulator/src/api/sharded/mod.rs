@@ -185,7 +185,7 @@ fn error_of(status: u16, body: &Value) -> ApiError {
 /// not.
 fn worse(known: Option<ApiError>, new: ApiError) -> ApiError {
     match known {
-        Some(known) if known.number == 1457 || new.number != 1457 => known,
+        Some(known) if known.is_of_unknown_outcome() || !new.is_of_unknown_outcome() => known,
         _ => new,
     }
 }
