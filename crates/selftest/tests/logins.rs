@@ -1,5 +1,8 @@
 //! What a test hands to other programs ends with it, at every server.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+
 use armadillo_selftest::Suite;
 
 #[test]
@@ -10,7 +13,14 @@ fn a_login_is_refused_by_every_server_when_its_test_has_ended() {
     let place = tempfile::tempdir().unwrap();
     let suite = Suite::new(env!("CARGO_BIN_EXE_logins")).env("LOGINS", place.path());
     let args = ["-n", "1", "--show-output", "--arangod", "emulator"];
-    let skipped = ["--skip", "z_fails", "--skip", "tls::"];
+    let skipped = [
+        "--skip",
+        "z_fails",
+        "--skip",
+        "tls::",
+        "--skip",
+        "intruder::",
+    ];
     let ran = suite.args(args).args(skipped).run();
     assert_eq!(ran.code, Some(0), "{}", ran.said());
     let said = ran.text();
@@ -178,6 +188,80 @@ fn a_run_with_tls_has_it_everywhere() {
         files_with(&ran.directory(), "PRIVATE KEY"),
         Vec::<String>::new()
     );
+}
+
+/// Of every server of every role, the other user has tried all requests that were recorded of a real server, and more. What answers
+/// it is what the pages say, no more and no less.
+#[test]
+fn another_user_of_the_machine_reads_and_changes_nothing() {
+    let probe = ["--reuid=65534", "--regid=65534", "--clear-groups", "true"];
+    if !armadillo_selftest::cargo::has("setpriv", &probe, "ARMADILLO_REQUIRE_ROOT")
+        || !armadillo_selftest::cargo::has("etcd", &["--version"], "ARMADILLO_REQUIRE_ETCD")
+    {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let private = place.path().join("own").display().to_string();
+    let suite = Suite::new(env!("CARGO_BIN_EXE_logins")).env("LOGINS_PRIVATE", &private);
+    // What keeps the other user out must be the run's own directories.
+    for directory in [place.path(), suite.home()] {
+        let everybody = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(directory, everybody).unwrap();
+    }
+    let args = ["-n", "2", "--show-output", "--arangod", "emulator"];
+    let own = [
+        "--failure-tests",
+        "--edition",
+        "enterprise",
+        "--runtime-dir",
+        &private,
+    ];
+    let ran = suite.args(args).args(own).args(["intruder::"]).run();
+    let said = ran.text();
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    assert!(said.contains("5 passed; 0 failed; 0 ignored"), "{said}");
+    let is_oldest = ran.printed("/etcd 3.4.");
+    let found = |role: &str| -> BTreeSet<String> {
+        let begin = format!("open | {role} | ");
+        let lines = said.lines().filter_map(|line| line.strip_prefix(&begin));
+        lines.map(str::to_owned).collect()
+    };
+    let mut arangodb = open_in("arangodb.md", "### Without a login");
+    // Who has no password gets none.
+    assert!(arangodb.remove("http | POST /_open/auth"));
+    for role in ["single", "agent", "dbserver", "coordinator"] {
+        assert_eq!(found(role), arangodb, "{role}");
+    }
+    let mut etcd = open_in("etcd.md", "### Without a login");
+    let others = found("member")
+        .difference(&etcd)
+        .cloned()
+        .collect::<Vec<_>>();
+    assert_eq!(others, [""; 0], "not in docs/etcd.md");
+    // Later versions answer less.
+    if is_oldest {
+        assert!(etcd.remove("peer | GET /downgrade/enabled"));
+        assert_eq!(found("member"), etcd);
+    }
+}
+
+/// The requests that the table below this heading names, behind their port.
+fn open_in(page: &str, heading: &str) -> BTreeSet<String> {
+    let path = armadillo_selftest::cargo::workspace()
+        .join("docs")
+        .join(page);
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let (_, section) = text.split_once(heading).unwrap_or_default();
+    let section = section.split("\n#").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let requests = rows.map(|row| {
+        let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`'));
+        let port = cells.nth(1).unwrap_or_default();
+        format!("{port} | {}", cells.next().unwrap_or_default())
+    });
+    let requests: BTreeSet<String> = requests.collect();
+    assert!(!requests.is_empty(), "{page}");
+    requests
 }
 
 /// The files below a directory that contain this text.

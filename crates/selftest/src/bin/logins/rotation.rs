@@ -145,6 +145,8 @@ async fn a_table(cluster: Exclusive<Cluster>, auth: Auth, tokens: Tokens) -> Tes
     }
     compare(&table, "key rotated").await?;
     println!("rotated in {:.0?}", rotation.took);
+    let slowest = rotation.refused_after.values().max().ok_or("no server")?;
+    println!("refused by every server after {slowest:.0?}");
     for (token, _) in table.values() {
         let gone = tokens.verify(token);
         assert!(matches!(gone, Err(TokenError::Foreign)), "{gone:?}");
