@@ -168,20 +168,15 @@ impl System for ArangoDb {
         &self,
         view: &View,
         server: &ServerKey,
-        before: &Program,
+        before: Option<&Program>,
         now: &Program,
     ) -> Option<Preparation> {
-        programs::needs_upgrade(before, now).then(|| launch::upgrade(view, server))
-    }
-
-    fn before_first_start(
-        &self,
-        view: &View,
-        server: &ServerKey,
-        now: &Program,
-    ) -> Option<Preparation> {
-        let data = view.topology.data.as_deref()?;
-        existing_data::needs_upgrade(data, now).then(|| launch::upgrade(view, server))
+        let needed = match (before, view.topology.data.as_deref()) {
+            (Some(before), _) => programs::needs_upgrade(before, now),
+            (None, Some(data)) => existing_data::needs_upgrade(data, now),
+            (None, None) => false,
+        };
+        needed.then(|| launch::upgrade(view, server))
     }
 
     fn passed_on(&self) -> &'static [&'static str] {

@@ -229,23 +229,13 @@ pub trait System: Send + Sync + 'static {
     fn launch(&self, view: &View, server: &ServerKey) -> Launch;
 
     /// What the program `now` must do before `server` starts with it on data that `before` has served, such as an upgrade of that
-    /// data. It is launched for it, and waited for, before the server is started as [`Self::launch`] says. Asked only if the two
-    /// differ; not before a start that is meant to fail.
+    /// data; `None`: on existing data, for the first time. It is launched for it, and waited for, before the server is started as
+    /// [`Self::launch`] says. Asked only if the two differ; not before a start that is meant to fail.
     fn before_start(
         &self,
         _view: &View,
         _server: &ServerKey,
-        _before: &Program,
-        _now: &Program,
-    ) -> Option<Preparation> {
-        None
-    }
-
-    /// The same before the first start of `server` in a deployment with existing data, whoever has served that.
-    fn before_first_start(
-        &self,
-        _view: &View,
-        _server: &ServerKey,
+        _before: Option<&Program>,
         _now: &Program,
     ) -> Option<Preparation> {
         None

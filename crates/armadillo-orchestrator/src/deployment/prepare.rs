@@ -24,10 +24,10 @@ impl Deployment {
         let program = server.program();
         let preparation = match server.served_by() {
             Some(before) if before != program => {
-                (self.system).before_start(&self.view, key, &before, &program)
+                (self.system).before_start(&self.view, key, Some(&before), &program)
             }
             None if self.view.topology.data.is_some() => {
-                self.system.before_first_start(&self.view, key, &program)
+                self.system.before_start(&self.view, key, None, &program)
             }
             _ => None,
         };

@@ -157,7 +157,7 @@ impl System for Row {
         &self,
         view: &View,
         server: &ServerKey,
-        _: &Program,
+        _: Option<&Program>,
         now: &Program,
     ) -> Option<Preparation> {
         let words = now.version.as_deref()?;
