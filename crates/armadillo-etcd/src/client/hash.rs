@@ -168,7 +168,7 @@ mod tests {
         assert!(!differ.are_equal());
         assert_eq!(
             differ.to_string(),
-            "revision 7: member-1 d84ca6f0, member-2 d84ca6f0 (compacted at 2)"
+            "revision 7: member-1 d84c44f0, member-2 d84c44f0 (compacted at 2)"
         );
     }
 }
