@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The URL of Armadillo's repository, instead of a clone
     #[arg(long, value_name = "URL")]
     git: Option<String>,
-    /// Also write what this CI system reads
+    /// Also write a pipeline for this CI system
     #[arg(long, value_enum)]
     ci: Option<Ci>,
     /// Also write a dev container

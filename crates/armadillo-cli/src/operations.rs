@@ -21,7 +21,7 @@ pub(crate) struct Operations {
 
 /// Stop an operation where it is safe, whoever has begun it
 ///
-/// A server that is being restarted comes up again first. An operation goes on if the command that has begun it is killed.
+/// A server that is being restarted comes up again first. An operation goes on if the command that began it is killed.
 #[derive(clap::Args)]
 pub(crate) struct Cancel {
     /// The deployment, if several have an operation in progress: `etcd`, `etcd-2`

@@ -55,7 +55,7 @@ fn is_are(count: usize) -> &'static str {
 /// A group that has no majority now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{healthy} of {voters} {called} {} healthy, which is no majority; `.force()` does it all the same",
+    "{healthy} of {voters} {called} {} healthy, which is no majority; `.force()` in a test, `--force` on the command line, does it all the same",
     is_are(*.healthy)
 )]
 pub struct NoQuorum {
@@ -193,7 +193,7 @@ mod tests {
         }
         assert_eq!(
             voters(1, 3).have_majority().unwrap_err().to_string(),
-            "1 of 3 members is healthy, which is no majority; `.force()` does it all the same"
+            "1 of 3 members is healthy, which is no majority; `.force()` in a test, `--force` on the command line, does it all the same"
         );
     }
 

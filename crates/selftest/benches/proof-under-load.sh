@@ -15,12 +15,16 @@ if ! [[ $runs =~ ^[1-9][0-9]*$ && $loops =~ ^[0-9]+$ && $together =~ ^[1-9][0-9]
   exit 2
 fi
 results=$(mktemp -d)
-busy=()
-end_loops() {
+busy=() running=()
+end_all() {
+  # Each run ends its servers.
+  [ ${#running[@]} = 0 ] || kill -TERM "${running[@]}" 2>/dev/null || true
   [ ${#busy[@]} = 0 ] || kill "${busy[@]}" 2>/dev/null || true
+  wait
   rm -rf "$results"
 }
-trap end_loops EXIT
+trap end_all EXIT
+trap 'exit 130' INT TERM
 
 suite=$(cargo test -p harness-example --no-run 2>&1 | sed -n 's/.*Executable tests\/suite.*(\(.*\))$/\1/p')
 suite=$(realpath "$suite")
@@ -29,23 +33,24 @@ for _ in $(seq "$loops"); do
   setsid bash -c 'while :; do :; done' &
   busy+=($!)
 done
-one() { # RUN
-  local found="$results/$1/latest/results.json"
-  # Inconclusive is counted below, not a failure of this script. Each run has its own limit of memory: they do not wait for each other.
-  (cd harness-example && "$suite" -n 1 -k "consistency and not for_long" --timeout-factor 10 --memory 16G \
-    --output-dir "$results/$1") >"$results/$1.log" 2>&1 || true
-  [ -f "$found" ] || { cat "$results/$1.log" >&2; return 1; }
-  echo "run $1: $(grep -E '^(test result|[0-9]+ passed)' "$results/$1.log" | tail -1)"
-  cp "$found" "$results/$1.json"
-}
+cd harness-example
 for first in $(seq 1 "$together" "$runs"); do
+  last=$((first + together - 1 < runs ? first + together - 1 : runs))
   running=()
-  for run in $(seq "$first" $((first + together - 1 < runs ? first + together - 1 : runs))); do
-    one "$run" &
+  for run in $(seq "$first" "$last"); do
+    # Each has its own limit of memory: they do not wait for each other.
+    "$suite" -n 1 -k "consistency and not for_long" --timeout-factor 10 --memory 16G --output-dir "$results/$run" \
+      >"$results/$run.log" 2>&1 &
     running+=($!)
   done
-  for pid in "${running[@]}"; do
-    wait "$pid"
+  # Inconclusive is counted below, not a failure of this script.
+  wait "${running[@]}" || true
+  running=()
+  for run in $(seq "$first" "$last"); do
+    found="$results/$run/latest/results.json"
+    [ -f "$found" ] || { cat "$results/$run.log" >&2; exit 1; }
+    echo "run $run: $(grep -E '^(test result|[0-9]+ passed)' "$results/$run.log" | tail -1)"
+    cp "$found" "$results/$run.json"
   done
 done
 python3 - "$results"/*.json <<'PY'

@@ -145,8 +145,6 @@ pub(crate) struct Daemon {
     inbox: RefCell<VecDeque<Step>>,
     /// The memory that it shares with other runs.
     budget: Budget,
-    /// Whether it is known that it waits for what other runs hold.
-    waits_for_others: Cell<bool>,
     feeding: Cell<bool>,
     deployments: Deployments,
     grants: Grants,
@@ -183,8 +181,8 @@ impl Daemon {
         log: Rc<EventLog>,
     ) -> Self {
         let (notices, incoming) = mpsc::unbounded_channel();
-        let has = Resources::with_memory(orders.memory_mib);
         let budget = Budget::new(&orders, run_dir);
+        let has = Resources::with_memory(budget.total_mib().unwrap_or(orders.memory_mib));
         let core = Leases::new(has, orders.keep_on_failure).lingering(orders.is_shared());
         let core = match budget.total_mib() {
             Some(total) => core.sharing(total),
@@ -195,7 +193,6 @@ impl Daemon {
         Self {
             core: RefCell::new(core),
             budget,
-            waits_for_others: Cell::new(false),
             inbox: RefCell::default(),
             feeding: Cell::new(false),
             deployments: Deployments::default(),

@@ -1,14 +1,15 @@
 //! The memory that all runs of a user share: what others hold is no room for what this one starts.
 //!
 //! Nothing is started before somebody has looked at what the others hold *at this moment*: the core asks with [`Action::Look`], and
-//! starts in the same step in which it is told. Whoever drives it keeps others from starting something in that step.
+//! starts in the same step in which it is told. Whoever drives it keeps others from starting something in that step. While something
+//! is held back, the driver looks again and again by itself.
 
 use super::deployment::State;
 use super::supply::Room;
 use super::{Action, DeploymentNo, Leases, Moment, StopReason};
 use crate::resources::Resources;
 
-/// How long a test waits for memory that other runs hold.
+/// How long tests wait for memory that other runs hold, while nothing else goes on in their own.
 pub(crate) const LIMIT: Moment = 10 * 60 * 1_000_000;
 
 /// What other runs hold, and want.
@@ -18,8 +19,8 @@ pub(crate) struct Others {
     pub(crate) memory_mib: u64,
     /// Whether one of them waits for memory.
     pub(crate) wait: bool,
-    /// Whether one of them has waited for longer than this one does.
-    pub(crate) have_waited_longer: bool,
+    /// How much the one of them wants, in MiB, that has waited longest, if it has waited for longer than this run.
+    pub(crate) first_wants_mib: Option<u64>,
 }
 
 /// What all runs have together.
@@ -28,10 +29,23 @@ pub(super) struct Budget {
     others: Others,
     /// Whether `others` is how it is in this step.
     is_current: bool,
-    /// Whether the driver was asked to look.
+    /// Whether the driver was asked to look and has not answered.
     is_asked: bool,
-    /// Since when a deployment waits for what others hold.
-    waits_since: Option<Moment>,
+    /// What is held back because of others.
+    held: Option<Held>,
+    /// Whether another copy of what is there is held back. Nobody waits for it.
+    holds_copy: bool,
+    /// Since when nothing else goes on here while something is held back.
+    stuck_since: Option<Moment>,
+}
+
+/// A deployment that others leave no room for.
+#[derive(Clone, Copy)]
+struct Held {
+    since: Moment,
+    wants_mib: u64,
+    /// Whether it still was in this step.
+    is_current: bool,
 }
 
 /// What the budget says of one more deployment.
@@ -39,7 +53,7 @@ pub(super) struct Budget {
 enum Says {
     /// There is room.
     Yes,
-    /// Others hold it.
+    /// Others hold it, or come first.
     Held,
     /// Nobody has looked.
     Unknown,
@@ -53,7 +67,9 @@ impl Leases {
             others: Others::default(),
             is_current: false,
             is_asked: false,
-            waits_since: None,
+            held: None,
+            holds_copy: false,
+            stuck_since: None,
         };
         Self {
             budget: Some(budget),
@@ -66,31 +82,40 @@ impl Leases {
         self.used().memory_mib
     }
 
-    /// Since when it waits for memory that other runs hold.
-    pub(crate) fn waits_since(&self) -> Option<Moment> {
-        self.budget.as_ref()?.waits_since
+    /// How much memory it waits for because other runs hold it, in MiB.
+    pub(crate) fn wants_mib(&self) -> Option<u64> {
+        Some(self.budget.as_ref()?.held?.wants_mib)
+    }
+
+    /// Whether something is held back until the next look.
+    pub(crate) fn waits_for_look(&self) -> bool {
+        let waits = |budget: &Budget| budget.is_asked || budget.held.is_some() || budget.holds_copy;
+        self.budget.as_ref().is_some_and(waits)
     }
 
     /// Whether it is of use to look what others hold, and want, although nothing happens here.
     pub(crate) fn looks_out(&self) -> bool {
-        let could_give_way = self.lingers && self.deployments.values().any(|on| on.is_idle());
-        self.budget
-            .as_ref()
-            .is_some_and(|budget| budget.waits_since.is_some() || could_give_way)
+        let mut all = self.deployments.values();
+        let could_give_way = self.budget.is_some() && self.lingers && all.any(|on| on.is_idle());
+        could_give_way || self.waits_for_look()
     }
 
     pub(super) fn looked(&mut self, others: Others) {
         let Some(budget) = &mut self.budget else {
             return;
         };
-        let waits = budget.waits_since.is_some();
+        let waits = budget.held.is_some();
         budget.others = others;
         budget.is_current = true;
         budget.is_asked = false;
+        budget.holds_copy = false;
+        if let Some(held) = &mut budget.held {
+            held.is_current = false;
+        }
         if others.wait && self.lingers {
             self.evict_one();
         }
-        if waits && others.have_waited_longer {
+        if waits && others.first_wants_mib.is_some() {
             // Two that wait for each other would do so until both give up.
             self.give_way();
         }
@@ -98,15 +123,20 @@ impl Leases {
 
     /// What the driver has seen was so in this step only.
     pub(super) fn forget_look(&mut self) {
-        if let Some(budget) = &mut self.budget {
-            budget.is_current = false;
+        let Some(budget) = &mut self.budget else {
+            return;
+        };
+        let looked = std::mem::take(&mut budget.is_current);
+        if looked && budget.held.is_some_and(|held| !held.is_current) {
+            self.is_held_back_no_more();
         }
     }
 
-    /// Nothing is to be started: nothing waits.
-    pub(super) fn waits_no_more(&mut self) {
+    /// Nothing is held back.
+    pub(super) fn is_held_back_no_more(&mut self) {
         if let Some(budget) = &mut self.budget {
-            budget.waits_since = None;
+            budget.held = None;
+            budget.stuck_since = None;
         }
     }
 
@@ -121,17 +151,17 @@ impl Leases {
         let takes = self.known[self.deployments[&no].topology].takes;
         match self.says(takes) {
             Says::Yes => {
-                self.waits_no_more();
+                self.is_held_back_no_more();
                 self.start(no);
                 return true;
             }
             Says::Unknown => self.ask(),
-            Says::Held if could_wait => {}
-            Says::Held => {
-                if self.make_room(order) == Room::Never {
-                    self.wait_for_others(order);
+            Says::Held if could_wait => {
+                if let Some(budget) = &mut self.budget {
+                    budget.holds_copy = true;
                 }
             }
+            Says::Held => self.hold_back(order, takes.memory_mib),
         }
         false
     }
@@ -143,38 +173,58 @@ impl Leases {
         if !budget.is_current {
             return Says::Unknown;
         }
-        let with = self.used().memory_mib.saturating_add(takes.memory_mib);
-        match with.saturating_add(budget.others.memory_mib) <= budget.total_mib {
+        let now = self
+            .used()
+            .memory_mib
+            .saturating_add(budget.others.memory_mib);
+        let with = now.saturating_add(takes.memory_mib);
+        // What the first in line can have now is left for it. What it cannot have anyway keeps nobody from anything.
+        let first = budget.others.first_wants_mib.unwrap_or(0);
+        let can_have_it = now.saturating_add(first) <= budget.total_mib;
+        let left = if can_have_it { first } else { 0 };
+        match with.saturating_add(left) <= budget.total_mib {
             true => Says::Yes,
             false => Says::Held,
         }
     }
 
-    /// Asks the driver to look. While it waits for others, the driver looks again and again by itself.
+    /// Asks the driver to look, unless it does so anyway.
     fn ask(&mut self) {
         if let Some(budget) = &mut self.budget
-            && budget.waits_since.is_none()
+            && budget.held.is_none()
+            && !budget.holds_copy
             && !std::mem::replace(&mut budget.is_asked, true)
         {
             self.out.push(Action::Look);
         }
     }
 
-    fn wait_for_others(&mut self, order: i64) {
+    fn hold_back(&mut self, order: i64, wants_mib: u64) {
+        let goes_on = self.make_room(order) == Room::Later;
         let now = self.now;
         let Some(budget) = &mut self.budget else {
             return;
         };
-        let since = *budget.waits_since.get_or_insert(now);
-        if now.saturating_sub(since) > LIMIT {
-            budget.waits_since = None;
+        let since = budget.held.map_or(now, |held| held.since);
+        budget.held = Some(Held {
+            since,
+            wants_mib,
+            is_current: true,
+        });
+        if goes_on {
+            budget.stuck_since = None;
+            return;
+        }
+        // It stays so until something is started: all that wait are refused, one in each step.
+        let stuck_since = *budget.stuck_since.get_or_insert(now);
+        if now.saturating_sub(stuck_since) > LIMIT {
             let (held, total) = (budget.others.memory_mib, budget.total_mib);
+            let minutes = LIMIT / 60_000_000;
             self.refuse(
                 order,
                 format!(
-                    "waited {} min for memory: other runs of this user hold {held} MiB, and all together may hold {total} MiB; \
-                     `armadillo ps --all` shows deployments that are up",
-                    LIMIT / 60_000_000
+                    "waited {minutes} min for memory: other runs of this user hold {held} MiB, and all together may hold {total} MiB; \
+                     `armadillo ps --all` shows deployments that are up"
                 ),
             );
         }

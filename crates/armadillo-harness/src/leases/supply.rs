@@ -202,7 +202,7 @@ impl Leases {
         self.check_room();
         let all = self.due();
         if all.is_empty() {
-            self.waits_no_more();
+            self.is_held_back_no_more();
         }
         for due in all {
             let deployment = &self.deployments[&due.no];

@@ -26,8 +26,17 @@ pub struct Reservation {
     pub memory_mib: u64,
     /// What all runs may hold together, as this one has it, in MiB; `None`: it has a limit of its own.
     pub total_mib: Option<u64>,
-    /// Since when it waits for memory that others hold, in microseconds of the machine's monotonic clock.
-    pub waits_since_us: Option<u64>,
+    /// The memory that it waits for, if it does.
+    pub waits: Option<Waits>,
+}
+
+/// That a run waits for memory that others hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// Since when, in microseconds of the machine's monotonic clock.
+    pub since_us: u64,
+    /// For how much, in MiB.
+    pub memory_mib: u64,
 }
 
 /// The reservations of all runs of this user.
@@ -48,25 +57,22 @@ pub struct Look {
 impl Reservation {
     /// One of this process.
     #[must_use]
-    pub fn new(memory_mib: u64, total_mib: Option<u64>, waits_since_us: Option<u64>) -> Self {
+    pub fn new(memory_mib: u64, total_mib: Option<u64>, waits: Option<Waits>) -> Self {
         let pid = std::process::id();
         Self {
             pid,
             start_time: proc_fs::start_time(pid).unwrap_or_default(),
             memory_mib,
             total_mib,
-            waits_since_us,
+            waits,
         }
     }
 
-    /// Whether it has waited for longer than another. Of two that have begun at the same moment it is one.
+    /// Its place in the line of those that wait: the smallest has waited longest. Those that do not wait come last.
     #[must_use]
-    pub fn has_waited_longer_than(&self, other: &Self) -> bool {
-        match (self.waits_since_us, other.waits_since_us) {
-            (Some(own), Some(others)) => (own, self.pid) < (others, other.pid),
-            (own, None) => own.is_some(),
-            (None, Some(_)) => false,
-        }
+    pub fn place_in_line(&self) -> (u64, u32) {
+        let since = self.waits.map_or(u64::MAX, |waits| waits.since_us);
+        (since, self.pid)
     }
 
     fn lives(&self) -> bool {
@@ -86,7 +92,7 @@ impl Reservations {
         }
     }
 
-    /// Looks what others hold. Waits for at most so long until nobody else looks.
+    /// Reads what the other runs hold. Waits at most `limit` for the lock.
     ///
     /// # Errors
     /// When the lock cannot be had, or the directory not be read.
@@ -177,25 +183,21 @@ mod tests {
     }
 
     #[test]
-    fn one_of_two_has_waited_longer() {
-        let waits = |pid, since| Reservation {
+    fn who_waits_longest_is_first_in_line() {
+        let waits = |pid, since: Option<u64>| Reservation {
             pid,
             start_time: 0,
             memory_mib: 0,
             total_mib: None,
-            waits_since_us: since,
+            waits: since.map(|since_us| Waits {
+                since_us,
+                memory_mib: 1,
+            }),
         };
-        let longer = |one: Reservation, other: Reservation| {
-            let both = (
-                one.has_waited_longer_than(&other),
-                other.has_waited_longer_than(&one),
-            );
-            assert!(!(both.0 && both.1));
-            both.0
-        };
-        assert!(longer(waits(9, Some(1)), waits(1, Some(2))));
-        assert!(longer(waits(1, Some(2)), waits(9, Some(2))));
-        assert!(longer(waits(1, Some(2)), waits(9, None)));
-        assert!(!longer(waits(1, None), waits(9, None)));
+        let is_before =
+            |one: Reservation, other: Reservation| one.place_in_line() < other.place_in_line();
+        assert!(is_before(waits(9, Some(1)), waits(1, Some(2))));
+        assert!(is_before(waits(1, Some(2)), waits(9, Some(2))));
+        assert!(is_before(waits(9, Some(2)), waits(1, None)));
     }
 }

@@ -49,7 +49,7 @@ impl Other {
             "start_time": start_time.and_then(|time| time.parse::<u64>().ok()).expect("a time"),
             "memory_mib": memory_mib,
             "total_mib": total,
-            "waits_since_us": waits.then_some(1),
+            "waits": waits.then(|| json!({"since_us": 1, "memory_mib": 100})),
         });
         let new = self.directory.join("new");
         std::fs::write(&new, reservation.to_string()).expect("a file");

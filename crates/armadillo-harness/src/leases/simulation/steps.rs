@@ -12,6 +12,9 @@ impl World {
         if self.calm {
             return self.step_to_the_end();
         }
+        if self.core.waits_for_look() && self.random.chance(10) {
+            self.look();
+        }
         match self.random.below(100) {
             0..25 => self.end_something(),
             25..40 => self.end_a_test(),
@@ -32,7 +35,7 @@ impl World {
 
     /// A step that brings everything nearer to its end, if there is one.
     pub(super) fn step_to_the_end(&mut self) {
-        if self.core.waits_since().is_some() {
+        if self.core.waits_for_look() {
             self.look();
         }
         match self.random.below(3) {
@@ -271,6 +274,8 @@ impl World {
             }
             Pending::Examine(lease, deployment) => self.end_look(lease, deployment, bad),
             Pending::Prepare(lease) => self.end_preparation(lease, bad),
+            // Sometimes it cannot look.
+            Pending::Look if bad => {}
             Pending::Look => self.look(),
             Pending::Fixtures(client, deployment) => {
                 if let Some(on) = self.deployments.get_mut(&deployment) {
@@ -295,7 +300,7 @@ impl World {
         let others = Others {
             memory_mib: self.others_hold,
             wait,
-            have_waited_longer: wait && self.random.chance(50),
+            first_wants_mib: (wait && self.random.chance(50)).then(|| self.random.below(4) as u64),
         };
         self.feed(Input::Looked { others });
     }

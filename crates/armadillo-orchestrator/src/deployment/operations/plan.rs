@@ -107,7 +107,8 @@ impl Deployment {
         match self.down(except) {
             None => Ok(()),
             Some(down) => Err(format!(
-                "{down}, and the gates would wait for it; `.force()` does it all the same"
+                "{down}, and the gates would wait for it; `.force()` in a test, `--force` on the command line, does it all the \
+                 same"
             )),
         }
     }
