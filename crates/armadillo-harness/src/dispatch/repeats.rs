@@ -26,11 +26,13 @@ pub(super) struct Follows {
 /// How a repetition ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// It passed, was skipped, or passed on a retry.
+    /// It passed, at once or on a retry.
     Well {
         retried: bool,
     },
     Failed,
+    /// It asked to be skipped.
+    Skipped,
     /// It was cut off, because the run ends.
     CutOff,
 }
@@ -88,27 +90,32 @@ impl Repeats {
                 known.counts.flaky += u64::from(retried);
             }
             Ended::Failed => known.counts.failed += 1,
-            Ended::CutOff => {}
+            // Neither says anything about the test.
+            Ended::Skipped | Ended::CutOff => {}
         }
         let is_told = match how {
             Ended::Failed => !known.told,
             // What was cut off says nothing of a test that ran before.
             Ended::CutOff => !known.told && !was_whole,
-            Ended::Well { .. } => false,
+            Ended::Well { .. } | Ended::Skipped => false,
         };
         known.told |= is_told;
         let is_over = match self.stress.limit {
             Some(limit) => now.duration_since(self.begun) >= limit,
             None => false,
         };
-        let has_failed = self.stress.until_fail && how == Ended::Failed;
+        let is_wanted = match how {
+            Ended::Well { .. } => true,
+            Ended::Failed => !self.stress.until_fail,
+            Ended::Skipped | Ended::CutOff => false,
+        };
         let progress = now.duration_since(self.said) >= PROGRESS;
         if progress {
             self.said = now;
         }
         Follows {
             is_told,
-            again: !is_stopped && !is_over && !has_failed && how != Ended::CutOff,
+            again: is_wanted && !is_stopped && !is_over,
             progress,
         }
     }
@@ -218,6 +225,21 @@ mod tests {
         assert_eq!(counts[&0].passed, 2);
         assert_eq!(counts[&1].all(), 5);
         assert_eq!(counts[&2].all(), 0);
+    }
+
+    #[test]
+    fn a_skipped_test_counts_for_nothing_and_does_not_run_again() {
+        let (mut repeats, now) = repeats(true, None);
+        passes(&mut repeats, 0, now);
+        let follows = repeats.ended(1, Ended::Skipped, now, false);
+        assert!(!follows.again && !follows.is_told);
+        let skipped = Verdict::Skipped {
+            reason: "no".to_owned(),
+        };
+        repeats.keep(1, sample::ends(7, "b", skipped, ""));
+        assert_eq!((repeats.sum().all(), repeats.sum().passed), (1, 1));
+        let (last, counts) = repeats.conclude();
+        assert_eq!((last.len(), counts[&1].all()), (2, 0));
     }
 
     #[test]

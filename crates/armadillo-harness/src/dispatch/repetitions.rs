@@ -10,6 +10,8 @@ use crate::event::EventKind;
 /// How an attempt ended.
 pub(super) struct How {
     pub(super) failed: bool,
+    /// Whether it asked to be skipped.
+    pub(super) is_skipped: bool,
     pub(super) is_cut_off: bool,
     /// Whether another attempt follows.
     pub(super) is_retried: bool,
@@ -38,6 +40,9 @@ pub(super) fn follows(context: &Context, job: &Job, how: &How) -> Follows {
             is_cut_off: true, ..
         } => Ended::CutOff,
         How { failed: true, .. } => Ended::Failed,
+        How {
+            is_skipped: true, ..
+        } => Ended::Skipped,
         How { failed: false, .. } => Ended::Well {
             retried: job.attempt > 1,
         },

@@ -341,6 +341,7 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
     let repetition = context.repetition(&job);
     let how = How {
         failed,
+        is_skipped: matches!(verdict, Verdict::Skipped { .. }),
         is_cut_off,
         is_retried: retry.is_some(),
         was_possible: job.modes.is_empty() || !leases.is_empty(),
