@@ -58,6 +58,9 @@ pub(super) fn look(options: &mut Options, only: Option<&[String]>) -> Result<(),
         if !needed.contains(system.name()) {
             continue;
         }
+        if options.running.script.is_some() {
+            return Err(RunnerError::AttachedScript(flag(system.name())));
+        }
         let found = login(system.name(), options, &environment).and_then(|login| {
             at.login = login;
             at.tls = authority(system.name(), &at, options)?;

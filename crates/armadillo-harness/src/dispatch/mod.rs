@@ -81,6 +81,11 @@ enum RunnerError {
          help: remove one of them"
     )]
     RepeatedScript,
+    #[error(
+        "--script cannot be combined with --{0}: a script needs new servers, which nobody has used before\n\
+         help: remove one of them; the environment or armadillo.toml may name the servers"
+    )]
+    AttachedScript(String),
     #[error(transparent)]
     Script(#[from] crate::script::ScriptError),
     #[error(transparent)]
@@ -131,6 +136,7 @@ impl RunnerError {
             | Self::Collect(_)
             | Self::Plan(_)
             | Self::RepeatedScript
+            | Self::AttachedScript(_)
             | Self::UntilFail
             | Self::Script(_)
             | Self::Shard(_)

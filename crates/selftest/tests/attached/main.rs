@@ -162,6 +162,17 @@ fn what_cannot_run_is_known_before() {
                 .contains("--attach-arangodb")
     };
     assert_eq!(listed.filter(ignored).count(), 8, "{}", ran.said());
+    // Scripts need new servers.
+    let ran = attach(&server)
+        .file(
+            "script.json",
+            r#"{"script":1,"of":"r","steps":[{"begin":"documents::are_new"}]}"#,
+        )
+        .args(["--script", "script.json"])
+        .run();
+    assert_eq!(ran.code, Some(2), "{}", ran.said());
+    let refused = "--script cannot be combined with --attach-arangodb: ";
+    assert!(ran.stderr.contains(refused), "{}", ran.said());
     // Nothing makes them run, and without authentication the rest needs no password.
     let ran = Suite::new(SUITE)
         .args([
