@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use armadillo_harness::exit_code::Exit;
+use armadillo_harness::outcome::{FailureKind, Verdict};
 use armadillo_harness::replay::{Bisection, Question, Seen, company, in_words};
+use armadillo_harness::report::many;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -21,8 +23,8 @@ use steps::Steps;
 /// Find the smallest set of tests that make another one fail
 ///
 /// Runs TEST again and again with a part of the tests that used its deployments before it or beside it, each time on new deployments, in
-/// the order of the run, until nothing can be left out. Exits with 0 if the reason was found: which tests, or none. Exits
-/// with 1 if TEST did not fail again.
+/// the order of the run, until nothing can be left out. Exits with 0 if it found the tests, or found that none are needed.
+/// Exits with 1 if TEST did not fail again.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     armadillo bisect latest net::breaks\n  \
@@ -58,7 +60,7 @@ fn search(args: &Args) -> Result<ExitCode, ReplayError> {
         "bisect of run {}: {} ({then}) met {} on its deployments\n",
         recorded.record.started.run,
         recorded.name(test),
-        count(met.companions.len(), "other test"),
+        many(met.companions.len(), "other test"),
     ));
     recorded.say_what_is_not_known(Some(test));
     say(&executable.notes());
@@ -69,8 +71,13 @@ fn search(args: &Args) -> Result<ExitCode, ReplayError> {
         match search.question() {
             Question::Over(found) => break Outcome::of(found),
             Question::Run(set) => {
-                let seen = steps.run(&set, (search.attempt(), args.attempts))?;
+                let seen = steps.run(&set, (search.attempt(), args.attempts));
                 let is_interrupted = signals.have_come();
+                let seen = match seen {
+                    // It was ended before it had begun.
+                    Err(ReplayError::NotBegun { .. }) if is_interrupted => Seen::Unclear,
+                    seen => seen?,
+                };
                 // At a terminal, the step that ran has ended with Ctrl-C, too, and shows nothing unless the test failed before.
                 if seen == Seen::Fails || !is_interrupted {
                     search.answer(seen);
@@ -139,6 +146,13 @@ fn failure(recorded: &Recorded, test: usize) -> Result<String, ReplayError> {
     let verdict = recorded.record.tests[test].verdict.as_ref();
     let name = recorded.name(test);
     match verdict {
+        Some(Verdict::Failed {
+            kind: FailureKind::Interrupted,
+            ..
+        }) => Err(ReplayError::Refused(format!(
+            "{name} was cut off in that run, so how it would have ended is not known\n\
+             help: name a run in which it failed; `armadillo history {name}` shows some"
+        ))),
         Some(verdict) if verdict.is_failure() => Ok(in_words(verdict)),
         Some(verdict) => Err(ReplayError::Refused(format!(
             "{name} did not fail in that run ({}), so there is nothing to search for\n\
@@ -149,9 +163,4 @@ fn failure(recorded: &Recorded, test: usize) -> Result<String, ReplayError> {
             "{name} did not end in that run"
         ))),
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{ending}")
 }

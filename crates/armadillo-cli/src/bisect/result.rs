@@ -1,11 +1,11 @@
 //! What a search has found.
 
 use armadillo_harness::replay::{Company, Found, Seen};
-use armadillo_harness::report::in_shell;
+use armadillo_harness::report::{in_shell, many};
 use serde::Serialize;
 
+use super::Args;
 use super::steps::Steps;
-use super::{Args, count};
 use crate::replay::Recorded;
 
 /// What it came to.
@@ -129,12 +129,12 @@ impl Result {
     /// For people.
     pub(super) fn text(&self) -> String {
         let test = &self.test;
-        let runs = count(self.runs, "run");
+        let runs = many(self.runs, "run");
         let mut text = match &self.outcome {
             Outcome::Nothing => format!(
                 "\n{test} did not fail in {runs} with all {} that it met\n\
                  help: it may fail only now and then: --attempts {} tries more often\n",
-                count(self.met, "test"),
+                many(self.met, "test"),
                 (2 * self.attempts).max(5)
             ),
             Outcome::Alone => {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use armadillo_harness::outcome::Verdict;
 use armadillo_harness::replay::{Company, Seen, fails_as, in_words, of_script};
+use armadillo_harness::report::many;
 
-use super::count;
 use crate::replay::{Executable, Recorded, ReplayError, flag, os, write};
 use crate::session::say;
 
@@ -89,10 +89,7 @@ impl<'r> Steps<'r> {
         };
         let company = match with.len() {
             0 => "alone".to_owned(),
-            some => format!(
-                "with {some} of {}",
-                count(self.met.companions.len(), "test")
-            ),
+            some => format!("with {some} of {}", many(self.met.companions.len(), "test")),
         };
         let attempt = match attempts {
             1 => String::new(),

@@ -37,7 +37,7 @@ impl Executable {
         let is_same = path == then && FileMark::of(&path) == again.file;
         if !is_same {
             notes.push(format!(
-                "the executable {} is another one than then",
+                "the executable {} is not the one that ran then",
                 path.display()
             ));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use armadillo_harness::outcome::Verdict;
 use armadillo_harness::replay::{Record, compare, in_words};
+use armadillo_harness::report::many;
 use armadillo_harness::script::Script;
 
 use super::Recorded;
@@ -14,11 +15,11 @@ const NAMED: usize = 10;
 /// What is about to be repeated.
 pub(super) fn before(recorded: &Recorded, script: &Script, test: Option<usize>) -> String {
     let on: BTreeSet<&String> = script.begins().flat_map(|(_, on)| on).collect();
-    let tests = count(script.begins().count(), "test");
+    let tests = many(script.begins().count(), "test");
     let mut text = format!(
         "replay of run {}: {tests} on {}",
         script.of,
-        count(on.len(), "deployment")
+        many(on.len(), "deployment")
     );
     if let Some(test) = test {
         let verdict = recorded.record.tests[test].verdict.as_ref();
@@ -53,10 +54,10 @@ pub(super) fn after(
     let begun = found.wanted - found.missing.len();
     let mut text = format!(
         "\nreplayed: {begun} of {} began, {}; {} of {} overlaps on a deployment were repeated\n",
-        count(found.wanted, "test"),
+        many(found.wanted, "test"),
         match found.out_of_order.len() {
             0 => "in the recorded order".to_owned(),
-            late => format!("{late} of them too late"),
+            some => format!("{some} of them not in the recorded order"),
         },
         found.repeated_overlaps,
         found.overlaps,
@@ -105,9 +106,4 @@ fn of_test(name: &str, then: Option<&Verdict>, now: &Record) -> String {
         (false, true) => format!("{name} failed, and did not then: {ended}\n"),
         (false, false) => format!("{name}: {ended}, as then\n"),
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{ending}")
 }

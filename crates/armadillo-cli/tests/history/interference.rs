@@ -283,7 +283,7 @@ fn a_failure_that_does_not_come_back_and_another_executable_are_said() {
     let with_all = "attempt 2 of 2: inconclusive: failed: ";
     assert!(found.text.contains(with_all), "{}", found.text);
     assert!(
-        found.text.contains("is another one than then"),
+        found.text.contains("is not the one that ran then"),
         "{}",
         found.text
     );
@@ -298,6 +298,26 @@ fn a_failure_that_does_not_come_back_and_another_executable_are_said() {
         "{}",
         replayed.text
     );
+}
+
+#[test]
+fn what_says_too_little_is_refused() {
+    let home = recorded(&["alone::"]);
+    let refused = |command: &str, why: &str| {
+        let refused = armadillo(&home, &[command, "latest", "alone::fails"]);
+        assert_eq!(refused.code, Some(2), "{}", refused.text);
+        assert!(refused.text.contains(why), "{}", refused.text);
+    };
+    rewritten(&home, "test_finished", |ended| {
+        ended["verdict"]["failed"]["kind"] = "interrupted".into();
+    });
+    refused("bisect", "alone::fails was cut off in that run");
+    rewritten(&home, "test_finished", |ended| {
+        ended["repetition"] = 1.into();
+    });
+    for command in ["bisect", "replay"] {
+        refused(command, "only one repetition of each is recorded");
+    }
 }
 
 #[test]

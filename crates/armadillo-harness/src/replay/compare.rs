@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Record;
-use crate::outcome::Verdict;
+use crate::outcome::{FailureKind, Verdict};
 use crate::report::kind_name;
 use crate::script::{Move, Script};
 use crate::trace::Trace;
@@ -17,7 +17,7 @@ pub struct Closeness {
     pub missing: Vec<(String, Option<String>)>,
     /// Tests that ended otherwise: how they did then, and how they do now.
     pub changed: Vec<(String, String, String)>,
-    /// Tests that began before one that they began after in the record.
+    /// As few tests as possible without which all others began in the recorded order.
     pub out_of_order: Vec<String>,
     /// Tests that did not share their deployments with the tests that they did share them with.
     pub misplaced: Vec<String>,
@@ -83,7 +83,8 @@ fn kind(verdict: &Verdict) -> String {
     }
 }
 
-/// Whether a test failed now as it did then: in the same way and, if it is the same executable, at the same place.
+/// Whether a test failed now as it did then: in the same way and, if it is the same executable, at the same place, if both failures
+/// have one. A test that was cut off has not failed.
 #[must_use]
 pub fn fails_as(then: &Verdict, now: &Verdict, is_same_executable: bool) -> bool {
     let (
@@ -102,7 +103,8 @@ pub fn fails_as(then: &Verdict, now: &Verdict, is_same_executable: bool) -> bool
         (Some(then), Some(now)) => then != now,
         _ => false,
     };
-    kind_then == kind && !(is_same_executable && is_elsewhere)
+    let is_cut_off = *kind == FailureKind::Interrupted;
+    kind_then == kind && !is_cut_off && !(is_same_executable && is_elsewhere)
 }
 
 /// How a test ended, with the first line of its message, for people.
@@ -119,16 +121,29 @@ pub fn in_words(verdict: &Verdict) -> String {
 }
 
 fn out_of_order(wanted: &[&str], now_at: &BTreeMap<String, usize>) -> Vec<String> {
-    let mut latest = 0;
-    let mut found = Vec::new();
-    for test in wanted {
-        match now_at.get(*test) {
-            Some(place) if *place < latest => found.push((*test).to_owned()),
-            Some(place) => latest = *place,
-            None => {}
+    let begun = wanted.iter().copied();
+    let begun = begun.filter_map(|test| Some((test, *now_at.get(test)?)));
+    let (tests, places): (Vec<&str>, Vec<usize>) = begun.unzip();
+    let in_order = longest_rise(&places);
+    let others = tests.iter().enumerate();
+    let others = others.filter(|(position, _)| !in_order.contains(position));
+    others.map(|(_, test)| (*test).to_owned()).collect()
+}
+
+/// The positions of as many of these numbers as possible that rise from one to the next.
+fn longest_rise(numbers: &[usize]) -> BTreeSet<usize> {
+    // For each length, the position at which a rise of this length ends with the smallest number.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = Vec::with_capacity(numbers.len());
+    for (position, number) in numbers.iter().enumerate() {
+        let shorter = ends.partition_point(|end| numbers[*end] < *number);
+        before.push(shorter.checked_sub(1).map(|last| ends[last]));
+        match ends.get_mut(shorter) {
+            Some(end) => *end = position,
+            None => ends.push(position),
         }
     }
-    found
+    std::iter::successors(ends.last().copied(), |position| before[*position]).collect()
 }
 
 /// Each word of the script must stand for one deployment, and each deployment for one word.
@@ -188,11 +203,11 @@ mod tests {
         let exact = compare(&record, &script, &same);
         assert!(exact.is_exact(), "{exact:?}");
         assert_eq!((exact.wanted, exact.overlaps), (5, 2));
-        // a ends before b begins, c passes, d is on a deployment of another word, b begins too late, e does not at all.
+        // a ends before b begins, c passes, d is on a deployment of another word, b begins after c, e does not begin.
         let other = run("+a@1 -a +c@1 +b@1 +d@1 -b -c -d !e");
         let found = compare(&record, &script, &other);
         assert_eq!(found.repeated_overlaps, 1);
-        assert_eq!(found.out_of_order, ["c"]);
+        assert_eq!(found.out_of_order, ["b"]);
         assert_eq!(found.misplaced, ["d"]);
         let changed = ["c", "failed: no", "passed"].map(str::to_owned);
         assert_eq!(found.changed, [changed.into()]);
@@ -201,5 +216,31 @@ mod tests {
             [("e".to_owned(), Some("failed: no".to_owned()))]
         );
         assert!(!found.is_exact());
+    }
+
+    #[test]
+    fn as_few_tests_as_possible_are_out_of_order() {
+        let record = run("+a +b +c +d");
+        let out_of_order = |now: &str| {
+            let found = compare(&record, &record.script(None), &run(now));
+            found.out_of_order.join(" ")
+        };
+        assert_eq!(out_of_order("+a +b +c +d"), "");
+        assert_eq!(out_of_order("+b +c +d +a"), "a");
+        assert_eq!(out_of_order("+d +a +b +c"), "d");
+        assert_eq!(out_of_order("+c +b"), "b");
+        assert_eq!(out_of_order("+d +c +b +a"), "a b c");
+    }
+
+    #[test]
+    fn a_failure_comes_back_in_the_same_way_and_at_the_same_place() {
+        let failed = |kind| Verdict::failed(kind, "no");
+        let (failure, late) = (FailureKind::Failed, FailureKind::TimedOut);
+        assert!(fails_as(&failed(failure), &failed(failure), true));
+        assert!(!fails_as(&failed(failure), &failed(late), true));
+        assert!(!fails_as(&failed(failure), &Verdict::Passed, true));
+        // It was cut off.
+        let interrupted = failed(FailureKind::Interrupted);
+        assert!(!fails_as(&interrupted, &interrupted, true));
     }
 }

@@ -11,9 +11,6 @@ use crate::dispatch::run_directory;
 use crate::report::{self, RebuildError};
 use crate::settings::{Input, Resolved, UsageError, resolve};
 
-/// Among how many of the newest runs one is looked for that has just ended; others may have begun since.
-const NEWEST: usize = 10;
-
 /// Why there is no run to repeat.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -129,7 +126,8 @@ pub fn find(named: &Path) -> Result<PathBuf, OpenError> {
 #[must_use]
 pub fn of_script(parent: &Path, script: &Path) -> Option<Record> {
     let named = script.to_string_lossy();
-    let newest = names_in(parent).into_iter().take(NEWEST);
+    // It is one of the newest, so few logs are read; others may have begun since.
+    let newest = names_in(parent).into_iter();
     // Another one may be incomplete at this moment.
     let mut records = newest.filter_map(|name| read(&parent.join(name)).ok());
     records.find(|record| {
@@ -165,15 +163,21 @@ pub fn open(directory: &Path, test: Option<&str>) -> Result<Record, OpenError> {
     })
 }
 
-/// The part that has the test, whose name may begin with that of its executable.
+/// The only part that has a test of this name, or if none has, the only one with a test whose name contains it. The executable may
+/// stand before it.
 fn of_parts(parts: Vec<(PathBuf, Record)>, test: Option<&str>) -> Result<Record, RecordError> {
     for (_, part) in &parts {
         part.check()?;
     }
-    let has_it = |part: &Record| {
-        test.is_some_and(|test| match test.split_once('$') {
-            Some((of, name)) => part.started.executable() == of && part.place(name).is_some(),
-            None => part.place(test).is_some(),
+    let has_it = |part: &Record, exactly: bool| {
+        test.is_some_and(|test| {
+            let (of, name) = match test.split_once('$') {
+                Some((of, name)) => (Some(of), name),
+                None => (None, test),
+            };
+            let mut tests = part.tests.iter().map(|known| known.test.as_str());
+            of.is_none_or(|of| part.started.executable() == of)
+                && tests.any(|known| known == name || !exactly && known.contains(name))
         })
     };
     let several = RecordError::Several {
@@ -181,11 +185,13 @@ fn of_parts(parts: Vec<(PathBuf, Record)>, test: Option<&str>) -> Result<Record,
             .map(|(path, part)| format!("{} ({})", path.display(), part.started.executable()))
             .collect(),
     };
-    let is_only = parts.len() == 1;
-    let mut found = parts.into_iter().map(|(_, part)| part);
-    let mut found = found.by_ref().filter(|part| is_only || has_it(part));
-    match (found.next(), found.next()) {
-        (Some(part), None) => Ok(part),
+    let mut found: Vec<Record> = parts.into_iter().map(|(_, part)| part).collect();
+    if found.len() > 1 {
+        let exactly = found.iter().any(|part| has_it(part, true));
+        found.retain(|part| has_it(part, exactly));
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(part), true) => Ok(part),
         _ => Err(several),
     }
 }
@@ -199,4 +205,66 @@ fn read(directory: &Path) -> Result<Record, OpenError> {
         run: directory.display().to_string(),
         why,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventKind;
+    use crate::replay::record::tests::run;
+    use crate::report::sample;
+
+    #[test]
+    fn a_part_of_a_name_is_enough_to_find_the_executable() {
+        let part = |binary: &str, happened: &str| {
+            let mut record = run(happened);
+            record.started.binary = binary.to_owned();
+            (PathBuf::from(binary), record)
+        };
+        let found = |test: Option<&str>| {
+            let parts = vec![
+                part("one", "+net::reads +both +short"),
+                part("two", "+net::writes +both +shorter"),
+            ];
+            let found = of_parts(parts, test);
+            found.map_or(String::new(), |record| record.started.binary)
+        };
+        assert_eq!(found(Some("net::reads")), "one");
+        assert_eq!(found(Some("write")), "two");
+        assert_eq!(found(Some("short")), "one");
+        assert_eq!(found(Some("shop::two$both")), "two");
+        assert_eq!(found(Some("shop::two$shor")), "two");
+        for none in [
+            Some("both"),
+            Some("net::"),
+            Some("shop::two$reads"),
+            Some("gone"),
+            None,
+        ] {
+            assert_eq!(found(none), "", "{none:?}");
+        }
+        let only = of_parts(vec![part("one", "+a")], None);
+        assert_eq!(only.unwrap().started.binary, "one");
+    }
+
+    #[test]
+    fn the_run_of_a_script_is_found_however_many_have_begun_since() {
+        let parent = tempfile::tempdir().unwrap();
+        for number in 0..20 {
+            let directory = parent.path().join(format!("run-{}", 99 - number));
+            std::fs::create_dir(&directory).unwrap();
+            let mut started = sample::started(Vec::new(), 0);
+            started.args = vec![format!("--script=/tmp/{number}/script.json")];
+            let event = sample::event(0, EventKind::RunStarted(started));
+            let line = serde_json::to_string(&event).unwrap();
+            std::fs::write(directory.join(EVENTS_FILE), line + "\n").unwrap();
+        }
+        let args = |script: &str| {
+            let record = of_script(parent.path(), Path::new(script))?;
+            Some(record.started.args.concat())
+        };
+        let first = "--script=/tmp/0/script.json".to_owned();
+        assert_eq!(args("/tmp/0/script.json"), Some(first));
+        assert_eq!(args("/tmp/20/script.json"), None);
+    }
 }

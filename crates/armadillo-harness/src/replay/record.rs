@@ -36,6 +36,12 @@ pub enum RecordError {
         "its tests ran on servers that somebody else started: what they did to them before is not known, and cannot be undone"
     )]
     Attached,
+    /// Only one repetition of each test is in its events.
+    #[error(
+        "its tests ran again and again (`--repeat until-fail` or `--stress-for`), and only one repetition of each is recorded\n\
+         help: run the tests with `--repeat N`, of which every repetition is recorded, and repeat that run"
+    )]
+    Repetitions,
     /// No test has begun in it.
     #[error("no test began in it")]
     Nothing,
@@ -70,6 +76,8 @@ pub struct Record {
     /// How it ended; `None` if it was killed.
     pub exit_code: Option<u8>,
     pub(super) attached: bool,
+    /// Its tests ran until one failed or for a time.
+    pub(super) repeats: bool,
 }
 
 impl Record {
@@ -90,6 +98,7 @@ impl Record {
             moves: Vec::new(),
             exit_code: None,
             attached: false,
+            repeats: false,
         };
         let mut places = BTreeMap::new();
         for event in events {
@@ -100,6 +109,11 @@ impl Record {
     }
 
     fn on<'e>(&mut self, event: &'e EventKind, places: &mut BTreeMap<&'e str, usize>) {
+        self.repeats |= match event {
+            EventKind::Repeating(_) | EventKind::Repeated { .. } => true,
+            EventKind::TestFinished(ended) => ended.repetition.is_some(),
+            _ => false,
+        };
         match event {
             EventKind::TestStarted {
                 test,
@@ -182,6 +196,7 @@ impl Record {
             () if started.command.is_some() => Err(RecordError::Command),
             () if part_of.is_some_and(is_nextest) => Err(RecordError::Nextest),
             () if self.attached => Err(RecordError::Attached),
+            () if self.repeats => Err(RecordError::Repetitions),
             () if self.tests.is_empty() => Err(RecordError::Nothing),
             () => Ok(()),
         }
@@ -222,7 +237,7 @@ impl Record {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::event;
+    use crate::event::{self, Repetitions};
     use crate::outcome::FailureKind;
     use crate::report::sample;
 
@@ -231,6 +246,10 @@ pub(super) mod tests {
         let started = sample::started(Vec::new(), 0);
         let mut kinds = vec![EventKind::RunStarted(started)];
         kinds.extend(happened.split_whitespace().map(event_of));
+        of_kinds(kinds)
+    }
+
+    fn of_kinds(kinds: Vec<EventKind>) -> Record {
         let events: Vec<Event> = (kinds.into_iter().zip(0..))
             .map(|(kind, us)| Event {
                 v: event::VERSION,
@@ -285,6 +304,24 @@ pub(super) mod tests {
         assert_eq!(words(&record.script(None)), "+a@x +b@y -a +c@x,y -c +d");
         let only = BTreeSet::from([0, 2]);
         assert_eq!(words(&record.script(Some(&only))), "+a@x -a +c@x,y");
+    }
+
+    #[test]
+    fn of_repetitions_too_little_is_known() {
+        assert_eq!(run("+a -a").check(), Ok(()));
+        let mut ended = sample::ends(0, "a", Verdict::Passed, "");
+        ended.repetition = Some(3);
+        for kind in [
+            EventKind::Repeating(Repetitions::default()),
+            EventKind::Repeated {
+                tests: BTreeMap::new(),
+            },
+            EventKind::TestFinished(ended),
+        ] {
+            let started = EventKind::RunStarted(sample::started(Vec::new(), 0));
+            let record = of_kinds(vec![started, event_of("+a"), kind]);
+            assert_eq!(record.check(), Err(RecordError::Repetitions));
+        }
     }
 
     #[test]

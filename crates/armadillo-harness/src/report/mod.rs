@@ -49,6 +49,7 @@ pub use header::header;
 pub use junit::junit;
 pub use merge::{MergeError, ShardEvents, merge};
 pub use model::{Attempt, Counts, DeploymentRecord, Ending, Model, TestRecord};
+pub use paint::many;
 pub(crate) use paint::time;
 pub(crate) use rebuild::events_of_part;
 pub use rebuild::{RebuildError, events, rebuild};

@@ -47,7 +47,8 @@ pub(crate) fn time(us: u64) -> String {
 }
 
 /// `1 test`, `2 tests`.
-pub(super) fn many(count: usize, word: &str) -> String {
+#[must_use]
+pub fn many(count: usize, word: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {word}{ending}")
 }
