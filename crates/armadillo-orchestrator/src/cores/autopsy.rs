@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::collector::COLLECT_LIMIT;
+use super::collector::{COLLECT_LIMIT, DUMP_LIMIT};
 use super::{CORES_LIMIT, Collector, CorePattern, CorePolicy, Cores, PostMortem, gdb};
 use crate::deadline::Deadline;
 use crate::process::{CoreLimit, Environment, Exit, Output, Process, Processes, Spawn};
@@ -21,8 +21,9 @@ const GDB_LIMIT: Duration = Duration::from_secs(60);
 /// How long it may take to end gdb.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long it is waited for what gdb says: a little longer than the core, gdb and the ends of both may take.
-pub const AUTOPSY_LIMIT: Duration = Duration::from_secs(75 + COLLECT_LIMIT.as_secs());
+/// How long to wait for what gdb says: a little longer than the core, gdb and the ends of both may take.
+pub const AUTOPSY_LIMIT: Duration =
+    Duration::from_secs(75 + COLLECT_LIMIT.as_secs() + DUMP_LIMIT.as_secs());
 
 /// A server's process that has ended.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::request::{StartError, StartRequest};
@@ -134,6 +135,9 @@ pub(super) fn copy(
 fn copy_directory(from: &Path, to: &Path, deadline: Deadline) -> Result<u64, DataError> {
     fs::create_dir_all(to).map_err(failed("create", to))?;
     let mode = fs::metadata(from).map_err(failed("read", from))?;
+    // Until everything is in it, its owner has to write to it; nobody else gets more than the original allows.
+    let open = fs::Permissions::from_mode(mode.permissions().mode() | 0o700);
+    fs::set_permissions(to, open).map_err(failed("write", to))?;
     let mut bytes = 0;
     for entry in fs::read_dir(from).map_err(failed("read", from))? {
         let path = entry.map_err(failed("read", from))?.path();
@@ -154,7 +158,15 @@ fn copy_directory(from: &Path, to: &Path, deadline: Deadline) -> Result<u64, Dat
 fn copy_file(from: &Path, to: &Path, deadline: Deadline) -> Result<u64, DataError> {
     let failed = || failed("copy", from);
     let mut source = fs::File::open(from).map_err(failed())?;
-    let mut copy = fs::File::create(to).map_err(failed())?;
+    let mode = source.metadata().map_err(failed())?.permissions();
+    // Whoever may not read the original may not read half a copy, either.
+    let copy = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode.mode() & 0o777)
+        .open(to);
+    let mut copy = copy.map_err(failed())?;
     let mut bytes = 0;
     loop {
         if deadline.passed() {
@@ -167,7 +179,7 @@ fn copy_file(from: &Path, to: &Path, deadline: Deadline) -> Result<u64, DataErro
             more => bytes += more,
         }
     }
-    let mode = source.metadata().map_err(failed())?.permissions();
+    // The umask may have taken something off it.
     copy.set_permissions(mode).map_err(failed())?;
     Ok(bytes)
 }
@@ -227,7 +239,6 @@ async fn copied(
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
     use super::*;
@@ -245,13 +256,15 @@ mod tests {
     fn a_copy_ends_with_the_time_to_start() {
         let root = tempfile::tempdir().unwrap();
         let from = root.path().join("from");
-        write(&from.join("a-1/wal/0"), "12345");
-        let late = copy(
-            &from,
-            &targets(root.path()),
-            Deadline::after(Duration::ZERO),
-        );
-        assert!(matches!(late, Err(DataError::Late { path }) if path == from.join("a-1/wal/0")));
+        let file = from.join("a-1/wal/0");
+        write(&file, "12345");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let targets = targets(root.path());
+        let late = copy(&from, &targets, Deadline::after(Duration::ZERO));
+        assert!(matches!(late, Err(DataError::Late { path }) if path == file));
+        // Half a copy is as private as the original.
+        let half = fs::metadata(targets[0].1.join("wal/0")).unwrap();
+        assert_eq!(half.permissions().mode() & 0o777, 0o600);
     }
 
     fn targets(root: &Path) -> Vec<(ServerKey, PathBuf)> {

@@ -12,8 +12,8 @@ use crate::notice::Notice;
 use crate::process::Exit;
 
 impl Deployment {
-    /// Has the program of a server do what its system says, if another program has served its data, here or before, and waits until it has. What
-    /// it prints is in the server's log. Whoever gives up waiting leaves it running: half of it would be worse.
+    /// Has the program of a server do what its system says, if another program has served its data, here or before, and waits
+    /// until it has. What it prints is in the server's log. Whoever gives up waiting leaves it running: half of it would be worse.
     pub(super) async fn prepare(
         self: &Arc<Self>,
         server: &Server,
