@@ -150,6 +150,7 @@ mod tests {
             key: ServerKey::numbered(role, number),
             role: role.into(),
             version: None,
+            runs: true,
             has_older_data: false,
             leads: leads.iter().map(|&name| name.to_owned()).collect(),
         }

@@ -16,7 +16,7 @@ use crate::steps;
 const FIRST_WITH_DOWNGRADE: (u32, u32) = (3, 6);
 
 /// Followers first, and then who leads, which hands over before; between two versions what must hold for the whole cluster. Where
-/// members run several versions, those that have the next one already are left alone.
+/// members run several versions, those that run the next one already are left alone.
 pub(crate) fn plan(rolling: &Rolling) -> Result<Vec<Step>, String> {
     let mut steps = Vec::new();
     let mut runs = newest(&rolling.servers);
@@ -47,7 +47,8 @@ pub(crate) fn plan(rolling: &Rolling) -> Result<Vec<Step>, String> {
         }
         let is_mixed = oldest != runs && change.options.is_empty();
         for server in &rolling.servers {
-            if !(is_mixed && server.version == to) {
+            let is_done = server.runs && to.is_some() && server.version == to;
+            if !(is_mixed && is_done) {
                 steps.extend(turn(server, change, to));
             }
         }
@@ -163,6 +164,7 @@ mod tests {
             key: armadillo_orchestrator::ServerKey::numbered("member", number),
             role: "member".into(),
             version: Version::parse(version),
+            runs: true,
             has_older_data: false,
             leads: if leads {
                 vec!["raft".into()]
@@ -307,6 +309,35 @@ mod tests {
                 "member-3: restart with 3.6.16"
             ]
         );
+    }
+
+    /// Who has a turn.
+    fn restarted(servers: Vec<RollingServer>, change: Change) -> Vec<String> {
+        let changes = vec![change];
+        let steps = plan(&Rolling { servers, changes }).unwrap();
+        let restarts = steps
+            .iter()
+            .filter(|step| matches!(step.what, StepKind::Restart(_)));
+        let servers = restarts.filter_map(|step| step.server.as_ref());
+        servers.map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn only_members_that_run_the_next_version_are_left_alone() {
+        let mut servers = vec![
+            server(1, "3.6.16", false),
+            server(2, "3.5.35", false),
+            server(3, "3.6.16", false),
+        ];
+        servers[2].runs = false;
+        assert_eq!(restarted(servers, to("3.6.16")), ["member-2", "member-3"]);
+        // A restart to no other version is one of all, of members whose version is not known, too.
+        let servers = vec![
+            server(1, "3.6.16", false),
+            server(2, "3.5.35", false),
+            server(3, "", false),
+        ];
+        assert_eq!(restarted(servers, Change::default()).len(), 3);
     }
 
     #[test]

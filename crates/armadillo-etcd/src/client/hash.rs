@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use armadillo_orchestrator::join::try_join_all;
 use armadillo_orchestrator::{Deadline, Poll, Request, ServerKey};
 use serde_json::json;
 
@@ -87,12 +88,13 @@ impl EtcdClient {
     /// When a member does not answer, or has not applied the revision in time.
     pub async fn hashes(&self) -> Result<StoreHashes, EtcdError> {
         let deadline = Deadline::after(self.limit);
-        let mut revision = 0;
-        for server in self.servers() {
-            revision = revision.max(self.status(&server).await?.revision);
-        }
+        let servers = self.servers();
+        // All at once: the limit of each is as long as the deadline, and begins with it.
+        let statuses = try_join_all(servers.iter().map(|server| self.status(server))).await?;
+        let revisions = statuses.iter().map(|status| status.revision);
+        let revision = revisions.max().unwrap_or(0);
         let mut members = BTreeMap::new();
-        for server in self.servers() {
+        for server in servers {
             let hash = self.hash_at(&server, revision, deadline).await?;
             members.insert(server, hash);
         }

@@ -34,8 +34,10 @@ pub struct RollingServer {
     pub key: ServerKey,
     /// Its role.
     pub role: String,
-    /// The version it runs, where its program says one.
+    /// The version of its program, where that says one.
     pub version: Option<Version>,
+    /// Whether its process runs: it has neither ended nor been paused.
+    pub runs: bool,
     /// Whether what it has stored may have been written by an older version than the one it runs.
     pub has_older_data: bool,
     /// The groups and parts that it leads.

@@ -52,6 +52,7 @@ impl Deployment {
                     key: key.clone(),
                     role: server.plan.role.to_owned(),
                     version,
+                    runs: !is_down(server),
                     has_older_data: version > planned || self.view.topology.data.is_some(),
                     leads: health.led_by(key).into_iter().map(str::to_owned).collect(),
                 }
