@@ -26,6 +26,8 @@ impl ApiError {
     pub(crate) const CLUSTER_TIMEOUT: u32 = 1457;
     /// The number of an answer that will not come, because the connection was closed.
     pub(crate) const CONNECTION_LOST: u32 = 1465;
+    /// The numbers that leave open whether what was asked for was done.
+    pub(crate) const UNKNOWN_OUTCOMES: [u32; 2] = [Self::CLUSTER_TIMEOUT, Self::CONNECTION_LOST];
 
     /// An error of these three properties.
     pub(crate) fn new(status: u16, number: u32, message: impl Into<String>) -> Self {
@@ -189,7 +191,7 @@ impl ApiError {
 
     /// Whether what was asked for may have been done.
     pub(crate) fn is_of_unknown_outcome(&self) -> bool {
-        [Self::CLUSTER_TIMEOUT, Self::CONNECTION_LOST].contains(&self.number)
+        Self::UNKNOWN_OUTCOMES.contains(&self.number)
     }
 
     /// 500/1457: whether it was done is not known.

@@ -178,6 +178,7 @@ mod tests {
         let answers = vec![
             answer(202, done),
             refusal(503, 1457),
+            refusal(503, 1465),
             refusal(403, 1004),
             refusal(500, 4),
             answer(202, "what?"),
@@ -185,7 +186,7 @@ mod tests {
         let (told, seen) = run_as(cluster_view(1, 3, 1), answers, async |view| {
             let registers = registers(&view);
             let mut told = Vec::new();
-            for client in 0..5 {
+            for client in 0..6 {
                 told.push(match registers.write(client, "k", "b").await {
                     Wrote::Acknowledged => "acknowledged",
                     Wrote::Refused(_) => "refused",
@@ -196,7 +197,14 @@ mod tests {
         });
         assert_eq!(
             told,
-            ["acknowledged", "unknown", "refused", "unknown", "unknown"]
+            [
+                "acknowledged",
+                "unknown",
+                "unknown",
+                "refused",
+                "unknown",
+                "unknown"
+            ]
         );
         assert_eq!(
             seen[0].line,

@@ -24,8 +24,10 @@ pub(crate) async fn dump(server: &Server, request: &Request) -> Result<Answer, A
         return Err(ApiError::new(501, 9, text));
     };
     permit(server, request)?;
-    let lost =
-        |why: String| ApiError::new(503, 1457, format!("timeout in cluster operation: {why}"));
+    let lost = |why: String| {
+        let text = format!("timeout in cluster operation: {why}");
+        ApiError::new(503, ApiError::CLUSTER_TIMEOUT, text)
+    };
     let config = cluster.agency.learn().await;
     let config = config.map_err(|error| lost(error.to_string()))?;
     let leader = config["leaderId"].as_str().unwrap_or_default();

@@ -62,7 +62,8 @@ pub(crate) async fn change_with<T>(
         let confirmed = cluster.until(|cluster| cluster.is_confirmed(&wanted.databases));
         if timeout(CONFIRMATION, confirmed).await.is_err() {
             cluster.take_back(&wanted.databases).await;
-            return Err(ApiError::new(500, 1457, "timeout in cluster operation"));
+            let text = "timeout in cluster operation";
+            return Err(ApiError::new(500, ApiError::CLUSTER_TIMEOUT, text));
         }
         for (name, _) in wanted.databases.iter().filter(|(_, made)| !**made) {
             cluster.sweep(&format!("Collections/{name}")).await;

@@ -260,8 +260,8 @@ impl Cluster {
 }
 
 impl From<AgencyError> for ApiError {
-    /// 1457 is the timeout of a cluster operation.
     fn from(error: AgencyError) -> Self {
-        Self::new(500, 1457, format!("timeout in cluster operation: {error}"))
+        let text = format!("timeout in cluster operation: {error}");
+        Self::new(500, Self::CLUSTER_TIMEOUT, text)
     }
 }

@@ -55,14 +55,14 @@ pub(crate) async fn create(
         Err(_) => {
             let missing = cluster.missing(&path, wishes.wait_for_followers).join(", ");
             let text = format!("timeout in cluster operation: not created in time: {missing}");
-            ApiError::new(500, 1457, text)
+            ApiError::new(500, ApiError::CLUSTER_TIMEOUT, text)
         }
     };
     if let Some(half) = cluster.find_planned(database, &id)
         && let Err(error) = remove(server, cluster, &half).await
     {
         let text = format!("{}; nor could it be removed: {error}", problem.message);
-        return Err(ApiError::new(500, 1457, text));
+        return Err(ApiError::new(500, ApiError::CLUSTER_TIMEOUT, text));
     }
     Err(problem)
 }

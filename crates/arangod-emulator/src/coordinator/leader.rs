@@ -84,10 +84,13 @@ fn verdict(reply: &Reply) -> Verdict {
         return Verdict::Final;
     }
     let body = reply.json();
-    match (reply.status, body["errorNum"].as_u64().unwrap_or(0)) {
+    let number = body["errorNum"].as_u64().unwrap_or(0);
+    match (reply.status, u32::try_from(number).unwrap_or(0)) {
         (421, _) | (503, 30 | 503 | 1478) => Verdict::NotThere,
         (404, 1203 | 1228) => Verdict::Missing,
-        (_, 1457) => Verdict::Unknown(String::from(body["errorMessage"].as_str().unwrap_or(""))),
+        (_, number) if ApiError::UNKNOWN_OUTCOMES.contains(&number) => {
+            Verdict::Unknown(String::from(body["errorMessage"].as_str().unwrap_or("")))
+        }
         _ => Verdict::Final,
     }
 }
@@ -268,6 +271,7 @@ mod tests {
             (403, 1004, Verdict::Final),
             (500, 2, Verdict::Final),
             (500, 1457, Verdict::Unknown(String::from("m"))),
+            (503, 1465, Verdict::Unknown(String::from("m"))),
         ];
         for (status, number, expected) in verdicts {
             assert_eq!(

@@ -68,7 +68,7 @@ async fn ask(cluster: &Cluster, size: u64) -> Result<Range<u64>, ApiError> {
     }
     Err(ApiError::new(
         500,
-        1457,
+        ApiError::CLUSTER_TIMEOUT,
         "no numbers could be had from the agency",
     ))
 }

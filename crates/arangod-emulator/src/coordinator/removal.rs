@@ -38,7 +38,7 @@ pub(crate) async fn remove(
     let gone = cluster.until(|cluster| cluster.is_dropped(&path).then_some(()));
     if timeout(CONFIRMATION, gone).await.is_err() {
         let text = "timeout in cluster operation: dropped, but not by all dbservers yet";
-        return Err(ApiError::new(500, 1457, text));
+        return Err(ApiError::new(500, ApiError::CLUSTER_TIMEOUT, text));
     }
     cluster.sweep(&path).await;
     Ok(())

@@ -64,8 +64,13 @@ fn a_write_concern_that_is_not_fulfilled_is_what_the_option_says() {
     });
 }
 
-/// Whether bytes have arrived at this port that its server has not read.
-fn has_unread(port: u16) -> bool {
+/// The size of a document that no other request reaches, in bytes. All of it fits into what the kernel keeps for a process.
+const LARGE: usize = 32 << 10;
+
+/// Whether so many bytes have arrived over one connection to this port, and its server has not read them.
+fn has_unread(port: u16, bytes: usize) -> bool {
+    let is_enough =
+        |unread: &str| usize::from_str_radix(unread, 16).is_ok_and(|unread| unread >= bytes);
     let own = format!(":{port:04X}");
     let connections = fs::read_to_string("/proc/net/tcp").unwrap();
     connections.lines().any(|line| {
@@ -74,7 +79,7 @@ fn has_unread(port: u16) -> bool {
         let queues = words.nth(2).and_then(|queues| queues.split_once(':'));
         // The queue of one that listens has connections.
         let is_connected = line.split_whitespace().nth(3) == Some("01");
-        is_own && is_connected && queues.is_some_and(|(_, unread)| unread != "00000000")
+        is_own && is_connected && queues.is_some_and(|(_, unread)| is_enough(unread))
     })
 }
 
@@ -89,10 +94,12 @@ fn a_write_whose_leader_dies_has_lost_the_connection() {
     assert_eq!(client.post(path, &json!({})).status, 202);
     let leader = cluster.dbserver(0);
     leader.signal(Signal::STOP);
+    // So large that no other request to the leader, a heartbeat say, is taken for it.
+    let large = json!({ "text": "x".repeat(LARGE) });
     let answer = thread::scope(|scope| {
-        let asked = scope.spawn(|| cluster.client(0).post(path, &json!({})));
+        let asked = scope.spawn(|| cluster.client(0).post(path, &large));
         wait_for("the request", || {
-            has_unread(leader.address.port()).then_some(())
+            has_unread(leader.address.port(), LARGE).then_some(())
         });
         leader.signal(Signal::KILL);
         asked.join().unwrap()

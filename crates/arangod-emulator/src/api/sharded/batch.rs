@@ -130,7 +130,7 @@ async fn ask_shard(
             Value::Array(list) if list.len() == chunk.len() => Ok((reply, list)),
             _ => {
                 let text = "result unknown, the leader of a shard gave another number of results";
-                Err(ApiError::new(500, 1457, text))
+                Err(ApiError::new(500, ApiError::CLUSTER_TIMEOUT, text))
             }
         });
         match results {

@@ -5,14 +5,15 @@
 mod attempts;
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, ExitStatus};
 
 use armadillo::deployment::Observe;
-use armadillo::orchestrator::{ServerKey, View};
+use armadillo::orchestrator::{Deadline, Poll, ServerKey, View};
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -22,6 +23,9 @@ const INTRUDER: &str = "LOGINS_INTRUDER";
 
 /// The user: `nobody`, by whatever name.
 const USER: u32 = 65_534;
+
+/// How long the other user may take with everything.
+const INTRUSION_LIMIT: Duration = Duration::from_secs(90);
 
 /// What the other user is told.
 #[derive(Serialize, Deserialize)]
@@ -106,8 +110,51 @@ fn surroundings(view: &View) -> TestResult<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok((files, sockets))
 }
 
+/// The process of the other user. It does not outlive this.
+struct Intruder(Child);
+
+impl Intruder {
+    /// What it reads comes from one file, and what it prints goes to another: no pipe can be full.
+    fn start(told: File, report: File) -> TestResult<Self> {
+        // Not by its path: a directory on the way may be closed to the other user.
+        let child = Command::new("/proc/self/exe")
+            .env_clear()
+            .env(INTRUDER, "1")
+            .current_dir("/")
+            .uid(USER)
+            .gid(USER)
+            .stdin(told)
+            .stdout(report)
+            .spawn()?;
+        Ok(Self(child))
+    }
+
+    async fn ended(&mut self) -> TestResult<ExitStatus> {
+        let deadline = Deadline::after(INTRUSION_LIMIT);
+        let mut poll = Poll::new(Duration::from_millis(5), Duration::from_millis(100));
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            if deadline.passed() {
+                let why = format!("the other user was not done within {INTRUSION_LIMIT:?}");
+                return Err(why.into());
+            }
+            poll.pause(deadline).await;
+        }
+    }
+}
+
+impl Drop for Intruder {
+    fn drop(&mut self) {
+        // It has usually ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Has the other user try everything, and returns what it was answered.
-fn intrude(
+async fn intrude(
     view: &View,
     ports: &[&str],
     requests: Vec<Ask>,
@@ -115,10 +162,13 @@ fn intrude(
 ) -> TestResult<(Told, Report)> {
     let (mut files, sockets) = surroundings(view)?;
     // What is open to everybody has to be found.
-    let control = Path::new("/tmp").join(format!("{}-control", view.deployment));
-    std::fs::write(&control, "text")?;
-    std::fs::set_permissions(&control, std::fs::Permissions::from_mode(0o646))?;
-    files.push(control.clone());
+    let mut control = tempfile::Builder::new()
+        .suffix("-control")
+        .tempfile_in("/tmp")?;
+    control.write_all(b"text")?;
+    let open = std::fs::Permissions::from_mode(0o646);
+    control.as_file().set_permissions(open)?;
+    files.push(control.path().to_owned());
     let mut doors = Vec::new();
     for (server, place) in view.servers() {
         for port in ports {
@@ -138,23 +188,16 @@ fn intrude(
         processes: pids,
         authority: view.tls.as_ref().map(|tls| tls.authority.clone()),
     };
-    // Not by its path: a directory on the way may be closed to the other user.
-    let mut intruder = Command::new("/proc/self/exe")
-        .env_clear()
-        .env(INTRUDER, "1")
-        .current_dir("/")
-        .uid(USER)
-        .gid(USER)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut stdin = intruder.stdin.take().ok_or("no stdin")?;
-    stdin.write_all(serde_json::to_string(&told)?.as_bytes())?;
-    drop(stdin);
-    let output = intruder.wait_with_output()?;
-    std::fs::remove_file(&control)?;
-    assert!(output.status.success(), "{output:?}");
-    let mut report: Report = serde_json::from_slice(&output.stdout)?;
+    let (mut input, mut output) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    input.write_all(&serde_json::to_vec(&told)?)?;
+    input.rewind()?;
+    let mut intruder = Intruder::start(input, output.try_clone()?)?;
+    let status = intruder.ended().await?;
+    control.close()?;
+    output.rewind()?;
+    let text = std::io::read_to_string(output)?;
+    assert!(status.success(), "{status}: {text}");
+    let mut report: Report = serde_json::from_str(&text)?;
     assert_eq!(report.user, USER);
     let (found, done) = report
         .done
@@ -221,7 +264,7 @@ async fn of_arangodb(
     docs.insert(&json!({ "_key": "k", "v": "not to be read" }))
         .await?;
     let requests = attempts::of_arangodb(db.name());
-    let (told, report) = intrude(view, &["http"], requests, pids)?;
+    let (told, report) = intrude(view, &["http"], requests, pids).await?;
     let users = client.users().await?;
     judge(view, &told, &report, &["not to be read"], |answer| {
         answer.status == Some(401)
@@ -262,7 +305,8 @@ async fn of_etcd(cluster: &Exclusive<Etcd>, client: &EtcdClient, is_open: bool) 
     let view = cluster.orchestrator().view();
     let members = cluster.known_members().await?.len();
     let pids = pids(&**cluster).await?;
-    let (told, report) = intrude(view, &["client", "peer"], attempts::of_etcd(), pids)?;
+    let asked = attempts::of_etcd();
+    let (told, report) = intrude(view, &["client", "peer"], asked, pids).await?;
     // As the gateway writes it, too.
     let secrets = ["not to be read", "bm90IHRvIGJlIHJlYWQ"];
     let said = [
