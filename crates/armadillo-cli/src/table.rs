@@ -13,11 +13,11 @@ const SHOWN: usize = 3;
 const TITLES: [&str; 9] = [
     "server",
     "role",
-    "version",
     "state",
     "pid",
     "memory",
     "up",
+    "version",
     "endpoints",
     "health",
 ];
@@ -55,13 +55,13 @@ fn row(name: String, server: &Server) -> [String; 9] {
     [
         name,
         server.role.clone(),
-        server.version.clone().unwrap_or_default(),
         server.state.clone(),
         server.pid.map_or_else(String::new, |pid| pid.to_string()),
         server
             .memory_bytes
             .map_or_else(String::new, |bytes| format!("{} MiB", bytes >> 20)),
         server.up_seconds.map_or_else(String::new, up),
+        server.version.clone().unwrap_or_default(),
         endpoints(server),
         health(server),
     ]
