@@ -84,8 +84,8 @@ fn a_suite_of_pytest_shares_the_servers_of_exec() {
     }
 }
 
-/// What cargo builds: the suite in Rust, with the packages that other tests build.
-const BESIDE: &str = "test --locked -p tally-system -p armadillo-selftest --test beside";
+/// What cargo runs: the suite in Rust. Of the whole workspace, because another selection may have other features, and is built anew.
+const BESIDE: &str = "test --locked --workspace --test beside";
 
 /// Two suites at once, as a person writes them: the arguments are pytest's. Each finds the servers in its own way.
 const AT_ONCE: &str = r#"
