@@ -149,6 +149,7 @@ impl Machine {
         let at = self.random.below(self.runs.len());
         let ends = self.random.chance(10);
         let comes = self.random.chance(30);
+        let looks = self.random.chance(10);
         let any = self.random.below(self.runs[at].later.len());
         let run = &mut self.runs[at];
         if let Some(input) = run.inbox.pop_front() {
@@ -156,7 +157,7 @@ impl Machine {
         } else if comes && any < run.later.len() {
             let input = run.later.swap_remove(any);
             self.take(at, input);
-        } else if std::mem::take(&mut run.looks) || run.core.waits_for_look() && ends {
+        } else if std::mem::take(&mut run.looks) || run.core.waits_for_look() && looks {
             self.look(at);
         } else if ends && let Some(lease) = run.running.pop() {
             let how = Ended::default();

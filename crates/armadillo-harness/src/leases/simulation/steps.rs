@@ -21,8 +21,8 @@ impl World {
             40..60 => self.open_a_poll(),
             60..75 => self.crash(),
             75..80 => self.drop_a_poll(),
-            80..83 => self.leave(),
-            83 => self.others_change(),
+            83 if self.shape.shares => self.others_change(),
+            80..84 => self.leave(),
             84..88 => self.free_a_wish(),
             88..91 => {
                 if let Some(client) = self.some_client() {

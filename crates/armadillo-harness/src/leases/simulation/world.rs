@@ -23,7 +23,7 @@ pub(super) struct Shape {
     /// Whether there are several copies of each topology.
     copies: bool,
     /// Whether other runs hold memory, too.
-    shares: bool,
+    pub(super) shares: bool,
 }
 
 impl Shape {
@@ -183,7 +183,11 @@ impl World {
             },
         };
         let core = Leases::new(has, random.chance(10)).lingering(random.chance(20));
-        let others_hold = random.below(5) as u64;
+        // Worlds without others play the schedules that they would play anyway.
+        let others_hold = match shape.shares {
+            true => random.below(5) as u64,
+            false => 0,
+        };
         let total = has.memory_mib + others_hold;
         Self {
             core: if shape.shares {
