@@ -28,23 +28,29 @@ pub(super) fn step(daemon: &Rc<Daemon>, step: Step) {
     if daemon.feeding.replace(true) {
         return;
     }
+    // A look of which nothing follows is nothing new: a daemon that nobody uses looks all the time.
+    let mut is_news = false;
     loop {
         let next = daemon.inbox.borrow_mut().pop_front();
         let actions = match next {
             None => break,
             Some(Step::Look) => budget::look(daemon),
             Some(Step::Input(input)) => {
+                is_news = true;
                 let actions = take(daemon, input);
                 budget::note(daemon);
                 actions
             }
         };
+        is_news |= !actions.is_empty();
         for action in actions {
             act(daemon, action);
         }
     }
     daemon.feeding.set(false);
-    daemon.changed.notify_waiters();
+    if is_news {
+        daemon.changed.notify_waiters();
+    }
 }
 
 /// The core takes this in, and says what is to be done.
