@@ -76,6 +76,11 @@ impl World {
         });
     }
 
+    /// A test that begins now must not end at the same moment: it would share no time with those that it meets.
+    fn time_passes(&mut self) {
+        self.now += 1;
+    }
+
     /// A wish that is held may be granted from now on.
     fn free_a_wish(&mut self) {
         let mut held = self.open.iter_mut().filter(|(_, open)| open.held);
@@ -84,6 +89,7 @@ impl World {
         };
         open.held = false;
         self.feed(Input::Freed { client, ticket });
+        self.time_passes();
     }
 
     pub(super) fn drop_a_poll(&mut self) {
@@ -303,6 +309,7 @@ impl World {
             first_wants_mib: (wait && self.random.chance(50)).then(|| self.random.below(4) as u64),
         };
         self.feed(Input::Looked { others });
+        self.time_passes();
     }
 
     pub(super) fn end_repair(&mut self, deployment: DeploymentNo, bad: bool) {
