@@ -84,7 +84,7 @@ fn a_suite_of_pytest_shares_the_servers_of_exec() {
     }
 }
 
-/// What cargo runs: the suite in Rust. Of the whole workspace, because another selection may have other features, and is built anew.
+/// How cargo runs the suite in Rust: as part of the whole workspace, because another selection would be built again with other features.
 const BESIDE: &str = "test --locked --workspace --test beside";
 
 /// Two suites at once, as a person writes them: the arguments are pytest's. Each finds the servers in its own way.

@@ -17,7 +17,7 @@ fn main() -> std::process::ExitCode {
 /// How long a test uses what it has made.
 const WORK: Duration = Duration::from_millis(300);
 
-/// Adds to a counter that is no test's own, so that nobody removes it when a test ends. Returns the new value.
+/// Adds to a counter that belongs to no test, so nothing removes it when a test ends. Returns the new value.
 async fn add(tally: &Tally, name: &str, number: i64) -> Result<i64, TestError> {
     let view = tally.orchestrator().view();
     let address = view.reach(&"tally-1".into(), "main").ok_or("no server")?;
