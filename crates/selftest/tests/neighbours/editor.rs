@@ -1,11 +1,11 @@
-//! rust-analyzer's command lines, as its lenses and its test explorer write them.
+//! rust-analyzer's command lines, as its lenses and its test explorer write them, except that they name the package: of a
+//! part of this workspace cargo would build dependencies again, with fewer features.
 
 use super::{cargo, output};
 
-const TARGET: [&str; 6] = [
+const TARGET: [&str; 5] = [
     "test",
-    "--package",
-    "armadillo-selftest",
+    "--workspace",
     "--test",
     "harnessed",
     "--no-fail-fast",

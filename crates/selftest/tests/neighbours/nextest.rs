@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
 use std::time::Duration;
 
 use armadillo_selftest::cargo::has;
@@ -25,6 +26,17 @@ fn is_there() -> bool {
         &["nextest", "--version"],
         "ARMADILLO_REQUIRE_NEXTEST",
     )
+}
+
+/// Builds what nextest runs. Cargo may build for minutes, or wait for another cargo that builds: no limit of a test has
+/// room for that.
+fn build() {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        let list = [&["nextest", "list"][..], &TARGET].concat();
+        let (code, _, stderr) = output(cargo(&list));
+        assert_eq!(code, Some(0), "{stderr}");
+    });
 }
 
 #[test]
@@ -137,8 +149,9 @@ fn processes_that_die_at_random_keep_nothing() {
         let kind = &verdict["failed"]["kind"];
         assert!(verdict == "passed" || kind == "interrupted", "{test}");
     }
+    // Fewer than processes if most of them die before they ask for one.
     let granted = run.scene.leases("lease_granted").len();
-    assert!(granted > killed, "{granted} leases");
+    assert!(granted > 10, "{granted} leases, {killed} were killed");
     assert_eq!(run.scene.kept_leases(), [""; 0], "of {granted}");
     let most = run.scene.most_granted_meanwhile();
     assert!(
@@ -222,6 +235,7 @@ impl Nextest {
     }
 
     fn start(args: &[&str]) -> Self {
+        build();
         let directory = tempfile::tempdir().unwrap();
         let name = directory.path().file_name().unwrap().to_string_lossy();
         let token = format!("nextest-{}-{name}", std::process::id());
