@@ -9,6 +9,7 @@ pub const LOG: &str = "log";
 
 /// What is done about what one checker finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CheckPolicy {
     /// After a test: the test fails as leaked. On a deployment that nobody uses: it is replaced.
@@ -22,6 +23,7 @@ pub enum CheckPolicy {
 
 /// The policies that were said, by the name of the checker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Policies(BTreeMap<String, CheckPolicy>);
 

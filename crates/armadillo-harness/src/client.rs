@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::protocol::daemon::Problem;
+use crate::protocol::endpoints::{Endpoint, Method};
 
 /// A request without a deadline of its own: the wait for a lease, which counts in no time limit.
 pub(crate) const WITHOUT_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -36,29 +37,41 @@ impl DaemonClient {
         Self(Client::unix(socket))
     }
 
-    /// Posts `body` and reads the answer.
-    pub(crate) async fn post<T: DeserializeOwned>(
+    /// Sends a request of this kind, with these values in the places of its path, and reads the answer.
+    pub(crate) async fn ask<E>(
         &self,
-        path: &str,
+        places: &[&str],
+        body: &E::Body,
+        token: Option<&Secret>,
+        deadline: impl Into<Deadline>,
+    ) -> Result<E::Answer, AskError>
+    where
+        E: Endpoint<Body: Serialize, Answer: DeserializeOwned>,
+    {
+        self.ask_with::<E>(places, body, token, deadline).await
+    }
+
+    /// The same with a body that serializes as that of the endpoint does.
+    pub(crate) async fn ask_with<E>(
+        &self,
+        places: &[&str],
         body: &impl Serialize,
         token: Option<&Secret>,
         deadline: impl Into<Deadline>,
-    ) -> Result<T, AskError> {
-        let request = Request::post(path).json(body);
+    ) -> Result<E::Answer, AskError>
+    where
+        E: Endpoint<Answer: DeserializeOwned>,
+    {
+        let path = E::ROUTE.path(places);
+        let request = match E::ROUTE.method() {
+            Method::Get => Request::get(&path),
+            Method::Post => Request::post(&path).json(body),
+        };
         let request = match token {
             Some(token) => request.bearer(token),
             None => request,
         };
         self.send(request, deadline.into()).await
-    }
-
-    /// Gets `path`.
-    pub(crate) async fn get<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        limit: Duration,
-    ) -> Result<T, AskError> {
-        self.send(Request::get(path), Deadline::after(limit)).await
     }
 
     async fn send<T: DeserializeOwned>(

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The start of a run. It crosses process boundaries: the monotonic clock is the machine's, not the process's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Origin(u64);
 

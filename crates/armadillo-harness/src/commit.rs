@@ -30,6 +30,7 @@ const SHOWN: usize = 10;
 
 /// A commit, and whether it is all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Commit {
     /// Its hash.
     pub id: String,

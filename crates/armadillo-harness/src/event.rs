@@ -28,6 +28,7 @@ pub const VERSION: u32 = 1;
 
 /// One immutable record of something that happened in a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// [`VERSION`].
     pub v: u32,
@@ -39,6 +40,7 @@ pub struct Event {
 
 /// What can happen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// The first event: what the run is about to do.
@@ -211,6 +213,7 @@ pub enum EventKind {
 
 /// Why a deployment is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StartReason {
     /// The first of its topology.
@@ -231,6 +234,7 @@ pub enum StartReason {
 
 /// What the run is about to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunStarted {
     /// The run's id: 8 hexadecimal digits.
     pub run: String,
@@ -299,6 +303,7 @@ impl RunStarted {
 
 /// One deployment of a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Use {
     /// The deployment.
     pub deployment: String,
@@ -308,6 +313,7 @@ pub struct Use {
 
 /// A program that will be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProgramInfo {
     /// The path, or the name of the applet.
     pub program: String,
@@ -325,6 +331,7 @@ pub struct ProgramInfo {
 
 /// An attempt of a test ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TestFinished {
     /// The test's name.
     pub test: String,
@@ -365,6 +372,7 @@ pub struct TestFinished {
 /// What an attempt of a test has for itself. Each retry has more than the attempt before, so that the attempts together tell
 /// whether a test fails alone or only in company.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TestIsolation {
     /// What the test declares.
@@ -380,6 +388,7 @@ pub enum TestIsolation {
 
 /// Who else used the deployments of a test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Company {
     /// Whether another test used a deployment at the same time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -394,6 +403,7 @@ pub struct Company {
 
 /// The names of tests: the first few of them, so that what is recorded grows with the tests and not with their pairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Names {
     /// Those that are named, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -457,6 +467,7 @@ impl std::fmt::Display for Names {
 
 /// How long an attempt took, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Times {
     /// Fixtures set up.
     pub set_up: u64,
@@ -470,6 +481,7 @@ pub struct Times {
 
 /// What a test printed on stdout and stderr, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Captured {
     /// How many bytes it printed.
     pub bytes: u64,
@@ -482,6 +494,7 @@ pub struct Captured {
 
 /// The lines of a server's log that say most of what happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogExcerpt {
     /// The grave ones first, then the last ones; each as a person reads it.
     pub lines: Vec<String>,

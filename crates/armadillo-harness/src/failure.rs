@@ -12,6 +12,7 @@ use crate::trace::{Origin, Trace, What};
 
 /// Why something did not go as it should, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failure {
     /// What there is to say about it: the panic's message, the error with its causes, the signal.
     pub message: String,

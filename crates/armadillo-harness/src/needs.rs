@@ -26,6 +26,7 @@ pub(crate) const MOST: usize = 8;
 
 /// The kinds of lease: a test's right to use a deployment for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LeaseMode {
     /// With other tests at the same time.
@@ -63,6 +64,7 @@ impl std::fmt::Display for LeaseMode {
 
 /// One deployment a test needs, as planned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Need {
     /// The complete topology.
     pub topology: Topology,

@@ -13,12 +13,13 @@ use armadillo_orchestrator::{OperationId, OperationStatus, Secret, ServerKey, Vi
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
-use crate::client::{AskError, DaemonClient};
+use crate::client::DaemonClient;
 use crate::fixture::{
     LeaseError, Links, Orchestrator, RollingOperation, RunningOperation, ServerControl, TestContext,
 };
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::Grant;
+use crate::protocol::endpoints::ReadView;
 
 /// The variable that names the file of the session that a command runs in.
 pub const SESSION: &str = "ARMADILLO_SESSION";
@@ -251,9 +252,9 @@ impl Found {
         let client = DaemonClient::new(&content.socket);
         let mut deployments = Vec::new();
         for id in &content.deployments {
-            let path = format!("/v1/leases/{}/on/{id}/view", content.lease);
-            let asked = client.post(&path, &(), Some(&content.token), LIMIT).await;
-            let view: View = asked.map_err(|error: AskError| SessionError::Gone {
+            let (places, token) = ([content.lease.as_str(), id], Some(&content.token));
+            let asked = client.ask::<ReadView>(&places, &(), token, LIMIT).await;
+            let view = asked.map_err(|error| SessionError::Gone {
                 run: self.run().to_owned(),
                 why: error.to_string(),
             })?;

@@ -21,6 +21,7 @@ const MOST_FRAMES: usize = 24;
 
 /// What happened at a place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// The test failed: a panic, or the `?` that passed an error on.
@@ -43,6 +44,7 @@ pub enum What {
 
 /// A place in source code, and the calls that led there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Trace {
     /// What happened there.
     #[serde(default)]
@@ -57,6 +59,7 @@ pub struct Trace {
 
 /// A function under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Frame {
     /// Its path.
     pub function: String,

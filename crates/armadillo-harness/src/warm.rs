@@ -8,7 +8,8 @@ use armadillo_orchestrator::process::tree;
 use crate::client::{AskError, DaemonClient};
 use crate::dispatch::shared::{descriptors, use_alone};
 use crate::process_end;
-use crate::protocol::daemon::{DeploymentStatus, Status};
+use crate::protocol::daemon::DeploymentStatus;
+use crate::protocol::endpoints;
 
 /// How long the daemon may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -86,7 +87,7 @@ impl Warm {
     /// When it does not answer.
     pub async fn deployments(&self) -> Result<Vec<(String, DeploymentStatus)>, WarmError> {
         let daemon = DaemonClient::new(&self.socket);
-        let status = daemon.get::<Status>("/v1/status", LIMIT).await;
+        let status = daemon.ask::<endpoints::Status>(&[], &(), None, LIMIT).await;
         let status = status.map_err(|source| self.failed(source))?;
         Ok(status.deployments.into_iter().collect())
     }
@@ -97,7 +98,7 @@ impl Warm {
     /// When it does not answer.
     pub async fn end(&self) -> Result<(), WarmError> {
         let daemon = DaemonClient::new(&self.socket);
-        let told = daemon.post::<serde_json::Value>("/v1/end", &(), None, LIMIT);
+        let told = daemon.ask::<endpoints::End>(&[], &(), None, LIMIT);
         told.await.map(drop).map_err(|source| self.failed(source))
     }
 

@@ -19,6 +19,7 @@ use crate::topology::Topology;
 /// Servers that somebody else started, as their system found them. Like a view, it crosses the daemon's socket and is never
 /// written to a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attached {
     /// What is there: complete, so that it has a plan.
     pub topology: Topology,
@@ -43,11 +44,16 @@ pub struct Attached {
 
 /// Who asks servers that somebody else started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Credentials {
     /// A user.
     Login(Login),
     /// Whoever shows this token.
-    Token(#[serde(with = "crate::secret::on_the_wire")] Secret),
+    Token(
+        #[serde(with = "crate::secret::on_the_wire")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        Secret,
+    ),
 }
 
 impl Credentials {
@@ -63,11 +69,13 @@ impl Credentials {
 
 /// A user, and the password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Login {
     /// The user's name.
     pub user: String,
     /// The password.
     #[serde(with = "crate::secret::on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub password: Secret,
 }
 

@@ -38,6 +38,7 @@ pub enum CorePolicy {
 
 /// What a crash left behind, and what gdb made of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PostMortem {
     /// The server.
     pub server: ServerKey,

@@ -9,6 +9,7 @@ use crate::server::ServerKey;
 
 /// How one server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It does its part.
@@ -23,6 +24,7 @@ pub enum State {
 
 /// Something that several servers keep copies of: a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Part {
     /// The server that leads it; `None` while there is none.
     pub leader: Option<ServerKey>,
@@ -62,6 +64,7 @@ impl Part {
 
 /// One look at a deployment. A planned server that is gone is in it, as failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Health {
     /// State and, where it is not good, the reason, for every planned server.
     pub servers: BTreeMap<ServerKey, (State, String)>,

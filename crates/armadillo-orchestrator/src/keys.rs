@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The daemon owns it. A lease carries it to the test, and a test that takes a step is told the new number.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "u32", into = "u32")]
 pub struct KeySteps(Arc<AtomicU32>);
 

@@ -13,6 +13,7 @@ use crate::server::ServerKey;
 /// It happened at some time between `after_ms` and `seen_ms`. What came and went between two looks was seen by nobody;
 /// where a group has terms, a term that is skipped tells of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeadershipEntry {
     /// The group: `raft`, `agency`.
     pub group: String,
@@ -28,6 +29,7 @@ pub struct LeadershipEntry {
 
 /// Every change of a leader that was seen since a deployment was started, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct LeadershipLog(Vec<LeadershipEntry>);
 

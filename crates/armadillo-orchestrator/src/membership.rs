@@ -12,11 +12,13 @@ use crate::server::ServerKey;
 ///
 /// The daemon owns it. A lease carries it to the test, and a test that changes it is told the new state.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "Roll", into = "Roll")]
 pub struct Membership(Arc<Mutex<Roll>>);
 
 /// The state of a [`Membership`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Roll {
     /// How often it was changed.
     version: u64,
@@ -39,6 +41,7 @@ pub type LaunchWords = BTreeMap<String, String>;
 
 /// A change of who is part of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MembershipChange {
     /// From now on a server is part of the deployment. It is not started by this.

@@ -19,11 +19,13 @@ pub use rolling::{Change, Direction, Rolling, RollingServer, Version};
 
 /// The number of an operation within its deployment; the first is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct OperationId(pub u32);
 
 /// What an operation will do, step by step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OperationPlan {
     /// What it is called: `rolling restart`.
     pub name: String,
@@ -36,6 +38,7 @@ pub struct OperationPlan {
 
 /// One step of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Step {
     /// The server it is done to; `None`: the deployment as a whole.
     pub server: Option<ServerKey>,
@@ -45,6 +48,7 @@ pub struct Step {
 
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
     /// Something that the system knows how to do. It is tried until it is done.
@@ -66,6 +70,7 @@ pub enum StepKind {
 
 /// Something that a system can do, or look at, by its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SystemStep {
     /// Its name within the system: `hand-over`, `version`.
     pub name: String,
@@ -75,6 +80,7 @@ pub struct SystemStep {
 
 /// How a server is started again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Restart {
     /// Another program; `None`: the one it ran.
     pub program: Option<Program>,
@@ -98,6 +104,7 @@ pub enum Tried {
 
 /// How far a step has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum StepState {
     /// Its turn has not come.
@@ -126,6 +133,7 @@ pub enum StepState {
 
 /// How an operation is, or has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// It goes on.
@@ -145,6 +153,7 @@ pub enum Outcome {
 
 /// How an operation is: its plan, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OperationStatus {
     /// Its number.
     pub id: OperationId,
@@ -161,6 +170,7 @@ pub struct OperationStatus {
 
 /// How an operation is to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OperationTerms {
     /// The names of the gates that are left out.
     pub without_gates: BTreeSet<String>,

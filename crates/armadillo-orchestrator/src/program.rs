@@ -24,6 +24,7 @@ const VERSION_LIMIT: Duration = Duration::from_secs(5);
 
 /// A program that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Program {
     /// What is executed.
     pub path: PathBuf,

@@ -11,9 +11,11 @@ use crate::topology::Topology;
 
 /// Programs that were found, by what they are for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Programs(BTreeMap<String, OfSystem>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct OfSystem {
     own: Option<Program>,
     named: BTreeMap<String, Program>,

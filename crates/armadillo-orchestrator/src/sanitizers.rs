@@ -31,6 +31,7 @@ const SYMBOLIZERS: &[&str] = &[
 
 /// A sanitizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Sanitizer {
     /// Invalid addresses; leaks, too.

@@ -11,6 +11,7 @@ use crate::secret::Secret;
 
 /// The name of a server within its deployment: `member-1`, `agent-2`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct ServerKey(pub String);
 
@@ -42,6 +43,7 @@ impl From<&str> for ServerKey {
 
 /// How far a server has come. Each stage includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// The process runs.

@@ -24,6 +24,7 @@ pub struct Flag {
 
 /// Values by setting name (the long flag without dashes), after command line, environment and file were merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settings {
     values: BTreeMap<String, Vec<String>>,
     /// What was found of the servers that the settings name, by system.

@@ -15,6 +15,7 @@ pub use metrics::{Metrics, MetricsError, Series};
 /// A figure that servers of different systems have in common. Those that begin with *process* are what the operating system
 /// says; the others are what the server says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Figure {
@@ -76,6 +77,7 @@ pub struct FigureSource {
 
 /// The figures of one server at one moment, or their change between two.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerStatistics {
     figures: BTreeMap<Figure, f64>,
     /// Why the server's own figures are not there.
@@ -85,6 +87,7 @@ pub struct ServerStatistics {
 
 /// The figures of all servers of a deployment at one moment, or their change between two.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Statistics {
     /// When they were read, in milliseconds since 1970.
     pub at_ms: u64,

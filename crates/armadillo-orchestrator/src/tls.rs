@@ -52,6 +52,7 @@ pub struct TlsUse {
 
 /// The certificates of a deployment: where its servers find theirs, and what clients need.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tls {
     /// The certificate of the authority that issued all others, as PEM.
     pub authority: String,
@@ -65,6 +66,7 @@ pub struct Tls {
 
 /// A certificate for clients. It names no user: who asks is said by a login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientCertificate {
     /// The certificate as PEM.
     pub certificate: String,
@@ -72,6 +74,7 @@ pub struct ClientCertificate {
     pub certificate_file: PathBuf,
     /// Its private key as PEM.
     #[serde(with = "crate::secret::on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub key: Secret,
     /// A file with the same.
     pub key_file: PathBuf,
@@ -91,6 +94,7 @@ pub struct ClientTls {
 
 /// Where a server finds its certificates, as the server sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerFiles {
     /// What it shows to clients.
     pub client_facing: KeyFiles,
@@ -100,6 +104,7 @@ pub struct ServerFiles {
 
 /// A certificate and its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyFiles {
     /// The certificate.
     pub certificate: PathBuf,

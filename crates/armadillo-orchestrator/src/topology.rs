@@ -276,6 +276,7 @@ pub const fn str_eq(a: &str, b: &str) -> bool {
 
 /// A topology as a value: equal topologies share deployments.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Topology {
     /// The name of the system.
     pub system: String,

@@ -27,6 +27,11 @@ pub struct VersionName {
 
 /// Where a program of the cache comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ProgramOrigin")
+)]
 pub struct Origin {
     /// The version that it reports.
     pub version: String,

@@ -18,6 +18,7 @@ use crate::topology::Topology;
 
 /// A deployment as data. It crosses the daemon's socket and is never written to a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct View {
     /// The deployment's id, unique among all runs: `mydb-cluster-members3-1f3a9c20`.
     pub deployment: String,
@@ -27,6 +28,7 @@ pub struct View {
     pub places: BTreeMap<ServerKey, Place>,
     /// A random secret made for this deployment, from which a system makes passwords, keys or tokens.
     #[serde(with = "crate::secret::on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub secret: Secret,
     /// How often the keys made from that secret were changed.
     #[serde(default)]
@@ -49,6 +51,7 @@ pub struct View {
 /// Where one server lives. The three addresses are equal for local processes; fault proxies, containers and TLS need
 /// them apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// The server's role.
     pub role: String,
@@ -68,6 +71,7 @@ pub struct Place {
 
 /// A server's share of the machine, for systems that can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Share {
     /// Memory in MiB.
     pub memory_mib: u32,

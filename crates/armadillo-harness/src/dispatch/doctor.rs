@@ -18,7 +18,8 @@ use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
 use crate::clock::Origin;
 use crate::exit_code::Exit;
 use crate::options::Options;
-use crate::protocol::doctor::{TriedOut, TryOut};
+use crate::protocol::doctor::TryOut;
+use crate::protocol::endpoints::{self, Done, StopTryingOut};
 use crate::protocol::start::{Lifeline, Start};
 use report::{Line, Report};
 
@@ -146,8 +147,8 @@ fn check_all(
         for wanted in found {
             check(wanted, &client, report).await?;
         }
-        let stop = client.post("/v1/doctor/stop", &(), None, WITHOUT_LIMIT);
-        let _: serde_json::Value = stop.await?;
+        let stop = client.ask::<StopTryingOut>(&[], &(), None, WITHOUT_LIMIT);
+        let Done {} = stop.await?;
         Ok(())
     });
     daemon.end(children);
@@ -225,8 +226,8 @@ async fn check(
                 system: system.name().to_owned(),
                 assumption: assumption.name.to_owned(),
             };
-            let tried: TriedOut = client
-                .post("/v1/doctor", &wanted, None, WITHOUT_LIMIT)
+            let tried = client
+                .ask::<endpoints::TryOut>(&[], &wanted, None, WITHOUT_LIMIT)
                 .await?;
             match tried.outcome {
                 Ok(seen) => Finding::Holds(seen),

@@ -12,6 +12,7 @@ use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
 use crate::clock::Origin;
 use crate::event::{Event, EventKind, StartReason};
 use crate::plan::Plan;
+use crate::protocol::endpoints::{Endpoint, FollowEvents, ReadEvents};
 
 /// How long a last request to a daemon may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -72,7 +73,7 @@ impl<'a> Followers<'a> {
             return std::future::pending().await;
         };
         loop {
-            match own.fetch("", WITHOUT_LIMIT).await {
+            match own.fetch::<FollowEvents>(WITHOUT_LIMIT).await {
                 Ok(events) => self.relay(events, queue),
                 Err(error) => return error,
             }
@@ -93,7 +94,7 @@ impl<'a> Followers<'a> {
         }
         self.take_in(shared, deployments, Some(queue));
         loop {
-            match shared.follower.fetch("", WITHOUT_LIMIT).await {
+            match shared.follower.fetch::<FollowEvents>(WITHOUT_LIMIT).await {
                 Ok(events) => self.take_in(shared, events, Some(queue)),
                 Err(error) => return error,
             }
@@ -111,7 +112,7 @@ impl<'a> Followers<'a> {
 
     async fn catch_up(&self) -> Result<(), AskError> {
         if let Some(own) = &self.own {
-            while let events = own.fetch("/now", LAST_WORDS).await?
+            while let events = own.fetch::<ReadEvents>(LAST_WORDS).await?
                 && !events.is_empty()
             {
                 events
@@ -120,7 +121,7 @@ impl<'a> Followers<'a> {
             }
         }
         if let Some(shared) = &self.shared {
-            while let events = shared.follower.fetch("/now", LAST_WORDS).await?
+            while let events = shared.follower.fetch::<ReadEvents>(LAST_WORDS).await?
                 && !events.is_empty()
             {
                 self.take_in(shared, events, None);
@@ -160,10 +161,13 @@ fn tell_of_end(event: &Event, queue: &Queue) {
 }
 
 impl Follower {
-    /// The events after those the reports have: in time, if `how` does not say to wait.
-    async fn fetch(&self, how: &str, limit: Duration) -> Result<Vec<Event>, AskError> {
-        let path = format!("/v1/events/{}{how}", self.seen.get());
-        let events: Vec<Event> = self.client.get(&path, limit).await?;
+    /// The events after those that the reports have.
+    async fn fetch<E>(&self, limit: Duration) -> Result<Vec<Event>, AskError>
+    where
+        E: Endpoint<Body = (), Answer = Vec<Event>>,
+    {
+        let number = self.seen.get().to_string();
+        let events = self.client.ask::<E>(&[&number], &(), None, limit).await?;
         self.seen.set(self.seen.get() + events.len());
         Ok(events)
     }

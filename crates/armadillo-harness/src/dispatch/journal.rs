@@ -14,6 +14,7 @@ use super::printer::ToPrinter;
 use crate::client::{AskError, DaemonClient};
 use crate::clock::Origin;
 use crate::event::{Event, EventKind, VERSION};
+use crate::protocol::endpoints::TakeEvents;
 
 /// How long events are gathered before they are sent to the daemon, many with one request.
 const GATHER: Duration = Duration::from_millis(50);
@@ -145,10 +146,11 @@ impl Journal {
     /// Sends what is there to the daemon's log. Cancel-safe: the next call sends what this one did not.
     pub(crate) async fn flush(&self, daemon: &DaemonClient) -> Result<(), AskError> {
         while let Some((number, batch)) = self.batch() {
-            let path = format!("/v1/events/{number}");
+            let number = number.to_string();
             let token = Some(&self.token);
             let events: Vec<&Event> = batch.iter().map(|event| &**event).collect();
-            let posted = daemon.post::<serde_json::Value>(&path, &events, token, WRITE_LIMIT);
+            let places = [number.as_str()];
+            let posted = daemon.ask_with::<TakeEvents>(&places, &events, token, WRITE_LIMIT);
             let sent = match posted.await {
                 Ok(_) => batch.len(),
                 // The reports have it, and it is no reason to end a run.

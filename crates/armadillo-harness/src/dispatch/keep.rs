@@ -9,6 +9,7 @@ use super::journal::Journal;
 use crate::client::DaemonClient;
 use crate::options::Options;
 use crate::protocol::daemon::Kept;
+use crate::protocol::endpoints;
 
 /// How long the daemon may take to say what is kept.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -23,7 +24,7 @@ pub(super) async fn until_told(
     if !options.running.keep_on_failure {
         return;
     }
-    let kept: Vec<Kept> = match daemon.get("/v1/kept", LIMIT).await {
+    let kept = match daemon.ask::<endpoints::Kept>(&[], &(), None, LIMIT).await {
         Ok(kept) => kept,
         Err(error) => {
             return journal.warn(format!(

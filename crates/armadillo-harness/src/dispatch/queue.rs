@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use armadillo_orchestrator::Topology;
 use armadillo_orchestrator::duration::millis;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
@@ -26,6 +28,7 @@ use crate::plan::Plan;
 use crate::protocol::daemon::{
     Conditions, DropPoll, Grant, Join, Joined, Next, Offer, Ready, Retry, Wish, Wishes,
 };
+use crate::protocol::endpoints::{self, Done, Endpoint};
 use crate::script::Player;
 
 /// How long the daemon may take to note something.
@@ -168,7 +171,8 @@ impl Queue {
                 slots: self.slots,
                 stays_ms: self.stays.map(millis),
             };
-            let joined: Joined = daemon.post("/v1/clients", &join, None, NOTE_LIMIT).await?;
+            let joined = daemon.ask::<endpoints::Join>(&[], &join, None, NOTE_LIMIT);
+            let joined = joined.await?;
             self.state.borrow_mut().joined = Some(joined);
             self.changed.notify_waiters();
         }
@@ -178,9 +182,10 @@ impl Queue {
     /// Tells a daemon that outlives this run that nobody comes any more; it takes back what tests that were cut off hold.
     pub(super) async fn leave(&self) {
         if let Some(daemon) = &self.daemon {
-            let path = self.path("leave");
             // If it cannot be said, the end of this process says it.
-            _ = daemon.post::<Nothing>(&path, &(), None, LEAVE_LIMIT).await;
+            _ = self
+                .tell::<endpoints::Leave>(daemon, &(), LEAVE_LIMIT)
+                .await;
         }
     }
 
@@ -243,8 +248,9 @@ impl Queue {
                 .wished
                 .extend(jobs.into_iter().map(|job| (job.ticket, job)));
         }
-        let path = self.path("wishes");
-        let Nothing {} = daemon.post(&path, &wishes, None, NOTE_LIMIT).await?;
+        let Done {} = self
+            .tell::<endpoints::Wish>(daemon, &wishes, NOTE_LIMIT)
+            .await?;
         Ok(())
     }
 
@@ -319,8 +325,7 @@ impl Queue {
         let daemon = self.daemon.as_ref()?;
         let poll = self.next_poll();
         let ready = Ready { poll, wait };
-        let path = self.path("next");
-        let asked = daemon.post::<Next>(&path, &ready, None, WITHOUT_LIMIT);
+        let asked = self.tell::<endpoints::Next>(daemon, &ready, WITHOUT_LIMIT);
         let mut asked = std::pin::pin!(asked);
         let answer = tokio::select! {
             biased;
@@ -328,8 +333,7 @@ impl Queue {
             () = self.something_else(slot, changed), if wait => {
                 // The daemon answers the request that waits, be it with a lease that was on its way.
                 let drop_poll = DropPoll { poll };
-                let path = self.path("drop_poll");
-                match daemon.post::<Nothing>(&path, &drop_poll, None, NOTE_LIMIT).await {
+                match self.tell::<endpoints::DropPoll>(daemon, &drop_poll, NOTE_LIMIT).await {
                     Ok(_) => asked.await,
                     Err(error) => Err(error),
                 }
@@ -447,10 +451,24 @@ impl Queue {
         self.state.borrow().broken.clone()
     }
 
-    fn path(&self, what: &str) -> String {
-        let state = self.state.borrow();
-        let client = state.joined.as_ref().map_or(0, |joined| joined.client);
-        format!("/v1/clients/{client}/{what}")
+    /// Sends a request of this client.
+    async fn tell<E>(
+        &self,
+        daemon: &DaemonClient,
+        body: &E::Body,
+        limit: Duration,
+    ) -> Result<E::Answer, AskError>
+    where
+        E: Endpoint<Body: Serialize, Answer: DeserializeOwned>,
+    {
+        let joined = self
+            .state
+            .borrow()
+            .joined
+            .as_ref()
+            .map(|joined| joined.client);
+        let client = joined.unwrap_or(0).to_string();
+        daemon.ask::<E>(&[&client], body, None, limit).await
     }
 }
 
@@ -466,7 +484,3 @@ enum Look {
     /// Nothing any more.
     Over,
 }
-
-/// The answer `{}`.
-#[derive(serde::Deserialize)]
-struct Nothing {}

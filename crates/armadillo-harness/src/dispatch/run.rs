@@ -35,6 +35,7 @@ use crate::event::EventKind;
 use crate::exit_code::Exit;
 use crate::options::{Isolation, Options};
 use crate::outcome::FailureKind;
+use crate::protocol::endpoints;
 
 /// How long deployments may take to stop at the end of a run, before the factor.
 const STOP_LIMIT: Duration = Duration::from_secs(300);
@@ -400,7 +401,7 @@ async fn end(
 /// Stops every deployment of a daemon.
 async fn stop(options: &Options, daemon: &DaemonClient, journal: &Journal) {
     let limit = times(STOP_LIMIT, options.running.timeout_factor);
-    let stopped = daemon.post::<serde_json::Value>("/v1/stop", &(), None, limit);
+    let stopped = daemon.ask::<endpoints::Stop>(&[], &(), None, limit);
     if let Err(error) = stopped.await {
         journal.warn(format!("the deployments were not stopped cleanly: {error}"));
     }

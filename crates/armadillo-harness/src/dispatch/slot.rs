@@ -20,6 +20,7 @@ use crate::options::Isolation;
 use crate::outcome::{FailureKind, Verdict};
 use crate::plan::Planned;
 use crate::protocol::daemon::{Begin, Grant, Release, Released};
+use crate::protocol::endpoints;
 
 /// How long the checks at the end of a lease may take.
 const RELEASE_LIMIT: Duration = Duration::from_secs(120);
@@ -185,8 +186,8 @@ async fn may_begin(context: &Context, job: &Job, leases: &[Grant]) -> bool {
     };
     // Before the question: the answer may be followed by another grant at once.
     context.queue.prepare_to_wait(job);
-    let path = format!("/v1/leases/{}/begin", grant.lease);
-    let asked = daemon.post::<Begin>(&path, &(), Some(&grant.token), BEGIN_LIMIT);
+    let (places, token) = ([grant.lease.as_str()], Some(&grant.token));
+    let asked = daemon.ask::<endpoints::Begin>(&places, &(), token, BEGIN_LIMIT);
     match asked.await {
         Ok(Begin { go: false }) => {
             context.queue.put_back();
@@ -282,8 +283,8 @@ async fn release(
     };
     // Before the end is told: should the attempt not count, it may be granted again at once.
     context.queue.prepare_to_wait(job);
-    let path = format!("/v1/leases/{}/release", grant.lease);
-    let asked = daemon.post::<Released>(&path, &release, Some(&grant.token), RELEASE_LIMIT);
+    let (places, token) = ([grant.lease.as_str()], Some(&grant.token));
+    let asked = daemon.ask::<endpoints::Release>(&places, &release, token, RELEASE_LIMIT);
     let released = asked.await.unwrap_or_else(|error| {
         let text = format!("cannot release the lease {}: {error}", grant.lease);
         context.journal.warn(text);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// The executable of a run, and what was said to it that tests notice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Again {
     /// The file.
     pub executable: String,
@@ -24,6 +25,7 @@ pub struct Again {
 
 /// What tells a file from another one at its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileMark {
     /// How long it is.
     pub bytes: u64,

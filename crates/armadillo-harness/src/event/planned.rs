@@ -9,6 +9,7 @@ use crate::needs::{LeaseMode, Need};
 
 /// A part of the selected tests; other machines run the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ShardOf {
     /// Which one, from 1.
     pub number: u32,
@@ -24,6 +25,11 @@ pub struct ShardOf {
 
 /// A run that is part of another: nextest has started a process for this test alone, or a command has run several executables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "PartOfRun")
+)]
 pub struct Part {
     /// The clock of these events: that of the machine, so that those of all parts can be put in order.
     pub clock: Origin,
@@ -43,6 +49,7 @@ pub struct Part {
 
 /// How many deployments of a topology tests may share at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlannedCopies {
     /// By topology, as text; those that are not named are started once.
     pub of: BTreeMap<String, u32>,
@@ -55,6 +62,7 @@ pub struct PlannedCopies {
 
 /// Why there are so many copies of deployments. Times are in microseconds from the run's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CopiesReason {
     /// Somebody said so.
@@ -86,6 +94,7 @@ pub enum CopiesReason {
 
 /// A test as planned.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlannedTest {
     /// Its name.
     pub test: String,
@@ -109,6 +118,7 @@ pub struct PlannedTest {
 
 /// The run that a test is of: that of its own executable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TestOrigin {
     /// The package.
     pub package: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Counts of repetitions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Repetitions {
     /// How many passed.
     pub passed: u64,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an attempt of a test showed of itself, for the timeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shown {
     /// The stretches of time, in the order in which they were shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -23,6 +24,7 @@ impl Shown {
 
 /// A stretch of time, in microseconds from the beginning of the attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stretch {
     /// Which stretches it is shown with.
     pub lane: String,
@@ -38,6 +40,7 @@ pub struct Stretch {
 
 /// What to think of something that happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tone {
     /// Nothing in particular.

@@ -1,54 +1,6 @@
-//! The daemon's API, version 1: HTTP/1.1 with JSON bodies over a Unix socket that only its owner can open.
+//! What is said to the daemon and answered by it. The requests themselves are in [`endpoints`](super::endpoints).
 //!
-//! | request | body | answer |
-//! | --- | --- | --- |
-//! | `GET /v1/status` | | [`Status`] |
-//! | `GET /v1/kept` | | [`Kept`], one for each deployment |
-//! | `POST /v1/doctor` | [`TryOut`](super::doctor::TryOut) | [`TriedOut`](super::doctor::TriedOut) |
-//! | `POST /v1/doctor/stop` | | `{}`: what it started has stopped |
-//! | `POST /v1/clients` | [`Join`] | [`Joined`] |
-//! | `POST /v1/clients/{client}/wishes` | [`Wishes`] | `{}` |
-//! | `POST /v1/clients/{client}/free` | [`Free`] | `{}`: a wish that was held may be granted |
-//! | `POST /v1/clients/{client}/next` | [`Ready`] | [`Next`], when something can run |
-//! | `POST /v1/clients/{client}/drop_poll` | [`DropPoll`] | `{}` |
-//! | `POST /v1/clients/{client}/withdraw` | | `{}`: nothing more is wished |
-//! | `POST /v1/clients/{client}/fixtures-gone` | [`FixturesGone`] | `{}` |
-//! | `POST /v1/clients/{client}/leave` | | `{}`: what it held is taken back |
-//! | `POST /v1/leases/{lease}/begin` | | [`Begin`] |
-//! | `POST /v1/leases/{lease}/release` | [`Release`] | [`Released`], when its deployments have been looked at |
-//! | `POST /v1/leases/{lease}/on/{deployment}/view` | | the [`View`] |
-//! | `POST /v1/leases/{lease}/on/{deployment}/operate` | [`Operate`] | `{}` when it has been seen to take effect |
-//! | `POST /v1/leases/{lease}/on/{deployment}/links` | [`OperateLinks`](super::links::OperateLinks) | [`LinksAnswer`](super::links::LinksAnswer) |
-//! | `POST /v1/leases/{lease}/on/{deployment}/change-server` | [`ChangeServer`](super::programs::ChangeServer) | `{}` |
-//! | `POST /v1/leases/{lease}/on/{deployment}/plan-rolling` | [`PlanRolling`](super::operations::PlanRolling) | [`OperationPlan`](armadillo_orchestrator::OperationPlan) |
-//! | `POST /v1/leases/{lease}/on/{deployment}/begin-operation` | [`BeginOperation`](super::operations::BeginOperation) | [`OperationBegun`](super::operations::OperationBegun) |
-//! | `POST /v1/leases/{lease}/on/{deployment}/wait-for-operation` | [`WaitForOperation`](super::operations::WaitForOperation) | [`VersionedOperation`](super::operations::VersionedOperation) |
-//! | `POST /v1/leases/{lease}/on/{deployment}/steer-operation` | [`SteerOperation`](super::operations::SteerOperation) | `{}` |
-//! | `POST /v1/leases/{lease}/on/{deployment}/operations` | | a list of [`OperationStatus`](armadillo_orchestrator::OperationStatus) |
-//! | `POST /v1/leases/{lease}/on/{deployment}/advance-keys` | [`AdvanceKeys`](super::keys::AdvanceKeys) | [`KeysAdvanced`](super::keys::KeysAdvanced), when every server's files are written |
-//! | `POST /v1/leases/{lease}/on/{deployment}/membership` | [`Enrol`](super::membership::Enrol) | the [`Roll`](armadillo_orchestrator::membership::Roll) afterwards |
-//! | `POST /v1/leases/{lease}/on/{deployment}/expect-exit` | [`Expect`] | [`Expected`] |
-//! | `POST /v1/leases/{lease}/on/{deployment}/see-exit` | [`SeeExit`] | [`SeenExit`], when the exit has been seen |
-//! | `POST /v1/leases/{lease}/on/{deployment}/start-all` | [`StartAll`] | `{}` when every server is ready and the whole was good |
-//! | `POST /v1/leases/{lease}/on/{deployment}/fail-start` | [`FailStart`] | a [`FailedStart`](armadillo_orchestrator::deployment::FailedStart) |
-//! | `POST /v1/leases/{lease}/on/{deployment}/health` | [`HealthAfter`] | [`VersionedHealth`] |
-//! | `POST /v1/leases/{lease}/on/{deployment}/leaders` | [`Leaders`] | the [`LeadershipLog`](armadillo_orchestrator::LeadershipLog) after another look |
-//! | `POST /v1/leases/{lease}/on/{deployment}/processes` | | a [`ServerProcess`](armadillo_orchestrator::deployment::ServerProcess) by server |
-//! | `POST /v1/leases/{lease}/on/{deployment}/statistics` | [`ReadStatistics`](super::statistics::ReadStatistics) | the [`Statistics`](armadillo_orchestrator::Statistics) of this moment |
-//! | `POST /v1/leases/{lease}/on/{deployment}/fixtures/claim` | [`Claim`] | [`Claimed`] |
-//! | `POST /v1/leases/{lease}/on/{deployment}/fixtures/settle` | [`Settle`] | `{}` |
-//! | `POST /v1/leases/{lease}/on/{deployment}/evidence` | [`Collect`] | [`Collected`] |
-//! | `POST /v1/leases/{lease}/on/{deployment}/log` | [`ReadLog`](super::server_log::ReadLog) | a [`LogPart`](super::server_log::LogPart), when there is a line |
-//! | `POST /v1/workers` | [`StartWorker`] | [`WorkerStarted`] |
-//! | `POST /v1/workers/{pid}/end` | [`EndWorker`] | [`WorkerExit`] |
-//! | `POST /v1/events/N` | a list of [`crate::event::Event`], the first of which is the runner's number N; with the token of [`Start`](super::start::Start) | `{}` |
-//! | `GET /v1/events/N` | | the daemon's own events from number N on, when there are some |
-//! | `GET /v1/events/N/now` | | the same without waiting |
-//! | `POST /v1/end` | | `{}`: a shared daemon will stop everything and end |
-//! | `POST /v1/stop` | | `{}` when every deployment has stopped |
-//!
-//! Every request that concerns a lease carries its token as `Authorization: Bearer`; after the lease has ended the answer
-//! is 410. Errors are a [`Problem`] with a fitting status.
+//! Errors are a [`Problem`] with a fitting status.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -67,6 +19,7 @@ use crate::needs::LeaseMode;
 
 /// A deployment that is kept for a person to look at.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Kept {
     /// Its id.
     pub deployment: String,
@@ -80,6 +33,7 @@ pub struct Kept {
 
 /// A server that is kept.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeptServer {
     /// Its key.
     pub server: ServerKey,
@@ -97,6 +51,7 @@ pub struct KeptServer {
 
 /// A client is there: a process that runs tests.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Join {
     /// How many tests it runs at once, at most.
     pub slots: u32,
@@ -108,6 +63,7 @@ pub struct Join {
 
 /// A client is known. If its process ends, it has left.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Joined {
     /// Its number.
     pub client: u64,
@@ -119,6 +75,7 @@ pub struct Joined {
 
 /// Tests that a client wants to run, in this order.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Wishes {
     /// The topologies they need.
     pub topologies: Vec<Offer>,
@@ -135,6 +92,7 @@ pub struct Wishes {
 /// What the servers of a deployment are started with, beside its topology. Clients of one daemon share a deployment only if
 /// theirs are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Conditions {
     /// The settings systems see.
     pub settings: Settings,
@@ -150,6 +108,7 @@ pub struct Conditions {
 
 /// A topology that tests need.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Offer {
     /// The complete topology.
     pub topology: Topology,
@@ -163,6 +122,7 @@ pub struct Offer {
 
 /// A test that a client wants to run.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Wish {
     /// The client's number for it.
     pub ticket: u64,
@@ -185,6 +145,7 @@ pub struct Wish {
 
 /// A wish that was held may be granted from now on.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Free {
     /// Its ticket.
     pub ticket: u64,
@@ -192,6 +153,7 @@ pub struct Free {
 
 /// A client is ready to run one more test.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ready {
     /// The client's number for this request: another one each time.
     pub poll: u32,
@@ -201,6 +163,7 @@ pub struct Ready {
 
 /// A client does not wait at a poll any more. The request that waits there is answered, perhaps with a lease.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DropPoll {
     /// The number of the request that waits; it may be on its way yet.
     pub poll: u32,
@@ -208,6 +171,7 @@ pub struct DropPoll {
 
 /// What a client is to do next.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Next {
     /// Run this test.
@@ -235,6 +199,7 @@ pub enum Next {
 
 /// The fixtures that a client kept for a deployment are gone.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FixturesGone {
     /// The deployment.
     pub deployment: String,
@@ -242,6 +207,7 @@ pub struct FixturesGone {
 
 /// Whether a test may begin.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Begin {
     /// If not, its deployments are not as they were when it was granted them: the lease is gone, and the test waits again.
     pub go: bool,
@@ -249,11 +215,13 @@ pub struct Begin {
 
 /// A lease, for one of its deployments.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Grant {
     /// Its id: 8 hexadecimal digits, part of the name of everything the test creates; the same for all its deployments.
     pub lease: String,
     /// What proves that a request comes from the holder.
     #[serde(with = "armadillo_orchestrator::secret::on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub token: Secret,
     /// Its kind.
     pub mode: LeaseMode,
@@ -265,6 +233,7 @@ pub struct Grant {
 
 /// The end of a lease.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Release {
     /// When the test really began, in microseconds since the run's start: a moment after it was granted.
     pub began_us: u64,
@@ -284,6 +253,7 @@ pub struct Release {
 
 /// Another attempt of a test.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Retry {
     /// The client's number for it.
     pub ticket: u64,
@@ -293,6 +263,7 @@ pub struct Retry {
 
 /// What was found when a lease ended.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Released {
     /// By deployment.
     pub on: BTreeMap<String, Findings>,
@@ -309,6 +280,7 @@ pub struct Released {
 
 /// A fault or an operation on one server. Only leases on a deployment of one's own may.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Operate {
     /// The server.
     pub server: ServerKey,
@@ -320,6 +292,7 @@ pub struct Operate {
 
 /// A declaration of how a server will exit. Only leases on a deployment of one's own may.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Expect {
     /// The server.
     pub server: ServerKey,
@@ -329,6 +302,7 @@ pub struct Expect {
 
 /// An exit that was declared.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Expected {
     /// Its number.
     pub expectation: ExpectationId,
@@ -336,6 +310,7 @@ pub struct Expected {
 
 /// A wait for an exit that was declared.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SeeExit {
     /// Its number.
     pub expectation: ExpectationId,
@@ -345,6 +320,7 @@ pub struct SeeExit {
 
 /// The exit of a server.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SeenExit {
     /// How it ended.
     pub exit: Exit,
@@ -352,6 +328,7 @@ pub struct SeenExit {
 
 /// A start of every server that does not run. Only leases on a deployment of one's own may.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StartAll {
     /// How long it may take, in milliseconds.
     pub limit_ms: u64,
@@ -359,6 +336,7 @@ pub struct StartAll {
 
 /// A start of a server that is meant to end by itself before it is ready. Only leases on a deployment of one's own may.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailStart {
     /// The server.
     pub server: ServerKey,
@@ -368,6 +346,7 @@ pub struct FailStart {
 
 /// A look at the deployment's health once it differs from the version known.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HealthAfter {
     /// The version known; 0 for none.
     pub after: u64,
@@ -377,6 +356,7 @@ pub struct HealthAfter {
 
 /// A look at who leads, and the log of who led.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Leaders {
     /// How long the look may take, in milliseconds.
     pub limit_ms: u64,
@@ -384,6 +364,7 @@ pub struct Leaders {
 
 /// Health with its version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VersionedHealth {
     /// Grows with every change.
     pub version: u64,
@@ -393,6 +374,7 @@ pub struct VersionedHealth {
 
 /// A fixture kept per deployment is needed.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Claim {
     /// The fixture's type.
     pub fixture: String,
@@ -400,6 +382,7 @@ pub struct Claim {
 
 /// Who sets a deployment's fixture up.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Claimed {
     /// The asking process, which must settle it.
@@ -412,6 +395,7 @@ pub enum Claimed {
 
 /// The outcome of a fixture's set-up.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settle {
     /// The fixture's type.
     pub fixture: String,
@@ -421,6 +405,7 @@ pub struct Settle {
 
 /// A request to collect evidence on the deployment of a lease.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Collect {
     /// The directory it goes to.
     pub directory: PathBuf,
@@ -430,6 +415,7 @@ pub struct Collect {
 
 /// What was collected.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Collected {
     /// Files, relative to the directory.
     pub files: Vec<String>,
@@ -439,6 +425,7 @@ pub struct Collected {
 
 /// A worker is wanted.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StartWorker {
     /// Its number.
     pub worker: u32,
@@ -454,6 +441,7 @@ pub struct StartWorker {
 
 /// A worker was started.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WorkerStarted {
     /// Its process id.
     pub pid: u32,
@@ -461,6 +449,7 @@ pub struct WorkerStarted {
 
 /// A worker is to end: by itself within the limit, else with all it started.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndWorker {
     /// How long it may take by itself, in milliseconds; 0 kills it at once.
     pub limit_ms: u64,
@@ -468,6 +457,7 @@ pub struct EndWorker {
 
 /// How a worker ended.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WorkerExit {
     /// `exit code 0`, `signal 6 (SIGABRT)`.
     pub how: String,
@@ -479,6 +469,7 @@ pub struct WorkerExit {
 
 /// Why a request was refused.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{error}")]
 pub struct Problem {
     /// What was wrong.

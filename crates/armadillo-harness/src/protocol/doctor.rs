@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `POST /v1/doctor`: try out one assumption, on the deployment of its stage.
+/// Try out one assumption, on the deployment of its stage.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TryOut {
     /// The system.
     pub system: String,
@@ -13,6 +14,7 @@ pub struct TryOut {
 
 /// What became of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TriedOut {
     /// What was seen, if it holds; what was seen instead, if it does not.
     pub outcome: Result<String, String>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What was found on one deployment when a lease ended.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Findings {
     /// What the test left behind, by checker; a test that passed fails for it.
     pub leaks: Vec<String>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is asked of the links of a deployment.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OperateLinks {
     /// A fault.
@@ -31,6 +32,7 @@ pub enum OperateLinks {
 
 /// What became of it.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LinksAnswer {
     /// It is done.

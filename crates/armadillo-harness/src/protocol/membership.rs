@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A change of who is part of a deployment, or of what a server that does not run has stored. The answer is the
 /// [`Roll`](armadillo_orchestrator::membership::Roll) afterwards.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Enrol {
     /// Changes who is part of it.

@@ -6,10 +6,13 @@
 
 pub mod daemon;
 pub mod doctor;
+pub mod endpoints;
 pub mod findings;
 pub mod keys;
 pub mod links;
 pub mod membership;
+#[cfg(feature = "schema")]
+pub mod openapi;
 pub mod operations;
 pub mod programs;
 pub mod server_log;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A rolling operation is to be planned, as things are now.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanRolling {
     /// What it is called.
     pub name: String,
@@ -21,6 +22,7 @@ pub struct PlanRolling {
 
 /// An operation is to begin.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BeginOperation {
     /// Its steps.
     pub plan: OperationPlan,
@@ -32,6 +34,7 @@ pub struct BeginOperation {
 
 /// An operation has begun.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OperationBegun {
     /// Its number.
     pub id: OperationId,
@@ -39,6 +42,7 @@ pub struct OperationBegun {
 
 /// How an operation is, once that differs from what is known.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WaitForOperation {
     /// Which.
     pub id: OperationId,
@@ -50,6 +54,7 @@ pub struct WaitForOperation {
 
 /// How an operation is.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VersionedOperation {
     /// Grows with every change.
     pub version: u64,
@@ -59,6 +64,7 @@ pub struct VersionedOperation {
 
 /// What is to become of an operation.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SteerOperation {
     /// Which.
     pub id: OperationId,
@@ -68,6 +74,7 @@ pub struct SteerOperation {
 
 /// What can be said to an operation that is in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Steering {
     /// Stop where it is safe.

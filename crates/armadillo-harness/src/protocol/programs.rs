@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// From its next start on, the server is started otherwise. Only leases on a deployment of one's own may.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangeServer {
     /// The server.
     pub server: ServerKey,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A request for whole lines of a server's log. It is answered when there is one, or when the limit has passed.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReadLog {
     /// The server.
     pub server: ServerKey,
@@ -16,6 +17,7 @@ pub struct ReadLog {
 
 /// A part of a log, which begins and ends with whole lines.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogPart {
     /// The byte after its last line.
     pub to: u64,

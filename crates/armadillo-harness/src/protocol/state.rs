@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the daemon has.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// [`super::VERSION`].
     pub version: u32,
@@ -24,6 +25,7 @@ pub struct Status {
 
 /// One deployment in [`Status`].
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeploymentStatus {
     /// Its complete topology, as text.
     pub topology: String,
@@ -37,6 +39,7 @@ pub struct DeploymentStatus {
 
 /// How a deployment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeploymentState {
     /// It waits for memory, or for a share of the cores.

@@ -15,6 +15,7 @@ use crate::server::ServerKey;
 
 /// How a server is expected to exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ExitExpectation {
     /// By this signal.
@@ -78,6 +79,7 @@ impl fmt::Display for ExitExpectation {
 
 /// The number of an expectation, unique in its deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct ExpectationId(u64);
 

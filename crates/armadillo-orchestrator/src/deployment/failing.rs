@@ -17,6 +17,7 @@ use crate::server::ServerKey;
 
 /// How a start failed that was meant to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailedStart {
     /// How the server ended.
     pub exit: Exit,

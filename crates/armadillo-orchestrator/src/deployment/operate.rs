@@ -20,6 +20,7 @@ use crate::tls::Certificate;
 
 /// What can be done to a server of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// End it at once; seen when its exit by that signal was reaped and all it had started is gone.
@@ -44,6 +45,7 @@ pub enum Operation {
 
 /// An operation that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Done {
     /// How long it took.
     pub took: Duration,

@@ -17,6 +17,7 @@ use crate::view::View;
 
 /// How a server's process is, as the orchestrator knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// It has not been started yet.
@@ -48,6 +49,7 @@ pub struct ServerStatus {
 
 /// What the operating system says of a server's process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerProcess {
     /// How it is.
     pub phase: Phase,

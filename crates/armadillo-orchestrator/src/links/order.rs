@@ -9,6 +9,7 @@ use crate::server::ServerKey;
 
 /// One end of a link.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// A server.
@@ -19,6 +20,11 @@ pub enum End {
 
 /// The way from one end to another. Bytes take it on every connection between the two, whoever opened that.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "LinkDirection")
+)]
 pub struct Direction {
     /// Where bytes come from.
     pub from: End,
@@ -28,6 +34,7 @@ pub struct Direction {
 
 /// What is done to a direction of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LinkFault {
     /// Nothing gets through. What was sent meanwhile is lost: when it is healed, the connections that missed something are
@@ -59,6 +66,7 @@ pub enum LinkFault {
 
 /// A fault on directions of links.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinkOrder {
     /// Where.
     pub directions: Vec<Direction>,
@@ -70,6 +78,7 @@ pub struct LinkOrder {
 
 /// An order that was followed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinkReport {
     /// The number of the order, by which its effect can be asked for later.
     pub ticket: u64,

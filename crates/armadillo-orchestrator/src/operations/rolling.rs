@@ -46,6 +46,7 @@ pub struct RollingServer {
 
 /// What all servers are to become.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// Another program; `None`: the one each runs.
     pub program: Option<Program>,
@@ -58,6 +59,7 @@ pub struct Change {
 
 /// Which way the versions of a path go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// There are none.

@@ -8,6 +8,7 @@ use crate::server::Verb;
 
 /// How a process ended: with a code, or by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Exit {
     /// The code it exited with.
     pub code: Option<i32>,

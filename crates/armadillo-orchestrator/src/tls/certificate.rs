@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which certificate a server shows to its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Certificate {
     /// A new one that is as it should be: what a server gets when certificates are rotated.

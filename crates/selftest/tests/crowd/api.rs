@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use super::{SUITE, limits};
 
+mod described;
+
 /// A run of three tests, one at a time, the second of which ends when it is told to.
 fn staying() -> Running {
     let suite = limits::with_open_files(256);
@@ -39,9 +41,20 @@ fn connect(socket: &Path) -> UnixStream {
 
 /// The status and the body of the answer to a request, whose body may be said to be longer than it is.
 fn ask(socket: &Path, request: &str, length: usize, body: &str) -> (u16, String) {
+    ask_with_token(socket, request, "", length, body)
+}
+
+fn ask_with_token(
+    socket: &Path,
+    request: &str,
+    token: &str,
+    length: usize,
+    body: &str,
+) -> (u16, String) {
     let mut stream = connect(socket);
     let head = format!(
-        "{request} HTTP/1.1\r\nHost: daemon\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{request} HTTP/1.1\r\nHost: daemon\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
     );
     let mut answer = String::new();
     let asked = stream.write_all(head.as_bytes());
@@ -55,7 +68,7 @@ fn ask(socket: &Path, request: &str, length: usize, body: &str) -> (u16, String)
     )
 }
 
-fn post(socket: &Path, path: &str, body: &Value) -> (u16, String) {
+pub(super) fn post(socket: &Path, path: &str, body: &Value) -> (u16, String) {
     let body = body.to_string();
     ask(socket, &format!("POST {path}"), body.len(), &body)
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use armadillo_orchestrator::duration::millis;
 
 use crate::client::DaemonClient;
-use crate::protocol::daemon::{Collect, Collected, Grant};
+use crate::protocol::daemon::{Collect, Grant};
+use crate::protocol::endpoints::CollectEvidence;
 
 /// How long collecting may take together.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -42,8 +43,8 @@ async fn servers(lease: &Grant, directory: &Path) -> Vec<String> {
         limit_ms: millis(LIMIT),
     };
     let deployment = &lease.view.deployment;
-    let path = format!("/v1/leases/{}/on/{deployment}/evidence", lease.lease);
-    let asked = daemon.post::<Collected>(&path, &request, Some(&lease.token), LIMIT * 2);
+    let (places, token) = ([lease.lease.as_str(), deployment], Some(&lease.token));
+    let asked = daemon.ask::<CollectEvidence>(&places, &request, token, LIMIT * 2);
     match asked.await {
         Ok(collected) => collected.missing,
         Err(error) => vec![format!("the servers of {deployment}: {error}")],

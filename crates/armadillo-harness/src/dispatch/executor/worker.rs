@@ -12,6 +12,7 @@ use super::super::listener::Listener;
 use super::output::OutputPipe;
 use crate::client::{AskError, DaemonClient};
 use crate::protocol::daemon::{EndWorker, StartWorker, WorkerExit, WorkerStarted};
+use crate::protocol::endpoints;
 use crate::protocol::worker::{FromWorker, ToWorker};
 use crate::trace::Trace;
 
@@ -80,7 +81,7 @@ impl Worker {
         };
         let WorkerStarted { pid } = listener
             .daemon
-            .post("/v1/workers", &orders, None, START_LIMIT)
+            .ask::<endpoints::StartWorker>(&[], &orders, None, START_LIMIT)
             .await?;
         let (version, reader, writer) = match tokio::time::timeout(START_LIMIT, arrival).await {
             Ok(Ok(arrived)) => arrived,
@@ -243,12 +244,8 @@ impl Incoming<'_> {
 
 async fn end(daemon: &DaemonClient, pid: u32, limit: Duration) -> Result<WorkerExit, AskError> {
     let limit_ms = millis(limit);
+    let (pid, orders) = (pid.to_string(), EndWorker { limit_ms });
     daemon
-        .post(
-            &format!("/v1/workers/{pid}/end"),
-            &EndWorker { limit_ms },
-            None,
-            limit + START_LIMIT,
-        )
+        .ask::<endpoints::EndWorker>(&[&pid], &orders, None, limit + START_LIMIT)
         .await
 }

@@ -1,7 +1,8 @@
 //! Which slots keep fixtures for which deployments.
 
-use super::{Job, NOTE_LIMIT, Nothing, Queue};
+use super::{Job, NOTE_LIMIT, Queue};
 use crate::protocol::daemon::FixturesGone;
+use crate::protocol::endpoints;
 
 impl Queue {
     /// An attempt has ended. `keeps` names the deployments for which `slot` keeps fixtures.
@@ -60,9 +61,10 @@ impl Queue {
         let Some(daemon) = &self.daemon else {
             return;
         };
-        let path = self.path("fixtures-gone");
         let gone = FixturesGone { deployment };
         // If it cannot be said, the deployment stops with the run.
-        let _ = daemon.post::<Nothing>(&path, &gone, None, NOTE_LIMIT).await;
+        let _ = self
+            .tell::<endpoints::FixturesGone>(daemon, &gone, NOTE_LIMIT)
+            .await;
     }
 }

@@ -1,7 +1,8 @@
 //! Tests that run again and again.
 
-use super::{AskError, Job, NOTE_LIMIT, Nothing, Queue};
+use super::{AskError, Job, NOTE_LIMIT, Queue};
 use crate::protocol::daemon::{Offer, Wishes};
+use crate::protocol::endpoints::{self, Done};
 
 impl Queue {
     /// Deployments that tests share stay up until the end: between two repetitions nobody may wish for one.
@@ -27,8 +28,9 @@ impl Queue {
             keep: true,
             conditions: self.conditions.clone(),
         };
-        let path = self.path("wishes");
-        let Nothing {} = daemon.post(&path, &wishes, None, NOTE_LIMIT).await?;
+        let Done {} = self
+            .tell::<endpoints::Wish>(daemon, &wishes, NOTE_LIMIT)
+            .await?;
         Ok(())
     }
 

@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 
-use super::{Job, NOTE_LIMIT, Nothing, Queue};
+use super::{Job, NOTE_LIMIT, Queue};
 use crate::protocol::daemon::Free;
+use crate::protocol::endpoints;
 use crate::script::Player;
 
 impl Queue {
@@ -48,8 +49,9 @@ impl Queue {
             return;
         };
         let free = Free { ticket: job.ticket };
-        let path = self.path("free");
-        let freed = daemon.post::<Nothing>(&path, &free, None, NOTE_LIMIT).await;
+        let freed = self
+            .tell::<endpoints::Free>(daemon, &free, NOTE_LIMIT)
+            .await;
         if let Err(error) = freed {
             self.state.borrow_mut().broken = Some(error.to_string());
             self.changed.notify_waiters();
