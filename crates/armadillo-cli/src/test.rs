@@ -32,12 +32,16 @@ enum Action {
         armadillo test run tests/suite/keys.rs\n  \
         armadillo test run tests/suite/keys.rs:40\n  \
         armadillo test run -p shop -m 'not slow'\n  \
-        armadillo test run --watch tests/suite/keys.rs")]
+        armadillo test run --watch tests/suite/keys.rs\n  \
+        armadillo test run --ui")]
     Run {
         /// Run the tests again whenever a source file has changed: those of the executables that it is part of, on deployments that
         /// stay up
         #[arg(long)]
         watch: bool,
+        /// Show the report while the tests run: print the address of a page on this machine that is updated as things happen
+        #[arg(long, visible_alias = "report-live", conflicts_with = "watch")]
+        ui: bool,
         #[command(flatten)]
         selection: Selection,
     },
@@ -71,8 +75,9 @@ pub(crate) fn test(args: &Args) -> ExitCode {
         Action::Run {
             watch: true,
             selection,
+            ..
         } => watch::watch(selection),
-        Action::Run { selection, .. } => run::run(selection),
+        Action::Run { selection, ui, .. } => run::run(selection, *ui),
         Action::List { verbose, selection } => list::list(selection, *verbose),
     };
     done.unwrap_or_else(|error| error.said())

@@ -97,8 +97,7 @@ impl Group {
     /// # Errors
     /// When deployments cannot be stopped, or files not be written.
     pub async fn finish(self) -> Result<Vec<PathBuf>, GroupError> {
-        let listed = fs::read_to_string(self.file.with_extension(DIRECTORIES)).unwrap_or_default();
-        let directories: BTreeSet<PathBuf> = listed.lines().map(PathBuf::from).collect();
+        let directories = directories(&self.file);
         for shared in warm::all() {
             if directories
                 .iter()
@@ -126,6 +125,12 @@ impl Drop for Group {
         _ = fs::remove_file(self.file.with_extension(DIRECTORIES));
         _ = fs::remove_file(&self.file);
     }
+}
+
+/// The directories that have runs of the group of this file.
+pub(crate) fn directories(file: &Path) -> BTreeSet<PathBuf> {
+    let listed = fs::read_to_string(file.with_extension(DIRECTORIES)).unwrap_or_default();
+    listed.lines().map(PathBuf::from).collect()
 }
 
 /// The group that this process is to run in: one that its environment names, or that of the cargo which has started it.

@@ -18,6 +18,7 @@ pub mod history;
 mod judge;
 mod leases;
 pub mod list;
+pub mod live_page;
 mod log;
 mod main_entry;
 pub mod markers;

@@ -354,6 +354,8 @@ pub struct Showing {
     pub annotations: Annotations,
     /// `--durations`: how many of the slowest tests are listed.
     pub durations: Option<usize>,
+    /// Whether the report is shown while the run goes on.
+    pub report_live: bool,
     /// `--report-time`: each line says how long its test took.
     pub report_time: bool,
     /// Whether nothing is shown unless something fails.
@@ -428,6 +430,7 @@ impl Default for Showing {
             annotations: Annotations::Auto,
             durations: None,
             failure_output: FailureOutput::ImmediateFinal,
+            report_live: false,
             report_time: false,
             only_failures: false,
         }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use armadillo_harness::exit_code::Exit;
 use armadillo_harness::group::{self, GROUP, Group};
+use armadillo_harness::live_page::{LivePage, Source};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,7 +14,7 @@ use super::{Selection, TestError};
 use crate::session::say;
 
 /// Runs the tests of each executable, then says what all of them came to.
-pub(super) fn run(selection: &Selection) -> Result<ExitCode, TestError> {
+pub(super) fn run(selection: &Selection, ui: bool) -> Result<ExitCode, TestError> {
     let mut planned = plan::plan(&selection.build, &selection.arguments)?;
     planned.retain(|one| !one.plan.tests.is_empty());
     if planned.is_empty() {
@@ -24,7 +25,7 @@ pub(super) fn run(selection: &Selection) -> Result<ExitCode, TestError> {
     // Ctrl-C at a terminal reaches the executable, too, which ends its run; this process reports then.
     let _entered = runtime.enter();
     let _interrupts = signal(SignalKind::interrupt()).map_err(os("wait for signals"))?;
-    Ok(ExitCode::from(run_all(&runtime, &planned, &[])?))
+    Ok(ExitCode::from(run_all(&runtime, &planned, &[], ui)?))
 }
 
 pub(super) fn runtime() -> Result<Runtime, TestError> {
@@ -38,13 +39,21 @@ pub(super) fn os(action: &'static str) -> impl Fn(std::io::Error) -> TestError {
     move |source| TestError::Os { action, source }
 }
 
-/// Runs these, with more variables in their environment. The exit code of the whole.
+/// Runs these, with more variables in their environment, and shows the report meanwhile if that is wanted. The exit code of
+/// the whole.
 pub(super) fn run_all(
     runtime: &Runtime,
     planned: &[Planned],
     variables: &[(&str, &str)],
+    ui: bool,
 ) -> Result<u8, TestError> {
     let group = Group::begin().map_err(os("begin the run"))?;
+    let page = || LivePage::start(Source::Group(group.file().to_owned()));
+    let page = ui.then(page).transpose();
+    let page = page.map_err(os("start the live report"))?;
+    if let Some(page) = &page {
+        say(&format!("live report: {}\n", page.url()));
+    }
     let mut exit = Exit::Passed.code();
     for one in planned {
         let code = run_one(one, &group, variables)?;
@@ -54,7 +63,11 @@ pub(super) fn run_all(
         }
     }
     let several = planned.len() > 1;
-    for directory in runtime.block_on(group.finish())? {
+    let directories = runtime.block_on(group.finish())?;
+    if let Some(page) = page {
+        page.finish();
+    }
+    for directory in directories {
         if several {
             let summary = group::summary(&directory).map_err(os("read the reports"))?;
             say(&format!("\nall executables: {summary}"));

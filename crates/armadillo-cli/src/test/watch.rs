@@ -128,7 +128,7 @@ fn run(
         }
     }
     say(&preview(&planned));
-    let code = run_all(runtime, &planned, variables(&planned))?;
+    let code = run_all(runtime, &planned, variables(&planned), false)?;
     *ran = there;
     Ok((Some(code), sources))
 }

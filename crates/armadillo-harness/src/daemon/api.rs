@@ -46,7 +46,7 @@ pub(super) async fn serve(daemon: &Rc<Daemon>, listener: UnixListener) -> Infall
             tracing::warn!(%error, "cannot accept a connection yet");
             connections.end_quietest();
         };
-        let stream = accept::next(&listener, failed).await;
+        let (stream, _) = accept::next(async || listener.accept().await, failed).await;
         let peer = stream.peer_cred().ok().and_then(|peer| peer.pid());
         let runner = i32::try_from(daemon.orders.runner).ok();
         let process = peer.and_then(|peer| u32::try_from(peer).ok());

@@ -14,6 +14,7 @@ use super::run_directory::RunDirectory;
 use crate::exit_code::Exit;
 use crate::group;
 use crate::history::{self, History};
+use crate::live_page::LivePage;
 use crate::options::Annotations;
 use crate::report::{self, Model};
 
@@ -30,6 +31,8 @@ pub(super) struct Ending {
     pub(super) trace: Option<PathBuf>,
     /// Which CI system is told of failed tests.
     pub(super) annotations: Annotations,
+    /// The report that is shown while the run goes on.
+    pub(super) page: Option<LivePage>,
 }
 
 /// Writes what is written at the end and waits until everything is printed; for a moment only, if the run is interrupted.
@@ -42,6 +45,7 @@ pub(super) fn finish(ending: Ending, ran: Ran) -> Result<Exit, RunnerError> {
         old_history,
         trace,
         annotations: wanted,
+        page,
     } = ending;
     let Ran { exit, interrupts } = ran;
     directory.ended(exit == Exit::Passed);
@@ -74,6 +78,9 @@ pub(super) fn finish(ending: Ending, ran: Ran) -> Result<Exit, RunnerError> {
         });
     }
     drop(journal);
+    if let Some(page) = page {
+        page.finish();
+    }
     let interrupted = last_lines.end();
     Ok(exit.and(if interrupted {
         Exit::Interrupted

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ pub(crate) struct Journal {
     /// What proves to the daemon that events come from here.
     token: Secret,
     printer: ToPrinter,
+    /// Who shows the run while it goes on.
+    live: Option<Sender<Arc<Event>>>,
     outbox: Mutex<Outbox>,
     more: Notify,
     /// It was said that the disk is full.
@@ -72,11 +75,17 @@ struct Outbox {
 }
 
 impl Journal {
-    pub(crate) fn new(origin: Origin, token: Secret, printer: ToPrinter) -> Self {
+    pub(crate) fn new(
+        origin: Origin,
+        token: Secret,
+        printer: ToPrinter,
+        live: Option<Sender<Arc<Event>>>,
+    ) -> Self {
         Self {
             origin,
             token,
             printer,
+            live,
             outbox: Mutex::default(),
             more: Notify::new(),
             full: AtomicBool::new(false),
@@ -92,7 +101,7 @@ impl Journal {
             us: self.origin.elapsed_us(),
             kind,
         });
-        self.printer.event(event.clone());
+        self.show(event.clone());
         outbox.waiting.push(event);
         drop(outbox);
         self.more.notify_one();
@@ -100,14 +109,22 @@ impl Journal {
 
     /// An event of the daemon, for the reports; the daemon has written it already.
     pub(crate) fn relay(&self, event: Event) {
-        self.printer.event(Arc::new(event));
+        self.show(Arc::new(event));
+    }
+
+    fn show(&self, event: Arc<Event>) {
+        if let Some(live) = &self.live {
+            // If its thread is gone, it has said why.
+            _ = live.send(event.clone());
+        }
+        self.printer.event(event);
     }
 
     /// An event of a daemon that has another log, for the reports and for that of this run.
     pub(crate) fn take_in(&self, event: Event) {
         let event = Arc::new(event);
         let mut outbox = self.outbox();
-        self.printer.event(event.clone());
+        self.show(event.clone());
         outbox.waiting.push(event);
     }
 

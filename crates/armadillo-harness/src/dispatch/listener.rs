@@ -95,7 +95,7 @@ impl Listener {
                     ));
                 }
             };
-            let stream = accept::next(&socket, failed).await;
+            let (stream, _) = accept::next(async || socket.accept().await, failed).await;
             let listener = self.clone();
             greeted.spawn_local(async move { listener.greet(stream).await });
             while greeted.try_join_next().is_some() {}

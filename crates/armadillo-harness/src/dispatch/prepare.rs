@@ -18,6 +18,7 @@ use crate::event::{
 use crate::exit_code::Exit;
 use crate::history;
 use crate::list;
+use crate::live_page::{LivePage, Source};
 use crate::options::{Action, Format, Isolation, Options};
 use crate::outcome::Verdict;
 use crate::plan::{self, Plan};
@@ -295,7 +296,22 @@ pub(super) fn prepare(
         action: "start a thread",
         source,
     })?;
-    let journal = Arc::new(Journal::new(origin, token, printer.way()));
+    let (live, page) = match options.showing.report_live {
+        true => {
+            let (live, events) = std::sync::mpsc::channel();
+            let page = LivePage::start(Source::Run(events));
+            let page = page.map_err(|source| RunnerError::Os {
+                action: "start the live report",
+                source,
+            })?;
+            (Some(live), Some(page))
+        }
+        false => (None, None),
+    };
+    let journal = Arc::new(Journal::new(origin, token, printer.way(), live));
+    if let Some(page) = &page {
+        journal.note(format!("live report: {}\n", page.url()));
+    }
     announce(
         &journal,
         started,
@@ -336,6 +352,7 @@ pub(super) fn prepare(
         old_history: earlier.old,
         trace,
         annotations,
+        page,
     };
     Ok(Some(Prepared {
         run,

@@ -46,6 +46,7 @@ pub use files::{write_files, write_trace};
 pub(crate) use gather::{Log, gather};
 pub use github::{annotations, step_summary};
 pub use header::header;
+pub(crate) use html::{live_page, page_data};
 pub use junit::junit;
 pub use merge::{MergeError, ShardEvents, merge};
 pub use model::{Attempt, Counts, DeploymentRecord, Ending, Model, TestRecord};

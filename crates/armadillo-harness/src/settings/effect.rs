@@ -295,6 +295,16 @@ const TABLE: &[Row] = &[
         )],
     ),
     but(
+        "report-live",
+        &[(
+            Layer::Nextest,
+            refused(
+                "each test is a separate run, with a report of its own",
+                "remove it; `target/armadillo/latest` has the reports of the whole nextest run",
+            ),
+        )],
+    ),
+    but(
         "annotations",
         &[(
             Layer::Nextest,

@@ -1,9 +1,8 @@
-// What every view needs: the data, elements, times, places in the page.
-const D = JSON.parse(document.getElementById('data').textContent);
+// What every view needs: elements, times, places in the page.
 const byId = (id) => document.getElementById(id);
 const END = Math.max(1, D.run.duration);
-const STATUSES = ['failed', 'inconclusive', 'flaky', 'passed', 'skipped', 'ignored', 'not_run'];
-const LABEL = { not_run: 'not run' };
+const STATUSES = ['failed', 'inconclusive', ...(D.run.live ? ['running'] : []), 'flaky', 'passed', 'skipped', 'ignored', 'not_run'];
+const LABEL = { not_run: D.run.live ? 'waiting' : 'not run' };
 const label = (status) => LABEL[status] || status;
 const counts = Object.fromEntries(STATUSES.map((status) => [status, 0]));
 const testAt = new Map();
@@ -103,7 +102,7 @@ const colours = {};
 function readColours() {
   const probe = h('i', { hidden: true });
   document.body.append(probe);
-  for (const name of ['bg', 'card', 'sunk', 'line', 'hair', 'text', 'soft', 'accent', 'accent-bg', 'passed', 'failed', 'flaky', 'inconclusive', 'skipped', 'ignored', 'not_run']) {
+  for (const name of ['bg', 'card', 'sunk', 'line', 'hair', 'text', 'soft', 'accent', 'accent-bg', 'passed', 'failed', 'flaky', 'inconclusive', 'skipped', 'ignored', 'not_run', 'running']) {
     probe.style.color = `var(--${name})`;
     colours[name] = getComputedStyle(probe).color;
   }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::super::block::{command_line, kind_name};
-use super::super::model::{Attempt, DeploymentRecord, Model, TestRecord};
+use super::super::model::{Attempt, Begun, DeploymentRecord, Model, TestRecord};
 use super::super::results::not_run;
 use super::super::retries;
 use super::budget::Budget;
 use super::data::{AttemptData, LogData, ReportData, RunData, Status, TestData, WorkerData};
 use super::lanes;
-use crate::event::RunStarted;
+use crate::event::{RunStarted, TestIsolation};
 use crate::outcome::{FailureKind, Verdict};
 use crate::trace::Trace;
 
@@ -19,8 +19,8 @@ pub(super) struct Index {
     pub(super) deployments: HashMap<String, usize>,
 }
 
-/// The run as the page is given it; `None` if it never started.
-pub(super) fn data(model: &Model) -> Option<ReportData> {
+/// The run as the page is given it, as it is now if it is `live`; `None` if it never started.
+pub(super) fn data(model: &Model, live: bool) -> Option<ReportData> {
     let started = model.started.as_ref()?;
     let mut topologies = Names::default();
     let mut budget = Budget::new();
@@ -29,11 +29,19 @@ pub(super) fn data(model: &Model) -> Option<ReportData> {
         tests: HashMap::new(),
         deployments: deployments.map(|(at, id)| (id, at)).collect(),
     };
-    let tests = tests(model, started, &mut index, &mut topologies, &mut budget);
+    let tests = tests(
+        (model, started, live),
+        &mut index,
+        &mut topologies,
+        &mut budget,
+    );
     let deployments: Vec<_> = (model.deployments.iter())
         .map(|(id, record)| lanes::deployment(model, id, record, &index, &mut topologies))
         .collect();
-    let mut missing = missing(model, started);
+    let mut missing = match live {
+        true => Vec::new(),
+        false => missing(model, started),
+    };
     if budget.cut > 0 {
         missing.push(format!(
             "{} texts are cut or left out to keep this page small; the files of the run have them",
@@ -41,7 +49,7 @@ pub(super) fn data(model: &Model) -> Option<ReportData> {
         ));
     }
     Some(ReportData {
-        run: run(model, started),
+        run: run(model, started, live),
         missing,
         topologies: topologies.list,
         tests,
@@ -70,7 +78,7 @@ impl Names {
     }
 }
 
-fn run(model: &Model, started: &RunStarted) -> RunData {
+fn run(model: &Model, started: &RunStarted, live: bool) -> RunData {
     let ending = model.ending.as_ref();
     RunData {
         id: started.run.clone(),
@@ -85,6 +93,7 @@ fn run(model: &Model, started: &RunStarted) -> RunData {
         filtered_out: started.filtered_out,
         programs: started.programs.clone().into_iter().collect(),
         duration: model.now_us,
+        live,
         exit_code: ending.map(|ending| ending.exit_code),
         early: ending.and_then(|ending| ending.early.clone()),
     }
@@ -131,8 +140,7 @@ fn workers(model: &Model) -> Vec<WorkerData> {
 
 /// All tests: the planned ones in the order of the plan, what else ended, and those that were ignored.
 fn tests(
-    model: &Model,
-    started: &RunStarted,
+    (model, started, live): (&Model, &RunStarted, bool),
     index: &mut Index,
     topologies: &mut Names,
     budget: &mut Budget,
@@ -168,6 +176,14 @@ fn tests(
                     test.reason = budget.take(reason);
                 }
             }
+        }
+        if let Some(begun) = model.running.get(name).filter(|_| live) {
+            let earlier = model.pending.get(name).into_iter().flatten();
+            test.status = Status::Running;
+            test.attempts = earlier
+                .map(|attempt| attempt_data(model, attempt, index, budget))
+                .collect();
+            test.attempts.push(running(model, begun, index));
         }
         tests[at] = Some(test);
     }
@@ -208,6 +224,33 @@ fn ended_test(
     test.attempts = (record.attempts.iter())
         .map(|attempt| attempt_data(model, attempt, index, budget))
         .collect();
+}
+
+/// An attempt that goes on.
+fn running(model: &Model, begun: &Begun, index: &Index) -> AttemptData {
+    AttemptData {
+        no: begun.attempt,
+        from: begun.at_us,
+        to: model.now_us.max(begun.at_us),
+        phases: [0; 3],
+        verdict: "running",
+        message: String::new(),
+        traces: Vec::new(),
+        worker: begun.worker,
+        deployments: (begun.deployments.iter())
+            .filter_map(|id| index.deployments.get(id).copied())
+            .collect(),
+        isolation: TestIsolation::AsDeclared,
+        waited: None,
+        shared_with: Vec::new(),
+        before: Vec::new(),
+        output: String::new(),
+        printed: None,
+        logs: Vec::new(),
+        files: None,
+        shown: Vec::new(),
+        shown_more: None,
+    }
 }
 
 fn status(record: &TestRecord) -> Status {

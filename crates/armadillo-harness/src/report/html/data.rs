@@ -39,7 +39,10 @@ pub(super) struct RunData {
     pub(super) filtered_out: u32,
     pub(super) programs: Vec<(String, ProgramInfo)>,
     pub(super) duration: u64,
-    /// `None`: it was killed.
+    /// Whether it goes on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) live: bool,
+    /// `None`: it was killed, or goes on.
     pub(super) exit_code: Option<u8>,
     pub(super) early: Option<String>,
 }
@@ -54,6 +57,7 @@ pub(super) enum Status {
     Inconclusive,
     Skipped,
     Ignored,
+    Running,
     NotRun,
 }
 
@@ -89,7 +93,7 @@ pub(super) struct AttemptData {
     pub(super) to: u64,
     /// Set-up, body, tear-down.
     pub(super) phases: [u64; 3],
-    /// `passed`, `skipped`, or what kind of failure.
+    /// `passed`, `skipped`, `running`, or what kind of failure.
     pub(super) verdict: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) message: String,

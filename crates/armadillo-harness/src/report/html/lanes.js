@@ -88,7 +88,7 @@ function attemptItems(deployment) {
       const lease = (leases.get(test.at) || []).find((one) => one.from <= attempt.from + 1000 && (one.to == null || one.to >= attempt.from));
       if (lease) lease.used = true;
       const passed = attempt.verdict === 'passed';
-      const tone = passed ? (test.status === 'flaky' ? 'flaky' : 'passed') : attempt.verdict === 'skipped' || attempt.verdict === 'inconclusive' ? attempt.verdict : 'failed';
+      const tone = passed ? (test.status === 'flaky' ? 'flaky' : 'passed') : ['skipped', 'inconclusive', 'running'].includes(attempt.verdict) ? attempt.verdict : 'failed';
       const mode = lease && lease.mode !== 'shared' ? `, ${lease.mode}` : '';
       const waited = lease && lease.waited ? `, waited ${time(lease.waited)}` : '';
       items.push({ kind: 'test', a: lease ? Math.min(lease.from - lease.waited, attempt.from) : attempt.from, b: Math.max(attempt.to, lease?.to ?? 0), from: attempt.from, to: attempt.to, lease, tone, test, attempt,

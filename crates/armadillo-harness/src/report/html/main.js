@@ -57,7 +57,7 @@ function route() {
   }
   view.show(where);
 }
-addEventListener('hashchange', route);
+addEventListener('hashchange', route, { signal });
 addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
   const typing = event.target.matches?.('input, textarea, select');
@@ -72,11 +72,35 @@ addEventListener('keydown', (event) => {
   } else if (event.key === '?') help();
   else if (['1', '2', '3'].includes(event.key)) location.hash = address(Object.keys(VIEWS)[event.key - 1]);
   else if (event.key === 't' && current === made.timeline) current.toggleTable();
-});
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour);
-let kept = 'auto';
-try { kept = localStorage.getItem('armadillo-theme') || 'auto'; } catch { /* it is not kept */ }
+}, { signal });
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour, { signal });
+// What a person has done to the page that no address has.
+const SCROLLED = ['#main', '.list', '.detail', '.lanes', '.stream'];
+function keep() {
+  const state = { scrolled: SCROLLED.map((one) => document.querySelector(one)?.scrollTop), focus: document.activeElement?.id };
+  if (made.tests) Object.assign(state, { words: made.tests.search.value, wanted: [...made.tests.wanted], order: made.tests.order });
+  if (made.timeline) state.table = made.timeline.tableShown;
+  return state;
+}
+function restore(state) {
+  if (state.words || state.wanted?.length || state.order) {
+    made.tests ||= new TestsView();
+    made.tests.search.value = state.words;
+    made.tests.wanted = new Set(state.wanted.filter((status) => STATUSES.includes(status)));
+    made.tests.sort.value = made.tests.order = state.order;
+  }
+  route();
+  if (state.table && current === made.timeline) current.toggleTable();
+  // The views lay themselves out in the next frame.
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    SCROLLED.forEach((one, at) => { const box = document.querySelector(one); if (box && state.scrolled[at]) box.scrollTop = state.scrolled[at]; });
+    if (state.focus) byId(state.focus)?.focus({ preventScroll: true });
+  }));
+}
+let theme = 'auto';
+try { theme = localStorage.getItem('armadillo-theme') || 'auto'; } catch { /* it is not kept */ }
 bar();
-setTheme(['light', 'dark'].includes(kept) ? kept : 'auto');
-route();
+setTheme(['light', 'dark'].includes(theme) ? theme : 'auto');
+if (kept) restore(kept);
+else route();
 document.documentElement.dataset.ready = 'yes';

@@ -33,11 +33,47 @@ const SCRIPTS: [&str; 8] = [
     include_str!("main.js"),
 ];
 
+/// Draws the data of the page once.
+const ONCE: &str = "report(JSON.parse(document.getElementById('data').textContent));\n";
+
+/// Draws what a server says, for as long as the run goes on.
+const LIVE: &str = include_str!("live.js");
+
 /// Writes the page of a run that has started.
 pub(super) fn write(model: &Model, to: &mut impl Write) -> io::Result<()> {
-    let Some(data) = build::data(model) else {
-        return Ok(());
-    };
+    match build::data(model, false) {
+        Some(data) => page(to, "", ONCE, |to| serde_json::to_writer(to, &data)),
+        None => Ok(()),
+    }
+}
+
+/// The data of the page; of a run that is `live`, as it is now. `None` if it has not started.
+pub(crate) fn page_data(model: &Model, live: bool) -> Option<Vec<u8>> {
+    serde_json::to_vec(&build::data(model, live)?).ok()
+}
+
+/// The page that asks its server for news, with the data of this version, if there is some yet.
+pub(crate) fn live_page(version: u64, data: Option<&[u8]>) -> Vec<u8> {
+    let mut whole = Vec::new();
+    // A vector takes everything.
+    _ = page(&mut whole, "; connect-src 'self'", LIVE, |mut to| {
+        let begun = write!(to, "{{\"version\":{version},\"data\":");
+        let written = begun.and_then(|()| to.write_all(data.unwrap_or(b"null")));
+        written
+            .and_then(|()| to.write_all(b"}"))
+            .map_err(serde_json::Error::io)
+    });
+    whole
+}
+
+/// Fills the template in.
+fn page<W: Write>(
+    to: &mut W,
+    connect: &str,
+    start: &str,
+    data: impl FnOnce(Harmless<&mut W>) -> serde_json::Result<()>,
+) -> io::Result<()> {
+    let mut data = Some(data);
     let mut rest = TEMPLATE;
     while let Some((before, after)) = rest.split_once("{{") {
         to.write_all(before.as_bytes())?;
@@ -46,12 +82,18 @@ pub(super) fn write(model: &Model, to: &mut impl Write) -> io::Result<()> {
         };
         match name {
             "style" => to.write_all(STYLE.as_bytes())?,
+            "connect" => to.write_all(connect.as_bytes())?,
             "script" => {
                 for script in SCRIPTS {
                     to.write_all(script.as_bytes())?;
                 }
             }
-            "data" => serde_json::to_writer(Harmless(&mut *to), &data)?,
+            "start" => to.write_all(start.as_bytes())?,
+            "data" => {
+                if let Some(data) = data.take() {
+                    data(Harmless(to))?;
+                }
+            }
             _ => {}
         }
         rest = after;

@@ -1,5 +1,10 @@
 // The overview: what came of the run, and where to look first.
 function verdictOf(run) {
+  if (run.live) {
+    const done = D.tests.length - counts.running - counts.not_run - counts.ignored;
+    const bad = counts.failed + counts.inconclusive;
+    return [bad ? 'failed' : 'running', `Running: ${done} of ${plural(D.tests.length - counts.ignored, 'test')}${bad ? `, ${bad} failed` : ''}`, ''];
+  }
   if (run.exit_code == null) return ['failed', 'Killed', 'the event log ends before the run did'];
   const bad = counts.failed + counts.inconclusive;
   if (bad) return ['failed', `${counts.failed ? plural(counts.failed, 'test') : plural(counts.inconclusive, 'test')} ${counts.failed ? 'failed' : 'inconclusive'}`, ''];
@@ -10,7 +15,7 @@ function overview() {
   const { run } = D;
   const [tone, headline, more] = verdictOf(run);
   const sum = D.tests.length || 1;
-  const facts = [`in ${time(run.duration)}`, `exit code ${run.exit_code ?? 'unknown'}`, run.early ? `ended early: ${run.early}` : '', more].filter(Boolean);
+  const facts = [`${run.live ? 'for' : 'in'} ${time(run.duration)}`, run.live ? '' : `exit code ${run.exit_code ?? 'unknown'}`, run.early ? `ended early: ${run.early}` : '', more].filter(Boolean);
   const page = h('div', { cls: 'page' },
     h('div', { style: { display: 'grid', gap: '14px' } },
       h('div', { cls: 'verdict' }, h('strong', { cls: tone }, headline), h('span', { cls: 'soft' }, facts.join(' · '))),
@@ -20,6 +25,8 @@ function overview() {
   if (D.missing.length) {
     page.append(h('section', { cls: `notice ${D.run.exit_code == null ? '' : 'quiet'}`, 'data-part': 'missing' }, h('b', {}, 'Not in this report'), h('ul', {}, D.missing.map((text) => h('li', {}, text)))));
   }
+  const running = D.tests.filter((test) => test.status === 'running').sort((a, b) => a.from - b.from);
+  if (running.length) page.append(card('Running', running, 12, 'running', runningRow));
   const failed = D.tests.filter((test) => test.status === 'failed' || test.status === 'inconclusive').sort((a, b) => a.from - b.from);
   if (failed.length) page.append(card('Failed', failed, 12, 'failed,inconclusive', failureRow));
   const slow = D.tests.filter((test) => test.total).sort((a, b) => b.total - a.total);
@@ -45,6 +52,11 @@ function failureRow(test) {
   const first = attempt ? `${attempt.verdict}${attempt.message ? `: ${attempt.message.split('\n')[0]}` : ''}` : '';
   return testLink(test, icon(test.status), h('span', { cls: 'grow' }, h('div', { cls: 'clip' }, named(test.name)), h('div', { cls: 'clip soft' }, first)), h('span', { cls: 'took' }, time(test.total)));
 }
+function runningRow(test) {
+  const { deployments, no } = test.attempts[test.attempts.length - 1];
+  const where = (deployments || []).map((at) => D.topologies[D.deployments[at].topology]).join(' + ');
+  return testLink(test, icon('running'), h('span', { cls: 'grow' }, h('div', { cls: 'clip' }, named(test.name)), h('div', { cls: 'clip soft' }, no > 1 ? `attempt ${no} ` : '', where)), h('span', { cls: 'took' }, time(test.total)));
+}
 function slowRow(test, most) {
   return testLink(test, icon(test.status), h('span', { cls: 'grow clip' }, named(test.name)),
     h('span', { cls: 'bar-cell', 'aria-hidden': 'true' }, h('i', { style: { width: `${(100 * test.total) / most}%` } })), h('span', { cls: 'took' }, time(test.total)));
@@ -54,7 +66,7 @@ function deploymentTable() {
     const exits = one.servers.flatMap((server) => server.processes).filter((process) => process.exit);
     const crashes = exits.filter((process) => !process.exit.expected).length;
     const state = one.failed ? h('span', { cls: 'failed' }, `failed: ${one.failed.split('\n')[0]}`) : one.recycled ? h('span', { cls: 'flaky' }, `replaced: ${one.recycled[1]}`)
-      : one.stopped == null ? h('span', { cls: 'soft' }, 'no end recorded') : one.complaints.length ? h('span', { cls: 'flaky' }, one.complaints.join('; ')) : h('span', { cls: 'soft' }, 'stopped');
+      : one.stopped == null ? h('span', { cls: 'soft' }, D.run.live ? (one.ready == null ? 'starting' : 'running') : 'no end recorded') : one.complaints.length ? h('span', { cls: 'flaky' }, one.complaints.join('; ')) : h('span', { cls: 'soft' }, 'stopped');
     return h('tr', {}, h('td', {}, h('a', { href: address('timeline', null, { from: Math.floor(one.from / 1000), to: Math.ceil((one.stopped ?? END) / 1000), at }) }, D.topologies[one.topology]), h('div', { cls: 'soft' }, one.id)),
       h('td', {}, (one.reason || '').replace('_', ' ')), h('td', { cls: 'num' }, time(one.took)), h('td', { cls: 'num' }, String(one.leases.length)),
       h('td', { cls: 'num' }, String(one.servers.reduce((count, server) => count + server.operations.length, 0))),

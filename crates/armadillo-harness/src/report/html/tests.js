@@ -135,7 +135,7 @@ function testPage(test, wanted) {
       test.markers.map((marker) => h('span', { cls: 'tag' }, marker))))];
   if (test.reason) parts.push(h('p', {}, `${test.status === 'ignored' ? 'Ignored' : 'Skipped'}: ${test.reason}`));
   if (test.status === 'ignored' && !test.reason) parts.push(h('p', {}, 'Ignored, without a reason.'));
-  if (test.status === 'not_run') parts.push(h('p', {}, 'The run ended before this test began.'));
+  if (test.status === 'not_run') parts.push(h('p', {}, D.run.live ? 'This test has not begun yet.' : 'The run ended before this test began.'));
   if (test.retries) parts.push(h('p', {}, h('span', { cls: 'soft' }, 'Retries: '), test.retries));
   if (attempts.length > 1) {
     parts.push(h('div', { cls: 'links', role: 'group', 'aria-label': 'Attempts' }, attempts.map((one) => h('a', {
@@ -151,7 +151,7 @@ const command = (text) => h('div', { cls: 'command' }, h('code', {}, text), copy
 
 function attemptParts(test, attempt) {
   const parts = [];
-  if (attempt.message || !['passed', 'skipped'].includes(attempt.verdict)) {
+  if (attempt.message || !['passed', 'skipped', 'running'].includes(attempt.verdict)) {
     parts.push(h('div', { cls: `message ${attempt.verdict === 'inconclusive' ? 'inconclusive' : ''}`, 'data-part': 'message' },
       h('pre', {}, h('span', { cls: 'kind' }, attempt.verdict), attempt.message ? `: ${attempt.message}` : ''),
       attempt.traces ? h('pre', { cls: 'trace' }, attempt.traces.join('\n')) : null));
@@ -249,7 +249,7 @@ function stream(attempt) {
   }
   for (const [lane, text, from, to, tone] of attempt.shown || []) put(from, tone === 'bad' ? 'error' : tone === 'doubtful' ? 'warn' : '', lane, `${text}${to > from ? `, for ${time(to - from)}` : ''}`, to > from);
   put(attempt.from, 'edge', '', 'the test begins');
-  put(attempt.to, 'edge', '', `the test ends: ${attempt.verdict}`);
+  if (attempt.verdict !== 'running') put(attempt.to, 'edge', '', `the test ends: ${attempt.verdict}`);
   lines.sort((a, b) => a.at - b.at);
   // If it is too much, the quiet lines go first, then the early ones.
   const loud = lines.length > MOST_LINES ? lines.filter((line) => !line.quiet) : lines;

@@ -89,7 +89,7 @@ class TimelineView {
       for (const attempt of test.attempts) {
         const [a, b] = [(attempt.from / END) * width, (attempt.to / END) * width];
         for (let x = Math.floor(a); x <= Math.min(width, b); x += 1) load[x] += Math.max(0, Math.min(b, x + 1) - Math.max(a, x));
-        if (!['passed', 'skipped'].includes(attempt.verdict)) failed.add(Math.round(b));
+        if (!['passed', 'skipped', 'running'].includes(attempt.verdict)) failed.add(Math.round(b));
       }
     }
     const most = Math.max(1, ...load);

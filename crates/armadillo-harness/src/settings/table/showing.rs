@@ -132,6 +132,16 @@ pub(super) const TABLE: &[Setting] = &[
         options.showing.trace = Some(PathBuf::from(last(values)));
         Ok(())
     }),
+    Setting::switch(
+        "report-live",
+        SHOWN,
+        "Show the report while the run goes on: print the address of a page on this machine (127.0.0.1) that is updated as \
+         things happen. It is the page of `report.html`.",
+    )
+    .apply(|options, values| {
+        options.showing.report_live = switch(values)?;
+        Ok(())
+    }),
     Setting::valued(
         "annotations",
         "WHERE",
