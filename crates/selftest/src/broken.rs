@@ -128,7 +128,8 @@ fn proxy(args: Vec<OsString>) -> ExitCode {
 /// One message of HTTP: its head, without the empty line, and its body.
 struct Message {
     head: String,
-    body: String,
+    /// Not always a text: servers send each other records.
+    body: Vec<u8>,
 }
 
 impl Message {
@@ -136,31 +137,33 @@ impl Message {
         let mut bytes = Vec::new();
         let mut buffer = [0; 8192];
         loop {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                let length = head.lines().find_map(|line| {
-                    let (name, value) = line.split_once(':')?;
-                    let is_length = name.eq_ignore_ascii_case("content-length");
-                    is_length.then(|| value.trim().parse::<usize>().ok())?
-                });
-                if body.len() >= length.unwrap_or(if to_the_end { usize::MAX } else { 0 }) {
-                    return Some(Self {
-                        head: head.to_owned(),
-                        body: body.to_owned(),
-                    });
+            let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+            if let Some(end) = end {
+                let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+                let body = &bytes[end + 4..];
+                let length = length(&head).unwrap_or(if to_the_end { usize::MAX } else { 0 });
+                if body.len() >= length {
+                    let body = body.to_owned();
+                    return Some(Self { head, body });
                 }
             }
             match stream.read(&mut buffer) {
                 Ok(0) | Err(_) => {
-                    let (head, body) = text.split_once("\r\n\r\n")?;
+                    let end = end?;
                     return Some(Self {
-                        head: head.to_owned(),
-                        body: body.to_owned(),
+                        head: String::from_utf8_lossy(&bytes[..end]).into_owned(),
+                        body: bytes.split_off(end + 4),
                     });
                 }
                 Ok(count) => bytes.extend_from_slice(&buffer[..count]),
             }
         }
+    }
+
+    /// Changes a body that is a text.
+    fn edit(&mut self, change: impl FnOnce(String) -> String) {
+        let text = String::from_utf8_lossy(&self.body).into_owned();
+        self.body = change(text).into_bytes();
     }
 
     /// The head without these headers.
@@ -171,6 +174,15 @@ impl Message {
         });
         lines.collect::<Vec<_>>().join("\r\n")
     }
+}
+
+/// The length that a head says its body has.
+fn length(head: &str) -> Option<usize> {
+    head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_length = name.eq_ignore_ascii_case("content-length");
+        is_length.then(|| value.trim().parse().ok())?
+    })
 }
 
 fn pass_on(mut stream: TcpStream, defect: &str, inside: &str) -> Option<()> {
@@ -186,26 +198,24 @@ fn pass_on(mut stream: TcpStream, defect: &str, inside: &str) -> Option<()> {
     } else {
         let mut server = TcpStream::connect(inside).ok()?;
         let head = request.without(&dropped);
-        server
-            .write_all(format!("{head}\r\nconnection: close\r\n\r\n{}", request.body).as_bytes())
-            .ok()?;
+        let head = format!("{head}\r\nconnection: close\r\n\r\n");
+        server.write_all(head.as_bytes()).ok()?;
+        server.write_all(&request.body).ok()?;
         Message::read(&mut server, true)?
     };
     change(defect, (&method, &path), &mut answer);
     let head = answer.without(&["connection", "content-length", "transfer-encoding"]);
     let length = answer.body.len();
     // A HEAD has a length and no body.
-    let whole = format!(
-        "{head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{}",
-        answer.body
-    );
-    stream.write_all(whole.as_bytes()).ok()
+    let head = format!("{head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(&answer.body).ok()
 }
 
 fn answer(status: u16, body: &str) -> Message {
     Message {
         head: format!("HTTP/1.1 {status} Status\r\ncontent-type: application/json"),
-        body: body.to_owned(),
+        body: body.as_bytes().to_owned(),
     }
 }
 
@@ -218,14 +228,14 @@ fn change(defect: &str, (method, path): (&str, &str), said: &mut Message) {
     let unauthorized = said.head.starts_with("HTTP/1.1 401");
     match defect {
         "other-product" if is("/_api/version") => {
-            said.body = said.body.replace("\"arango\"", "\"nango\"")
+            said.edit(|body| body.replace("\"arango\"", "\"nango\""))
         }
         "open-door" if unauthorized => *said = answer(200, "{\"result\":[]}"),
         "wrong-role" if is("/_admin/status") => {
-            said.body = said.body.replace("\"SINGLE\"", "\"COORDINATOR\"")
+            said.edit(|body| body.replace("\"SINGLE\"", "\"COORDINATOR\""))
         }
         "wrong-pid" if is("/_admin/status") => {
-            said.body = said.body.replacen("\"pid\":", "\"pid\":1,\"old\":", 1)
+            said.edit(|body| body.replacen("\"pid\":", "\"pid\":1,\"old\":", 1))
         }
         "never-available" if is("/_admin/server/availability") => *said = answer(503, "{}"),
         "no-databases" if is("/_api/database") && method == "POST" => *said = answer(500, "{}"),
@@ -235,17 +245,20 @@ fn change(defect: &str, (method, path): (&str, &str), said: &mut Message) {
                 "{\"error\":true,\"code\":404,\"errorNum\":1202,\"errorMessage\":\"document not found\"}",
             );
         }
-        "other-numbers" => said.body = said.body.replace("\"errorNum\":1203", "\"errorNum\":4"),
+        "other-numbers" => said.edit(|body| body.replace("\"errorNum\":1203", "\"errorNum\":4")),
         "no-leader" if is("/_api/agency/config") => {
-            let start = said.body.find("\"leaderId\":\"").map(|at| at + 12);
-            if let Some(start) = start
-                && let Some(length) = said.body[start..].find('"')
-            {
-                said.body.replace_range(start..start + length, "");
-            }
+            said.edit(|mut body| {
+                let start = body.find("\"leaderId\":\"").map(|at| at + 12);
+                if let Some(start) = start
+                    && let Some(length) = body[start..].find('"')
+                {
+                    body.replace_range(start..start + length, "");
+                }
+                body
+            });
         }
         "never-failed" if is("/_admin/cluster/health") => {
-            said.body = said.body.replace("\"FAILED\"", "\"GOOD\"")
+            said.edit(|body| body.replace("\"FAILED\"", "\"GOOD\""))
         }
         _ => {}
     }

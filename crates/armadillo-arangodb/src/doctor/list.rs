@@ -186,7 +186,7 @@ pub(crate) const ALL: [Assumption; 25] = [
         assumes: "the agency has Plan and Current of a new collection, with a leader and a follower in sync",
         breaks: "shard_leader, wait_in_sync, and every check of shards",
         advice: REPORT,
-        after: &["cluster.health"],
+        after: &["cluster.health", "single.databases"],
     },
     Assumption {
         name: "failover.failed",
@@ -200,7 +200,7 @@ pub(crate) const ALL: [Assumption; 25] = [
         assumes: "the follower leads the shard then, and has the acknowledged document",
         breaks: "tests of failover",
         advice: REPORT,
-        after: &["failover.failed"],
+        after: &["failover.failed", "single.documents"],
     },
     Assumption {
         name: "failover.back",

@@ -28,6 +28,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long a page that was made stays as it is: making one of thousands of tests takes a while.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// How old a page of a run that goes on may become although nothing happens: it says how long tests have been running.
+const OLD: Duration = Duration::from_secs(2);
+
 /// How long a request for news waits for some.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -165,12 +168,13 @@ async fn answer(state: &State, request: &Request<Incoming>) -> Response<Full<Byt
 impl State {
     /// Makes the data anew if there is news, unless it was made a moment ago. That the run ends is news, and has no time to wait.
     fn look(&self, ends: bool) {
-        let is_fresh = self.made.get().is_some_and(|made| made.elapsed() < FRESH);
-        if is_fresh && !ends {
+        let age = self.made.get().map(|made| made.elapsed());
+        if age.is_some_and(|age| age < FRESH) && !ends {
             return;
         }
         let mut follower = self.follower.borrow_mut();
-        if !(follower.read() || ends) {
+        let is_old = age.is_some_and(|age| age >= OLD);
+        if !(follower.read() || ends || is_old) {
             return;
         }
         let live = !self.is_over.get();

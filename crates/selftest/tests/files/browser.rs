@@ -147,8 +147,12 @@ impl Browser {
 
     /// Opens a file at an address within it, and waits until it is drawn.
     pub(crate) fn open(&mut self, file: &Path, hash: &str) {
+        self.visit(&format!("file://{}{hash}", file.display()));
+    }
+
+    /// Opens an address, and waits until the page is drawn.
+    pub(crate) fn visit(&mut self, url: &str) {
         self.ask("Page.navigate", json!({"url": "about:blank"}));
-        let url = format!("file://{}{hash}", file.display());
         self.ask("Page.navigate", json!({"url": url}));
         self.wait("document.documentElement.dataset.ready === 'yes'");
     }

@@ -19,8 +19,9 @@ pub(super) struct Index {
     pub(super) deployments: HashMap<String, usize>,
 }
 
-/// The run as the page is given it, as it is now if it is `live`; `None` if it never started.
-pub(super) fn data(model: &Model, live: bool) -> Option<ReportData> {
+/// The run as the page is given it; if it is `live`, as it is at this time, in microseconds from its start. `None` if it never
+/// started.
+pub(super) fn data(model: &Model, live: Option<u64>) -> Option<ReportData> {
     let started = model.started.as_ref()?;
     let mut topologies = Names::default();
     let mut budget = Budget::new();
@@ -39,8 +40,8 @@ pub(super) fn data(model: &Model, live: bool) -> Option<ReportData> {
         .map(|(id, record)| lanes::deployment(model, id, record, &index, &mut topologies))
         .collect();
     let mut missing = match live {
-        true => Vec::new(),
-        false => missing(model, started),
+        Some(_) => Vec::new(),
+        None => missing(model, started),
     };
     if budget.cut > 0 {
         missing.push(format!(
@@ -78,7 +79,7 @@ impl Names {
     }
 }
 
-fn run(model: &Model, started: &RunStarted, live: bool) -> RunData {
+fn run(model: &Model, started: &RunStarted, live: Option<u64>) -> RunData {
     let ending = model.ending.as_ref();
     RunData {
         id: started.run.clone(),
@@ -92,8 +93,8 @@ fn run(model: &Model, started: &RunStarted, live: bool) -> RunData {
         isolation: started.isolation.clone(),
         filtered_out: started.filtered_out,
         programs: started.programs.clone().into_iter().collect(),
-        duration: model.now_us,
-        live,
+        duration: live.unwrap_or(model.now_us),
+        live: live.is_some(),
         exit_code: ending.map(|ending| ending.exit_code),
         early: ending.and_then(|ending| ending.early.clone()),
     }
@@ -140,7 +141,7 @@ fn workers(model: &Model) -> Vec<WorkerData> {
 
 /// All tests: the planned ones in the order of the plan, what else ended, and those that were ignored.
 fn tests(
-    (model, started, live): (&Model, &RunStarted, bool),
+    (model, started, live): (&Model, &RunStarted, Option<u64>),
     index: &mut Index,
     topologies: &mut Names,
     budget: &mut Budget,
@@ -177,13 +178,13 @@ fn tests(
                 }
             }
         }
-        if let Some(begun) = model.running.get(name).filter(|_| live) {
+        if let (Some(begun), Some(now)) = (model.running.get(name), live) {
             let earlier = model.pending.get(name).into_iter().flatten();
             test.status = Status::Running;
             test.attempts = earlier
                 .map(|attempt| attempt_data(model, attempt, index, budget))
                 .collect();
-            test.attempts.push(running(model, begun, index));
+            test.attempts.push(running(begun, now, index));
         }
         tests[at] = Some(test);
     }
@@ -227,11 +228,11 @@ fn ended_test(
 }
 
 /// An attempt that goes on.
-fn running(model: &Model, begun: &Begun, index: &Index) -> AttemptData {
+fn running(begun: &Begun, now: u64, index: &Index) -> AttemptData {
     AttemptData {
         no: begun.attempt,
         from: begun.at_us,
-        to: model.now_us.max(begun.at_us),
+        to: now.max(begun.at_us),
         phases: [0; 3],
         verdict: "running",
         message: String::new(),

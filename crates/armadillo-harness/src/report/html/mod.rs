@@ -14,6 +14,9 @@ mod tests;
 mod trace_events;
 
 use std::io::{self, Write};
+use std::time::{Duration, UNIX_EPOCH};
+
+use armadillo_orchestrator::duration::micros;
 
 use super::model::Model;
 
@@ -41,7 +44,7 @@ const LIVE: &str = include_str!("live.js");
 
 /// Writes the page of a run that has started.
 pub(super) fn write(model: &Model, to: &mut impl Write) -> io::Result<()> {
-    match build::data(model, false) {
+    match build::data(model, None) {
         Some(data) => page(to, "", ONCE, |to| serde_json::to_writer(to, &data)),
         None => Ok(()),
     }
@@ -49,7 +52,18 @@ pub(super) fn write(model: &Model, to: &mut impl Write) -> io::Result<()> {
 
 /// The data of the page; of a run that is `live`, as it is now. `None` if it has not started.
 pub(crate) fn page_data(model: &Model, live: bool) -> Option<Vec<u8>> {
+    let live = live.then(|| now_us(model));
     serde_json::to_vec(&build::data(model, live)?).ok()
+}
+
+/// How long the run goes on, in microseconds: nothing may have happened for a while.
+fn now_us(model: &Model) -> u64 {
+    let since = model.started.as_ref().map(|started| {
+        let begun = Duration::from_secs(started.unix_time);
+        UNIX_EPOCH + begun + Duration::from_millis(started.unix_millis.into())
+    });
+    let passed = since.and_then(|since| since.elapsed().ok());
+    passed.map_or(0, micros).max(model.now_us)
 }
 
 /// The page that asks its server for news, with the data of this version, if there is some yet.

@@ -17,7 +17,7 @@ const RUN: usize = 1;
 
 /// Writes the events of a run that has started.
 pub(in crate::report) fn write_trace(model: &Model, to: &mut impl Write) -> io::Result<()> {
-    let Some(data) = build::data(model, false) else {
+    let Some(data) = build::data(model, None) else {
         return Ok(());
     };
     let mut trace = Trace {

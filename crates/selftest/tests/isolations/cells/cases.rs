@@ -339,6 +339,9 @@ pub(super) const CASES: &[Case] = &[
             .find(|line| line.starts_with("::error "));
         line.is_some_and(|line| line.contains("title=told%3A%3Afails%3A%3Aa::failed"))
     }),
+    case("report-live", "true", "prints", |_, seen| {
+        seen.ran.printed("live report: http://127.0.0.1:")
+    }),
     case("trace", "traces/run.json", "prints", |_, seen| {
         let trace = std::fs::read(seen.ran.home().join("traces/run.json")).unwrap_or_default();
         let trace: serde_json::Value = serde_json::from_slice(&trace).unwrap_or_default();
