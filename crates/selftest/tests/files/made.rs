@@ -159,6 +159,7 @@ pub(crate) fn events(count: usize) -> String {
     }
     let end = tests(&mut log, count) + 2_000_000;
     failovers(&mut log, end);
+    rolling(&mut log);
     log.notice(end / 2, 1, json!({"notice": "server_exited", "server": "member-4", "exit": "signal 6 (SIGABRT)", "expected": false, "log": ["panic: index out of range"]}));
     statistics(&mut log, end);
     log.put(end, json!({"warning": {"text": "the machine is slow"}}));
@@ -301,6 +302,31 @@ fn finished(at: usize, attempt: u64, retried: bool, took: u64, worker: usize, en
         "output": {"bytes": output.len(), "text": output, "omitted": 0}, "worker": worker, "deployments": deployments,
         "company": if has_failed { json!({"shared_with": {"named": [name(at + 1)], "more": 2}}) } else { json!({}) },
         "server_logs": logs, "artifacts": has_failed.then(|| format!("/x/1f3a9c20/tests/{at}"))}})
+}
+
+/// A rolling restart of the second cluster, which fails at its second server.
+fn rolling(log: &mut Log) {
+    let steps = ["restart member-4", "restart member-5"];
+    log.notice(2_000_000, 1, json!({"notice": "operation_began", "operation": 1, "name": "rolling restart", "steps": steps}));
+    let took = json!({"secs": 0, "nanos": 400_000_000});
+    let mut step = |us: u64, no: usize, state: Value| {
+        let server = format!("member-{}", no + 3);
+        log.notice(us, 1, json!({"notice": "operation_step", "operation": 1, "step": no, "server": server, "what": "restart", "state": state}));
+    };
+    step(2_000_100, 1, json!({"state": "running"}));
+    step(
+        2_400_000,
+        1,
+        json!({"state": "done", "took": took, "seen": "it answers"}),
+    );
+    step(2_400_100, 2, json!({"state": "running"}));
+    let why = "its disk is full";
+    step(
+        2_800_000,
+        2,
+        json!({"state": "failed", "took": took, "why": why}),
+    );
+    log.notice(2_800_100, 1, json!({"notice": "operation_ended", "operation": 1, "outcome": {"outcome": "failed", "why": why}, "took": {"secs": 0, "nanos": 800_000_000}}));
 }
 
 /// Every few seconds the leader of the first cluster is killed, another one leads, and one is paused.

@@ -214,12 +214,30 @@ fn the_timeline_answers_to_mouse_and_keys_and_is_a_table_too() {
         "answers slowly",
         "start seen",
         "crashed",
+        "rolling restart begins",
+        "restart: done: it answers",
+        "rolling restart: failed: its disk is full",
     ] {
         assert!(table.contains(part), "no {part} in {table}");
     }
     browser.picture("timeline-table");
+    // The second deployment, from the top: it itself, its leaders, operations, and their steps.
+    browser.run("location.hash = '#/timeline?from=1000&to=5000&at=1'");
     browser.key("Escape");
-    browser.wait("document.querySelector('.lanes')");
+    browser.wait("document.querySelector('.lanes')?.scrollTop > 0");
+    let operations = y + 24.0 + 38.0 + 18.0 + 8.0;
+    browser.click_at(at(2_200.0), operations);
+    let shown = browser.text(".inspect");
+    assert!(
+        shown.contains("rolling restart")
+            && shown.contains("failed: its disk is full, after 800 ms"),
+        "{shown}"
+    );
+    browser.click_at(at(2_600.0), operations + 15.0);
+    let shown = browser.text(".inspect");
+    assert!(shown.contains("restart member-5"), "{shown}");
+    browser.picture("operations");
+    browser.run("document.querySelector('.lanes').focus()");
     browser.key("0");
     browser.click("#theme");
     browser.click("#theme");

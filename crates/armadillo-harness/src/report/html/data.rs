@@ -170,6 +170,8 @@ pub(super) struct DeploymentData {
     /// From, to, what was done.
     pub(super) repairs: Vec<(u64, u64, String)>,
     pub(super) servers: Vec<ServerData>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) operations: Vec<OperationData>,
     pub(super) leaders: Vec<GroupData>,
     pub(super) leases: Vec<LeaseData>,
     pub(super) marks: Vec<Mark>,
@@ -205,6 +207,32 @@ pub(super) struct ExitData {
     pub(super) expected: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) log: Vec<String>,
+}
+
+/// An operation on the whole.
+#[derive(Debug, Serialize)]
+pub(super) struct OperationData {
+    pub(super) name: String,
+    pub(super) from: u64,
+    pub(super) to: Option<u64>,
+    /// How it ended, in words.
+    pub(super) outcome: String,
+    pub(super) failed: bool,
+    pub(super) steps: Vec<StepData>,
+}
+
+/// A step of an operation.
+#[derive(Debug, Serialize)]
+pub(super) struct StepData {
+    pub(super) what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) server: Option<String>,
+    pub(super) from: u64,
+    pub(super) to: u64,
+    /// How it ended, in words.
+    pub(super) outcome: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) failed: bool,
 }
 
 /// The leaders of a group.

@@ -30,6 +30,11 @@ function happenings(at) {
       put(seen, failed ? `${what} failed` : `${what} seen`, { from: ordered, server: server.name, tone: failed ? 'error' : '', text: failed || `after ${time(seen - ordered)}` });
     }
   }
+  for (const operation of one.operations || []) {
+    put(operation.from, `${operation.name} begins`, {});
+    put(operation.to, operation.name, { from: operation.from, tone: operation.failed ? 'error' : '', text: operation.outcome });
+    for (const step of operation.steps) put(step.to, step.what, { from: step.from, server: step.server, tone: step.failed ? 'error' : '', text: step.outcome });
+  }
   for (const group of one.leaders) for (const entry of group.entries) put(entry.seen, leaderText(group, entry), { server: entry.leader || '', text: uncertain(entry) });
   for (const mark of one.marks) put(mark.at, mark.what, { from: mark.from, server: mark.server, tone: mark.tone || '', text: mark.text });
   list.sort((a, b) => a.at - b.at);
@@ -150,6 +155,17 @@ function lanesOf(deployments, figures) {
 }
 const markItems = (marks) => marks.map((mark) => ({ kind: 'mark', tone: mark.tone || '', a: mark.from ?? mark.at, b: mark.at, title: mark.what, text: mark.text || '' }));
 
+// Operations on the whole, and below each lane of them their steps.
+function operationLanes(one, end) {
+  const bar = (name, from, to, tone, text) => ({ kind: 'step', a: from, b: to, from, to, tone, shown: true, title: name, text });
+  const operations = (one.operations || []).map((operation) => {
+    const to = operation.to ?? end;
+    const item = bar(operation.name, operation.from, to, operation.failed ? 'failed' : 'accent', `${operation.outcome}, after ${time(to - operation.from)}`);
+    return Object.assign(item, { steps: operation.steps });
+  });
+  return packed(operations).flatMap((items, no) => [[no ? '' : 'operations', items],
+    ['', items.flatMap(({ steps }) => steps).map((step) => bar(`${step.what}${step.server && !step.what.includes(step.server) ? ` ${step.server}` : ''}`, step.from, step.to, step.failed ? 'failed' : 'soft', `${step.outcome}, after ${time(step.to - step.from)}`))]]);
+}
 function deploymentLanes(one, at, put) {
   const end = one.stopped ?? END;
   const named = new Set(one.servers.map((server) => server.name));
@@ -167,6 +183,7 @@ function deploymentLanes(one, at, put) {
     });
     put('leader', 18, group.name, items, { group: at });
   }
+  for (const [label, items] of operationLanes(one, end)) put('shown', 15, label, items, { group: at });
   one.servers.forEach((server, no) => {
     const items = [];
     server.processes.forEach((process, nth) => {

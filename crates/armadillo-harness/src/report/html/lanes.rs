@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use armadillo_orchestrator::operations::{Outcome, StepState};
 use armadillo_orchestrator::{Figure, ServerKey};
 
 use super::super::model::{DeploymentRecord, Model};
 use super::build::{Index, Names, recycled};
 use super::data::{
-    CurveData, DeploymentData, ExitData, GroupData, LeaderData, LeaseData, ProcessData, ServerData,
+    CurveData, DeploymentData, ExitData, GroupData, LeaderData, LeaseData, OperationData,
+    ProcessData, ServerData, StepData,
 };
-use super::story::{Exit, LeaseSpan, Life, Process, ServerLife};
+use super::story::{Exit, LeaseSpan, Life, OperationLife, Process, ServerLife, StepLife};
 
 pub(super) fn deployment(
     model: &Model,
@@ -37,6 +39,7 @@ pub(super) fn deployment(
         repairs: (life.repairs.iter())
             .map(|(to, took, what)| (to.saturating_sub(*took), *to, what.clone()))
             .collect(),
+        operations: life.operations.iter().map(operation).collect(),
         leaders: leaders(life, at),
         leases: leases(&model.story.leases, id, index),
         marks: life.marks.kept.clone(),
@@ -100,6 +103,42 @@ fn exit(exit: &Exit) -> ExitData {
         how: exit.how.clone(),
         expected: exit.expected,
         log: exit.log.clone(),
+    }
+}
+
+fn operation(life: &OperationLife) -> OperationData {
+    let outcome = match &life.ended {
+        None => "its end is not in the events".to_owned(),
+        Some((_, Outcome::Failed { why })) => format!("failed: {why}"),
+        Some((_, Outcome::Cancelled)) => "cancelled".to_owned(),
+        Some(_) => "done".to_owned(),
+    };
+    OperationData {
+        name: life.name.clone(),
+        from: life.from,
+        to: life.ended.as_ref().map(|(at, _)| *at),
+        failed: matches!(life.ended, Some((_, Outcome::Failed { .. }))),
+        outcome,
+        steps: life.steps.iter().map(step).collect(),
+    }
+}
+
+fn step(life: &StepLife) -> StepData {
+    let outcome = match &life.state {
+        StepState::Done { seen, .. } if seen.is_empty() => "done".to_owned(),
+        StepState::Done { seen, .. } => format!("done: {seen}"),
+        StepState::Failed { why, .. } => format!("failed: {why}"),
+        StepState::LeftOut => "left out".to_owned(),
+        StepState::Undone => "undone".to_owned(),
+        StepState::Planned | StepState::Running => "not ended".to_owned(),
+    };
+    StepData {
+        what: life.what.clone(),
+        server: life.server.as_ref().map(ToString::to_string),
+        from: life.from,
+        to: life.to,
+        failed: matches!(life.state, StepState::Failed { .. }),
+        outcome,
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use armadillo_orchestrator::{LeadershipEntry, Notice, ServerKey, Stage, Statistics};
+use armadillo_orchestrator::operations::{Outcome, StepState};
+use armadillo_orchestrator::{LeadershipEntry, Notice, OperationId, ServerKey, Stage, Statistics};
 
 use super::mark::Mark;
 use crate::event::{Event, EventKind, TestFinished};
@@ -68,10 +69,35 @@ pub(super) struct Life {
     pub(super) servers: BTreeMap<ServerKey, ServerLife>,
     /// Leaders by group, with the times of the looks.
     pub(super) leaders: BTreeMap<String, Vec<LeadershipEntry>>,
+    pub(super) operations: Vec<OperationLife>,
     pub(super) samples: Vec<Statistics>,
     every: u32,
     skipped: u32,
     pub(super) marks: Marks,
+}
+
+/// An operation on the whole: a rolling restart, an upgrade, a change of who is part of it.
+#[derive(Clone, Debug)]
+pub(super) struct OperationLife {
+    id: OperationId,
+    pub(super) name: String,
+    pub(super) from: u64,
+    /// When it ended, and how.
+    pub(super) ended: Option<(u64, Outcome)>,
+    /// The steps that began, in their order.
+    pub(super) steps: Vec<StepLife>,
+}
+
+/// A step of an operation.
+#[derive(Clone, Debug)]
+pub(super) struct StepLife {
+    number: usize,
+    pub(super) server: Option<ServerKey>,
+    pub(super) what: String,
+    pub(super) from: u64,
+    /// When it was last heard of.
+    pub(super) to: u64,
+    pub(super) state: StepState,
 }
 
 /// Marks, up to a limit.
@@ -273,6 +299,33 @@ impl Story {
                     failed: result.as_ref().err().cloned(),
                 });
             }
+            Notice::OperationBegan {
+                operation, name, ..
+            } => self.life(deployment).operations.push(OperationLife {
+                id: *operation,
+                name: name.clone(),
+                from: us,
+                ended: None,
+                steps: Vec::new(),
+            }),
+            Notice::OperationStep {
+                operation,
+                step,
+                server,
+                what,
+                state,
+            } => {
+                if let Some(known) = self.life(deployment).operation(*operation) {
+                    known.step(us, *step, (server.as_ref(), what), state);
+                }
+            }
+            Notice::OperationEnded {
+                operation, outcome, ..
+            } => {
+                if let Some(known) = self.life(deployment).operation(*operation) {
+                    known.ended = Some((us, outcome.clone()));
+                }
+            }
             Notice::Leader(entry) => {
                 self.told_at(us, entry.seen_ms);
                 let groups = &mut self.life(deployment).leaders;
@@ -311,7 +364,38 @@ impl Story {
     }
 }
 
+impl OperationLife {
+    /// A step has begun, or is as it will stay.
+    fn step(
+        &mut self,
+        us: u64,
+        number: usize,
+        (server, what): (Option<&ServerKey>, &str),
+        state: &StepState,
+    ) {
+        let known = self.steps.iter_mut().rfind(|step| step.number == number);
+        match known {
+            Some(known) => {
+                known.to = us;
+                known.state = state.clone();
+            }
+            None => self.steps.push(StepLife {
+                number,
+                server: server.cloned(),
+                what: what.to_owned(),
+                from: us,
+                to: us,
+                state: state.clone(),
+            }),
+        }
+    }
+}
+
 impl Life {
+    fn operation(&mut self, id: OperationId) -> Option<&mut OperationLife> {
+        self.operations.iter_mut().rfind(|known| known.id == id)
+    }
+
     fn sample(&mut self, statistics: &Statistics) {
         self.skipped += 1;
         if self.skipped < self.every {
