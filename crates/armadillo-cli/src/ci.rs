@@ -1,7 +1,8 @@
-//! `armadillo ci`: what CI systems are told.
+//! `armadillo ci`: what CI systems are told, and what they keep.
 
 mod formats;
 mod jobs;
+mod pack;
 
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ pub(crate) use jobs::Unavailable;
 use crate::session::say;
 use crate::test::{Selection, TestError, is_path, plan};
 
-/// Tell CI systems how to run tests on several machines
+/// Run tests on several machines, and keep what is needed of a run
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -32,6 +33,16 @@ enum Action {
         armadillo ci matrix --format gitlab --template ci/tests.yml > jobs.yml\n  \
         armadillo ci matrix --format json -m 'not slow'")]
     Matrix(Matrix),
+    /// Collect what CI should keep of a run: the worse it went, the more
+    ///
+    /// Makes up to three directories, so that a CI system can keep each for another time. `results` always: events.jsonl, results.json,
+    /// junit.xml, report.html and what tests attached. `logs` if tests failed or the run did not end well: everything that was collected
+    /// for failed tests, and the logs of servers. `crashes` if a server crashed: cores, stacks, recordings, the data of servers, and the
+    /// programs. Prints how much each takes.
+    #[command(after_help = "Examples:\n  \
+        armadillo ci pack --output artifacts\n  \
+        armadillo ci pack target/armadillo/latest --output artifacts --max 500M")]
+    Pack(pack::Args),
 }
 
 #[derive(clap::Args)]
@@ -88,7 +99,10 @@ enum CiError {
 }
 
 pub(crate) fn ci(args: &Args) -> ExitCode {
-    let Action::Matrix(matrix) = &args.action;
+    let matrix = match &args.action {
+        Action::Matrix(matrix) => matrix,
+        Action::Pack(args) => return packed(args),
+    };
     match print(matrix) {
         Ok(text) => {
             say(&text);
@@ -98,6 +112,19 @@ pub(crate) fn ci(args: &Args) -> ExitCode {
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(2)
+        }
+    }
+}
+
+fn packed(args: &pack::Args) -> ExitCode {
+    match pack::pack(args) {
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit().into()
         }
     }
 }
