@@ -2,6 +2,7 @@
 //! report can be rebuilt from that file alone.
 
 mod again;
+mod machine;
 mod planned;
 mod repetitions;
 mod shown;
@@ -19,6 +20,7 @@ use crate::outcome::Verdict;
 use crate::trace::Trace;
 
 pub use again::{Again, FileMark};
+pub use machine::MachineSample;
 pub use planned::{CopiesReason, Part, PlannedCopies, PlannedTest, ShardOf, TestOrigin};
 pub use repetitions::Repetitions;
 pub use shown::{Shown, Stretch, Tone};
@@ -117,6 +119,8 @@ pub enum EventKind {
         /// Why: `end of run`, `killed: time limit`, `signal 6 (SIGABRT)`, `changed its working directory`.
         why: String,
     },
+    /// How busy the machine was since the sample before.
+    MachineSampled(MachineSample),
     /// A deployment is being started.
     DeploymentStarting {
         /// Its id.

@@ -70,7 +70,7 @@ impl Sum for Resources {
 }
 
 /// The memory that can be had without swapping, in MiB. `None` where that cannot be found out: not on Linux.
-fn available_mib() -> Option<u64> {
+pub(crate) fn available_mib() -> Option<u64> {
     parse(&std::fs::read_to_string("/proc/meminfo").ok()?)
 }
 

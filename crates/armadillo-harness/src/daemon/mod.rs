@@ -22,6 +22,7 @@ mod lifecycle;
 mod lifeline;
 mod links;
 mod log;
+mod machine;
 mod membership;
 mod operations;
 mod repair;
@@ -365,6 +366,10 @@ async fn serve_in(
     }
     let daemon = Rc::new(Daemon::new(orders, run_dir, socket, processes, log));
     daemon.spawn(budget::watch(daemon.clone()));
+    if let Some(every) = daemon.orders.sample_every_ms {
+        let every = Duration::from_millis(every);
+        daemon.spawn(machine::watch(daemon.clone(), every));
+    }
     tokio::select! {
         ended = lifeline::ended(&daemon) => ended.map_err(os("watch the runner"))?,
         never = api::serve(&daemon, listener) => match never {},

@@ -53,6 +53,7 @@ pub(crate) fn gather(logs: Vec<Log>, run: &str, directory: &str) -> Option<Vec<E
         true => (exit_of(&processes, &names), None),
         false => (exit_of_group(&processes), early(&processes, &names)),
     };
+    let has_daemon = !daemons.is_empty();
     let mut started_already = BTreeSet::new();
     let mut tests_of_leases = BTreeMap::new();
     let mut attempts: BTreeMap<String, u32> = BTreeMap::new();
@@ -78,6 +79,10 @@ pub(crate) fn gather(logs: Vec<Log>, run: &str, directory: &str) -> Option<Vec<E
         };
         let missing = never_begun(&process);
         for event in process.events.into_iter().chain(missing) {
+            // One clock, one machine: the daemon's samples are those of all.
+            if has_daemon && matches!(event.kind, EventKind::MachineSampled(_)) {
+                continue;
+            }
             let is_shared = subject(&event.kind).is_some_and(|subject| shared.contains(subject));
             if is_shared || is_said(&event.kind) || is_known(&event.kind, &mut started_already) {
                 continue;

@@ -162,6 +162,9 @@ pub(crate) fn events(count: usize) -> String {
     rolling(&mut log);
     log.notice(end / 2, 1, json!({"notice": "server_exited", "server": "member-4", "exit": "signal 6 (SIGABRT)", "expected": false, "log": ["panic: index out of range"]}));
     statistics(&mut log, end);
+    for (us, load, waited) in [(1_000_000, 1.5, 0.02), (2_000_000, 6.5, 0.61)] {
+        log.put(us, json!({"machine_sampled": {"cores": 4, "load": load, "available_mib": 3072, "waited_for_cpu": waited, "waited_for_io": 0.0}}));
+    }
     log.put(end, json!({"warning": {"text": "the machine is slow"}}));
     for (deployment, _) in DEPLOYMENTS {
         log.put(

@@ -67,6 +67,9 @@ fn from_the_overview_to_everything_about_a_failed_test() {
         "Leaked",
         "Deployments",
         "Pressure",
+        "up to 6.5 on 4 cores at 2.000 s",
+        "up to 61 % of the time",
+        "3.0 GiB at least",
         "--seed",
         "the machine is slow",
     ] {

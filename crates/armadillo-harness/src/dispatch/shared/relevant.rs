@@ -104,6 +104,8 @@ impl Relevant {
                     false => Vec::new(),
                 }
             }
+            // The daemon of the run itself samples the machine, too.
+            EventKind::MachineSampled(_) => Vec::new(),
             _ if self.alone => vec![event],
             _ => Vec::new(),
         }

@@ -58,6 +58,7 @@ pub(super) fn data(model: &Model, live: Option<u64>) -> Option<ReportData> {
         workers: workers(model),
         marks: model.story.marks.kept.clone(),
         warnings: model.warnings.clone(),
+        machine: model.story.machine.kept.clone(),
     })
 }
 

@@ -5,7 +5,7 @@ use armadillo_orchestrator::{Figure, Stage};
 use serde::Serialize;
 
 use super::mark::Mark;
-use crate::event::{ProgramInfo, StartReason, TestIsolation, Tone};
+use crate::event::{MachineSample, ProgramInfo, StartReason, TestIsolation, Tone};
 use crate::needs::LeaseMode;
 
 /// A run.
@@ -20,6 +20,9 @@ pub(super) struct ReportData {
     pub(super) workers: Vec<WorkerData>,
     pub(super) marks: Vec<Mark>,
     pub(super) warnings: Vec<(u64, String)>,
+    /// How busy the machine was, at these times.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) machine: Vec<(u64, MachineSample)>,
 }
 
 /// What the run was about to do, and how it ended.

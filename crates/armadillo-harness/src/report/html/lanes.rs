@@ -44,7 +44,7 @@ pub(super) fn deployment(
         leases: leases(&model.story.leases, id, index),
         marks: life.marks.kept.clone(),
         curves: curves(life, &servers),
-        sampled: life.samples.iter().map(|all| at(all.at_ms)).collect(),
+        sampled: life.samples.kept.iter().map(|all| at(all.at_ms)).collect(),
         servers: (servers.iter())
             .map(|key| server(key, life.servers.get(key)))
             .collect(),
@@ -68,7 +68,7 @@ fn moment(model: &Model, ms: u64) -> u64 {
 
 /// The servers that anything is known of.
 fn servers(life: &Life) -> Vec<&ServerKey> {
-    let sampled = life.samples.iter().flat_map(|all| all.servers.keys());
+    let sampled = life.samples.kept.iter().flat_map(|all| all.servers.keys());
     let all: BTreeSet<&ServerKey> = life.servers.keys().chain(sampled).collect();
     all.into_iter().collect()
 }
@@ -178,11 +178,16 @@ fn leases(all: &[LeaseSpan], deployment: &str, index: &Index) -> Vec<LeaseData> 
 /// The figures that any server has, each at all moments.
 fn curves(life: &Life, servers: &[&ServerKey]) -> Vec<CurveData> {
     let mut figures: BTreeSet<Figure> = BTreeSet::new();
-    for of_server in life.samples.iter().flat_map(|all| all.servers.values()) {
+    for of_server in life
+        .samples
+        .kept
+        .iter()
+        .flat_map(|all| all.servers.values())
+    {
         figures.extend(of_server.figures().map(|(figure, _)| figure));
     }
     let of = |figure: Figure, key: &ServerKey| -> Vec<Option<f64>> {
-        let values = life.samples.iter().map(|all| {
+        let values = life.samples.kept.iter().map(|all| {
             let value = all.of(key)?.get(figure)?.value;
             // Three digits after the point are more than a curve shows.
             Some((value * 1_000.0).round() / 1_000.0)

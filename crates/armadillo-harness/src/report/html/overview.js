@@ -93,7 +93,24 @@ function pressureCard() {
   const body = peaks.length ? h('div', { cls: 'rows' }, peaks.map((peak) => h('div', {}, h('span', { cls: 'grow clip' }, D.topologies[peak.one.topology]),
     h('span', {}, `${(peak.cpu * 100).toFixed(0)} % of a core`), h('span', { cls: 'num', style: { width: '84px' } }, bytes(peak.memory)))))
     : h('p', { cls: 'empty' }, 'No statistics were recorded.');
-  return cardOf('Pressure', 'peaks of each deployment’s servers', body, h('p', { cls: 'soft', style: { padding: '8px 16px', borderTop: '1px solid var(--hair)', fontSize: '12.5px' } }, 'The load of the whole machine is not in the events.'));
+  return cardOf('Pressure', 'peaks of each deployment’s servers', body, machinePressure());
+}
+// How busy the machine was, all its processes together.
+function machinePressure() {
+  const samples = (D.machine || []).map(([at, sample]) => ({ at, ...sample }));
+  const peak = (field) => samples.reduce((most, one) => (one[field] != null && (most == null || one[field] > most[field]) ? one : most), null);
+  const facts = [];
+  const load = peak('load');
+  if (load) facts.push(['Load', `up to ${load.load.toFixed(1)} on ${plural(load.cores, 'core')}`, load]);
+  for (const [field, what] of [['waited_for_cpu', 'a core'], ['waited_for_memory', 'memory'], ['waited_for_io', 'a disk']]) {
+    const most = peak(field);
+    if (most && most[field] >= 0.01) facts.push([`Waited for ${what}`, `up to ${Math.round(most[field] * 100)} % of the time`, most]);
+  }
+  const least = samples.reduce((low, one) => (one.available_mib != null && (low == null || one.available_mib < low.available_mib) ? one : low), null);
+  if (least) facts.push(['Free memory', `${bytes(least.available_mib * 1048576)} at least`, least]);
+  if (!facts.length) return h('p', { cls: 'soft machine' }, 'How busy the machine was is not in the events.');
+  return h('dl', { cls: 'facts machine', 'data-part': 'machine' }, facts.map(([name, value, { at }]) => [h('dt', {}, name),
+    h('dd', {}, `${value} `, h('a', { href: address('timeline', null, { from: Math.max(0, Math.floor(at / 1000) - 5000), to: Math.ceil(at / 1000) + 1000 }) }, `at ${moment(at)}`))]));
 }
 function sums(series) {
   if (!series) return [];

@@ -7,13 +7,13 @@ use armadillo_orchestrator::operations::{Outcome, StepState};
 use armadillo_orchestrator::{LeadershipEntry, Notice, OperationId, ServerKey, Stage, Statistics};
 
 use super::mark::Mark;
-use crate::event::{Event, EventKind, TestFinished};
+use crate::event::{Event, EventKind, MachineSample, TestFinished};
 use crate::needs::LeaseMode;
 
 /// How many marks of a deployment are kept.
 const MOST_MARKS: usize = 20_000;
 
-/// How many samples of a deployment's statistics are kept. If there are more, every second one goes.
+/// How many samples of a deployment's statistics, and of the machine, are kept. If there are more, every second one goes.
 const MOST_SAMPLES: usize = 1_200;
 
 /// The moments of a run, in microseconds from its start.
@@ -27,6 +27,8 @@ pub(in crate::report) struct Story {
     pub(super) workers: BTreeMap<u32, WorkerSpan>,
     /// What concerns no deployment.
     pub(super) marks: Marks,
+    /// How busy the machine was, at each look.
+    pub(super) machine: Samples<(u64, MachineSample)>,
     /// How many microseconds the run's clock is behind 1970, as far as the events tell.
     pub(super) epoch_us: Option<i64>,
 }
@@ -70,9 +72,7 @@ pub(super) struct Life {
     /// Leaders by group, with the times of the looks.
     pub(super) leaders: BTreeMap<String, Vec<LeadershipEntry>>,
     pub(super) operations: Vec<OperationLife>,
-    pub(super) samples: Vec<Statistics>,
-    every: u32,
-    skipped: u32,
+    pub(super) samples: Samples<Statistics>,
     pub(super) marks: Marks,
 }
 
@@ -105,6 +105,15 @@ pub(super) struct StepLife {
 pub(super) struct Marks {
     pub(super) kept: Vec<Mark>,
     pub(super) dropped: usize,
+}
+
+/// Samples, as many as a curve can show.
+#[derive(Clone, Debug)]
+pub(super) struct Samples<T> {
+    pub(super) kept: Vec<T>,
+    /// Of how many one is kept.
+    every: u32,
+    skipped: u32,
 }
 
 /// What happened to a server.
@@ -141,6 +150,35 @@ pub(super) struct Done {
     pub(super) failed: Option<String>,
 }
 
+impl<T> Default for Samples<T> {
+    fn default() -> Self {
+        Self {
+            kept: Vec::new(),
+            every: 1,
+            skipped: 0,
+        }
+    }
+}
+
+impl<T> Samples<T> {
+    fn push(&mut self, sample: T) {
+        self.skipped += 1;
+        if self.skipped < self.every {
+            return;
+        }
+        self.skipped = 0;
+        self.kept.push(sample);
+        if self.kept.len() > MOST_SAMPLES {
+            let mut keep = false;
+            self.kept.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.every *= 2;
+        }
+    }
+}
+
 impl Marks {
     fn push(&mut self, mark: Mark) {
         if self.kept.len() < MOST_MARKS {
@@ -163,6 +201,7 @@ impl Story {
                 ..
             } => self.test_started(us, test, *attempt, lease.as_deref()),
             EventKind::TestFinished(finished) => self.test_finished(us, finished),
+            EventKind::MachineSampled(sample) => self.machine.push((us, *sample)),
             EventKind::WorkerStarted { worker, pid } => {
                 let span = WorkerSpan {
                     pid: *pid,
@@ -334,7 +373,7 @@ impl Story {
             }
             Notice::Statistics(statistics) => {
                 self.told_at(us, statistics.at_ms);
-                self.life(deployment).sample(statistics);
+                self.life(deployment).samples.push(statistics.clone());
             }
             other => (self.life(deployment).marks).push(Mark::of_notice(us, other)),
         }
@@ -394,22 +433,5 @@ impl OperationLife {
 impl Life {
     fn operation(&mut self, id: OperationId) -> Option<&mut OperationLife> {
         self.operations.iter_mut().rfind(|known| known.id == id)
-    }
-
-    fn sample(&mut self, statistics: &Statistics) {
-        self.skipped += 1;
-        if self.skipped < self.every {
-            return;
-        }
-        self.skipped = 0;
-        self.samples.push(statistics.clone());
-        if self.samples.len() > MOST_SAMPLES {
-            let mut keep = false;
-            self.samples.retain(|_| {
-                keep = !keep;
-                keep
-            });
-            self.every = self.every.max(1) * 2;
-        }
     }
 }
