@@ -14,6 +14,9 @@ const OPERATION_LIMIT = 120_000;
 /** How long servers may take to start, in milliseconds. */
 const START_LIMIT = 600_000;
 
+/** The version of what the command and this package say to each other. */
+const PROTOCOL = 1;
+
 /** Something was not done; the message is that of the command. */
 export class ArmadilloError extends Error {}
 
@@ -102,7 +105,11 @@ export class Session {
   }
 
   static async #of(path, child) {
-    const { variables } = JSON.parse(await readFile(path, "utf8"));
+    const { protocol = 0, variables } = JSON.parse(await readFile(path, "utf8"));
+    if (protocol !== PROTOCOL) {
+      const update = protocol > PROTOCOL ? "this package" : `the command (${executable()})`;
+      throw new ArmadilloError(`the armadillo command speaks protocol ${protocol}, and this package ${PROTOCOL}: update ${update}`);
+    }
     return new Session(path, variables, child);
   }
 

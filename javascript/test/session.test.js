@@ -1,3 +1,6 @@
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ArmadilloError, Session } from "../index.js";
 
@@ -16,6 +19,21 @@ async function version() {
   const answer = await fetch(`${ARANGO_ENDPOINTS.split(",")[0]}/_api/version`, { headers: { authorization: `Basic ${login}` } });
   return answer.json();
 }
+
+test("another version is told what to update", async () => {
+  const card = join(await mkdtemp(join(tmpdir(), "armadillo-")), "session.json");
+  const kept = process.env.ARMADILLO_SESSION;
+  process.env.ARMADILLO_SESSION = card;
+  try {
+    await writeFile(card, '{"protocol":2}');
+    await expect(Session.current()).rejects.toThrow("update this package");
+    await writeFile(card, "{}");
+    await expect(Session.current()).rejects.toThrow("update the command (");
+  } finally {
+    if (kept === undefined) delete process.env.ARMADILLO_SESSION;
+    else process.env.ARMADILLO_SESSION = kept;
+  }
+});
 
 test("any client reaches it", async () => {
   expect(await version()).toMatchObject({ server: "arango" });

@@ -1,5 +1,6 @@
 """The fixtures, on the stand-in for arangod."""
 
+import json
 import os
 import signal
 import sys
@@ -24,6 +25,14 @@ def version(session: Session) -> int:
     )
     with urllib.request.urlopen(request, timeout=10) as response:
         return int(response.status)
+
+
+@pytest.mark.parametrize(("theirs", "update"), [({"protocol": 2}, "update this Python package"), ({}, r"update the command \(.+\)")])
+def test_another_version_is_told_what_to_update(tmp_path, theirs, update):
+    card = tmp_path / "session.json"
+    card.write_text(json.dumps(theirs))
+    with pytest.raises(ArmadilloError, match=update):
+        Session(str(card))
 
 
 def test_a_single_server_answers(arango_single_server):

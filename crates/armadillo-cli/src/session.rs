@@ -41,7 +41,12 @@ impl Which {
         self.settle();
         match self.is_said() {
             true => Ok(vec![Found::named(self.run.as_deref())?]),
-            false => Ok(Found::all()),
+            false => {
+                for other in Found::of_other_versions().values() {
+                    eprintln!("warning: {other}");
+                }
+                Ok(Found::all())
+            }
         }
     }
 

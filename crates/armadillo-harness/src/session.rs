@@ -30,9 +30,22 @@ const FILE: &str = "session.json";
 /// How long the daemon may take to describe a deployment.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The version of what is said between those who hold deployments and those who join them: the file, and what follows from it. It grows
+/// when one would misunderstand the other. The clients in Python and JavaScript check it, too.
+pub const PROTOCOL: u32 = 1;
+
+/// What every version of the file has.
+#[derive(Deserialize)]
+struct Spoken {
+    #[serde(default)]
+    protocol: u32,
+}
+
 /// The content of the file. Only its owner can read it.
 #[derive(Clone, Serialize, Deserialize)]
 struct SessionFile {
+    /// [`PROTOCOL`].
+    protocol: u32,
     /// What was typed.
     command: String,
     /// The process that holds the deployments, and when it was started.
@@ -98,6 +111,22 @@ pub enum SessionError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Who holds it is of another version of Armadillo.
+    #[error(
+        "the servers of {run} were started by {} version of Armadillo (protocol {theirs}, this is {PROTOCOL})\nhelp: {}",
+        if *theirs > PROTOCOL { "a newer" } else { "an older" },
+        if *theirs > PROTOCOL {
+            "update this program: the `armadillo` command, or the crate `armadillo-test` that it was built with"
+        } else {
+            "use the program that has started them, or end it, update it, and start them again"
+        }
+    )]
+    Version {
+        /// The id of the session.
+        run: String,
+        /// Its protocol.
+        theirs: u32,
+    },
     /// The daemon does not answer, or the lease has ended.
     #[error("the deployments of {run} cannot be reached: {why}")]
     Gone {
@@ -135,6 +164,12 @@ pub enum SessionError {
     },
 }
 
+/// The id of the run whose file this is.
+fn run_of(path: &Path) -> &str {
+    let directory = path.parent().and_then(Path::file_name);
+    directory.and_then(|name| name.to_str()).unwrap_or_default()
+}
+
 impl Found {
     /// Every session of this user whose holder lives, by id.
     #[must_use]
@@ -154,10 +189,22 @@ impl Found {
     /// When there is none, or several.
     pub fn named(run: Option<&str>) -> Result<Self, SessionError> {
         if let (None, Some(path)) = (run, std::env::var_os(SESSION)) {
-            let found = Self::read(Path::new(&path)).ok();
+            let found = match Self::read(Path::new(&path)) {
+                Err(version @ SessionError::Version { .. }) => return Err(version),
+                found => found.ok(),
+            };
             return found.filter(Self::lives).ok_or(SessionError::Ended);
         }
         let all = Self::all();
+        let mut others = Self::of_other_versions();
+        let other = match run {
+            Some(run) => others.remove(run),
+            None if all.is_empty() => others.pop_first().map(|(_, other)| other),
+            None => None,
+        };
+        if let Some(other) = other {
+            return Err(other);
+        }
         let known = || {
             let lines = all.iter();
             let lines = lines.map(|found| format!("  {}  {}", found.run(), found.content.command));
@@ -177,6 +224,22 @@ impl Found {
         }
     }
 
+    /// Why each session of another version of Armadillo cannot be joined, by its id.
+    #[must_use]
+    pub fn of_other_versions() -> BTreeMap<String, SessionError> {
+        let entries = fs::read_dir(run_dir::base()).into_iter().flatten();
+        let read = entries
+            .flatten()
+            .map(|entry| Self::read(&entry.path().join(FILE)));
+        let others = read.filter_map(|read| match read {
+            Err(SessionError::Version { run, theirs }) => {
+                Some((run.clone(), SessionError::Version { run, theirs }))
+            }
+            _ => None,
+        });
+        others.collect()
+    }
+
     fn read(path: &Path) -> Result<Self, SessionError> {
         let fail = |source| SessionError::File {
             action: "read",
@@ -184,7 +247,15 @@ impl Found {
             source,
         };
         let text = fs::read(path).map_err(fail)?;
-        let content = serde_json::from_slice(&text).map_err(|error| fail(error.into()))?;
+        let wrong = |error: serde_json::Error| fail(error.into());
+        let Spoken { protocol } = serde_json::from_slice(&text).map_err(wrong)?;
+        if protocol != PROTOCOL {
+            return Err(SessionError::Version {
+                run: run_of(path).to_owned(),
+                theirs: protocol,
+            });
+        }
+        let content = serde_json::from_slice(&text).map_err(wrong)?;
         let path = path.to_owned();
         Ok(Self { path, content })
     }
@@ -192,8 +263,7 @@ impl Found {
     /// The run's id.
     #[must_use]
     pub fn run(&self) -> &str {
-        let directory = self.path.parent().and_then(Path::file_name);
-        directory.and_then(|name| name.to_str()).unwrap_or_default()
+        run_of(&self.path)
     }
 
     /// The file by which it is joined. Only its owner can read it.
@@ -287,6 +357,7 @@ impl Session {
         let path = first.socket.with_file_name(FILE);
         let pid = std::process::id();
         let content = SessionFile {
+            protocol: PROTOCOL,
             command,
             pid,
             start_time: proc_fs::start_time(pid).unwrap_or_default(),

@@ -30,6 +30,10 @@ HEALTHY_LIMIT = 60.0
 SESSION = "ARMADILLO_SESSION"
 
 
+#: The version of what the command and this package say to each other.
+PROTOCOL = 1
+
+
 class ArmadilloError(Exception):
     """Something was not done; the message is that of the command."""
 
@@ -136,6 +140,10 @@ class Session:
         self._has_failed = False
         with open(path, encoding="utf-8") as file:
             self._card: dict[str, Any] = json.load(file)
+        theirs = self._card.get("protocol", 0)
+        if theirs != PROTOCOL:
+            update = "this Python package" if theirs > PROTOCOL else f"the command ({executable()})"
+            raise ArmadilloError(f"the armadillo command speaks protocol {theirs}, and this package {PROTOCOL}: update {update}")
 
     @classmethod
     def start(cls, *topologies: str, flags: Sequence[str] = ()) -> "Session":

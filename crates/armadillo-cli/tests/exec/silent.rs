@@ -3,6 +3,7 @@
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
+use armadillo_harness::session;
 use armadillo_orchestrator::process::proc_fs;
 use serde_json::json;
 
@@ -16,12 +17,18 @@ pub(super) struct Silent {
 
 impl Silent {
     pub(super) fn in_scene(scene: &Scene) -> Self {
+        Self::of_version(scene, session::PROTOCOL)
+    }
+
+    /// One that another version of Armadillo holds.
+    pub(super) fn of_version(scene: &Scene, protocol: u32) -> Self {
         let directory = scene.file("private").join("0");
         std::fs::create_dir_all(&directory).unwrap();
         let socket = directory.join("socket");
         let listening = UnixListener::bind(&socket).unwrap();
         let pid = std::process::id();
         let session = json!({
+            "protocol": protocol,
             "command": "up",
             "pid": pid,
             "start_time": proc_fs::start_time(pid).unwrap(),
@@ -43,5 +50,23 @@ impl Silent {
 impl Drop for Silent {
     fn drop(&mut self) {
         _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[test]
+fn servers_of_another_version_are_left_alone() {
+    let scene = Scene::new();
+    for (theirs, help) in [(0, "use the program"), (2, "update this program")] {
+        let _silent = Silent::of_version(&scene, theirs);
+        let kill = ["kill", "member-1"];
+        let of_run = [&kill[..], &["--run", "0"]].concat();
+        for (args, code) in [(&["ps"][..], 0), (&kill[..], 1), (&of_run, 1)] {
+            let said = scene.run(args);
+            assert_eq!(said.code, Some(code), "{args:?}: {}", said.stderr);
+            let versions = format!("protocol {theirs}, this is 1");
+            for part in [versions.as_str(), help] {
+                assert!(said.stderr.contains(part), "{args:?}: {}", said.stderr);
+            }
+        }
     }
 }
