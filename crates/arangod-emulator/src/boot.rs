@@ -411,9 +411,11 @@ impl Life {
             let text = "Fresh start. Persisting new UUID";
             server.log.info("0d924", "cluster", text);
         }
+        let recovery_id = settings.agency.as_ref();
+        let recovery_id = recovery_id.and_then(|agency| agency.recovery_id.as_deref());
         let id = self
             .directory
-            .uuid(settings.role.prefix())
+            .uuid(settings.role.prefix(), recovery_id)
             .map_err(directory_failed)?;
         server.secrets.set_id(&id);
         let client = Rc::new(Client::new(Rc::clone(&server.secrets)));

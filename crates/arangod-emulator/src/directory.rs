@@ -194,8 +194,8 @@ impl Directory {
         made().map_err(|error| self.unwritable(&error))
     }
 
-    /// The id of a server of a cluster, made at its first start.
-    pub(crate) fn uuid(&self, prefix: &str) -> Result<String, DirectoryError> {
+    /// The id of a server of a cluster, made at its first start unless it is given one.
+    pub(crate) fn uuid(&self, prefix: &str, given: Option<&str>) -> Result<String, DirectoryError> {
         let name = self.path.join("UUID");
         match std::fs::read_to_string(&name) {
             Ok(text) if text.trim().starts_with(prefix) => Ok(String::from(text.trim())),
@@ -205,7 +205,10 @@ impl Directory {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let made = || {
-                    let id = format!("{prefix}-{}", crate::system::uuid()?);
+                    let id = match given {
+                        Some(id) => String::from(id),
+                        None => format!("{prefix}-{}", crate::system::uuid()?),
+                    };
                     write_whole(&name, &id)?;
                     Ok(id)
                 };

@@ -28,6 +28,8 @@ pub(crate) struct AgencySettings {
     pub(crate) endpoint: String,
     /// Where others are.
     pub(crate) others: Vec<String>,
+    /// The id that it has on an empty directory: that of the agent whose place it takes.
+    pub(crate) recovery_id: Option<String>,
     /// Whether what is acknowledged must be on the disk.
     pub(crate) sync: bool,
     /// The clock of elections.
@@ -84,6 +86,8 @@ impl AgencySettings {
                 .cloned()
                 .collect(),
             endpoint,
+            recovery_id: Some(String::from(options.text("--agency.disaster-recovery-id")))
+                .filter(|id| !id.is_empty()),
             sync: options.flag("--agency.wait-for-sync"),
             timing: Timing {
                 least: Duration::from_secs_f64(least),

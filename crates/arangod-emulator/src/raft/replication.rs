@@ -130,6 +130,8 @@ impl<S: Storage> Raft<S> {
                 progress.next = progress.matched + 1;
             }
             None => {
+                // Less than it has acknowledged: it was started again without its disk (`Agent::reportFailed`).
+                progress.matched = progress.matched.min(hint);
                 let back = progress.next.saturating_sub(1).min(hint + 1);
                 progress.next = back.max(progress.matched + 1);
             }

@@ -391,3 +391,35 @@ fn a_member_that_was_away_disturbs_nobody() {
     }
     assert_eq!((leader(&world), world.leaders.len()), (first, terms));
 }
+
+/// The leader still thinks that it has what it acknowledged before; entry by entry or as a snapshot, it gets everything again.
+#[test]
+fn a_member_that_has_lost_its_disk_catches_up() {
+    for seed in 1..=20 {
+        let mut world = World::new(seed, 3);
+        // Few entries, and so many that the first ones are only in a snapshot.
+        for _ in 0..(if seed % 2 == 0 { 300 } else { 2_000 }) {
+            world.step(true);
+        }
+        let follows = |(name, node): (&String, &Node)| {
+            let raft = node.raft.as_ref()?;
+            raft.ledger().is_none().then(|| name.clone())
+        };
+        let lost = world.nodes.iter().find_map(follows).unwrap();
+        world.nodes.get_mut(&lost).unwrap().raft = None;
+        // Until the others have all that was acknowledged with its help.
+        for _ in 0..500 {
+            world.step(true);
+        }
+        let (before, terms) = (world.acknowledged, world.leaders.len());
+        let node = world.nodes.get_mut(&lost).unwrap();
+        *node.disk.0.borrow_mut() = Kept::default();
+        world.boot(&lost);
+        for _ in 0..500 {
+            world.step(true);
+        }
+        let applied = world.nodes[&lost].applied;
+        assert!(applied >= before, "seed {seed}: {applied} of {before}");
+        assert_eq!(world.leaders.len(), terms, "seed {seed}");
+    }
+}

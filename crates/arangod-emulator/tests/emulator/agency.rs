@@ -256,6 +256,48 @@ fn a_log_is_compacted_and_followers_catch_up() {
 }
 
 #[test]
+fn an_agent_without_its_directory_catches_up_under_its_id() {
+    let more = [
+        "--agency.compaction-step-size=50",
+        "--agency.compaction-keep-size=10",
+    ];
+    let more: Vec<&str> = PATIENT.iter().chain(&more).copied().collect();
+    let mut agents = Agents::start(3, &more);
+    // First from the log alone; then only a snapshot has the first entries.
+    for (round, entries) in [(0, 10), (1, 200)] {
+        for number in 0..entries {
+            agents.set(&json!({ format!("/round{round}/{number}"): number }));
+        }
+        let (leader, _) = agents.leader();
+        let lost = (leader + 1) % 3;
+        let id = std::fs::read_to_string(agents.places[lost].data().join("UUID")).unwrap();
+        agents.kill(lost);
+        agents.set(&json!({ "/last": round }));
+        agents.boot_anew(lost, &id);
+        let config = agents.client(lost).get("/_api/agency/config").json();
+        assert_eq!(config["configuration"]["id"], id);
+        let commit = |agents: &Agents, index: usize| {
+            let config = agents.client(index).get("/_api/agency/config").json();
+            config["commitIndex"].as_u64().unwrap()
+        };
+        let wanted = commit(&agents, leader);
+        wait_for("the agent to catch up", || {
+            (commit(&agents, lost) >= wanted).then_some(())
+        });
+        // It counts: with it, one of the others is enough.
+        let other = (leader + 2) % 3;
+        agents.kill(other);
+        agents.set(&json!({ "/counts": round }));
+        assert_eq!(
+            agents.read(&format!("/round{round}/{}", entries - 1)),
+            entries - 1
+        );
+        agents.boot(other);
+        agents.leader();
+    }
+}
+
+#[test]
 fn options_of_agents() {
     let place = Place::new();
     let run = |more: &[&str]| place.run(&[&["--agency.activate=true"], more].concat());

@@ -68,13 +68,28 @@ impl Agents {
         self.servers[index] = Some(self.launch_knowing(index, known));
     }
 
+    /// Starts an agent on an empty directory, with this id.
+    pub(crate) fn boot_anew(&mut self, index: usize, id: &str) {
+        std::fs::remove_dir_all(self.places[index].data()).unwrap();
+        let own_id = format!("--agency.disaster-recovery-id={id}");
+        let known = self.endpoints();
+        self.servers[index] = Some(self.launch_with(index, &known, &[own_id]));
+    }
+
+    fn endpoints(&self) -> Vec<String> {
+        (0..self.places.len()).map(|at| self.endpoint(at)).collect()
+    }
+
     /// The process of an agent that knows where all are.
     pub(crate) fn launch(&self, index: usize) -> Server {
-        let known: Vec<String> = (0..self.places.len()).map(|at| self.endpoint(at)).collect();
-        self.launch_knowing(index, &known)
+        self.launch_knowing(index, &self.endpoints())
     }
 
     fn launch_knowing(&self, index: usize, known: &[String]) -> Server {
+        self.launch_with(index, known, &[])
+    }
+
+    fn launch_with(&self, index: usize, known: &[String], own: &[String]) -> Server {
         let mut args = vec![
             String::from("--agency.activate=true"),
             format!("--agency.size={}", self.places.len()),
@@ -86,7 +101,7 @@ impl Agents {
                 .iter()
                 .map(|endpoint| format!("--agency.endpoint={endpoint}")),
         );
-        args.extend(self.more.iter().cloned());
+        args.extend(self.more.iter().chain(own).cloned());
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let mut server = self.places[index].spawn(&args);
         server.wait_until_ready();
