@@ -10,7 +10,6 @@ use serde_json::Value;
 use crate::agency::{AgentConfig, Changes};
 use crate::attach::Health;
 use crate::client::{Analyzer, ArangoClient, ArangoError, DocumentMeta, ViewInfo};
-use crate::fixture::JobStatus;
 use crate::members;
 use crate::probe::{Look, look};
 use crate::scripted::{answer, run, run_as};
@@ -150,7 +149,7 @@ fn is_read<T: serde::de::DeserializeOwned>(body: &Value) -> Result<(), String> {
 }
 
 #[test]
-fn agents_jobs_and_documents_are_read_as_the_contract_allows_them() {
+fn agents_and_documents_are_read_as_the_contract_allows_them() {
     let contract = Contract::read().unwrap();
     let shape = |name: &str| contract.shape(name).unwrap();
     for_all(shape("config"), |body| {
@@ -164,7 +163,6 @@ fn agents_jobs_and_documents_are_read_as_the_contract_allows_them() {
     });
     for_all(shape("poll"), |body| is_read::<Changes>(&body["result"]));
     for_all(shape("health"), is_read::<Health>);
-    for_all(shape("job"), is_read::<JobStatus>);
     for_all(shape("meta"), is_read::<DocumentMeta>);
     for_all(shape("view-arangosearch"), is_read::<ViewInfo>);
     for_all(shape("view-alias"), is_read::<ViewInfo>);

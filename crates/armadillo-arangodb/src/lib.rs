@@ -36,6 +36,7 @@ mod rolling;
 mod scripted;
 mod shards;
 mod statistics;
+mod steps;
 mod system;
 mod tls;
 pub mod token;

@@ -66,6 +66,8 @@ pub struct Member {
     pub endpoint: String,
     /// Its version; empty if the supervision does not know it.
     pub version: String,
+    /// Whether the cluster would forget it: it has failed, and nothing is planned on it.
+    pub can_be_deleted: bool,
     /// The time in its last heartbeat, as in ISO 8601; `None` for an agent, and for a server that has sent none.
     pub last_heartbeat: Option<String>,
 }
@@ -86,6 +88,9 @@ pub(crate) struct Entry {
     /// Absent for agents.
     #[serde(rename = "SyncTime", default)]
     sync_time: Option<String>,
+    /// In the answers of coordinators only.
+    #[serde(rename = "CanBeDeleted", default)]
+    can_be_deleted: bool,
 }
 
 impl Entry {
@@ -138,6 +143,7 @@ impl Entries {
             status: ServerStatus::of(&entry.status),
             endpoint: entry.endpoint,
             version: entry.version,
+            can_be_deleted: entry.can_be_deleted,
             last_heartbeat: entry.sync_time.filter(|time| !time.is_empty()),
         });
         members.collect()
@@ -152,6 +158,13 @@ pub(crate) fn name_of(tree: &Value, view: &View, id: &str) -> ServerKey {
         .and_then(|servers| servers.get(id)?.get("Endpoint")?.as_str());
     let found = endpoint.and_then(|endpoint| server_at(view, endpoint));
     found.unwrap_or_else(|| ServerKey::from(id))
+}
+
+/// The id of a planned server, the opposite of [`name_of`].
+pub(crate) fn id_of<'a>(tree: &'a Value, view: &View, server: &ServerKey) -> Option<&'a str> {
+    let servers = tree.pointer(SUPERVISED)?.as_object()?;
+    let mut ids = servers.keys().map(String::as_str);
+    ids.find(|id| name_of(tree, view, id) == *server)
 }
 
 /// What a coordinator says.

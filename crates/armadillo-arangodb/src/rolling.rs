@@ -3,30 +3,25 @@
 //! The order is that of the manual ("Manually upgrading a cluster deployment") and of ArangoDB's own harnesses: agents, dbservers,
 //! coordinators. A dbserver gives up its leadership before it is stopped, and its shards are in sync again before the next.
 
-use std::time::Duration;
-
 use armadillo_orchestrator::operations::rolling::HEALTHY;
 use armadillo_orchestrator::operations::{Change, Rolling, RollingServer, SystemStep, Version};
-use armadillo_orchestrator::{Request, ServerKey, Step, Tried, View};
-use serde_json::{Value, json};
+use armadillo_orchestrator::{ServerKey, Step, Tried, View};
+use serde_json::Value;
 
 use crate::agency::Agency;
 use crate::client::ArangoClient;
 use crate::health;
 use crate::members;
 use crate::role::Role;
+use crate::steps::LIMIT;
+use crate::steps::jobs::Job;
 
-/// The supervision is told that others are to lead what the dbserver leads.
-const RESIGN: &str = "resign-leadership";
 /// Gate: the supervision has done so.
 const RESIGNED: &str = "resigned";
 /// Gate: the server says that it has this version.
 const VERSION: &str = "version";
 /// Gate: every shard has its leader and all its copies.
 const IN_SYNC: &str = "in-sync";
-
-/// How long one request may take.
-const LIMIT: Duration = Duration::from_secs(1);
 
 /// Where jobs stand that are not done.
 const UNFINISHED: [&str; 2] = ["/arango/Target/ToDo", "/arango/Target/Pending"];
@@ -52,7 +47,7 @@ fn turn(server: &RollingServer, change: &Change) -> Vec<Step> {
     let is_dbserver = Role::of_name(&server.role) == Some(Role::DbServer);
     let mut steps = Vec::new();
     if is_dbserver {
-        steps.push(Step::act(key, SystemStep::new(RESIGN)));
+        steps.push(Step::act(key, Job::Resign.step()));
         steps.push(Step::gate(key, SystemStep::new(RESIGNED)));
     }
     steps.push(change.restart(&server.key));
@@ -69,37 +64,22 @@ fn turn(server: &RollingServer, change: &Change) -> Vec<Step> {
     steps
 }
 
-/// One try, or one look.
-pub(crate) async fn try_step(view: &View, server: Option<&ServerKey>, step: &SystemStep) -> Tried {
+/// One try, or one look; `None` if it is no step of a rolling operation.
+pub(crate) async fn try_step(
+    view: &View,
+    server: Option<&ServerKey>,
+    step: &SystemStep,
+) -> Option<Tried> {
     let tried = match (step.name.as_str(), server) {
-        (RESIGN, Some(server)) => resign(view, server).await,
         (RESIGNED, Some(server)) => resigned(view, server).await,
         (VERSION, Some(server)) => has_version(view, server, &step.argument).await,
         (IN_SYNC, _) => in_sync(view).await,
-        _ => return Tried::Refused(format!("ArangoDB has no step {step}")),
+        _ => return None,
     };
-    match tried {
+    Some(match tried {
         Ok(seen) => Tried::Done(seen),
         Err(why) => Tried::NotYet(why),
-    }
-}
-
-/// `POST /_admin/cluster/resignLeadership`. Leadership stays where it goes: that the server was away for a moment is meant.
-async fn resign(view: &View, server: &ServerKey) -> Result<String, String> {
-    let client = ArangoClient::superuser(view).with_limit(LIMIT);
-    let entries = members::by_coordinator(&client).await;
-    let entries = entries.map_err(|error| error.to_string())?;
-    let known = entries.members(view).into_iter();
-    let mut named = known.filter(|member| member.server.as_ref() == Some(server));
-    let id = named.next().ok_or("the cluster does not know it")?.id;
-    let body = json!({ "server": id, "undoMoves": false });
-    let request = Request::post("/_admin/cluster/resignLeadership").json(&body);
-    let given: Value = client
-        .call(request)
-        .await
-        .map_err(|error| error.to_string())?;
-    let job = given.get("id").and_then(Value::as_str).unwrap_or_default();
-    Ok(format!("job {job}"))
+    })
 }
 
 /// Whether no job of this kind for it is unfinished.

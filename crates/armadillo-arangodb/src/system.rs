@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use armadillo_orchestrator::doctor::{Assumption, CheckStage, CheckedDeployment};
+use armadillo_orchestrator::membership::LaunchWords;
 use armadillo_orchestrator::operations::Rolling;
 use armadillo_orchestrator::statistics::FigureSource;
 use armadillo_orchestrator::tls::TLS;
@@ -20,7 +21,7 @@ use crate::role::Role;
 use crate::topology::{self, SYSTEM};
 use crate::{
     attach, auth, capabilities, checkers, doctor, evidence, existing_data, exit_codes, fixture,
-    health, launch, log, plan, probe, programs, purge, rolling, statistics,
+    health, launch, log, plan, probe, programs, purge, rolling, statistics, steps,
 };
 
 /// The arangodb system.
@@ -228,13 +229,28 @@ impl System for ArangoDb {
         Ok(rolling::plan(rolling))
     }
 
+    fn joining<'a>(
+        &'a self,
+        view: &'a View,
+        server: &'a ServerKey,
+    ) -> Fut<'a, Result<Option<LaunchWords>, String>> {
+        Box::pin(async move {
+            match view.places.get(server) {
+                Some(place) if place.role == Role::Agent.name() => {
+                    steps::agents::joining(view, server).await
+                }
+                _ => Ok(None),
+            }
+        })
+    }
+
     fn try_step<'a>(
         &'a self,
         view: &'a View,
         server: Option<&'a ServerKey>,
         step: &'a SystemStep,
     ) -> Fut<'a, Tried> {
-        Box::pin(rolling::try_step(view, server, step))
+        Box::pin(steps::try_step(view, server, step))
     }
 
     fn exit_meaning(&self, _role: &str, code: i32) -> ExitMeaning {

@@ -157,8 +157,8 @@ impl DeploymentHandle for Etcd {
     }
 
     async fn replace(&self, leaving: &ServerKey) -> Result<ServerKey, TestError> {
-        let added = self.add(false, false).await?;
-        self.remove(leaving, false).await?;
+        let added = self.adding(false).await?;
+        self.removing(leaving).await?;
         Ok(added)
     }
 }

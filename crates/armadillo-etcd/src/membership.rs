@@ -5,28 +5,20 @@
 
 use std::time::Duration;
 
-use armadillo_harness::fixture::{Guarded, LeaseError, NoSpare, Observe, Owned, ServerName};
-use armadillo_orchestrator::membership::LaunchWords;
-use armadillo_orchestrator::{Deadline, Poll, QuorumChange, QuorumLost, ServerKey, Voters};
+use armadillo_harness::fixture::{
+    ChangeOperation, LeaseError, NoSpare, Observe, OperationError, Owned, PlannedChange, ServerName,
+};
+use armadillo_orchestrator::{
+    QuorumChange, QuorumLost, ServerKey, Step, StepKind, SystemStep, Voters,
+};
 
-use crate::client::{EtcdError, Member, Reconfiguration};
+use crate::client::{EtcdError, Member};
 use crate::fixture::{AsEtcd, Etcd};
-use crate::names::member_name;
+use crate::steps::{self, members};
 use crate::topology::{ROLE, SPARES};
 
 /// How long a member that was removed may take to end by itself: with etcd's own timers it takes five seconds.
 const PARTING: Duration = Duration::from_secs(10);
-
-/// How long the cluster may take until it accepts a change. It refuses one while it has not been connected to all members for
-/// five seconds (`--strict-reconfig-check`), and a promotion while the learner has not caught up.
-const ACCEPTANCE: Duration = Duration::from_secs(20);
-
-/// What etcd says while a change may be accepted a moment later.
-const NOT_YET: [&str; 3] = [
-    "unhealthy cluster",
-    "not enough started members",
-    "in sync with leader",
-];
 
 /// Why the members of a cluster were not changed.
 #[derive(Debug, thiserror::Error)]
@@ -46,146 +38,198 @@ pub enum MembersError {
         /// Those that it has, as text.
         known: String,
     },
-    /// The cluster refused it.
+    /// It did not say who its members are.
     #[error(transparent)]
     Etcd(#[from] EtcdError),
-    /// The member did not start or stop.
+    /// Nobody could say how the members are.
     #[error(transparent)]
     Lease(#[from] LeaseError),
+    /// A step failed: the cluster refused it, or a member did not start or stop.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
 }
 
-/// Changes of the members of a cluster of one's own. One that would leave the cluster without a majority of healthy members is
-/// refused, unless it is forced: `cluster.remove_member(&member).force().await?`. After the test, the deployment is replaced.
+/// Changes of the members of a cluster of one's own. Each is an operation: awaited, it is done;
+/// [`start`](ChangeOperation::start) returns at once, and what is in progress can be watched and cancelled. One that would leave the
+/// cluster without a majority of healthy members is refused, unless it is forced: `cluster.remove_member(&member).force().await?`.
+/// After the test, the deployment is replaced.
 pub trait Members: AsEtcd {
-    /// Adds a member with a vote, and returns it when it serves clients. It is one of the spares of the topology
+    /// Adds a member with a vote, and returns it when it answers linearizable reads. It is one of the spares of the topology
     /// (`etcd(spares = 1)`), or one that was removed before; its place in the cluster is new.
-    fn add_member(&self) -> Guarded<Result<ServerKey, MembersError>>
+    ///
+    /// Cancelled before the member has started, everything is taken back; later it stays.
+    fn add_member(&self) -> ChangeOperation<ServerKey, MembersError>
     where
         Self: Owned,
     {
-        let cluster = self.as_etcd().clone();
-        Guarded::new(move |forced| async move { cluster.add(false, forced).await })
+        self.as_etcd().adding(false)
     }
 
     /// The same without a vote: it only follows, until it is promoted. It answers nothing but its status and serializable reads.
-    fn add_learner(&self) -> impl Future<Output = Result<ServerKey, MembersError>> + Send
+    fn add_learner(&self) -> ChangeOperation<ServerKey, MembersError>
     where
         Self: Owned,
     {
-        self.as_etcd().add(true, true)
+        self.as_etcd().adding(true)
     }
 
-    /// Gives a learner a vote, as soon as it has caught up.
-    fn promote(
-        &self,
-        learner: impl ServerName,
-    ) -> impl Future<Output = Result<(), MembersError>> + Send
+    /// Gives a learner a vote, as soon as it has caught up. It can be cancelled until then.
+    fn promote(&self, learner: impl ServerName) -> ChangeOperation<(), MembersError>
     where
         Self: Owned,
     {
-        self.as_etcd().give_vote(learner.server_key())
+        let learner = learner.server_key();
+        self.as_etcd().changing(move |cluster, _| {
+            let learner = learner.clone();
+            async move {
+                member(&cluster.known_members().await?, &learner)?;
+                let steps = vec![Step::act(Some(&learner), members::promote())];
+                Ok(PlannedChange::new("promotion", steps, ()))
+            }
+        })
     }
 
-    /// Removes a member from the cluster, and returns when its process has ended and its data is gone.
-    fn remove_member(&self, member: impl ServerName) -> Guarded<Result<(), MembersError>>
+    /// Removes a member from the cluster, and returns when its process has ended and its data is gone. It can be cancelled until
+    /// the cluster has removed it.
+    fn remove_member(&self, member: impl ServerName) -> ChangeOperation<(), MembersError>
     where
         Self: Owned,
     {
-        let (cluster, member) = (self.as_etcd().clone(), member.server_key());
-        Guarded::new(move |forced| async move { cluster.remove(&member, forced).await })
+        self.as_etcd().removing(&member.server_key())
     }
 
     /// Changes the address at which a member's peers reach it, as if it had gone to another machine with its data: stops it,
     /// tells the cluster, and starts it there. Its new address is that of a spare, which is used up.
-    fn move_member(&self, member: impl ServerName) -> Guarded<Result<(), MembersError>>
+    ///
+    /// Cancelled before the cluster has been told, or refused by it, the member is started where it was.
+    fn move_member(&self, member: impl ServerName) -> ChangeOperation<(), MembersError>
     where
         Self: Owned,
     {
-        let (cluster, member) = (self.as_etcd().clone(), member.server_key());
-        Guarded::new(move |forced| async move { cluster.readdress(&member, forced).await })
+        let member = member.server_key();
+        self.as_etcd().changing(move |cluster, forced| {
+            let member = member.clone();
+            async move { cluster.plan_move(&member, forced).await }
+        })
+    }
+
+    /// Makes a member the leader, and returns when it leads. It can be cancelled until then.
+    fn transfer_leadership(&self, to: impl ServerName) -> ChangeOperation<(), MembersError>
+    where
+        Self: Owned,
+    {
+        let to = to.server_key();
+        self.as_etcd().changing(move |cluster, _| {
+            let to = to.clone();
+            async move {
+                member(&cluster.known_members().await?, &to)?;
+                let steps = vec![Step::act(Some(&to), members::lead())];
+                Ok(PlannedChange::new("leadership transfer", steps, ()))
+            }
+        })
     }
 }
 
 impl<T: AsEtcd> Members for T {}
 
 impl Etcd {
-    pub(crate) async fn add(&self, learner: bool, forced: bool) -> Result<ServerKey, MembersError> {
-        let orchestrator = self.orchestrator();
-        let spare = orchestrator.spare(ROLE, SPARES)?;
+    fn changing<T, F>(
+        &self,
+        plan: impl Fn(Self, bool) -> F + Send + Sync + 'static,
+    ) -> ChangeOperation<T, MembersError>
+    where
+        F: Future<Output = Result<PlannedChange<T>, MembersError>> + Send + 'static,
+    {
+        let cluster = self.clone();
+        self.orchestrator()
+            .change(move |forced| plan(cluster.clone(), forced))
+    }
+
+    pub(crate) fn adding(&self, learner: bool) -> ChangeOperation<ServerKey, MembersError> {
+        self.changing(move |cluster, forced| async move {
+            cluster.plan_addition(learner, forced || learner).await
+        })
+    }
+
+    pub(crate) fn removing(&self, server: &ServerKey) -> ChangeOperation<(), MembersError> {
+        let server = server.clone();
+        self.changing(move |cluster, forced| {
+            let server = server.clone();
+            async move { cluster.plan_removal(&server, forced).await }
+        })
+    }
+
+    async fn plan_addition(
+        &self,
+        learner: bool,
+        forced: bool,
+    ) -> Result<PlannedChange<ServerKey>, MembersError> {
+        let spare = self.orchestrator().spare(ROLE, SPARES)?;
         if !forced {
             let voters = self.voters(&self.known_members().await?).await?;
             voters.allow(QuorumChange::Add(&spare))?;
         }
-        let url = self.peer_url(&spare);
-        let peer_url = url.clone();
-        let add = Reconfiguration::Add { peer_url, learner };
-        let members = self.accepted(&add).await?;
-        let name = member_name(&orchestrator.view().deployment, &spare);
-        let launch = joining(&members, &url, &name);
-        orchestrator.join(&spare, Some(launch)).await?;
-        orchestrator.control(&spare).start().await?;
-        Ok(spare)
+        // Learners answer no linearizable reads.
+        let (name, gate) = match learner {
+            true => ("learner addition", steps::APPLIED),
+            false => ("member addition", steps::READ),
+        };
+        let key = Some(&spare);
+        let steps = vec![
+            Step::undoable(key, members::add(learner), members::remove()),
+            Step::of(&spare, StepKind::Join),
+            Step::of(&spare, StepKind::Start),
+            Step::gate(key, SystemStep::new(gate)),
+        ];
+        Ok(PlannedChange::new(name, steps, spare))
     }
 
-    async fn give_vote(&self, learner: ServerKey) -> Result<(), MembersError> {
-        let id = member(&self.known_members().await?, &learner)?.id;
-        self.accepted(&Reconfiguration::Promote(id)).await.map(drop)
-    }
-
-    pub(crate) async fn remove(
+    async fn plan_removal(
         &self,
         server: &ServerKey,
         forced: bool,
-    ) -> Result<(), MembersError> {
-        let members = self.known_members().await?;
-        let gone = member(&members, server)?;
+    ) -> Result<PlannedChange<()>, MembersError> {
+        let known = self.known_members().await?;
+        member(&known, server)?;
         if !forced {
-            let voters = self.voters(&members).await?;
+            let voters = self.voters(&known).await?;
             voters.allow(QuorumChange::Remove(server))?;
         }
-        let orchestrator = self.orchestrator();
-        // From here on, its end is no crash.
-        orchestrator.leave(server).await?;
-        let removed = self.accepted(&Reconfiguration::Remove(gone.id)).await;
-        if let Err(error) = removed
-            && !self.has_lost(gone.id).await
-        {
-            orchestrator.join(server, None).await?;
-            return Err(error);
-        }
-        Ok(orchestrator.dismiss(server, PARTING).await?)
+        let steps = vec![
+            // From here on, its end is no crash.
+            Step::of(server, StepKind::Leave),
+            Step::act(Some(server), members::remove()),
+            Step::of(server, StepKind::Dismiss { grace: PARTING }).bound(),
+        ];
+        Ok(PlannedChange::new("member removal", steps, ()))
     }
 
-    async fn readdress(&self, server: &ServerKey, forced: bool) -> Result<(), MembersError> {
-        let members = self.known_members().await?;
-        let id = member(&members, server)?.id;
+    async fn plan_move(
+        &self,
+        server: &ServerKey,
+        forced: bool,
+    ) -> Result<PlannedChange<()>, MembersError> {
+        let known = self.known_members().await?;
+        member(&known, server)?;
         if !forced {
-            let voters = self.voters(&members).await?;
+            let voters = self.voters(&known).await?;
             voters.allow(QuorumChange::Restart(server))?;
         }
-        let orchestrator = self.orchestrator();
-        let spare = orchestrator.spare(ROLE, SPARES)?;
-        let control = orchestrator.control(server);
-        control.stop().await?;
-        let peer_url = self.peer_url(&spare);
-        let url = peer_url.clone();
-        let moved = self.accepted(&Reconfiguration::Move { id, peer_url }).await;
-        if let Err(error) = moved
-            && !self.has_at(id, &url).await
-        {
-            // Where it was before. That it was not moved says more than that it did not start either.
-            let _ = control.start().await;
-            return Err(error);
-        }
-        orchestrator.move_port(server, "peer", &spare).await?;
-        Ok(control.start().await?)
-    }
-
-    /// Whether the cluster surely has the member at this address: the answer to its move may have been lost.
-    async fn has_at(&self, id: u64, url: &str) -> bool {
-        let members = self.known_members().await.unwrap_or_default();
-        let mut moved = members.iter().filter(|member| member.id == id);
-        moved.any(|member| member.peer_urls.iter().any(|known| known == url))
+        let spare = self.orchestrator().spare(ROLE, SPARES)?;
+        let key = Some(server);
+        let port = "peer".to_owned();
+        let there = StepKind::Move {
+            port,
+            to: spare.clone(),
+        };
+        let steps = vec![
+            Step::of(server, StepKind::Stop { forced }),
+            Step::undoable(key, members::move_to(&spare), members::move_to(server)),
+            Step::of(server, there).bound(),
+            Step::of(server, StepKind::Start).bound(),
+            Step::gate(key, SystemStep::new(steps::READ)),
+        ];
+        Ok(PlannedChange::new("member move", steps, ()))
     }
 
     /// The members that have a vote, and which of them are healthy.
@@ -199,40 +243,6 @@ impl Etcd {
         let health = self.health().await?;
         Ok(Voters::seen("members", votes.map(key), &health))
     }
-
-    /// Whether the cluster surely has no such member any more: the answer to its removal may have been lost.
-    async fn has_lost(&self, id: u64) -> bool {
-        let members = self.known_members().await;
-        members.is_ok_and(|members| members.iter().all(|member| member.id != id))
-    }
-
-    /// Asks until the cluster accepts it, as long as it says that it may.
-    async fn accepted(&self, change: &Reconfiguration) -> Result<Vec<Member>, MembersError> {
-        let client = self.client();
-        let deadline: Deadline = self.orchestrator().wait_end().within(ACCEPTANCE);
-        let mut poll = Poll::new(Duration::from_millis(20), Duration::from_millis(250));
-        loop {
-            match client.reconfigure(change).await {
-                Err(error) if may_pass(&error) && !deadline.passed() => {}
-                outcome => return Ok(outcome?),
-            }
-            poll.pause(deadline).await;
-        }
-    }
-
-    /// Where peers reach a planned member.
-    fn peer_url(&self, server: &ServerKey) -> String {
-        let view = self.orchestrator().view();
-        let place = view.place(server);
-        let address = place.as_ref().and_then(|place| place.advertise.get("peer"));
-        view.url(address.map(String::as_str).unwrap_or_default())
-    }
-}
-
-/// Whether etcd refused it for a reason that may be gone a moment later.
-fn may_pass(error: &EtcdError) -> bool {
-    let text = error.to_string();
-    NOT_YET.iter().any(|words| text.contains(words))
 }
 
 fn member<'a>(members: &'a [Member], server: &ServerKey) -> Result<&'a Member, MembersError> {
@@ -248,62 +258,4 @@ fn member<'a>(members: &'a [Member], server: &ServerKey) -> Result<&'a Member, M
 fn names(members: &[Member]) -> String {
     let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
     names.join(", ")
-}
-
-/// What the launch of a new member is told: the members that there are, and that it is one of them. One without a name has not
-/// been started yet: the new one itself.
-fn joining(members: &[Member], own_url: &str, own_name: &str) -> LaunchWords {
-    let mut cluster = Vec::new();
-    for member in members {
-        let name = match member.peer_urls.iter().any(|url| url == own_url) {
-            true => own_name,
-            false => &member.name,
-        };
-        cluster.extend(member.peer_urls.iter().map(|url| format!("{name}={url}")));
-    }
-    let words = [
-        ("initial-cluster", cluster.join(",")),
-        ("initial-cluster-state", "existing".to_owned()),
-    ];
-    words.map(|(name, value)| (name.to_owned(), value)).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn known(name: &str, url: &str) -> Member {
-        Member {
-            server: None,
-            id: 1,
-            name: name.to_owned(),
-            peer_urls: vec![url.to_owned()],
-            client_urls: Vec::new(),
-            is_learner: false,
-        }
-    }
-
-    #[test]
-    fn a_new_member_is_told_of_the_others_and_of_itself() {
-        let members = [known("d.member-1", "http://a"), known("", "http://b")];
-        let words = joining(&members, "http://b", "d.member-2");
-        assert_eq!(
-            words["initial-cluster"],
-            "d.member-1=http://a,d.member-2=http://b"
-        );
-        assert_eq!(words["initial-cluster-state"], "existing");
-    }
-
-    #[test]
-    fn what_may_pass_is_asked_again() {
-        let refused = |message: &str| EtcdError::Unknown {
-            request: "add a member".into(),
-            why: format!("member-1 answered HTTP 503: {message}"),
-        };
-        assert!(may_pass(&refused("etcdserver: unhealthy cluster")));
-        assert!(may_pass(&refused(
-            "etcdserver: can only promote a learner member which is in sync with leader"
-        )));
-        assert!(!may_pass(&refused("etcdserver: request timed out")));
-    }
 }

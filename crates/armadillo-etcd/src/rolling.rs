@@ -6,9 +6,7 @@
 use std::cmp::Ordering;
 
 use armadillo_orchestrator::Step;
-use armadillo_orchestrator::operations::{
-    Change, Rolling, RollingServer, StepKind, SystemStep, Version,
-};
+use armadillo_orchestrator::operations::{Change, Rolling, RollingServer, SystemStep, Version};
 
 use crate::steps;
 
@@ -103,13 +101,11 @@ fn before(
             from.line()
         )),
         Ordering::Less => {
-            let enable = Step {
-                server: None,
-                what: StepKind::Act {
-                    act: SystemStep::with(steps::ENABLE_DOWNGRADE, to.line()),
-                    undo: Some(SystemStep::new(steps::CANCEL_DOWNGRADE)),
-                },
-            };
+            let enable = Step::undoable(
+                None,
+                SystemStep::with(steps::ENABLE_DOWNGRADE, to.line()),
+                SystemStep::new(steps::CANCEL_DOWNGRADE),
+            );
             // A cluster that has just started agrees on its version some seconds later, and refuses a downgrade until then.
             let agreed = SystemStep::with(steps::CLUSTER_VERSION, from.line());
             let stored = SystemStep::with(steps::STORAGE_VERSION, to.line());
@@ -155,7 +151,7 @@ fn after(to: Version) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
-    use armadillo_orchestrator::Program;
+    use armadillo_orchestrator::{Program, StepKind};
 
     use super::*;
 

@@ -1,5 +1,7 @@
 //! The steps of operations that only etcd knows: one try of each, and one look at each gate.
 
+pub(crate) mod members;
+
 use std::cmp::Ordering;
 use std::time::Duration;
 
@@ -50,6 +52,11 @@ const SNAPSHOTS: &str = "etcd_debugging_snap_save_total_duration_seconds_count";
 /// One try, or one look.
 pub(crate) async fn try_step(view: &View, server: Option<&ServerKey>, step: &SystemStep) -> Tried {
     let client = EtcdClient::without_prefix(view).with_limit(LIMIT);
+    if let Some(server) = server
+        && let Some(tried) = members::try_step(view, &client, server, step).await
+    {
+        return tried;
+    }
     let tried = match (step.name.as_str(), server) {
         (HAND_OVER, Some(server)) => hand_over(view, &client, server).await,
         (VERSION, Some(server)) => has_version(&client, server, &step.argument).await,
@@ -136,21 +143,17 @@ async fn one_leader(view: &View) -> Result<String, String> {
     }
 }
 
+/// Compared with those that answer: whether everybody does is the matter of another gate.
 async fn has_applied(
     view: &View,
     client: &EtcdClient,
     server: &ServerKey,
 ) -> Result<String, String> {
-    let statuses = all_statuses(view, client).await?;
-    let most = statuses
-        .iter()
-        .map(|(_, status)| status.applied_index)
-        .max();
-    let own = statuses.iter().find(|(key, _)| key == server);
-    let behind = match (most, own) {
-        (Some(most), Some((_, own))) => most.saturating_sub(own.applied_index),
-        _ => return Err("it is no member".to_owned()),
-    };
+    let own = status(client, server).await?.applied_index;
+    let others = view.servers().map(|(server, _)| status(client, server));
+    let others = all(others).await.into_iter().flatten();
+    let most = others.map(|other| other.applied_index).max();
+    let behind = most.unwrap_or(own).saturating_sub(own);
     match behind < FEW_ENTRIES {
         true => Ok(format!("{behind} entries behind")),
         false => Err(format!("it is {behind} entries behind")),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use armadillo_orchestrator::doctor::{Assumption, CheckStage, CheckedDeployment};
+use armadillo_orchestrator::membership::LaunchWords;
 use armadillo_orchestrator::operations::Rolling;
 use armadillo_orchestrator::statistics::FigureSource;
 use armadillo_orchestrator::tls::TLS;
@@ -190,6 +191,14 @@ impl System for Etcd {
 
     fn rolling(&self, _view: &View, rolling: &Rolling) -> Result<Vec<Step>, String> {
         rolling::plan(rolling)
+    }
+
+    fn joining<'a>(
+        &'a self,
+        view: &'a View,
+        server: &'a ServerKey,
+    ) -> Fut<'a, Result<Option<LaunchWords>, String>> {
+        Box::pin(steps::members::joining(view, server))
     }
 
     fn try_step<'a>(

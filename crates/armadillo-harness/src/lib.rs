@@ -19,6 +19,7 @@ mod judge;
 mod leases;
 pub mod list;
 pub mod live_page;
+pub mod load;
 mod log;
 mod main_entry;
 pub mod markers;

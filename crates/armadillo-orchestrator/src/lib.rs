@@ -62,7 +62,7 @@ pub use membership::{Membership, MembershipChange, MembershipError};
 pub use notice::Notice;
 pub use operations::{
     OperationId, OperationPlan, OperationStatus, OperationTerms, Outcome, Step, StepKind,
-    StepState, SystemStep, Tried,
+    StepState, SystemStep, Tried, Undo,
 };
 pub use poll::Poll;
 pub use process::{Exit, Process, Processes, Spawn};

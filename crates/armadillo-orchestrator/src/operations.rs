@@ -5,6 +5,7 @@
 
 pub mod machine;
 pub mod rolling;
+pub mod step;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::program::Program;
 use crate::server::ServerKey;
 
 pub use rolling::{Change, Direction, Rolling, RollingServer, Version};
+pub use step::{Restart, Step, StepKind, SystemStep, Tried, Undo};
 
 /// The number of an operation within its deployment; the first is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,72 +36,6 @@ pub struct OperationPlan {
     /// What else whoever begins it should know.
     #[serde(default)]
     pub notes: Vec<String>,
-}
-
-/// One step of an operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Step {
-    /// The server it is done to; `None`: the deployment as a whole.
-    pub server: Option<ServerKey>,
-    /// What is done.
-    pub what: StepKind,
-}
-
-/// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    /// Something that the system knows how to do. It is tried until it is done.
-    Act {
-        /// What.
-        act: SystemStep,
-        /// What undoes it, if the operation ends before its last step.
-        undo: Option<SystemStep>,
-    },
-    /// Waits until the system says that this holds. A test can leave a gate out by its name.
-    Gate(SystemStep),
-    /// Stops the server gracefully and starts it, as it was or otherwise.
-    Restart(Box<Restart>),
-    /// Ends the server by SIGKILL and starts it again.
-    Crash,
-    /// Lets time pass, so that what is there now is used for a while.
-    Hold(Duration),
-}
-
-/// Something that a system can do, or look at, by its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SystemStep {
-    /// Its name within the system: `hand-over`, `version`.
-    pub name: String,
-    /// What else there is to say: a version, say. Empty if there is nothing.
-    pub argument: String,
-}
-
-/// How a server is started again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Restart {
-    /// Another program; `None`: the one it ran.
-    pub program: Option<Program>,
-    /// Options of its command line, in the place of those of the same name.
-    pub options: Vec<(String, String)>,
-    /// Whether it is done although too few servers would be left to decide anything.
-    #[serde(default)]
-    pub forced: bool,
-}
-
-/// What one try of a [`SystemStep`] came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tried {
-    /// It is done, or holds: by what it was seen. Empty if there is nothing to say.
-    Done(String),
-    /// Not yet, and why; it is tried again.
-    NotYet(String),
-    /// It will never be, and why: the operation ends.
-    Refused(String),
 }
 
 /// How far a step has come.
@@ -190,58 +126,6 @@ impl OperationPlan {
     }
 }
 
-impl Step {
-    /// Something that the system does to a server, or to the whole.
-    #[must_use]
-    pub fn act(server: Option<&ServerKey>, act: SystemStep) -> Self {
-        Self {
-            server: server.cloned(),
-            what: StepKind::Act { act, undo: None },
-        }
-    }
-
-    /// A gate of a server, or of the whole.
-    #[must_use]
-    pub fn gate(server: Option<&ServerKey>, gate: SystemStep) -> Self {
-        Self {
-            server: server.cloned(),
-            what: StepKind::Gate(gate),
-        }
-    }
-
-    /// A restart.
-    #[must_use]
-    pub fn restart(server: &ServerKey, restart: Restart) -> Self {
-        Self {
-            server: Some(server.clone()),
-            what: StepKind::Restart(Box::new(restart)),
-        }
-    }
-
-    /// Whether its server is down while it is done: such a step is done to its end, whoever cancels.
-    #[must_use]
-    pub fn takes_down(&self) -> bool {
-        matches!(self.what, StepKind::Restart(_) | StepKind::Crash)
-    }
-}
-
-impl SystemStep {
-    /// One without an argument.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self::with(name, "")
-    }
-
-    /// One with an argument.
-    #[must_use]
-    pub fn with(name: &str, argument: impl Into<String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            argument: argument.into(),
-        }
-    }
-}
-
 impl OperationStatus {
     /// Whether it has come to its end, whichever.
     #[must_use]
@@ -281,45 +165,6 @@ impl OperationStatus {
 impl fmt::Display for OperationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for SystemStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.argument.as_str() {
-            "" => f.write_str(&self.name),
-            argument => write!(f, "{} {argument}", self.name),
-        }
-    }
-}
-
-impl fmt::Display for Restart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("restart")?;
-        let program = self.program.as_ref();
-        let program = program.map(|program| program.version.as_ref().unwrap_or(&program.title));
-        let options = self.options.iter();
-        let options = options.map(|(name, value)| format!("{name}={value}"));
-        let with: Vec<String> = program.cloned().into_iter().chain(options).collect();
-        match with.is_empty() {
-            true => Ok(()),
-            false => write!(f, " with {}", with.join(", ")),
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(server) = &self.server {
-            write!(f, "{server}: ")?;
-        }
-        match &self.what {
-            StepKind::Act { act, .. } => act.fmt(f),
-            StepKind::Gate(gate) => write!(f, "wait for {gate}"),
-            StepKind::Restart(restart) => restart.fmt(f),
-            StepKind::Crash => f.write_str("kill and start"),
-            StepKind::Hold(time) => write!(f, "hold for {time:.1?}"),
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod checker;
 mod complete;
 mod log;
+mod probe;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -19,10 +20,11 @@ use crate::doctor::{Assumption, CheckStage, CheckedDeployment};
 use crate::health::Health;
 use crate::http::Client;
 use crate::links::LinkUse;
+use crate::membership::LaunchWords;
 use crate::operations::{self, Rolling, SystemStep, Tried};
 use crate::program::Program;
 use crate::secret::Secret;
-use crate::server::{Launch, Preparation, ServerKey, ServerPlan, Stage, Stop, Verb};
+use crate::server::{Launch, Preparation, ServerKey, ServerPlan, Stop, Verb};
 use crate::settings::{Flag, Settings};
 use crate::statistics::{FigureSource, Metrics};
 use crate::tls::TlsUse;
@@ -33,6 +35,7 @@ use crate::view::View;
 pub use checker::{Checker, Scope};
 pub use complete::completed;
 pub use log::{Level, LogRecord};
+pub use probe::{Identity, Probe};
 
 /// A boxed future, so that [`System`] can be a trait object.
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -348,8 +351,21 @@ pub trait System: Send + Sync + 'static {
         Ok(rolling.one_by_one())
     }
 
-    /// ONE try of a step of an operation, or one look at a gate, which the system has named in [`System::rolling`]. Done twice, it
-    /// must do no harm.
+    /// ONE look at what the launch of a server is told that joins the deployment while it runs, besides the topology; `None`
+    /// leaves what it was told before.
+    ///
+    /// # Errors
+    /// Why it cannot be said yet.
+    fn joining<'a>(
+        &'a self,
+        _view: &'a View,
+        _server: &'a ServerKey,
+    ) -> Fut<'a, Result<Option<LaunchWords>, String>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// ONE try of a step of an operation, or one look at a gate, which the system has named in [`System::rolling`] or in a plan
+    /// of a test. Done twice, it must do no harm.
     fn try_step<'a>(
         &'a self,
         _view: &'a View,
@@ -428,35 +444,6 @@ pub struct PlanError {
     pub says: String,
     /// What would be right.
     pub help: String,
-}
-
-/// What one look at a server showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// Not there yet, and why.
-    NotYet(String),
-    /// It has reached this stage; `identity` says who answered, where the product can say. With [`Stage::Started`], somebody
-    /// answers, but not as a server of this deployment would: a start fails if another process listens there.
-    At {
-        /// How far it has come.
-        stage: Stage,
-        /// Proof that the answer comes from the process just started; `None` leaves the proof to the socket's owner.
-        identity: Option<Identity>,
-        /// What it still lacks to be ready, for the message of a start that takes too long; empty if it is ready.
-        missing: String,
-    },
-    /// It will never get there.
-    Hopeless(String),
-}
-
-/// Who answered a probe.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// The answer carries the process id.
-    Pid(u32),
-    /// The answer carries something only this deployment's server can say (its token, its cluster's and its own id),
-    /// already compared by the system: true if it is ours.
-    Ours(bool),
 }
 
 /// What an exit code means.

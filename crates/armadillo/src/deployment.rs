@@ -1,10 +1,10 @@
 //! What tests seldom name of deployments: the traits of handles, the servers, their health and their exits.
 
 pub use armadillo_harness::fixture::{
-    ClientLinks, Condition, DeploymentHandle, ExpectedExit, Faults, Healthy, LinePattern, Link,
-    LinkFaultError, LinkFaults, Links, LogError, LogLine, LogMark, Observe, OperationError,
-    OrderedFault, RestartError, RestartWith, RollingOperation, RunningOperation, ServerControl,
-    ServerLog, ServerName, WaitError, When,
+    ChangeOperation, ClientLinks, Condition, DeploymentHandle, ExpectedExit, Faults, Healthy,
+    LinePattern, Link, LinkFaultError, LinkFaults, Links, LogError, LogLine, LogMark, Observe,
+    OperationError, OrderedFault, RestartError, RestartWith, RollingOperation, RunningChange,
+    RunningOperation, ServerControl, ServerLog, ServerName, WaitError, When,
 };
 pub use armadillo_orchestrator::LinkReport;
 pub use armadillo_orchestrator::deployment::{Phase, ServerProcess};

@@ -22,6 +22,7 @@ mod emulator;
 #[cfg(feature = "proof")]
 pub use armadillo_consistency as consistency;
 pub use armadillo_harness::event::Tone;
+pub use armadillo_harness::load;
 pub use armadillo_harness::outcome::Inconclusive;
 pub use armadillo_harness::{inconclusive, markers, skip};
 pub use armadillo_harness::{init, libtest_mimic, main, trials};

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use armadillo::prelude::*;
 
-use crate::load::Load;
+use crate::load::{KEYS, is_kept_by};
 
 /// What was acknowledged before the snapshot was begun is in the other cluster, with the same revisions.
 #[armadillo::test(markers(slow, failover), timeout = "2m")]
@@ -16,16 +16,16 @@ async fn a_snapshot_is_restored_into_another_cluster(
     cx: TestContext,
 ) -> TestResult {
     restored.put("of the target", "gone afterwards").await?;
-    let load = Load::start(&client, 3);
-    load.acknowledges(200).await;
-    let before = load.ledger();
+    let load = client.load(3);
+    load.acknowledges(200).await?;
+    let before = load.report();
 
     let begun = Instant::now();
     let follower = source.members().remove(0);
     let file = cx.temporary_directory().join("snapshot.db");
     let snapshot = client.snapshot(&follower, &file).await?;
     let took = begun.elapsed();
-    let ledger = load.stop().await?;
+    let writes = load.stop().await?;
 
     let begun = Instant::now();
     match target.restore(&snapshot).await {
@@ -37,18 +37,18 @@ async fn a_snapshot_is_restored_into_another_cluster(
         snapshot.bytes,
         begun.elapsed()
     );
-    cx.attach("times.txt", times + &ledger.summary())?;
+    cx.attach("times.txt", times + &writes.to_string())?;
     target.wait_until(healthy()).await?;
-    before.is_kept_by(&restored).await?;
+    is_kept_by(&before, &restored).await?;
     assert!(restored.get("of the target").await?.is_none());
-    for found in restored.list("writer-").await? {
+    for found in restored.list(KEYS).await? {
         // The source has gone on since.
         let original = client.get(&found.key).await?.ok_or("not in the source")?;
         assert_eq!(found.mod_revision, original.mod_revision);
     }
     // It goes on, too, with this deployment's login.
-    let load = Load::start(&restored.for_deployment(), 3);
-    load.acknowledges(50).await;
+    let load = restored.for_deployment().load(3);
+    load.acknowledges(50).await?;
     load.stop().await?;
     Ok(())
 }
@@ -60,7 +60,7 @@ async fn a_compacted_store_is_smaller(cluster: Exclusive<Etcd>, client: EtcdClie
     for number in 0..200 {
         revision = client.put("large", number.to_string().repeat(5000)).await?;
     }
-    let load = Load::start(&client, 3);
+    let load = client.load(3);
     client.compact(revision).await?;
     let size = async |member| Ok::<_, TestError>(client.status(member).await?.db_size);
     for member in &cluster.members() {
@@ -69,10 +69,10 @@ async fn a_compacted_store_is_smaller(cluster: Exclusive<Etcd>, client: EtcdClie
         let after = size(member).await?;
         assert!(after < before, "{member}: {after} of {before} bytes");
     }
-    load.acknowledges(50).await;
+    load.acknowledges(50).await?;
     let found = client.get("large").await?.ok_or("lost")?;
     assert_eq!(found.text(), "199".repeat(5000));
-    load.stop().await?.is_kept_by(&client).await
+    is_kept_by(&load.stop().await?, &client).await
 }
 
 /// Three orders, as a cluster of etcd 3.4 with three members had stored them: the directory of one of its members.

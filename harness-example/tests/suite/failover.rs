@@ -1,4 +1,4 @@
-//! Failures, with the load of [`Load`] going on: what was acknowledged is found, whoever dies.
+//! Failures, with writers that go on: what was acknowledged is found, whoever dies.
 //!
 //! These tests have their cluster for themselves ([`Exclusive`]), get a new one ([`Fresh`]) or start it ([`Unstarted`]). Nothing here sleeps: an operation
 //! returns when it was seen to take effect, and everything else waits for a condition until the test's time is over.
@@ -8,7 +8,7 @@ use std::time::Duration;
 use armadillo::deployment::{ExitExpectation, Figure, Health, Metrics};
 use armadillo::prelude::*;
 
-use crate::load::Load;
+use crate::load::is_kept_by;
 
 /// The group that has a leader in every etcd cluster.
 const RAFT: &str = "raft";
@@ -31,8 +31,8 @@ async fn no_acknowledged_write_is_lost_when_the_leader_dies(
     client: &EtcdClient,
     cx: &TestContext,
 ) -> TestResult {
-    let load = Load::start(client, 6);
-    load.acknowledges(100).await;
+    let load = client.load(6);
+    load.acknowledges(100).await?;
     // Leader and term of one look: two looks could be on either side of an election.
     let health = cluster.wait_until(healthy()).await?;
     let old = health.leader(RAFT).ok_or("nobody leads")?.clone();
@@ -47,14 +47,14 @@ async fn no_acknowledged_write_is_lost_when_the_leader_dies(
         .await?;
     assert_ne!(health.leader(RAFT), Some(&old), "{health}");
 
-    load.acknowledges(100).await;
-    let ledger = load.stop().await?;
-    cx.attach("ledger.txt", ledger.summary())?;
-    ledger.is_kept_by(client).await?;
+    load.acknowledges(100).await?;
+    let writes = load.stop().await?;
+    cx.attach("ledger.txt", writes.to_string())?;
+    is_kept_by(&writes, client).await?;
 
     cluster.server(&old).start().await?;
     cluster.wait_until(healthy()).await?;
-    ledger.is_kept_by(&client.at(&old)?).await
+    is_kept_by(&writes, &client.at(&old)?).await
 }
 
 /// A frozen follower is missed by nobody, and catches up when it goes on.
@@ -65,14 +65,14 @@ async fn a_frozen_follower_catches_up(cluster: Exclusive<Etcd>, client: &EtcdCli
     followers.retain(|member| *member != leader);
     let frozen = cluster.server(&followers[0]);
 
-    let load = Load::start(&client.at(&leader)?, 2);
+    let load = client.at(&leader)?.load(2);
     frozen.pause().await?;
     cluster.wait_until(healthy().except(&frozen)).await?;
-    load.acknowledges(50).await;
-    let ledger = load.stop().await?;
+    load.acknowledges(50).await?;
+    let writes = load.stop().await?;
     frozen.resume().await?;
     cluster.wait_until(healthy()).await?;
-    ledger.is_kept_by(&client.at(frozen.key())?).await
+    is_kept_by(&writes, &client.at(frozen.key())?).await
 }
 
 /// A member that stops and starts is the same member, with the same data.
@@ -99,17 +99,17 @@ async fn a_rolling_restart_is_not_noticed(
     client: &EtcdClient,
     cx: &TestContext,
 ) -> TestResult {
-    let load = Load::start(client, 3);
+    let load = client.load(3);
     for _ in 0..2 {
         for member in cluster.members() {
-            load.acknowledges(20).await;
+            load.acknowledges(20).await?;
             cluster.server(&member).restart().await?;
             cluster.wait_until(healthy()).await?;
         }
     }
-    let ledger = load.stop().await?;
-    cx.attach("ledger.txt", ledger.summary())?;
-    ledger.is_kept_by(client).await
+    let writes = load.stop().await?;
+    cx.attach("ledger.txt", writes.to_string())?;
+    is_kept_by(&writes, client).await
 }
 
 /// The state is one value: who leads, and how each member is. Statistics are read at two moments and compared.

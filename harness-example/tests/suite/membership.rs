@@ -1,13 +1,14 @@
-//! Members that come and go, with the writers of [`Load`] going on: what was acknowledged is found, whoever joins or leaves.
+//! Members that come and go, with writers going on: what was acknowledged is found, whoever joins or leaves.
 //!
 //! A member that a test adds is planned from the beginning: `etcd(spares = 1)` reserves its ports and its directory, and starts
 //! nothing. Each operation returns when the cluster is as it should be, and is refused if it would cost the cluster its majority.
 
 use std::time::Instant;
 
+use armadillo::deployment::Outcome;
 use armadillo::prelude::*;
 
-use crate::load::Load;
+use crate::load::is_kept_by;
 
 /// What each operation took, for a report.
 #[derive(Default)]
@@ -30,12 +31,12 @@ async fn a_member_joins_and_the_leader_leaves(
     cx: TestContext,
 ) -> TestResult {
     let mut times = Times::default();
-    let load = Load::start(&client, 3);
-    load.acknowledges(100).await;
+    let load = client.load(3);
+    load.acknowledges(100).await?;
     let added = times.of("add a member", cluster.add_member()).await?;
     cluster.wait_until(healthy()).await?;
     assert_eq!(cluster.members().len(), 4);
-    load.acknowledges(100).await;
+    load.acknowledges(100).await?;
 
     let leader = cluster.leader().await?;
     times
@@ -44,11 +45,11 @@ async fn a_member_joins_and_the_leader_leaves(
     cluster.wait_until(healthy()).await?;
     assert!(!cluster.members().contains(&leader));
     assert_eq!(cluster.known_members().await?.len(), 3);
-    load.acknowledges(100).await;
+    load.acknowledges(100).await?;
 
-    let ledger = load.stop().await?;
-    cx.attach("times.txt", times.0 + &ledger.summary())?;
-    ledger.is_kept_by(&client.at(&added)?).await
+    let writes = load.stop().await?;
+    cx.attach("times.txt", times.0 + &writes.to_string())?;
+    is_kept_by(&writes, &client.at(&added)?).await
 }
 
 /// A learner follows without a vote, until it is promoted.
@@ -59,24 +60,24 @@ async fn a_learner_is_promoted(
     cx: TestContext,
 ) -> TestResult {
     let mut times = Times::default();
-    let load = Load::start(&client, 3);
-    load.acknowledges(100).await;
+    let load = client.load(3);
+    load.acknowledges(100).await?;
     let learner = times.of("add a learner", cluster.add_learner()).await?;
     cluster.wait_until(healthy()).await?;
     let known = cluster.known_members().await?;
     let votes = known.iter().filter(|member| !member.is_learner);
     assert_eq!(votes.count(), 3);
-    load.acknowledges(100).await;
+    load.acknowledges(100).await?;
 
     times.of("promote it", cluster.promote(&learner)).await?;
     cluster.wait_until(healthy()).await?;
     let known = cluster.known_members().await?;
     assert!(known.iter().all(|member| !member.is_learner));
-    load.acknowledges(100).await;
+    load.acknowledges(100).await?;
 
-    let ledger = load.stop().await?;
-    cx.attach("times.txt", times.0 + &ledger.summary())?;
-    ledger.is_kept_by(&client.at(&learner)?).await
+    let writes = load.stop().await?;
+    cx.attach("times.txt", times.0 + &writes.to_string())?;
+    is_kept_by(&writes, &client.at(&learner)?).await
 }
 
 /// A member goes to another address with its data, as to another machine. Its links go with it: what it sends to others is on
@@ -88,8 +89,8 @@ async fn a_member_moves_to_another_address(
     cx: TestContext,
 ) -> TestResult {
     let mut times = Times::default();
-    let load = Load::start(&client, 3);
-    load.acknowledges(100).await;
+    let load = client.load(3);
+    load.acknowledges(100).await?;
     let member = cluster.leader().await?;
     let address = async || -> TestResult<Vec<String>> {
         let known = cluster.known_members().await?;
@@ -102,7 +103,7 @@ async fn a_member_moves_to_another_address(
         .await?;
     cluster.wait_until(healthy()).await?;
     assert_ne!(address().await?, before);
-    load.acknowledges(100).await;
+    load.acknowledges(100).await?;
     let mut members = cluster.members().into_iter();
     let other = members.find(|other| *other != member);
     let sent = cluster
@@ -113,9 +114,9 @@ async fn a_member_moves_to_another_address(
     sent.heal().await?;
     cluster.wait_until(healthy()).await?;
 
-    let ledger = load.stop().await?;
-    cx.attach("times.txt", times.0 + &ledger.summary())?;
-    ledger.is_kept_by(&client.at(&member)?).await
+    let writes = load.stop().await?;
+    cx.attach("times.txt", times.0 + &writes.to_string())?;
+    is_kept_by(&writes, &client.at(&member)?).await
 }
 
 /// With one member down, two of three are the majority: the cluster can lose neither of them.
@@ -140,4 +141,64 @@ async fn a_majority_is_kept(cluster: Exclusive<Etcd>) -> TestResult {
     assert_eq!(added, down);
     cluster.wait_until(healthy()).await?;
     Ok(())
+}
+
+/// A change is an operation. Until there is no way back, it can be cancelled, and then everything is as it was before: here while
+/// the cluster, which has just started, accepts no change yet.
+#[armadillo::test(etcd(spares = 1), markers(slow))]
+async fn an_addition_is_cancelled(cluster: Fresh<Etcd>) -> TestResult {
+    let addition = cluster.add_member();
+    let plan = addition.plan().await?.to_string();
+    let steps: Vec<&str> = plan.lines().collect();
+    assert_eq!(
+        steps,
+        [
+            "member addition",
+            "   1. member-4: add-member",
+            "   2. member-4: join",
+            "   3. member-4: start",
+            "   4. member-4: wait for read",
+        ]
+    );
+    let addition = addition.start().await?;
+    // One at a time.
+    let second = cluster.rolling_restart().start().await;
+    let second = second.err().ok_or("two at once")?.to_string();
+    assert!(
+        second.contains("member addition) is in progress"),
+        "{second}"
+    );
+    let status = addition.cancel().await?;
+    assert_eq!(status.outcome, Outcome::Cancelled, "{status}");
+    assert_eq!(cluster.known_members().await?.len(), 3);
+    assert_eq!(cluster.members().len(), 3);
+    cluster.wait_until(healthy()).await?;
+    // It is a spare as before.
+    let added = cluster.add_member().await?;
+    assert_eq!(added, *addition.outcome());
+    cluster.wait_until(healthy()).await?;
+    let all = cluster.operations().await?;
+    let outcomes: Vec<&Outcome> = all.iter().map(|status| &status.outcome).collect();
+    assert_eq!(outcomes, [&Outcome::Cancelled, &Outcome::Done]);
+    Ok(())
+}
+
+/// Whoever is named leads, and nothing is lost on the way.
+#[armadillo::test(markers(failover))]
+async fn leadership_is_given_to_each(
+    cluster: Exclusive<Etcd>,
+    client: EtcdClient,
+    cx: TestContext,
+) -> TestResult {
+    let load = client.load(3);
+    let mut report = String::new();
+    for member in cluster.members() {
+        load.acknowledges(20).await?;
+        let (transferred, writes) = load.during(cluster.transfer_leadership(&member)).await;
+        transferred?;
+        assert_eq!(cluster.leader().await?, member);
+        report += &format!("{member}: {writes}\n");
+    }
+    cx.attach("transfers.txt", report)?;
+    is_kept_by(&load.stop().await?, &client).await
 }

@@ -3,7 +3,7 @@
 use armadillo::deployment::{OperationError, OperationStatus};
 use armadillo::prelude::*;
 
-use crate::load::{Load, Readers};
+use crate::load::{Readers, is_kept_by};
 
 /// The way from 3.4. Where a version is not on this machine, the upgrade ends before it.
 const PATH: [&str; 3] = ["3.5", "3.6", "3.7"];
@@ -17,13 +17,13 @@ async fn a_rolling_restart_loses_nothing(
     client: EtcdClient,
     cx: TestContext,
 ) -> TestResult {
-    let load = Load::start(&client, 3);
-    load.acknowledges(50).await;
-    let restarted = cluster.rolling_restart().await?;
-    load.acknowledges(50).await;
-    let ledger = load.stop().await?;
-    cx.attach("restart.txt", format!("{restarted}\n{}", ledger.summary()))?;
-    ledger.is_kept_by(&client).await
+    let load = client.load(3);
+    load.acknowledges(50).await?;
+    let (restarted, meanwhile) = load.during(cluster.rolling_restart()).await;
+    cx.attach("restart.txt", format!("{}\n{meanwhile}\n", restarted?))?;
+    load.acknowledges(50).await?;
+    let writes = load.stop().await?;
+    is_kept_by(&writes, &client).await
 }
 
 /// With one of three members down, no other is stopped.
@@ -93,22 +93,22 @@ async fn an_upgrade_loses_nothing(
     client: EtcdClient,
     cx: TestContext,
 ) -> TestResult {
-    let load = Load::start(&client, 3);
+    let load = client.load(3);
     let readers = Readers::start(&client, &load);
     let mut report = String::new();
     for version in PATH {
-        load.acknowledges(2 * SNAPSHOT).await;
+        load.acknowledges(2 * SNAPSHOT).await?;
         match cluster.rolling_upgrade([version]).await {
             Err(error) if error.lacks_version() => break,
             upgraded => report += &format!("{}\n{}\n", upgraded?, same_hashes(&client).await?),
         }
     }
-    let (reads, ledger) = (readers.stop().await?, load.stop().await?);
+    let (reads, writes) = (readers.stop().await?, load.stop().await?);
     if report.is_empty() {
         armadillo::skip!("no {} of etcd here", PATH[0]);
     }
-    cx.attach("upgrade.txt", report + &reads + &ledger.summary())?;
-    ledger.is_kept_by(&client).await
+    cx.attach("upgrade.txt", report + &reads + &writes.to_string())?;
+    is_kept_by(&writes, &client).await
 }
 
 /// The hashes of all members at one revision, which must be equal.
@@ -129,17 +129,17 @@ async fn a_downgrade_loses_nothing(
     client: EtcdClient,
     cx: TestContext,
 ) -> TestResult {
-    let load = Load::start(&client, 3);
+    let load = client.load(3);
     let readers = Readers::start(&client, &load);
     let mut report = String::new();
     for version in ["3.6", "3.5"] {
-        load.acknowledges(SNAPSHOT).await;
+        load.acknowledges(SNAPSHOT).await?;
         let done = or_skip(cluster.rolling_downgrade([version]).await)?;
         report += &format!("{done}\n{}\n", same_hashes(&client).await?);
     }
-    let (reads, ledger) = (readers.stop().await?, load.stop().await?);
-    cx.attach("downgrade.txt", report + &reads + &ledger.summary())?;
-    ledger.is_kept_by(&client).await
+    let (reads, writes) = (readers.stop().await?, load.stop().await?);
+    cx.attach("downgrade.txt", report + &reads + &writes.to_string())?;
+    is_kept_by(&writes, &client).await
 }
 
 /// Mixtures of two versions are held for a while, and members are killed in them, as the test's seed says. `--repeat 10` takes ten
@@ -154,16 +154,16 @@ async fn versions_live_together(
     client: EtcdClient,
     cx: TestContext,
 ) -> TestResult {
-    let load = Load::start(&client, 3);
+    let load = client.load(3);
     let readers = Readers::start(&client, &load);
-    load.acknowledges(SNAPSHOT).await;
+    load.acknowledges(SNAPSHOT).await?;
     let path = cluster.rolling_upgrade(["3.6", "3.7"]);
     let done = or_skip(path.with_trouble(cx.seed()).await)?;
     let hashes = same_hashes(&client).await?;
-    let (reads, ledger) = (readers.stop().await?, load.stop().await?);
-    let text = format!("{done}\n{hashes}\n{reads}{}", ledger.summary());
+    let (reads, writes) = (readers.stop().await?, load.stop().await?);
+    let text = format!("{done}\n{hashes}\n{reads}{writes}");
     cx.attach("mixed.txt", text)?;
-    ledger.is_kept_by(&client).await
+    is_kept_by(&writes, &client).await
 }
 
 fn or_skip(done: Result<OperationStatus, OperationError>) -> TestResult<OperationStatus> {

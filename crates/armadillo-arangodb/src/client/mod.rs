@@ -15,6 +15,7 @@ mod error;
 mod error_names;
 mod graph;
 mod index;
+mod load;
 mod login;
 pub(crate) mod path;
 mod placement;

@@ -162,6 +162,7 @@ mod tests {
             short_name: "DBServer0001".into(),
             status,
             endpoint: "tcp://127.0.0.1:10002".into(),
+            can_be_deleted: false,
             version: String::new(),
             last_heartbeat: None,
         };

@@ -65,6 +65,9 @@ pub(crate) const PASSED_ON: [&str; 16] = [
     "UBSAN_SYMBOLIZER_PATH",
 ];
 
+/// The option of the id that an agent has on an empty directory: that of the one whose place it takes.
+pub(crate) const RECOVERY_ID: &str = "agency.disaster-recovery-id";
+
 /// How long a server may take to stop. It waits for what its clients are doing.
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -118,6 +121,10 @@ pub(crate) fn launch(view: &View, server: &ServerKey) -> Launch {
         if view.settings.is_on(FAILURE_TESTS) {
             options.set(FAILURE_TESTS, "true");
         }
+    }
+    // What a server is told that has joined while the cluster ran.
+    for (name, value) in view.membership.launch_words(server) {
+        options.set(&name, value);
     }
     let temporary = (PathBuf::from(TEMPORARY_MARK), 0o644, Secret::default());
     let mut files = keys::files(view);

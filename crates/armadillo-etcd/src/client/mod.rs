@@ -7,6 +7,7 @@ mod hash;
 mod inspect;
 mod keys;
 pub(crate) mod lease_users;
+mod load;
 mod maintenance;
 mod members;
 pub(crate) mod session;

@@ -57,7 +57,11 @@ pub(super) async fn wait(
         .deployment
         .wait_for_operation(request.id, request.after, limit);
     let (version, status) = waited.await?;
-    Ok(VersionedOperation { version, status })
+    Ok(VersionedOperation {
+        version,
+        status,
+        roll: used.deployment.view().membership.roll(),
+    })
 }
 
 pub(super) fn steer(used: &Used, request: &SteerOperation) -> Result<(), OperationRefused> {

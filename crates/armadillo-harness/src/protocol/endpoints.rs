@@ -263,8 +263,8 @@ endpoints! {
     ReadOperations: Post "/v1/leases/{lease}/on/{deployment}/operations" LeaseAlone, () => Vec<OperationStatus>;
     /// Takes the next step of a rotation of keys; answers when the files of every server are written.
     AdvanceKeys: Post "/v1/leases/{lease}/on/{deployment}/advance-keys" LeaseAlone, keys::AdvanceKeys => keys::KeysAdvanced;
-    /// Changes which servers are part of the deployment.
-    ChangeMembership: Post "/v1/leases/{lease}/on/{deployment}/membership" LeaseAlone, membership::Enrol => Roll;
+    /// Removes what a server has stored that does not run.
+    Wipe: Post "/v1/leases/{lease}/on/{deployment}/wipe" LeaseAlone, membership::Wipe => Roll;
     /// Declares how a server will exit.
     ExpectExit: Post "/v1/leases/{lease}/on/{deployment}/expect-exit" LeaseAlone, daemon::Expect => daemon::Expected;
     /// Waits for an exit that was declared.

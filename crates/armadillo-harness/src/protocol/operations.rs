@@ -1,5 +1,6 @@
 //! Operations on a deployment as a whole. Only leases on a deployment of one's own may begin and steer them.
 
+use armadillo_orchestrator::membership::Roll;
 use armadillo_orchestrator::operations::{Change, Direction};
 use armadillo_orchestrator::{OperationId, OperationPlan, OperationStatus, OperationTerms};
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,8 @@ pub struct VersionedOperation {
     pub version: u64,
     /// How it is.
     pub status: OperationStatus,
+    /// Who is part of the deployment now.
+    pub roll: Roll,
 }
 
 /// What is to become of an operation.

@@ -5,7 +5,7 @@ mod plan;
 mod steps;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -18,9 +18,6 @@ use crate::operations::{
     OperationId, OperationPlan, OperationStatus, OperationTerms, Step, StepState,
 };
 use crate::server::ServerKey;
-
-/// How long it may take to undo a step.
-const UNDO_LIMIT: Duration = Duration::from_secs(10);
 
 /// The operations of a deployment.
 #[derive(Default)]
@@ -106,10 +103,14 @@ impl Entry {
         self.steered.send_modify(|count| *count += 1);
     }
 
+    fn is_cancelled(&self) -> bool {
+        self.machine(|machine| machine.is_cancelled())
+    }
+
     /// Waits until it is cancelled. Cancel-safe.
     async fn cancelled(&self) {
         let mut steered = self.steered.subscribe();
-        while !self.machine(|machine| machine.is_cancelled()) {
+        while !self.is_cancelled() {
             if steered.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -223,7 +224,8 @@ impl Deployment {
         Ok(status)
     }
 
-    /// Has an operation stop where it is safe. What takes a server down is done to its end.
+    /// Has an operation stop where it is safe. A step after which a server would be down, or half a member, is done to its end, and so
+    /// is what must follow it.
     ///
     /// # Errors
     /// When there is no such operation.
@@ -281,8 +283,7 @@ impl Deployment {
                     self.tell(entry, number);
                 }
                 Next::Undo(number, server, undo) => {
-                    let deadline = Deadline::after(UNDO_LIMIT);
-                    let undone = self.achieve(server.as_ref(), &undo, deadline).await;
+                    let undone = self.take_back(server.as_ref(), &undo).await;
                     if let Err(why) = &undone {
                         self.operations.known().not_undone = true;
                         self.notices

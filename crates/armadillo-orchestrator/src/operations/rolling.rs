@@ -73,6 +73,7 @@ pub enum Direction {
 
 /// A version as numbers: `3.6.16`. What follows a number, such as `-rc.1`, is not compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Version {
     /// The first number.
     pub major: u32,
@@ -198,16 +199,14 @@ pub fn with_trouble(steps: Vec<Step>, servers: &[ServerKey], seed: u64) -> Vec<S
             all.push(Step {
                 server: None,
                 what: StepKind::Hold(random.time_below(LONGEST_HOLD)),
+                bound: false,
             });
         }
         if ends_a_turn
             && random.chance(25)
             && let Some(server) = random.one_of(servers)
         {
-            all.push(Step {
-                server: Some(server.clone()),
-                what: StepKind::Crash,
-            });
+            all.push(Step::of(server, StepKind::Crash));
             all.push(Step::gate(None, SystemStep::new(HEALTHY)));
         }
     }

@@ -72,6 +72,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("operations::restarts_with_an_option", "passed", ""),
     ("y_runs_another_program", "passed", ""),
     ("y_removes_a_server", "passed", ""),
+    ("y_fails_to_remove_a_server", "passed", ""),
     ("z_runs_its_own_again", "passed", ""),
 ];
 

@@ -76,10 +76,9 @@ async fn a_shard_moves_where_it_is_told_to(
         .into_iter()
         .find(|server| *server != from);
     let to = to.ok_or("there is one dbserver only")?;
-    let job = cluster
+    cluster
         .move_shard(&docs, &shards[0].name, &from, &to)
         .await?;
-    job.finished().await?;
     docs.wait_in_sync().await?;
     assert_eq!(docs.shard_leader().await?, to);
     assert_eq!(docs.count().await?, 1);
@@ -91,7 +90,7 @@ async fn a_server_gives_up_what_it_leads(cluster: Exclusive<Cluster>, db: Databa
     let docs = db.create_collection("docs").replication_factor(2).await?;
     docs.insert(&json!({"_key": "a"})).await?;
     let leader = docs.shard_leader().await?;
-    cluster.resign_leadership(&leader).await?.finished().await?;
+    cluster.resign_leadership(&leader).await?;
     assert_ne!(docs.shard_leader().await?, leader);
     docs.wait_in_sync().await?;
     assert_eq!(docs.count().await?, 1);

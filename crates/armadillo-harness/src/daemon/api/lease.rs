@@ -133,10 +133,10 @@ async fn on_ones_own(daemon: &Daemon, used: &Used, call: &Call<'_>) -> Answer {
             done::<endpoints::SteerOperation>()
         }
         Route::ReadOperations => say::<endpoints::ReadOperations>(&deployment.operations()),
-        Route::ChangeMembership => {
-            let request = call.read::<endpoints::ChangeMembership>()?;
-            let roll = membership::enrol(daemon, deployment, request).await;
-            say::<endpoints::ChangeMembership>(&roll.map_err(conflict)?)
+        Route::Wipe => {
+            let request = call.read::<endpoints::Wipe>()?;
+            let roll = membership::wipe(daemon, deployment, request).await;
+            say::<endpoints::Wipe>(&roll.map_err(conflict)?)
         }
         Route::ExpectExit => {
             let expected = exits::expect(deployment, &call.read::<endpoints::ExpectExit>()?);

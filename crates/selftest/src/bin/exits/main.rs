@@ -8,6 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use armadillo::deployment::{Exit, ExitExpectation, ServerKey};
+use armadillo::harness::fixture::{ChangeOperation, PlannedChange};
+use armadillo::orchestrator::{Step, StepKind, SystemStep};
 use armadillo::prelude::*;
 use armadillo_selftest::brittle::{Brittle, brittle};
 use tally_system::{Tally, tally};
@@ -186,27 +188,65 @@ async fn y_runs_another_program(tally: Exclusive<Tally>, cx: TestContext) -> Tes
     Ok(())
 }
 
+/// Steps on the test's server, as a system's own operation makes them.
+fn change(tally: &Tally, name: &'static str, steps: Vec<Step>) -> ChangeOperation<(), TestError> {
+    tally.orchestrator().change(move |_| {
+        let planned = PlannedChange::new(name, steps.clone(), ());
+        std::future::ready(Ok(planned))
+    })
+}
+
 /// It is removed, and comes back as another.
 #[armadillo::test]
 async fn y_removes_a_server(tally: Exclusive<Tally>) -> TestResult {
     let server = ServerKey::from(SERVER);
     let orchestrator = tally.orchestrator();
-    orchestrator.leave(&server).await?;
+    let grace = Duration::ZERO;
+    let removal = vec![
+        Step::of(&server, StepKind::Leave),
+        Step::of(&server, StepKind::Dismiss { grace }).bound(),
+    ];
+    change(&tally, "removal", removal).await?;
     assert!(orchestrator.servers().is_empty());
     tally.wait_until(healthy()).await?;
-    orchestrator.dismiss(&server, Duration::ZERO).await?;
     let refused = tally.server(SERVER).start().await;
     assert!(refused.is_err_and(|error| error.to_string().contains("not part of the deployment")));
     let spare = orchestrator.spare("tally", "spares")?;
     assert_eq!(spare, server);
-    orchestrator.join(&spare, None).await?;
+    let addition = vec![
+        Step::of(&spare, StepKind::Join),
+        Step::of(&spare, StepKind::Start),
+    ];
+    change(&tally, "addition", addition).await?;
     let none = orchestrator.spare("tally", "spares");
     let none = none.err().ok_or("there is one")?;
     assert_eq!(
         none.to_string(),
         "no spare tally is left; add `spares = 1` to the topology of the test"
     );
-    tally.server(SERVER).start().await?;
+    tally.wait_until(healthy()).await?;
+    let names = tally.operations().await?.into_iter();
+    let names: Vec<String> = names.map(|status| status.name).collect();
+    assert_eq!(names, ["removal", "addition"]);
+    Ok(())
+}
+
+/// What fails on the way is undone: the server is up, and part of the deployment.
+#[armadillo::test]
+async fn y_fails_to_remove_a_server(tally: Exclusive<Tally>) -> TestResult {
+    let server = ServerKey::from(SERVER);
+    let steps = vec![
+        Step::of(&server, StepKind::Stop { forced: false }),
+        Step::of(&server, StepKind::Leave),
+        Step::act(Some(&server), SystemStep::new("forget")),
+    ];
+    let failed = change(&tally, "removal", steps).await;
+    let failed = failed.err().ok_or("it was removed")?.to_string();
+    assert!(
+        failed.starts_with(&format!("{SERVER}: forget: ")),
+        "{failed}"
+    );
+    assert_eq!(tally.orchestrator().servers(), [server]);
     tally.wait_until(healthy()).await?;
     Ok(())
 }
