@@ -1,18 +1,18 @@
-//! `armadillo merge`: the reports of shards become one.
+//! `armadillo merge`: the reports of the parts of a run become one.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Make one report from those of all shards of a run
+/// Make one report from those of all shards of a run, or of all its topologies
 ///
-/// Writes `junit.xml`, `results.json`, `report.html` and `events.jsonl` of the whole into a directory `merged`. It is an
-/// error if a shard is missing, ran twice, or belongs to another run. The exit code is the one that the run would have had
-/// without shards.
+/// Writes `junit.xml`, `results.json`, `report.html` and `events.jsonl` of the whole into a directory `merged`. The parts are the runs of
+/// all shards, or those of the jobs of `armadillo ci matrix`, each of which ran one topology. It is an error if a part is missing or ran
+/// twice, or if a shard belongs to another run.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  armadillo merge shard-1 shard-2 shard-3 --output-dir reports")]
 pub(crate) struct Merge {
-    /// The directory of each shard's run
+    /// The directory of each part's run
     #[arg(required = true, value_name = "DIR")]
     directories: Vec<PathBuf>,
     /// Where the directory `merged` is made [default: where the files of runs are]

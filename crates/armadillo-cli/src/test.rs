@@ -1,6 +1,7 @@
 //! `armadillo test`: the tests of a workspace, of all its test executables.
 
 mod build;
+mod flags;
 mod list;
 mod plan;
 mod run;

@@ -84,6 +84,29 @@ fn tests_of_several_packages_have_one_report() {
 }
 
 #[test]
+fn a_flag_of_one_suite_is_no_mistake_for_the_others() {
+    let output = tempfile::tempdir().unwrap();
+    let names = ["counts", "a_counter_adds_up", "--show-output"];
+    let run = |flags: &[&str]| {
+        let args = [&["test", "run"], &BUILT[..], &names, flags].concat();
+        armadillo(&output, &args)
+    };
+    for flags in [&["--step", "40"][..], &["--step=40"]] {
+        let said = run(flags);
+        assert_eq!(said.code, Some(0), "{}\n{}", said.stdout, said.stderr);
+        assert!(said.stdout.contains("the sum is 42"), "{}", said.stdout);
+        assert!(said.stdout.contains("all executables: 2 passed"));
+    }
+    let refused = run(&["--step", "far"]);
+    let says = "tally: --step: `far` is not a whole number";
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    let refused = run(&["--stepp", "3"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--stepp"), "{}", refused.stderr);
+}
+
+#[test]
 fn the_suites_of_one_cargo_share_deployments_and_reports() {
     let output = tempfile::tempdir().unwrap();
     let run = |names: &[&str]| {

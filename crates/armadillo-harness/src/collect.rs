@@ -4,6 +4,9 @@
 //! one name, markers nobody declared and markers that contradict the test's deployment end the run here: they are mistakes
 //! that would otherwise select or hide tests silently.
 
+mod hooks;
+mod marking;
+mod rules;
 mod shapes;
 
 use std::borrow::Cow;
@@ -13,10 +16,15 @@ use std::fmt;
 use armadillo_orchestrator::{Settings, Topology};
 
 use crate::checking::known_checkers;
+use crate::fixture::short_name;
 use crate::markers::Markers;
 use crate::requires::{self, RequirementError};
+use crate::settings::UsageError;
 use crate::test_def::{MarkerUse, TestDef};
 
+pub use hooks::{CollectHook, CollectedTest, HookError};
+pub use marking::{AddedMarker, Marker};
+pub use rules::{Rule, idle};
 pub use shapes::ShapeError;
 
 /// A collected test.
@@ -26,11 +34,36 @@ pub struct Test {
     pub def: &'static TestDef,
     /// Its name, as libtest would say it.
     pub name: String,
-    /// Its markers: its own and those of its topologies.
+    /// Its markers: its own, those of its fixtures and those of its topologies.
     pub markers: Cow<'static, [MarkerUse]>,
+    /// The markers that rules and hooks have added.
+    pub added: Vec<AddedMarker>,
+    /// Why a hook ignores it.
+    pub skipped: Option<String>,
+    /// Where a hook wants it: before those with a greater number.
+    pub order: i32,
 }
 
 impl Test {
+    pub(crate) fn new(def: &'static TestDef, markers: Cow<'static, [MarkerUse]>) -> Self {
+        Self {
+            def,
+            name: def.name(),
+            markers,
+            added: Vec::new(),
+            skipped: None,
+            order: 0,
+        }
+    }
+
+    /// The types of the fixtures it uses, directly or through another one: `Exclusive<Cluster>`.
+    #[must_use]
+    pub fn fixtures(&self) -> Vec<String> {
+        let mut types = Vec::new();
+        (self.def.fixtures)(&mut types);
+        types.into_iter().map(short_name).collect()
+    }
+
     /// Its source file and line: `tests/suite/main.rs:12`.
     #[must_use]
     pub fn place(&self) -> String {
@@ -40,7 +73,9 @@ impl Test {
     /// Its markers, written out: `slow`, `suite("auth")`.
     #[must_use]
     pub fn written_markers(&self) -> Vec<String> {
-        self.markers.iter().map(ToString::to_string).collect()
+        let own = self.markers.iter().map(ToString::to_string);
+        let added = self.added.iter().map(|added| added.marker.to_string());
+        own.chain(added).collect()
     }
 }
 
@@ -96,22 +131,33 @@ pub enum CollectError {
     /// What a test requires makes no sense.
     #[error(transparent)]
     Requirement(#[from] RequirementError),
+    /// A rule adds what a test cannot have.
+    #[error(transparent)]
+    Rule(#[from] UsageError),
+    /// A hook cannot look at a test.
+    #[error(transparent)]
+    Hook(#[from] Box<HookError>),
     /// What a test says of its deployment makes no sense.
     #[error(transparent)]
     Shape(#[from] ShapeError),
 }
 
-/// Collects the tests of this executable. With `only`, the names under `--exact`, just those are looked up.
+/// Collects the tests of this executable, with what rules and hooks say of them. With `only`, the names under `--exact`, just those are looked up.
 ///
 /// # Errors
 /// When two have one name, or one carries an undeclared marker, refers to an unknown checker, or has markers that
-/// contradict its deployment or each other.
+/// contradict its deployment or each other, a rule adds a marker that no test can get
+/// from it, or a hook does or panics.
 pub fn collect(
     only: Option<&[String]>,
     markers: &Markers,
+    rules: &[Rule],
     settings: &Settings,
 ) -> Result<Vec<Test>, CollectError> {
-    from_definitions(inventory::iter::<TestDef>(), only, markers, settings)
+    let definitions = inventory::iter::<TestDef>();
+    let mut tests = from_definitions(definitions, only, markers, settings)?;
+    rules::apply(&mut tests, rules, markers)?;
+    hooks::apply(tests, &CollectHook::registered(), markers)
 }
 
 /// The registered tests, or only those of these names.
@@ -142,11 +188,7 @@ fn from_definitions(
     definitions.sort_unstable_by_key(|def| (def.module, def.line, def.case, def.function));
     let tests: Vec<Test> = definitions
         .into_iter()
-        .map(|def| Test {
-            def,
-            name: def.name(),
-            markers: topology_markers.with_own(def),
-        })
+        .map(|def| Test::new(def, topology_markers.with_own(def)))
         .collect();
     check_markers(&tests, markers)?;
     shapes::check(&tests)?;

@@ -21,7 +21,9 @@ use crate::trace::Trace;
 
 pub use again::{Again, FileMark};
 pub use machine::MachineSample;
-pub use planned::{CopiesReason, Part, PlannedCopies, PlannedTest, ShardOf, TestOrigin};
+pub use planned::{
+    CopiesReason, Part, PlannedCopies, PlannedTest, ShardOf, TestOrigin, TopologyOf,
+};
 pub use repetitions::Repetitions;
 pub use shown::{Shown, Stretch, Tone};
 
@@ -277,6 +279,9 @@ pub struct RunStarted {
     /// Which shard of the selected tests these are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<ShardOf>,
+    /// Which topology the tests are of, if `--topology` selects one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<Box<TopologyOf>>,
     /// The command that is run instead of tests, as it was typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,

@@ -7,6 +7,7 @@ mod bounds;
 mod file;
 mod known;
 mod lines;
+mod odds;
 mod open;
 mod record;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use attempt::{Attempt, Took};
 pub use attempt::{Company, Outcome, kind_for_programs};
 pub(crate) use file::{Old, append, read};
 pub use known::{Ended, Known, Part, Says, Streak, TestRun, percent};
+pub use odds::{Failures, Odds, Recorded};
 pub use open::{OpenError, Opened, open};
 
 /// Its name, next to the runs.

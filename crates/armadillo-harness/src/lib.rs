@@ -13,6 +13,7 @@ pub mod event;
 pub mod exit_code;
 pub mod failure;
 pub mod fixture;
+pub mod flags;
 pub mod group;
 pub mod history;
 mod judge;

@@ -5,10 +5,12 @@ mod plan_json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use serde_json::{Value, json};
+
 use crate::collect::Test;
 use crate::event::{PlannedCopies, PlannedTest, ProgramInfo};
 use crate::markers::Markers;
-use crate::options::Format;
+use crate::options::{Format, Showing};
 use crate::select::Selected;
 
 pub(crate) use plan_json::plan_json;
@@ -16,16 +18,23 @@ pub(crate) use plan_json::plan_json;
 /// A test and the reason it is ignored for, if it is.
 type Listed<'t> = (&'t Test, Option<&'t str>);
 
-/// The list of selected tests in libtest's format. Ignored tests are in it, as they are in libtest's.
+/// The list of selected tests in libtest's format. Ignored tests are in it, as they are in libtest's. A verbose list says more
+/// of each.
 #[must_use]
-pub fn list(selected: &Selected, format: Format) -> String {
+pub fn list(selected: &Selected, showing: &Showing) -> String {
+    let Showing {
+        format, verbose, ..
+    } = *showing;
     let run = selected.run.iter().map(|test| (test, None));
     let ignored = selected.ignored.iter();
     let ignored = ignored.map(|(test, reason)| (test, Some(reason.as_str())));
     let mut tests: Vec<Listed<'_>> = run.chain(ignored).collect();
     // Each list is in the order of collection; together they are put into it again.
     if !selected.ignored.is_empty() {
-        tests.sort_by_key(|(test, _)| (test.def.module, test.def.line, test.def.case));
+        tests.sort_by_key(|(test, _)| {
+            let def = test.def;
+            (test.order, def.module, def.line, def.case)
+        });
     }
     let names: usize = tests.iter().map(|(test, _)| test.name.len() + 8).sum();
     let mut text = String::with_capacity(names + 64);
@@ -37,25 +46,60 @@ pub fn list(selected: &Selected, format: Format) -> String {
             Format::Pretty | Format::Terse => {
                 text.push_str(&test.name);
                 text.push_str(": test\n");
+                if verbose {
+                    more(&mut text, test, *ignored);
+                }
             }
-            Format::Json => json_line(&mut text, test, *ignored),
+            Format::Json => json_line(&mut text, test, *ignored, verbose),
         }
     }
     end(&mut text, &tests, format);
     text
 }
 
-/// An object as libtest's `--list --format json` writes it.
-fn json_line(text: &mut String, test: &Test, ignored: Option<&str>) {
-    let name = serde_json::Value::from(test.name.as_str());
-    let file = serde_json::Value::from(test.def.file);
-    let reason = serde_json::Value::from(ignored.or(test.def.ignore).unwrap_or_default());
+/// Where a test is, its markers, and why it is ignored.
+fn more(text: &mut String, test: &Test, ignored: Option<&str>) {
+    let own = test.markers.iter().map(ToString::to_string);
+    let added = (test.added.iter()).map(|added| format!("{} ({})", added.marker, added.by));
+    let markers: Vec<String> = own.chain(added).collect();
+    let lines = [
+        ("at", test.place()),
+        ("markers", markers.join(", ")),
+        ("ignored", ignored.unwrap_or_default().to_owned()),
+    ];
+    for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
+        _ = writeln!(text, "    {name}: {value}");
+    }
+}
+
+/// The markers of a test, each with what added it.
+fn markers_json(test: &Test) -> Value {
+    let marker = |marker: String, by: Option<&str>| match by {
+        None => json!({ "marker": marker }),
+        Some(by) => json!({ "marker": marker, "by": by }),
+    };
+    let own = test.markers.iter().map(|own| marker(own.to_string(), None));
+    let added = test.added.iter();
+    let added = added.map(|added| marker(added.marker.to_string(), Some(&added.by)));
+    own.chain(added).collect()
+}
+
+/// An object as libtest's `--list --format json` writes it; a verbose one has the markers, too.
+fn json_line(text: &mut String, test: &Test, ignored: Option<&str>, verbose: bool) {
+    let name = Value::from(test.name.as_str());
+    let file = Value::from(test.def.file);
+    let reason = ignored.or(test.def.ignore).or(test.skipped.as_deref());
+    let reason = Value::from(reason.unwrap_or_default());
     let ignored = ignored.is_some();
+    let markers = match verbose {
+        true => format!(", \"markers\": {}", markers_json(test)),
+        false => String::new(),
+    };
     // Writing to a String cannot fail.
     _ = writeln!(
         text,
         "{{ \"type\": \"test\", \"event\": \"discovered\", \"name\": {name}, \"ignore\": {ignored}, \
-         \"ignore_message\": {reason}, \"source_path\": {file}, \"start_line\": {} }}",
+         \"ignore_message\": {reason}, \"source_path\": {file}, \"start_line\": {}{markers} }}",
         test.def.line
     );
 }
@@ -171,10 +215,13 @@ mod tests {
 
     fn test(module: &'static str, name: &'static str, ignore: Option<&'static str>) -> Test {
         let def = marked(definition(module, name, 1), &[], ignore);
-        Test {
-            def,
-            name: def.name(),
-            markers: Cow::Borrowed(&[]),
+        Test::new(def, Cow::Borrowed(&[]))
+    }
+
+    fn in_format(format: Format) -> Showing {
+        Showing {
+            format,
+            ..Showing::default()
         }
     }
 
@@ -187,12 +234,12 @@ mod tests {
         ];
         let selected = select(tests, &Selection::default());
         assert_eq!(
-            list(&selected, Format::Terse),
+            list(&selected, &in_format(Format::Terse)),
             "a::one: test\nb::two: test\nc::three: test\n"
         );
-        assert_eq!(list(&Selected::default(), Format::Terse), "");
+        assert_eq!(list(&Selected::default(), &in_format(Format::Terse)), "");
         assert_eq!(
-            list(&Selected::default(), Format::Pretty),
+            list(&Selected::default(), &in_format(Format::Pretty)),
             "0 tests, 0 benchmarks\n"
         );
     }

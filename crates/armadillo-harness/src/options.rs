@@ -9,6 +9,8 @@ use armadillo_orchestrator::{CorePolicy, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::checking::Policies;
+use crate::collect::Rule;
+use crate::flags::FlagValues;
 use crate::select::Expression;
 use crate::select::shard::Shard;
 use crate::settings::Settled;
@@ -30,6 +32,10 @@ pub struct Options {
     pub checkers: Policies,
     /// The markers that `armadillo.toml` declares, with their meanings.
     pub markers: BTreeMap<String, String>,
+    /// Its rules, which add markers to tests.
+    pub rules: Vec<Rule>,
+    /// What was said of the flags of the suite.
+    pub flags: FlagValues,
     /// The settings of the systems, and every other setting that was said, by its name.
     pub settings: Settings,
     /// The file for the findings of `--doctor`.
@@ -358,6 +364,8 @@ pub struct Showing {
     pub report_live: bool,
     /// `--report-time`: each line says how long its test took.
     pub report_time: bool,
+    /// `--verbose`: the list says more of each test.
+    pub verbose: bool,
     /// Whether nothing is shown unless something fails.
     pub only_failures: bool,
 }
@@ -372,6 +380,8 @@ impl Default for Options {
             missing: BTreeMap::new(),
             checkers: Policies::default(),
             markers: BTreeMap::new(),
+            rules: Vec::new(),
+            flags: FlagValues::new(),
             settings: Settings::default(),
             doctor_file: None,
             unreachable: BTreeMap::new(),
@@ -432,6 +442,7 @@ impl Default for Showing {
             failure_output: FailureOutput::ImmediateFinal,
             report_live: false,
             report_time: false,
+            verbose: false,
             only_failures: false,
         }
     }

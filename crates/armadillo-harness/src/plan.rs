@@ -6,6 +6,7 @@ mod forecast;
 mod scripted;
 pub(crate) mod shards;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use armadillo_orchestrator::{PlanError, Settings, System, Topology};
 
 use crate::collect::Test;
 use crate::event::PlannedTest;
+use crate::history::Recorded;
 use crate::needs::{LeaseMode, Need};
 use crate::options::Running;
-use crate::test_def::TestDef;
 
 pub(crate) use scripted::{Scripted, scripted};
 
@@ -39,6 +40,8 @@ pub(crate) struct Planned {
     pub(crate) expected: Option<Duration>,
     /// What those came to, if it did not always pass.
     pub(crate) earlier: Option<String>,
+    /// How often earlier runs failed.
+    pub(crate) recorded: Option<Recorded>,
     /// The time limit of its body.
     pub(crate) limit: Duration,
     /// How often it may be tried again.
@@ -110,7 +113,7 @@ pub(crate) fn needs_of(test: &Test, settings: &Settings) -> Result<Vec<Need>, Pl
     let needs = def.wishes().into_iter().zip(def.needs).map(|(wish, need)| {
         Ok(Need {
             topology: complete(test, &wish, settings)?,
-            mode: lease_of(def, need.lease),
+            mode: lease_of(test, need.lease),
         })
     });
     let needs: Vec<Need> = needs.collect::<Result<_, _>>()?;
@@ -169,11 +172,12 @@ fn same_twice(needs: &[Need]) -> Option<&Topology> {
 }
 
 /// Tests that crash servers, and measurements, want their deployments for themselves.
-pub(crate) fn lease_of(def: &TestDef, lease: LeaseMode) -> LeaseMode {
-    let alone = def
-        .markers
-        .iter()
-        .any(|marker| matches!(marker.name, "crash_test" | "performance"));
+pub(crate) fn lease_of(test: &Test, lease: LeaseMode) -> LeaseMode {
+    let own = test.def.markers.iter().map(|marker| marker.name);
+    let added = test.added.iter().map(|added| &*added.marker.name);
+    let alone = own
+        .chain(added)
+        .any(|name| matches!(name, "crash_test" | "performance"));
     match lease {
         LeaseMode::Shared if alone => LeaseMode::Exclusive,
         lease => lease,
@@ -195,6 +199,7 @@ fn planned(
         needs: needs.to_vec(),
         expected: expected(test),
         earlier: None,
+        recorded: None,
         limit: times(
             def.timeout.unwrap_or(running.timeout),
             running.timeout_factor,
@@ -241,6 +246,7 @@ pub(crate) fn plan(
         tests.sort_by_cached_key(|planned| {
             let (group, lease) = rank(planned);
             (
+                planned.test.order,
                 group,
                 lease,
                 armadillo_orchestrator::random::seed_of(seed, &planned.name),
@@ -251,8 +257,9 @@ pub(crate) fn plan(
         // order of their names.
         tests.sort_by_key(|planned| {
             (
+                planned.test.order,
                 rank(planned),
-                std::cmp::Reverse(planned.expected.unwrap_or(Duration::MAX)),
+                Reverse(planned.expected.unwrap_or(Duration::MAX)),
             )
         });
     }
@@ -264,21 +271,26 @@ pub(crate) fn plan(
     }
 }
 
-/// The most expensive topology first: it takes longest to start, and what is started first is ready first.
+/// The most expensive topology first: it takes longest to start, and what is started first is ready first. What tests need that a
+/// hook has put before others goes before that.
 fn order_topologies(tests: &[Planned]) -> Vec<PlannedTopology> {
-    let mut shared: BTreeMap<&Topology, u32> = BTreeMap::new();
-    for need in tests.iter().flat_map(|planned| &planned.needs) {
-        let count = shared.entry(&need.topology).or_default();
-        *count += u32::from(!need.mode.is_fresh());
+    // How many tests share it, and the order of the first test that needs it.
+    let mut shared: BTreeMap<&Topology, (u32, i32)> = BTreeMap::new();
+    for planned in tests {
+        for need in &planned.needs {
+            let (count, first) = shared.entry(&need.topology).or_insert((0, i32::MAX));
+            *count += u32::from(!need.mode.is_fresh());
+            *first = planned.test.order.min(*first);
+        }
     }
-    let mut topologies: Vec<(u32, u32, &Topology)> = shared
-        .into_iter()
-        .map(|(topology, tests)| (servers_of(topology), tests, topology))
-        .collect();
-    topologies.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(b.2)));
+    let mut topologies: Vec<(&Topology, (u32, i32))> = shared.into_iter().collect();
+    topologies.sort_by_cached_key(|(topology, (tests, first))| {
+        let (servers, tests) = (Reverse(servers_of(topology)), Reverse(*tests));
+        (*first, servers, tests, *topology)
+    });
     topologies
         .into_iter()
-        .map(|(_, _, topology)| PlannedTopology {
+        .map(|(topology, _)| PlannedTopology {
             topology: topology.clone(),
             copies: 1,
             apart: 0,
@@ -314,6 +326,7 @@ impl Planned {
             markers: self.test.written_markers(),
             needs: self.needs.clone(),
             earlier: self.earlier.clone(),
+            recorded: self.recorded,
             expected_us: self.expected.map(micros),
             origin: None,
         }
@@ -327,7 +340,8 @@ mod tests {
     use crate::test_def::MarkerUse;
 
     fn lease(mode: LeaseMode, marker: &'static [MarkerUse]) -> LeaseMode {
-        lease_of(marked(definition("suite", "a_test", 1), marker, None), mode)
+        let def = marked(definition("suite", "a_test", 1), marker, None);
+        lease_of(&Test::new(def, def.markers.into()), mode)
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct TestDef {
     pub markers: &'static [MarkerUse],
     /// The markers that its fixtures give it.
     pub fixture_markers: &'static [&'static str],
+    /// Adds the types of the fixtures that it uses, directly or through another one.
+    pub fixtures: fn(&mut Vec<&'static str>),
     /// The deployments it needs, in the order of its arguments.
     pub needs: &'static [StaticNeed],
     /// What it says of checkers: name, and what is done about what that finds.

@@ -3,6 +3,7 @@
 //! They know no product: any word in the attribute that is not an option is a topology builder found by name, whatever
 //! crate it comes from, and rustc reports what is wrong with it at the place where it is written.
 
+mod collect;
 mod fixture;
 mod marks;
 mod parameters;
@@ -48,6 +49,23 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
     test::expand(options.into(), item.into()).into()
+}
+
+/// Registers a function as a hook that sees each test when it is collected, before tests are selected.
+///
+/// ```ignore
+/// #[armadillo::collect]
+/// fn upgrades_are_slow(test: &mut armadillo::CollectedTest) {
+///     if test.uses("OldServer") {
+///         test.add_marker("slow");
+///     }
+/// }
+/// ```
+///
+/// It can add markers, ignore a test with a reason, and put tests before or behind others.
+#[proc_macro_attribute]
+pub fn collect(options: TokenStream, item: TokenStream) -> TokenStream {
+    collect::expand(&options.into(), item.into()).into()
 }
 
 /// Makes the type that a function returns a fixture.

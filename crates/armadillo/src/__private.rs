@@ -3,6 +3,7 @@
 pub use std::sync::Arc;
 
 pub use armadillo_harness::checking::CheckPolicy;
+pub use armadillo_harness::collect::CollectHook;
 pub use armadillo_harness::failure::TestError;
 pub use armadillo_harness::fixture::{
     Fixture, Inputs, Labels, Run, Scope, SetUp, TestContext, argument,
@@ -18,10 +19,13 @@ pub fn by_value<T: Clone>(fixture: &T) -> T {
     fixture.clone()
 }
 
-/// How the fixtures of a test that needs this are set up, and the markers that they give it.
-pub const fn set_up<I: Inputs>(needs: &Needs) -> (SetUp<I>, Labels) {
-    (SetUp::new(needs), I::LABELS)
+/// How the fixtures of a test that needs this are set up, the markers that they give it, and their types.
+pub const fn set_up<I: Inputs>(needs: &Needs) -> (SetUp<I>, Labels, Types) {
+    (SetUp::new(needs), I::LABELS, I::types)
 }
+
+/// Adds the types of fixtures.
+pub type Types = fn(&mut Vec<&'static str>);
 
 /// What a fixture function returned, with any error.
 pub fn made<T, E: Into<TestError>>(returned: Result<T, E>) -> Result<T, TestError> {

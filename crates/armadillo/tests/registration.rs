@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use armadillo::deployment::Condition;
 use armadillo::harness::fixture::{Hooks, ProcessFixtures, execute};
+use armadillo::harness::flags::FlagValues;
 use armadillo::harness::inventory;
 use armadillo::harness::outcome::Outcome;
 use armadillo::harness::protocol::worker::{Assignment, End, Phase, PhaseLimits};
@@ -171,6 +172,7 @@ fn run(name: &str) -> End {
         keep_if_failed: false,
         timeout_factor: 1.0,
         leases: Vec::new(),
+        flags: FlagValues::new(),
     };
     execute(def, &assignment, &ProcessFixtures::default(), &NoHooks).end
 }

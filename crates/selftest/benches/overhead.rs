@@ -29,6 +29,7 @@ const NOTHING: TestDef = TestDef {
     line: line!(),
     markers: &[],
     fixture_markers: &[],
+    fixtures: |_| {},
     needs: &[],
     checkers: &[],
     requires: &[],

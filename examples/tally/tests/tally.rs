@@ -10,10 +10,17 @@ fn main() -> ExitCode {
     armadillo::main()
 }
 
+armadillo::flags! {
+    /// How much is added to a counter.
+    static STEP: i64 = 3;
+}
+
 #[armadillo::test]
 async fn a_counter_adds_up(tally: Tally) -> TestResult {
     tally.add("tally-1", "apples", 2).await?;
-    assert_eq!(tally.add("tally-1", "apples", 3).await?, 5);
+    let sum = 2 + STEP.get();
+    assert_eq!(tally.add("tally-1", "apples", STEP.get()).await?, sum);
+    println!("the sum is {sum}");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use armadillo::prelude::*;
 use harness_example::{Inventory, Order, Store, TakeError};
 use tokio::task::JoinSet;
 
+use crate::hooks::BUYERS;
 use crate::stores::{Documents, Keys, Memory};
 
 #[armadillo::test(
@@ -40,14 +41,15 @@ async fn two_buyers_never_get_the_same_apple<S: Store + 'static>(store: S) -> Te
     Ok(())
 }
 
-/// The same with more of everything. It puts load on the servers, and so runs only with `--stress`.
+/// The same with more of everything, and with as many buyers as `--buyers` says. It puts load on the servers, and so runs only with
+/// `--stress`.
 #[armadillo::test(
     types(documents = Documents, keys = Keys),
     markers(inventory, stress_test),
     timeout = "2m"
 )]
 async fn four_hundred_apples_are_sold_once_each<S: Store + 'static>(store: S) -> TestResult {
-    let sold = sell(Inventory::new(store), 400, 8, 100).await?;
+    let sold = sell(Inventory::new(store), 400, BUYERS.get(), 400).await?;
     assert_eq!(sold, 400);
     Ok(())
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const ARTICLES: u64 = 500;
 
-/// A database with five hundred articles.
+/// A database with five hundred articles. A rule in `armadillo.toml` adds the marker `inventory` to every test that uses it.
 #[derive(Serialize, Deserialize)]
 struct Catalogue {
     database: String,
@@ -43,7 +43,7 @@ impl Catalogue {
     }
 }
 
-#[armadillo::test(markers(inventory))]
+#[armadillo::test]
 async fn every_article_has_its_price(catalogue: &Catalogue, client: ArangoClient) -> TestResult {
     let articles = catalogue.articles(&client);
     for number in [0, 17, ARTICLES - 1] {
@@ -54,7 +54,7 @@ async fn every_article_has_its_price(catalogue: &Catalogue, client: ArangoClient
     Ok(())
 }
 
-#[armadillo::test(markers(inventory))]
+#[armadillo::test]
 async fn the_catalogue_is_complete(catalogue: &Catalogue, client: ArangoClient) -> TestResult {
     let articles = catalogue.articles(&client);
     assert_eq!(articles.count().await?, ARTICLES);

@@ -53,3 +53,10 @@ fn a_line_that_is_no_price_is_shown() {
     let error = Prices::parse("apples 35\nfree").map_err(|error| error.to_string());
     assert_eq!(error, Err("no price: `free`".to_owned()));
 }
+
+/// A mistake that is known and not mended yet: the test runs, its failure counts as skipped, and once it passes it fails until the
+/// option is removed.
+#[armadillo::test(markers(fast), xfail = "the second price replaces the first")]
+fn an_article_with_two_prices_is_a_mistake() {
+    assert!(Prices::parse("apples 35\napples 40").is_err());
+}

@@ -41,6 +41,18 @@ fn executable(one: &Planned, verbose: bool) -> String {
     text
 }
 
+/// The markers of a test. Those that it does not have of itself are shown with what added them.
+fn markers(test: &Test) -> Vec<String> {
+    let written = test.markers.iter().map(|marker| {
+        let mut added = test.added_markers.iter();
+        match added.find(|added| added.marker == *marker) {
+            Some(added) => format!("{marker} ({})", added.by),
+            None => marker.clone(),
+        }
+    });
+    written.collect()
+}
+
 fn details(text: &mut String, test: &Test) {
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -49,7 +61,7 @@ fn details(text: &mut String, test: &Test) {
     };
     line("at", &test.place);
     line("needs", &test.topologies.join(" + "));
-    line("markers", &test.markers.join(", "));
+    line("markers", &markers(test).join(", "));
     let took = test.expected_ms.map(Duration::from_millis);
     line(
         "took",

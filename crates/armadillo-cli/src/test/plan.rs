@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::TestError;
 use super::build::{self, Build, Executable};
+use super::flags;
 
 /// What an executable says it would run: the output of `--plan --format json`.
 #[derive(Deserialize)]
@@ -16,8 +17,17 @@ pub(crate) struct Plan {
     pub(crate) binary: String,
     pub(crate) tests: Vec<Test>,
     pub(super) ignored: Vec<Ignored>,
+    /// The flags of the suite.
+    #[serde(default)]
+    pub(super) flags: Vec<SuiteFlag>,
     #[serde(default)]
     pub(crate) unavailable: Vec<crate::ci::Unavailable>,
+}
+
+#[derive(Clone, Deserialize)]
+pub(super) struct SuiteFlag {
+    pub(super) name: String,
+    pub(super) is_switch: bool,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +36,8 @@ pub(crate) struct Test {
     pub(super) place: String,
     pub(super) markers: Vec<String>,
     #[serde(default)]
+    pub(super) added_markers: Vec<Added>,
+    #[serde(default)]
     pub(super) earlier: Option<String>,
     pub(crate) topologies: Vec<String>,
     pub(crate) expected_ms: Option<u64>,
@@ -33,6 +45,13 @@ pub(crate) struct Test {
     pub(crate) timeout_ms: u64,
     #[serde(default)]
     needs: Vec<Need>,
+}
+
+/// A marker that a rule or a hook has added.
+#[derive(Deserialize)]
+pub(super) struct Added {
+    pub(super) marker: String,
+    pub(super) by: String,
 }
 
 /// A deployment that a test needs.
@@ -95,18 +114,19 @@ pub(super) fn of_built(
     arguments: &[OsString],
 ) -> Result<Vec<Planned>, TestError> {
     let (declared, arguments) = split(arguments);
-    // Of the tests that are declared there, not of all, a shard is a part.
-    let asked = match declared.is_empty() {
-        true => arguments.clone(),
-        false => whole(&arguments),
-    };
+    let each = flags::for_each(&executables, &arguments)?;
     let mut planned = Vec::new();
-    for executable in executables {
+    for (executable, arguments) in executables.into_iter().zip(each) {
+        // Of the tests that are declared there, not of all, a shard is a part.
+        let asked = match declared.is_empty() {
+            true => arguments.clone(),
+            false => whole(&arguments),
+        };
         if let Some(plan) = ask(&executable, &asked)? {
             planned.push(Planned {
                 executable,
                 plan,
-                arguments: arguments.clone(),
+                arguments,
             });
         }
     }
@@ -245,7 +265,10 @@ fn place(executable: &Executable, place: &str) -> (PathBuf, u32) {
 }
 
 /// What an executable would run; `None` if it is not one of Armadillo's.
-fn ask(executable: &Executable, arguments: &[OsString]) -> Result<Option<Plan>, TestError> {
+pub(super) fn ask(
+    executable: &Executable,
+    arguments: &[OsString],
+) -> Result<Option<Plan>, TestError> {
     let mut command = command(executable);
     command.args(arguments).args(["--plan", "--format", "json"]);
     let output = command.stdin(Stdio::null()).output();

@@ -252,11 +252,7 @@ mod tests {
         let uses = markers.iter().map(|name| MarkerUse { name, args: &[] });
         def.markers = uses.collect::<Vec<_>>().leak();
         let def = Box::leak(Box::new(def));
-        let test = Test {
-            def,
-            name: def.name(),
-            markers: def.markers.into(),
-        };
+        let test = Test::new(def, def.markers.into());
         check_one(&test, &shapes_of)
     }
 

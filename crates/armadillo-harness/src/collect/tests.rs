@@ -24,6 +24,7 @@ pub(crate) fn definition(module: &'static str, function: &'static str, line: u32
         line,
         markers: &[],
         fixture_markers: &[],
+        fixtures: |_| {},
         needs: &[],
         checkers: &[],
         requires: &[],

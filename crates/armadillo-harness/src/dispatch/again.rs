@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::event::{Again, FileMark};
 use crate::options::Options;
-use crate::settings::{self, SystemFlags};
+use crate::settings::{self, Linked};
 
 /// The executable and the settings of this run; `None` if it runs a command, or nobody can say which program this is.
 pub(super) fn of(options: &Options) -> Option<Again> {
@@ -19,6 +19,6 @@ pub(super) fn of(options: &Options) -> Option<Again> {
         executable: text(&executable),
         working_directory: text(&std::env::current_dir().ok()?),
         package_directory: package.map(|path| text(path.as_ref())),
-        flags: settings::again_from_anywhere(&options.said, &SystemFlags::registered()),
+        flags: settings::again_from_anywhere(&options.said, &Linked::registered()),
     })
 }

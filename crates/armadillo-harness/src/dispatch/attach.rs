@@ -11,14 +11,13 @@ use armadillo_orchestrator::duration::times;
 use armadillo_orchestrator::{Attached, Attachment, Credentials, Login, Secret, System, Tls};
 
 use super::RunnerError;
-use crate::collect;
+use crate::collect::{self, Test};
 use crate::needs::LeaseMode;
 use crate::options::Options;
 use crate::plan;
 use crate::regular;
 use crate::select::Selected;
 use crate::settings::{Environment, attach_variables};
-use crate::test_def::TestDef;
 
 /// How long the look at one system's servers may take, before the factor.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -225,7 +224,7 @@ pub(super) fn ignore_unfit(selected: &mut Selected, options: &Options) {
     }
     let run = std::mem::take(&mut selected.run);
     for test in run {
-        match unfit(test.def, options) {
+        match unfit(&test, options) {
             Some(reason) => selected.ignored.push((test, reason)),
             None => selected.run.push(test),
         }
@@ -233,12 +232,12 @@ pub(super) fn ignore_unfit(selected: &mut Selected, options: &Options) {
 }
 
 /// Why a test cannot run on the servers that the run was given.
-fn unfit(def: &TestDef, options: &Options) -> Option<String> {
-    let wishes = def.wishes();
-    wishes.iter().zip(def.needs).find_map(|(wish, need)| {
+fn unfit(test: &Test, options: &Options) -> Option<String> {
+    let wishes = test.def.wishes();
+    wishes.iter().zip(test.def.needs).find_map(|(wish, need)| {
         let attached = options.settings.attached(&wish.system)?;
         let system = armadillo_orchestrator::system(&wish.system)?;
-        let lacks = match plan::lease_of(def, need.lease) {
+        let lacks = match plan::lease_of(test, need.lease) {
             LeaseMode::Exclusive => Some("needs a deployment to itself".to_owned()),
             LeaseMode::Fresh => Some("needs a new deployment".to_owned()),
             LeaseMode::Unstarted => Some("needs servers that are not running yet".to_owned()),

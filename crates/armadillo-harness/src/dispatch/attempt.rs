@@ -9,6 +9,7 @@ use super::executor::{Attempted, Clocks, Executor, Handed, Order, SHORT};
 use super::files::TestFiles;
 use super::queue::Job;
 use crate::event::EventKind;
+use crate::flags;
 use crate::judge::Ran;
 use crate::plan::Planned;
 use crate::protocol::daemon::Grant;
@@ -141,6 +142,7 @@ fn assignment(
             && planned.test.def.xfail.is_none(),
         timeout_factor: context.factor,
         leases: leases.to_vec(),
+        flags: flags::settled(),
     }
 }
 

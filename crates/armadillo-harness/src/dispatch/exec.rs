@@ -155,11 +155,7 @@ fn start(exec: Exec, depth: u32) -> Result<Exit, RunnerError> {
         console::say_no_notes();
     }
     let def = Box::leak(Box::new(definition(&exec.topologies)));
-    let test = Test {
-        def,
-        name: NAME.to_owned(),
-        markers: Cow::Borrowed(&[]),
-    };
+    let test = Test::new(def, Cow::Borrowed(&[]));
     // Each process runs one command.
     let _ = COMMAND.set(Order { exec, limit, depth });
     let selected = Selected {
@@ -233,6 +229,7 @@ fn definition(topologies: &[StaticTopology]) -> TestDef {
         line: 0,
         markers: &[],
         fixture_markers: &[],
+        fixtures: |_| {},
         needs: Vec::leak(needs),
         checkers: &[],
         requires: &[],

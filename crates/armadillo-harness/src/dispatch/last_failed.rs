@@ -45,7 +45,12 @@ pub(super) fn remember(plan: &mut Plan, history: &History, options: &Options) {
         return;
     }
     for planned in &mut plan.tests {
-        planned.earlier = history.earlier(&planned.test.def.id());
+        let Some(known) = history.known(&planned.test.def.id()) else {
+            continue;
+        };
+        planned.earlier = Some(known.in_words());
+        let on = planned.to_event().topologies().unwrap_or_default();
+        planned.recorded = known.recorded(&on);
     }
     let first = &options.running;
     if first.failed_first || first.new_first {

@@ -49,8 +49,9 @@ mod without_tls;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::collect::{self, CollectError};
+use crate::collect::{self, CollectError, Test};
 use crate::exit_code::Exit;
+use crate::flags;
 use crate::list;
 use crate::markers::Markers;
 use crate::options::{Action, Format, Options};
@@ -187,12 +188,15 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
     if options.doctor_file.is_some() {
         console::warning("--json has no effect without --doctor");
     }
+    if options.showing.verbose && options.action != Action::List {
+        console::warning("--verbose has no effect without --list");
+    }
     let exact = options.selection.exact;
     let names = options.selection.filters.clone();
     let selected = select(&mut options, (exact, &names))?;
     match options.action {
         Action::List => {
-            console::text(&list::list(&selected, options.showing.format));
+            console::text(&list::list(&selected, &options.showing));
             Ok(Exit::Passed)
         }
         Action::Plan if selected.is_empty() && options.showing.format == Format::Json => {
@@ -227,8 +231,20 @@ fn options(args: &[OsString]) -> Result<Option<Options>, RunnerError> {
             for warning in &warnings {
                 console::warning(warning);
             }
+            flags::settle(&options.flags);
             Ok(Some(*options))
         }
+    }
+}
+
+/// Names the rules that match nothing here.
+fn note_idle_rules(tests: &[Test], options: &Options) {
+    let idle = collect::idle(tests, &options.rules);
+    if !idle.is_empty() {
+        console::note(format_args!(
+            "rules that match no test of this executable: {}",
+            idle.join(", ")
+        ));
     }
 }
 
@@ -246,7 +262,10 @@ fn select(
     let only = exact.then_some(names).filter(|names| !names.is_empty());
     let only = scripted.as_deref().or(only);
     attach::look(options, only)?;
-    let tests = collect::collect(only, &markers, &options.settings)?;
+    let tests = collect::collect(only, &markers, &options.rules, &options.settings)?;
+    if only.is_none() && !environment::is_nextest() {
+        note_idle_rules(&tests, options);
+    }
     let looked_at = tests.len();
     let selected = select::select(tests, &options.selection);
     let mut selected = script::keep(selected, script, looked_at, options);

@@ -1,7 +1,10 @@
 //! `--topology`: only the tests that need exactly these deployments.
 
+use std::collections::BTreeSet;
+
 use super::RunnerError;
 use crate::collect::Test;
+use crate::event::TopologyOf;
 use crate::options::Options;
 use crate::plan;
 use crate::select::Selected;
@@ -14,25 +17,32 @@ pub(super) fn keep(mut selected: Selected, options: &Options) -> Result<Selected
     let Some(wanted) = &options.selection.topology else {
         return Ok(selected);
     };
-    let wanted = plain(wanted);
-    let is_wanted = |test: &Test| -> Result<bool, RunnerError> {
+    let topology = |test: &Test| -> Result<String, RunnerError> {
         let needs = plan::needs_of(test, &options.settings)?;
         let texts: Vec<String> = needs.iter().map(|need| need.topology.to_string()).collect();
         Ok(match texts.is_empty() {
-            true => wanted == NONE,
-            false => wanted == plain(&texts.join(" + ")),
+            true => NONE.to_owned(),
+            false => texts.join(" + "),
         })
     };
     let before = selected.run.len() + selected.ignored.len();
+    let mut of = TopologyOf {
+        topology: wanted.clone(),
+        all: BTreeSet::new(),
+    };
+    let wanted = plain(wanted);
     let mut run = Vec::new();
     for test in selected.run {
-        if is_wanted(&test)? {
+        let topology = topology(&test)?;
+        if plain(&topology) == wanted {
+            of.topology.clone_from(&topology);
             run.push(test);
         }
+        of.all.insert(topology);
     }
     let mut ignored = Vec::new();
     for (test, reason) in selected.ignored {
-        if is_wanted(&test)? {
+        if plain(&topology(&test)?) == wanted {
             ignored.push((test, reason));
         }
     }
@@ -42,6 +52,7 @@ pub(super) fn keep(mut selected: Selected, options: &Options) -> Result<Selected
     Ok(Selected {
         run,
         ignored,
+        topology: Some(Box::new(of)),
         ..selected
     })
 }

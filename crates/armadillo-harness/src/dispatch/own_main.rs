@@ -78,6 +78,7 @@ fn prepared_trials(arguments: &Arguments) -> Result<Vec<Trial>, RunnerError> {
         ignored: Vec::new(),
         filtered_out: selected.filtered_out,
         shard: selected.shard,
+        topology: selected.topology,
         script: None,
     };
     if selected.run.is_empty() {
@@ -99,6 +100,7 @@ fn choose(arguments: &Arguments, selected: Selected) -> (Selected, Vec<Trial>) {
     let mut chosen = Selected {
         filtered_out: selected.filtered_out,
         shard: selected.shard,
+        topology: selected.topology,
         ..Selected::default()
     };
     let mut idle = Vec::new();

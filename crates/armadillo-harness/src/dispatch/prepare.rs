@@ -114,6 +114,7 @@ pub(super) fn prepare(
         ignored,
         filtered_out,
         shard,
+        topology,
         script,
     } = selected;
     plan::check_number(run.len(), options.running.repeat)?;
@@ -196,6 +197,7 @@ pub(super) fn prepare(
         expected_us: plan::copies::expected_end(&plan, slots, has, &history),
         again: again::of(&options).map(Box::new),
         shard,
+        topology,
         command: options.command.clone(),
         workers: u32::try_from(slots).unwrap_or(u32::MAX),
         ..preview(
@@ -440,6 +442,7 @@ pub(super) fn nothing_started(filtered_out: u32) -> RunStarted {
         directory: None,
         copies: None,
         shard: None,
+        topology: None,
         command: None,
         part: None,
         expected_us: None,
@@ -479,6 +482,7 @@ fn never_to_begin(test: &Test) -> PlannedTest {
         markers: test.written_markers(),
         needs: Vec::new(),
         earlier: None,
+        recorded: None,
         expected_us: None,
         origin: None,
     }

@@ -96,6 +96,7 @@ pub(super) fn cut(selected: Selected, options: &Options) -> Result<Selected, Run
             tests: u32::try_from(all).unwrap_or(u32::MAX),
             plan: format!("{plan:016x}"),
         }),
+        topology: selected.topology,
         script: selected.script,
     })
 }

@@ -1,10 +1,11 @@
 //! What the first event says of the plan: the tests, which part of all this is, and how many deployments they share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Origin;
+use crate::history::Recorded;
 use crate::needs::{LeaseMode, Need};
 
 /// A part of the selected tests; other machines run the others.
@@ -21,6 +22,16 @@ pub struct ShardOf {
     pub tests: u32,
     /// The same for all shards that fit together: a hash of which test is in which.
     pub plan: String,
+}
+
+/// The tests of one topology; other jobs run those of the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TopologyOf {
+    /// The topology, as `--topology` takes it.
+    pub topology: String,
+    /// All topologies of the selected tests of the executable.
+    pub all: BTreeSet<String>,
 }
 
 /// A run that is part of another: nextest has started a process for this test alone, or a command has run several executables.
@@ -108,6 +119,9 @@ pub struct PlannedTest {
     /// What earlier runs of it came to: `failed 3 of 120 runs before (known flaky: 2.5 %)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<String>,
+    /// How often earlier runs of it failed, lately and before, if there are enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
     /// How long it took in earlier runs, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_us: Option<u64>,

@@ -70,7 +70,7 @@ const AGAIN: &str = "+";
 
 impl Outcome {
     /// What a verdict says of the test; `None` if it says nothing.
-    pub(super) fn of(verdict: &Verdict, retried: bool) -> Option<Self> {
+    pub(crate) fn of(verdict: &Verdict, retried: bool) -> Option<Self> {
         match verdict {
             Verdict::Passed => Some(Self::Passed),
             Verdict::Skipped { .. } => None,

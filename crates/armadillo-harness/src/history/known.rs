@@ -209,6 +209,11 @@ impl<'h> Known<'h> {
         rate(&self.runs)
     }
 
+    /// Its runs on this topology, the oldest first.
+    pub(super) fn runs_on(&self, topology: &str) -> &[TestRun<'h>] {
+        self.on.get(topology).map_or(&[], Vec::as_slice)
+    }
+
     /// The same by topology.
     #[must_use]
     pub fn by_topology(&self) -> BTreeMap<&'h str, Part> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::collect::Test as Collected;
 use crate::event::{PlannedTest, RunStarted};
+use crate::flags::FlagDeclaration;
 use crate::needs::Need;
 use crate::plan::Planned;
 
@@ -15,23 +16,43 @@ struct Plan<'a> {
     plan: u32,
     package: &'a str,
     binary: &'a str,
-    tests: Vec<Test>,
+    tests: Vec<Test<'a>>,
     ignored: Vec<Ignored<'a>>,
+    /// The flags of the suite.
+    flags: Vec<SuiteFlag>,
     /// Tests that cannot run for lack of a program, or of what they require of one: a machine that has it would run them.
     unavailable: Vec<Unavailable<'a>>,
 }
 
 #[derive(Serialize)]
-struct Test {
+struct Test<'a> {
     /// As in the first event of a run.
     #[serde(flatten)]
     planned: PlannedTest,
+    /// The markers that it has from rules and hooks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    added_markers: Vec<Added<'a>>,
     /// The topologies it needs, as text, in the order of its needs.
     topologies: Vec<String>,
     /// The limit of its body in milliseconds, before the factor.
     timeout_ms: u64,
     /// How long it took in earlier runs, in milliseconds.
     expected_ms: Option<u64>,
+}
+
+/// A flag of the suite, so that one command line can be given to several executables.
+#[derive(Serialize)]
+struct SuiteFlag {
+    name: &'static str,
+    /// Whether it takes no value.
+    is_switch: bool,
+}
+
+/// A marker, and what added it.
+#[derive(Serialize)]
+struct Added<'a> {
+    marker: String,
+    by: &'a str,
 }
 
 #[derive(Serialize)]
@@ -55,6 +76,12 @@ pub(crate) fn plan_json(
 ) -> String {
     let tests = tests.iter().map(|test| Test {
         planned: test.to_event(),
+        added_markers: (test.test.added.iter())
+            .map(|added| Added {
+                marker: added.marker.to_string(),
+                by: &added.by,
+            })
+            .collect(),
         topologies: topologies(&test.needs),
         timeout_ms: millis(test.limit),
         expected_ms: test.expected.map(millis),
@@ -72,6 +99,12 @@ pub(crate) fn plan_json(
         binary: &started.binary,
         tests: tests.collect(),
         ignored: ignored.collect(),
+        flags: (FlagDeclaration::registered().iter())
+            .map(|flag| SuiteFlag {
+                name: flag.name,
+                is_switch: flag.value.is_empty(),
+            })
+            .collect(),
         unavailable: unavailable.collect(),
     };
     // Only a map with keys that are no text cannot be written, and there is none.

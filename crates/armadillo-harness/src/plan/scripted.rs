@@ -104,11 +104,7 @@ mod tests {
 
     fn test(name: &'static str, modes: &[LeaseMode]) -> (Test, Vec<Need>) {
         let def = marked(definition("suite", name, 1), &[], None);
-        let test = Test {
-            def,
-            name: def.name(),
-            markers: (&[]).into(),
-        };
+        let test = Test::new(def, (&[]).into());
         let need = |mode: &LeaseMode| Need {
             topology: StaticTopology::new("db", "single").to_topology(),
             mode: *mode,

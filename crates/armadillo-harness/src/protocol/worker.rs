@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::daemon::Grant;
 use crate::event::{Shown, Times};
 use crate::failure::Failure;
+use crate::flags::FlagValues;
 use crate::outcome::Outcome;
 use crate::trace::Trace;
 
@@ -122,6 +123,9 @@ pub struct Assignment {
     pub timeout_factor: f64,
     /// What the test's lease is for, in the order of its needs; empty for a test that needs no deployment.
     pub leases: Vec<Grant>,
+    /// What was said of the flags of the suite.
+    #[serde(default, skip_serializing_if = "FlagValues::is_empty")]
+    pub flags: FlagValues,
 }
 
 /// The time limits of a test's phases, in milliseconds; `None` is no limit.

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use super::model::{Attempt, Model, TestRecord};
+use super::odds;
 use super::paint::one_line;
 use super::panic_output;
 use super::retries;
 use crate::event::{LogExcerpt, TestFinished};
 use crate::outcome::{FailureKind, Verdict};
-use crate::settings::{SystemFlags, again};
+use crate::settings::{Linked, again};
 use crate::trace::Trace;
 
 /// What went wrong and where, then what helps to find out why: deployment, co-tenants, files, the command line that runs it
@@ -37,6 +38,9 @@ pub(super) fn failure_block(model: &Model, test: &TestRecord) -> String {
         .and_then(|test| test.earlier.as_ref())
     {
         _ = writeln!(text, "  before: {earlier}");
+    }
+    if let Some(odds) = odds::of(model, test) {
+        _ = writeln!(text, "  odds: {}", odds.in_words());
     }
     for deployment in &finished.deployments {
         let topology = model
@@ -193,7 +197,7 @@ pub(super) fn command_line(model: &Model, name: &str) -> Option<String> {
         words.push("--include-ignored".to_owned());
     }
     let flags = match origin {
-        Some(origin) => again(&origin.args, &SystemFlags::registered()),
+        Some(origin) => again(&origin.args, &Linked::registered()),
         None => model.again().to_vec(),
     };
     words.extend(flags.iter().map(|word| in_shell(word)));

@@ -9,7 +9,7 @@ use super::sample::{begins, ends, event, failed, started};
 use super::tests::{options, shown};
 use crate::collect::tests::{definition, marked};
 use crate::event::{Event, EventKind, PlannedTest, RunStarted};
-use crate::options::{Format, IgnoredTests, Selection};
+use crate::options::{Format, IgnoredTests, Selection, Showing};
 use crate::outcome::{FailureKind, Verdict};
 use crate::select::select;
 
@@ -44,6 +44,7 @@ fn ours() -> Vec<Event> {
         markers: Vec::new(),
         needs: Vec::new(),
         earlier: None,
+        recorded: None,
         expected_us: None,
         origin: None,
     });
@@ -217,14 +218,18 @@ fn our_lists_are_those_of_the_real_libtest() {
             .zip(1..)
             .map(|(&(module, name, ignore), line)| {
                 let def = marked(definition(module, name, line), &[], ignore);
-                crate::collect::Test {
-                    def,
-                    name: def.name(),
-                    markers: std::borrow::Cow::Borrowed(&[]),
-                }
+                crate::collect::Test::new(def, std::borrow::Cow::Borrowed(&[]))
             });
         let selected = select(collected.collect(), &selection);
-        let ours = |format| crate::list::list(&selected, format);
+        let ours = |format| {
+            crate::list::list(
+                &selected,
+                &Showing {
+                    format,
+                    ..Showing::default()
+                },
+            )
+        };
         let theirs = |more: &[&str]| libtest(&binary, &[args, more].concat());
         assert_eq!(ours(Format::Pretty), theirs(&[]));
         assert_eq!(ours(Format::Terse), theirs(&["--format=terse"]));

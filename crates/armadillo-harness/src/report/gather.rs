@@ -332,6 +332,9 @@ fn whole_run(
                 whole.tests.push(test);
             }
         }
+        if let (Some(whole), Some(of)) = (&mut whole.topology, &started.topology) {
+            whole.all.extend(of.all.iter().cloned());
+        }
         for (system, program) in &started.programs {
             // Executables may have settings of their own.
             let differs = whole

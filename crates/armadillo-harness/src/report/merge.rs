@@ -1,11 +1,14 @@
-//! One run from the shards of a run: their events on one clock, so that every report of the whole is made as that of a part.
+//! One run from its parts, which are shards or ran one topology each: their events on one clock, so that every report of the whole is
+//! made as that of a part.
+
+mod topologies;
 
 use std::collections::BTreeMap;
 
 use crate::event::{Event, EventKind, RunStarted, VERSION};
 use crate::exit_code::Exit;
 
-/// Why shards cannot be merged.
+/// Why parts of a run cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
     /// One of them is a whole run.
@@ -53,6 +56,44 @@ pub enum MergeError {
         /// Where the other is from.
         other_name: String,
     },
+    /// One of them is not of a single topology, as others are.
+    #[error("{name} ran without --topology: a report is made of all topologies, or of all shards")]
+    NoTopology {
+        /// Where it is from.
+        name: String,
+    },
+    /// One of them is a part of a part.
+    #[error(
+        "{name} is a shard of the tests of one topology: every job must run all tests of its topology"
+    )]
+    Both {
+        /// Where it is from.
+        name: String,
+    },
+    /// A topology is there twice.
+    #[error("the topology `{topology}` ran twice: {name} and {other_name}")]
+    TopologyTwice {
+        /// The topology.
+        topology: String,
+        /// Where one is from.
+        name: String,
+        /// Where the other is from.
+        other_name: String,
+    },
+    /// Some topologies are not there.
+    #[error(
+        "of {of} topologies, `{missing}` {}: {} tests may not have run",
+        if *.many { "are missing" } else { "is missing" },
+        if *.many { "their" } else { "its" }
+    )]
+    TopologyMissing {
+        /// How many there are.
+        of: usize,
+        /// Those that are missing.
+        missing: String,
+        /// Whether there are several.
+        many: bool,
+    },
     /// Some are not there.
     #[error("of {of} shards, {missing} {} missing: their tests may not have run", if *.many { "are" } else { "is" })]
     Missing {
@@ -65,7 +106,7 @@ pub enum MergeError {
     },
 }
 
-/// The events of one shard, in the order of time.
+/// The events of one part, in the order of time.
 pub struct ShardEvents {
     /// Where they are from, for messages.
     pub name: String,
@@ -76,9 +117,12 @@ pub struct ShardEvents {
 /// The events of the whole.
 ///
 /// # Errors
-/// When the shards are not all of one run, or not exactly all of it.
+/// When the parts are not all of one run, or not exactly all of it.
 pub fn merge(shards: Vec<ShardEvents>) -> Result<Vec<Event>, MergeError> {
-    let shards = in_order(shards)?;
+    let shards = match shards.iter().any(topologies::is_one) {
+        true => topologies::in_order(shards)?,
+        false => in_order(shards)?,
+    };
     let starts: Vec<&RunStarted> = shards.iter().filter_map(started).collect();
     let Some((first, others)) = starts.split_first() else {
         return Ok(Vec::new());
@@ -139,8 +183,8 @@ pub fn merge(shards: Vec<ShardEvents>) -> Result<Vec<Event>, MergeError> {
 /// What to say if each shard had a seed of its own: the command lines that run failed tests again have that of the first.
 fn differing_seeds(starts: &[&RunStarted]) -> Option<Event> {
     let seed = starts.first()?.seed;
-    let text = "the shards had different seeds: a command line that runs a failed test again has the seed of the first \
-                shard; give all of them the same --seed"
+    let text = "the parts had different seeds: a command line that runs a failed test again has the seed of the first \
+                part; give all of them the same --seed"
         .to_owned();
     let differ = starts.iter().any(|start| start.seed != seed);
     differ.then_some(Event {
@@ -170,6 +214,14 @@ fn ending(endings: &[(u64, u8, Option<String>)]) -> Option<Event> {
 
 fn started(shard: &ShardEvents) -> Option<&RunStarted> {
     shard.events.iter().find_map(|event| match &event.kind {
+        EventKind::RunStarted(started) => Some(started),
+        _ => None,
+    })
+}
+
+fn started_mut(shard: &mut ShardEvents) -> Option<&mut RunStarted> {
+    let mut events = shard.events.iter_mut();
+    events.find_map(|event| match &mut event.kind {
         EventKind::RunStarted(started) => Some(started),
         _ => None,
     })
@@ -275,6 +327,7 @@ fn whole_run(shards: &[ShardEvents], first: &RunStarted, others: &[&RunStarted])
     }
     whole.directory = None;
     whole.shard = None;
+    whole.topology = None;
     whole
 }
 

@@ -21,6 +21,7 @@ mod libtest;
 mod live;
 mod merge;
 mod model;
+mod odds;
 mod paint;
 mod panic_output;
 mod pretty;

@@ -8,7 +8,7 @@ use crate::event::{
     Event, EventKind, PlannedTest, Repetitions, RunStarted, StartReason, TestFinished,
 };
 use crate::outcome::{FailureKind, Verdict};
-use crate::settings::{SystemFlags, again};
+use crate::settings::{Linked, again};
 
 /// A run, as far as its events tell.
 #[derive(Clone, Debug, Default)]
@@ -327,7 +327,7 @@ impl Model {
     pub(super) fn again(&self) -> &[String] {
         self.again.get_or_init(|| {
             let args = self.started.as_ref().map_or(&[][..], |run| &run.args);
-            again(args, &SystemFlags::registered())
+            again(args, &Linked::registered())
         })
     }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::model::{Attempt, Model, TestRecord};
-use super::retries;
+use super::{odds, retries};
 use crate::event::{
     Company, PlannedTest, ProgramInfo, Repetitions, ShardOf, StartReason, TestIsolation, Times,
 };
+use crate::history::Odds;
 use crate::outcome::{FailureKind, Verdict};
 
 /// The version of the format; grows when an old reader would misunderstand.
@@ -109,6 +110,9 @@ pub struct TestResult {
     /// What its attempts say together, if there were several: whether it fails alone, or only in company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<String>,
+    /// If it did not pass at once: how that compares with earlier runs, if there are enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub odds: Option<Odds>,
     /// If it ran again and again: how often it passed and failed. Its attempts are those of one repetition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repetitions: Option<Repetitions>,
@@ -276,6 +280,7 @@ fn test_result(model: &Model, test: &TestRecord) -> TestResult {
         verdict: test.verdict().clone(),
         flaky: test.is_flaky(),
         retries: retries::told(test).map(str::to_owned),
+        odds: odds::of(model, test),
         repetitions: model.repeated.get(&test.name).copied(),
         attempts: test.attempts.iter().map(attempt_result).collect(),
     }

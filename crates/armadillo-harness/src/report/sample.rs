@@ -51,6 +51,7 @@ pub(crate) fn planned(test: &str, markers: &[&str], lease: Option<LeaseMode>) ->
         markers: markers.iter().map(|marker| (*marker).to_owned()).collect(),
         needs: lease.map(on_the_cluster).into_iter().collect(),
         earlier: None,
+        recorded: None,
         expected_us: None,
         origin: None,
     }
@@ -95,6 +96,7 @@ pub(crate) fn started(tests: Vec<PlannedTest>, filtered_out: u32) -> RunStarted 
             no_room_in_mib: None,
         }),
         shard: None,
+        topology: None,
         command: None,
         again: None,
         part: None,

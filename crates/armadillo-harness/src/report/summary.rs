@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::block::kind_name;
 use super::model::{Model, TestRecord};
+use super::odds;
 use super::paint::{Paint, many, time};
 use super::retries;
 use crate::event::{Repetitions, StartReason};
@@ -27,8 +28,10 @@ pub(super) fn summary(model: &Model, slowest: Option<usize>, paint: Paint) -> St
         let planned = model.planned(&test.name);
         let earlier = planned.and_then(|test| test.earlier.as_ref());
         let earlier = earlier.map_or(String::new(), |earlier| format!("; {earlier}"));
+        let odds = odds::of(model, test);
+        let odds = odds.map_or(String::new(), |odds| format!("; {}", odds.in_words()));
         text.push_str(&format!(
-            "  {}: {} after {attempts}{told}{earlier}\n",
+            "  {}: {} after {attempts}{told}{earlier}{odds}\n",
             paint.yellow("flaky"),
             test.name
         ));

@@ -118,6 +118,7 @@ fn colours_output_of_successes_times_and_the_seed_are_shown_on_request() {
         markers: Vec::new(),
         needs: Vec::new(),
         earlier: None,
+        recorded: None,
         expected_us: None,
         origin: None,
     });
@@ -154,6 +155,7 @@ fn a_line_of_terse_characters_ends_where_libtests_does() {
         markers: Vec::new(),
         needs: Vec::new(),
         earlier: None,
+        recorded: None,
         expected_us: None,
         origin: None,
     });

@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 
 use crate::collect::{Test, registered};
-use crate::event::ShardOf;
+use crate::event::{ShardOf, TopologyOf};
 use crate::options::{IgnoredTests, Selection};
 use crate::script::Script;
+use crate::select::Marked;
 
 /// The tests after selection, each list in the order they were given in.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct Selected {
     pub filtered_out: u32,
     /// Which shard of the selected tests these are; `None`: all of them.
     pub shard: Option<ShardOf>,
+    /// Which topology they are of, if one was selected.
+    pub topology: Option<Box<TopologyOf>>,
     /// When they begin, and where.
     pub script: Option<Script>,
 }
@@ -97,7 +100,7 @@ fn is_wanted(test: &Test, selection: &Selection) -> bool {
     (selection.filters.is_empty() || selection.filters.iter().any(names))
         && !selection.skip.iter().any(names)
         && (selection.keywords.as_ref()).is_none_or(|wanted| wanted.matches_name(&test.name))
-        && (selection.markers.as_ref()).is_none_or(|wanted| wanted.matches_markers(&test.markers))
+        && (selection.markers.as_ref()).is_none_or(|wanted| wanted.matches_markers(test))
 }
 
 /// Why a test does not run unless it is asked for.
@@ -105,9 +108,12 @@ fn why_ignored(test: &Test, selection: &Selection) -> Option<Cow<'static, str>> 
     if let Some(reason) = test.def.ignore {
         return Some(Cow::Borrowed(reason));
     }
-    let mut held_back = RESERVED.iter().filter(|reserved| {
-        !(reserved.asked_for)(selection) && test.markers.iter().any(|m| m.name == reserved.marker)
-    });
+    if let Some(reason) = &test.skipped {
+        return Some(Cow::Owned(reason.clone()));
+    }
+    let mut held_back = RESERVED
+        .iter()
+        .filter(|reserved| !(reserved.asked_for)(selection) && test.carries(reserved.marker, &[]));
     let first = held_back.next()?;
     let (mut markers, mut flags) = (first.marker.to_owned(), first.flag.to_owned());
     let mut runs = "runs";

@@ -50,6 +50,20 @@ pub struct Term {
     pub place: Range<usize>,
 }
 
+/// What has markers.
+pub trait Marked {
+    /// Whether it has a marker of this name with all of these arguments.
+    fn carries(&self, name: &str, args: &[String]) -> bool;
+}
+
+impl Marked for [MarkerUse] {
+    fn carries(&self, name: &str, args: &[String]) -> bool {
+        self.iter().any(|marker| {
+            marker.name == name && (args.iter()).all(|arg| marker.args.contains(&arg.as_str()))
+        })
+    }
+}
+
 /// Terms are equal when they say the same, wherever they stand.
 impl PartialEq for Term {
     fn eq(&self, other: &Self) -> bool {
@@ -97,13 +111,8 @@ impl Expression {
 
     /// Whether it holds for a test with these markers. A word with arguments wants a marker that has all of them.
     #[must_use]
-    pub fn matches_markers(&self, markers: &[MarkerUse]) -> bool {
-        self.holds(&mut |term| {
-            markers.iter().any(|marker| {
-                marker.name == term.word
-                    && (term.args.iter()).all(|arg| marker.args.contains(&arg.as_str()))
-            })
-        })
+    pub fn matches_markers(&self, marked: &(impl Marked + ?Sized)) -> bool {
+        self.holds(&mut |term| marked.carries(&term.word, &term.args))
     }
 
     /// Whether every word is a declared marker.

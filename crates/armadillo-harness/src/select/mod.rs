@@ -12,4 +12,4 @@ mod tests;
 
 pub use decide::{Selected, select};
 pub use error::ExpressionError;
-pub use expression::{Expression, Language, Node, Term};
+pub use expression::{Expression, Language, Marked, Node, Term};

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::command;
-use super::setting::{Setting, Settled, SystemFlags};
+use super::setting::{Linked, Setting, Settled};
 use super::table::all;
 
 /// The flags of `args` that a test needs to run again as it ran.
 #[must_use]
-pub fn again(args: &[String], systems: &[SystemFlags]) -> Vec<String> {
-    let table = all(systems);
+pub fn again(args: &[String], linked: &Linked) -> Vec<String> {
+    let table = all(linked);
     let args: Vec<OsString> = args.iter().map(OsString::from).collect();
     let Ok(line) = command::read(&table, &args) else {
         return Vec::new();
@@ -21,11 +21,8 @@ pub fn again(args: &[String], systems: &[SystemFlags]) -> Vec<String> {
 
 /// The same flags of a run, whoever has said them: the command line, the environment or a file.
 #[must_use]
-pub fn again_from_anywhere(
-    said: &BTreeMap<&'static str, Settled>,
-    systems: &[SystemFlags],
-) -> Vec<String> {
-    kept(&all(systems), |setting| {
+pub fn again_from_anywhere(said: &BTreeMap<&'static str, Settled>, linked: &Linked) -> Vec<String> {
+    kept(&all(linked), |setting| {
         said.get(setting.name).map(|settled| &settled.values)
     })
 }

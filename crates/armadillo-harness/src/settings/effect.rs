@@ -6,7 +6,7 @@ mod effects;
 use std::collections::BTreeMap;
 
 use super::error::{UsageError, Wrong};
-use super::setting::{Setting, Settled};
+use super::setting::{Linked, Setting, Settled};
 use super::table::all;
 use crate::options::Isolation;
 
@@ -85,7 +85,8 @@ const fn refused(why: &'static str, instead: &'static str) -> Effect {
     Effect::Refused { why, instead }
 }
 
-/// A row for each setting of the harness. What systems add holds everywhere: it is for their servers.
+/// A row for each setting of the harness. What systems and suites add holds everywhere: it is for servers, and
+/// for the tests themselves.
 const TABLE: &[Row] = &[
     holds("markers"),
     holds("keywords"),
@@ -115,6 +116,7 @@ const TABLE: &[Row] = &[
     holds("include-ignored"),
     holds("ignored"),
     but("list", &[COMMAND_LINE_ACTS]),
+    but("verbose", &[COMMAND_LINE_ACTS]),
     but("list-markers", &[COMMAND_LINE_ACTS]),
     but("plan", &[COMMAND_LINE_ACTS]),
     but("doctor", &[COMMAND_LINE_ACTS]),
@@ -396,7 +398,7 @@ pub fn check(
     said: &BTreeMap<&'static str, Settled>,
     surroundings: &Surroundings,
 ) -> Result<Vec<String>, UsageError> {
-    let table = all(&[]);
+    let table = all(&Linked::default());
     let mut notes = Vec::new();
     for (setting, settled) in said {
         let (Some(row), Some(setting)) = (

@@ -14,7 +14,7 @@ test with `--nocapture` (as editors start it), the default is `in-process`: Arma
 Only with `none` and with a custom main function does libtest-mimic schedule and print the tests.
 
 If a setting works differently in one of these cases, the run prints a note at the start. If a setting would have no effect,
-the run ends with exit code 2 before any test starts. Settings of systems apply everywhere.
+the run ends with exit code 2 before any test starts. Settings of systems and flags of a suite apply everywhere.
 
 ";
 

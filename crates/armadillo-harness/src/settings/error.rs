@@ -12,6 +12,13 @@ pub enum Source {
     CommandLine(String),
     /// This variable.
     Variable(String),
+    /// The declaration of a flag in the code of a suite.
+    Code {
+        /// The source file and line.
+        place: String,
+        /// The flag's name.
+        flag: &'static str,
+    },
     /// This key, on this line of a file.
     File {
         /// The file.
@@ -28,6 +35,7 @@ impl fmt::Display for Source {
         match self {
             Self::CommandLine(flag) => f.write_str(flag),
             Self::Variable(name) => f.write_str(name),
+            Self::Code { place, flag } => write!(f, "{place}: --{flag}"),
             Self::File { path, line, key } if key.is_empty() => {
                 write!(f, "{}:{line}", path.display())
             }

@@ -6,6 +6,13 @@
 //! [markers]                   # markers of this workspace, with their meanings
 //! nightly = "runs in the night only"
 //!
+//! [[rule]]                    # these markers for every test that meets the conditions
+//! markers = ["nightly"]
+//! path = "tests/suite/upgrade.rs"
+//!
+//! [flags]                     # flags of a suite; those of other suites are skipped
+//! orders = 500
+//!
 //! [system.tally]              # of a system this executable does not have, it is skipped
 //! tally = "/opt/tally"        # its flags may stand here or above
 //! missing = "ignore"
@@ -26,7 +33,8 @@ use toml_span::Span;
 use toml_span::value::{Key, Table, Value, ValueInner};
 
 use super::error::{Source, UsageError};
-use super::setting::{Said, Setting, Settled, SystemFlags};
+use super::setting::{Group, Said, Setting, Settled, SystemFlags};
+use crate::collect::Rule;
 
 /// The name of the file.
 pub(super) const NAME: &str = "armadillo.toml";
@@ -43,6 +51,8 @@ pub(super) struct File {
     pub(super) profiles: BTreeMap<String, Section>,
     /// The markers it declares.
     pub(super) markers: BTreeMap<String, String>,
+    /// Its rules, in their order.
+    pub(super) rules: Vec<Rule>,
     /// The systems it speaks of, whether this executable knows them or not.
     pub(super) systems: BTreeSet<String>,
 }
@@ -54,6 +64,8 @@ pub(super) struct Section {
     pub(super) values: BTreeMap<String, Settled>,
     /// `[system.NAME] missing`, by the system's name.
     pub(super) missing: BTreeMap<String, Settled>,
+    /// Keys of `[flags]` that this executable has no flag for.
+    pub(super) unknown_flags: Vec<String>,
 }
 
 /// The nearest file from `directory` upwards, not beyond the root of the workspace or of the repository.
@@ -92,7 +104,7 @@ pub(super) fn read(
     reader.file()
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
     table: &'a [Setting],
@@ -116,6 +128,7 @@ impl Reader<'_> {
                 "markers" if value.as_table().is_some() => {
                     file.markers = self.markers(self.table_at(name, value)?)?;
                 }
+                "rule" => file.rules = self.rules(key, value)?,
                 "profile" => {
                     for (profile, value) in self.table_at(name, value)? {
                         let profile = profile.name.as_ref();
@@ -149,9 +162,20 @@ impl Reader<'_> {
             }
             return Ok(());
         }
+        if name == "flags" {
+            for (flag, value) in self.table_at(&format!("{path}flags"), value)? {
+                self.flag(section, path, flag, value)?;
+            }
+            return Ok(());
+        }
         let key = format!("{path}{name}");
         let setting = self.table.iter().find(|setting| setting.name == name);
         match setting {
+            Some(setting) if setting.group == Group::Suite => {
+                let reason = "flags of a suite have a section of their own".to_owned();
+                let help = format!("write it in the section `[{path}flags]`");
+                Err(self.wrong(place, &key, reason, &help))
+            }
             Some(setting) if setting.said == Said::Everywhere => {
                 let values = self.values(&key, setting, value)?;
                 let source = self.source(place, &key);
@@ -166,8 +190,37 @@ impl Reader<'_> {
                 "this setting is not allowed in the file".to_owned(),
                 &format!("set it with `--{name}` or in the environment"),
             )),
+            None if name == "rule" => Err(self.wrong(
+                place,
+                &key,
+                "rules are not allowed in a profile".to_owned(),
+                "write `[[rule]]`; rules apply with every profile",
+            )),
             None => Err(self.unknown(place, &key, name)),
         }
+    }
+
+    /// A key of `[flags]`. One file serves several test executables, each with flags of its own.
+    fn flag(
+        &self,
+        section: &mut Section,
+        path: &str,
+        key: &Key<'_>,
+        value: &Value<'_>,
+    ) -> Result<(), UsageError> {
+        let name = key.name.as_ref();
+        let mut flags = (self.table.iter()).filter(|setting| setting.group == Group::Suite);
+        let Some(flag) = flags.find(|flag| flag.name == name) else {
+            section.unknown_flags.push(name.to_owned());
+            return Ok(());
+        };
+        let full = format!("{path}flags.{name}");
+        let settled = Settled {
+            values: self.values(&full, flag, value)?,
+            source: self.source(key.span, &full),
+        };
+        section.values.insert(name.to_owned(), settled);
+        Ok(())
     }
 
     /// `[system.NAME]`.
@@ -284,17 +337,17 @@ impl Reader<'_> {
             Some(setting) => Some(setting.name),
             None => closest(
                 &with_dashes,
-                long_names.chain(["markers", "profile", "system"]),
+                long_names.chain(["flags", "markers", "profile", "rule", "system"]),
             ),
         };
         let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => "valid keys are the long flags of `--help`; valid sections are `[markers]`, `[system.NAME]` and `[profile.NAME]`".to_owned(),
+            None => "valid keys are the long flags of `--help`; valid sections are `[flags]`, `[markers]`, `[[rule]]`, `[system.NAME]` and `[profile.NAME]`".to_owned(),
         };
         self.wrong(place, key, "unknown setting".to_owned(), &help)
     }
 
-    fn source(&self, place: Span, key: &str) -> Source {
+    pub(super) fn source(&self, place: Span, key: &str) -> Source {
         let before = self.text.get(..place.start).unwrap_or_default();
         Source::File {
             path: self.path.to_owned(),
@@ -303,7 +356,7 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong(&self, place: Span, key: &str, reason: String, help: &str) -> UsageError {
+    pub(super) fn wrong(&self, place: Span, key: &str, reason: String, help: &str) -> UsageError {
         UsageError::Value {
             said_by: self.source(place, key),
             reason,

@@ -1,11 +1,11 @@
-//! What the settings are made from: arguments, environment, directory, systems.
+//! What the settings are made from: arguments, environment, directory, flags of systems and suite.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::error::{Source, UsageError, Wrong};
-use super::setting::SystemFlags;
+use super::setting::Linked;
 use crate::test_def::TestDef;
 
 /// Everything the settings are made from, so that resolving them touches nothing but the file.
@@ -17,8 +17,8 @@ pub struct Input {
     pub environment: Environment,
     /// Where the search for `armadillo.toml` begins: the package's directory.
     pub directory: PathBuf,
-    /// The flags of the systems in this executable.
-    pub systems: Vec<SystemFlags>,
+    /// The flags that this executable adds.
+    pub linked: Linked,
 }
 
 impl Input {
@@ -35,7 +35,7 @@ impl Input {
             args: std::env::args_os().skip(1).collect(),
             environment,
             directory,
-            systems: SystemFlags::registered(),
+            linked: Linked::registered(),
         }
     }
 }

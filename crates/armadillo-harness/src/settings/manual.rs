@@ -25,6 +25,10 @@ place that sets it replaces all values from the others. The exception is `missin
 The section `[markers]` declares markers. TOML does not allow a key of the same name beside it, so a file with this section
 can set the expression `markers = \"not slow\"` only in a profile.
 
+Each `[[rule]]` adds markers to tests by fixture, name or source file, and `[flags]` sets [flags of a suite](writing-tests.md#flags), which
+`--help` of its test binary lists. A key of `[flags]` that a test binary does not have is ignored. [Writing tests](writing-tests.md#the-suite-as-a-whole)
+describes both. Rules apply with every profile.
+
 Each system under test, such as a database, adds settings of its own; `--help` of a test binary lists them. In the file, you
 can put them in the section of the system. A test binary without that system ignores the section, so several binaries can
 share one file.
@@ -34,6 +38,13 @@ parallel = 4
 
 [markers]                 # markers of this workspace and their descriptions
 nightly = \"runs only at night\"
+
+[[rule]]                  # tests in this file have the marker
+markers = [\"nightly\"]
+path = \"tests/suite/upgrade.rs\"
+
+[flags]                   # flags of the suite itself
+orders = 500
 
 [system.tally]            # `tally` stands for the name of a system
 tally = \"/opt/tally\"      # a setting of the system

@@ -20,11 +20,7 @@ pub(crate) fn attach_variables(system: &str) -> [String; 3] {
 impl Sources<'_> {
     /// Takes in everything that was said of it, the weakest place first.
     pub(super) fn missing(&self, options: &mut Options) -> Result<(), UsageError> {
-        let profile = self
-            .profile
-            .as_ref()
-            .and_then(|name| self.file.profiles.get(name));
-        for section in [&self.file.base].into_iter().chain(profile) {
+        for section in [&self.file.base].into_iter().chain(self.profile_section()) {
             for (system, settled) in &section.missing {
                 set_missing(options, system, settled)?;
             }
@@ -39,7 +35,7 @@ impl Sources<'_> {
             };
             self.missing_pairs(options, &settled)?;
         }
-        for system in &self.input.systems {
+        for system in &self.input.linked.systems {
             let variable = missing_variable(system.system);
             if let Some(text) = self.input.environment.text(&variable)? {
                 let settled = Settled {
@@ -67,7 +63,7 @@ impl Sources<'_> {
                 return Err(Wrong::new(format!("`{pair}` does not name a system"), help)
                     .said_by(&settled.source));
             };
-            let names = || self.input.systems.iter().map(|system| system.system);
+            let names = || self.input.linked.systems.iter().map(|system| system.system);
             if !names().any(|name| name == system) {
                 let help = match closest(system, names()) {
                     Some(meant) => format!("did you mean `{meant}`?"),

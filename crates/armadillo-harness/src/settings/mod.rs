@@ -17,7 +17,9 @@ mod missing;
 mod of_command;
 mod pairs;
 mod resolve;
+mod rules;
 mod setting;
+mod suite;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,6 @@ pub(crate) use missing::attach_variables;
 pub(crate) use of_command::is_for_commands;
 pub use of_command::{arguments, given};
 pub use resolve::{Resolved, resolve};
-pub use setting::{Apply, Group, Said, Setting, Settled, SystemFlags};
+pub use setting::{Apply, Group, Linked, Said, Setting, Settled, SystemFlags};
 pub use table::all;
 pub use value::time_limit;

@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches};
 
 use super::command::{argument, values};
 use super::error::UsageError;
-use super::setting::{Group, Setting, SystemFlags};
+use super::setting::{Group, Linked, Setting};
 use super::table::all;
 
 /// Those that are not about tests. The flags of systems belong to them, too.
@@ -106,7 +106,7 @@ pub(crate) fn is_for_commands(name: &str) -> bool {
 }
 
 fn settings() -> Vec<Setting> {
-    let table = all(&SystemFlags::registered()).into_iter();
+    let table = all(&Linked::registered()).into_iter();
     let for_commands = |setting: &Setting| match setting.group {
         Group::Systems => !setting.name.starts_with(ATTACH) && concerns_any(setting.name),
         _ => NAMES.contains(&setting.name),
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_name_is_that_of_a_setting() {
-        let table = all(&[]);
+        let table = all(&Linked::default());
         for name in NAMES {
             assert!(table.iter().any(|setting| setting.name == *name), "{name}");
         }

@@ -82,6 +82,8 @@ fn said(name: &str, settled: &Settled) -> String {
         }
         Source::CommandLine(flag) => format!("`{flag} {}`", last(&settled.values)),
         Source::Variable(variable) => format!("`{variable}={}`", last(&settled.values)),
-        Source::File { .. } => format!("{} = {}", settled.source, last(&settled.values)),
+        Source::Code { .. } | Source::File { .. } => {
+            format!("{} = {}", settled.source, last(&settled.values))
+        }
     }
 }

@@ -8,15 +8,15 @@ use armadillo_orchestrator::closest::closest;
 
 use super::command::{self, CommandLine};
 use super::error::{Source, UsageError, Wrong};
-use super::file::{self, File};
+use super::file::{self, File, Section};
 use super::help;
 use super::input::Input;
 use super::missing::{attach_variables, missing_variable};
 use super::pairs::{Rank, settle_pairs};
 use super::setting::{Said, Setting, Settled};
+use super::suite;
 use super::table::all;
 use super::value::last;
-use crate::group::GROUP;
 use crate::markers::Markers;
 use crate::options::Options;
 use crate::session::SESSION;
@@ -48,7 +48,8 @@ const LIBTEST_VARIABLES: [(&str, &str, bool); 4] = [
 /// # Errors
 /// The first thing that makes no sense: where it was said, why, and what would be right.
 pub fn resolve(input: &Input) -> Result<Resolved, UsageError> {
-    let table = all(&input.systems);
+    suite::check_declarations(&input.linked)?;
+    let table = all(&input.linked);
     let line = command::read(&table, &input.args)?;
     if line.help {
         return Ok(Resolved::Text(help::help(&table)));
@@ -86,7 +87,7 @@ impl<'a> Sources<'a> {
             .map(PathBuf::from)
             .or_else(|| file::find(&input.directory));
         let file = match &path {
-            Some(path) => file::read(path, table, &input.systems)?,
+            Some(path) => file::read(path, table, &input.linked.systems)?,
             None => File::default(),
         };
         let mut sources = Self {
@@ -145,16 +146,17 @@ impl<'a> Sources<'a> {
             };
             return Ok(Some((Rank::Environment, settled)));
         }
-        let profile = self
-            .profile
-            .as_ref()
-            .and_then(|name| self.file.profiles.get(name));
-        for section in profile.into_iter().chain([&self.file.base]) {
+        for section in self.profile_section().into_iter().chain([&self.file.base]) {
             if let Some(settled) = section.values.get(setting.name) {
                 return Ok(Some((Rank::File, settled.clone())));
             }
         }
         self.find_libtest(setting)
+    }
+
+    /// The section of the chosen profile.
+    pub(super) fn profile_section(&self) -> Option<&Section> {
+        self.file.profiles.get(self.profile.as_ref()?)
     }
 
     fn find_libtest(&self, setting: &Setting) -> Result<Option<(Rank, Settled)>, UsageError> {
@@ -190,6 +192,7 @@ impl<'a> Sources<'a> {
 
         let mut options = Options {
             markers: self.file.markers.clone(),
+            rules: self.file.rules.clone(),
             ..Options::default()
         };
         options.selection.filters = self.line.filters.clone();
@@ -203,6 +206,7 @@ impl<'a> Sources<'a> {
         }
         let said = found.iter().map(|(name, (_, said))| (*name, said.clone()));
         options.said = said.collect();
+        options.flags = suite::values(&self.input.linked.suite, &found)?;
         self.missing(&mut options)?;
         check_markers(&options, &found)?;
         check_systems(&options, &found)?;
@@ -212,17 +216,12 @@ impl<'a> Sources<'a> {
     /// What looks like a setting and is none: slips of the fingers that would change nothing, silently.
     fn warnings(&self, table: &[Setting]) -> Vec<String> {
         let is_ours = |name: &str| {
-            let harness = [
-                crate::main_entry::DEPTH,
-                GROUP,
-                "ARMADILLO_RUN",
-                "ARMADILLO_BIN",
-            ];
             // Within a session there are the variables of its servers, too.
-            harness.contains(&name) || self.input.environment.get(SESSION).is_some()
+            suite::OWN_VARIABLES.contains(&name) || self.input.environment.get(SESSION).is_some()
         };
         let systems: Vec<&str> = self
             .input
+            .linked
             .systems
             .iter()
             .map(|system| system.system)
@@ -251,7 +250,22 @@ impl<'a> Sources<'a> {
             let nothing = format!("ignoring the section [system.{name}] of armadillo.toml");
             Some(format!("{nothing}; did you mean [system.{meant}]?"))
         });
-        variables.chain(sections).collect()
+        let flags = self.unknown_flags();
+        variables.chain(sections).chain(flags).collect()
+    }
+
+    /// Of the flags in the file that this suite does not have, those that are nearly one of its own. The others are those of other
+    /// suites.
+    fn unknown_flags(&self) -> Vec<String> {
+        let sections = [&self.file.base].into_iter().chain(self.profile_section());
+        let unknown = sections.flat_map(|section| &section.unknown_flags);
+        let warned = unknown.filter_map(|name| {
+            let known = self.input.linked.suite.iter().map(|flag| flag.name);
+            let meant = closest(name, known)?;
+            let nothing = format!("ignoring `{name}` in the section [flags] of armadillo.toml");
+            Some(format!("{nothing}; did you mean `{meant}`?"))
+        });
+        warned.collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use armadillo_orchestrator::Flag;
 
 use super::error::Wrong;
+use crate::flags::FlagDeclaration;
 use crate::options::Options;
 
 /// One setting, under its three names: `--NAME`, `ARMADILLO_NAME`, `name = ` in `armadillo.toml`.
@@ -61,6 +62,8 @@ pub enum Group {
     Deployments,
     /// What systems add.
     Systems,
+    /// What the suite adds.
+    Suite,
     /// How results are shown, and where they go.
     Showing,
     /// Where settings come from.
@@ -71,12 +74,13 @@ pub enum Group {
 
 impl Group {
     /// All of them, as `--help` shows them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Selecting,
         Self::Acting,
         Self::Running,
         Self::Deployments,
         Self::Systems,
+        Self::Suite,
         Self::Showing,
         Self::Settings,
         Self::Accepted,
@@ -91,6 +95,7 @@ impl Group {
             Self::Running => "Running tests",
             Self::Deployments => "Deployments",
             Self::Systems => "Systems under test",
+            Self::Suite => "Flags of this suite",
             Self::Showing => "Output and files",
             Self::Settings => "Settings",
             Self::Accepted => "Accepted for compatibility with libtest (no effect)",
@@ -118,6 +123,26 @@ impl SystemFlags {
                 flags: system.flags(),
             })
             .collect()
+    }
+}
+
+/// The flags that are linked into this executable beside those of the harness.
+#[derive(Clone, Debug, Default)]
+pub struct Linked {
+    /// Those of its systems.
+    pub systems: Vec<SystemFlags>,
+    /// Those of its suite.
+    pub suite: Vec<FlagDeclaration>,
+}
+
+impl Linked {
+    /// Those of this executable.
+    #[must_use]
+    pub fn registered() -> Self {
+        Self {
+            systems: SystemFlags::registered(),
+            suite: FlagDeclaration::registered(),
+        }
     }
 }
 
@@ -210,6 +235,17 @@ impl Setting {
         setting.short = flag.short;
         if flag.value.is_empty() {
             setting.default = "false";
+        }
+        setting
+    }
+
+    /// The setting for a flag of the suite.
+    #[must_use]
+    pub(super) const fn of_suite(flag: &FlagDeclaration) -> Self {
+        let mut setting = Self::valued(flag.name, flag.value, Group::Suite, flag.help).again();
+        setting.repeats = flag.repeats;
+        if let Some(default) = flag.default {
+            setting.default = default;
         }
         setting
     }

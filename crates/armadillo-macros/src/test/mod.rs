@@ -118,6 +118,11 @@ fn registration(
     } else {
         quote!(&[])
     };
+    let fixtures = if needed {
+        quote!(__FIXTURES)
+    } else {
+        quote!(|_| {})
+    };
     let checkers = options.checkers.iter().flat_map(|said| &said.value);
     let checkers = checkers.map(checkers::Policy::tokens);
     let requires = options.requires.iter().flat_map(|said| &said.value);
@@ -157,6 +162,7 @@ fn registration(
                     line: #line,
                     markers: &[#(#markers),*],
                     fixture_markers: #labels,
+                    fixtures: #fixtures,
                     needs: #list,
                     checkers: &[#(#checkers),*],
                     requires: &[#(#requires),*],
@@ -186,12 +192,13 @@ fn constants(options: &Options, parameters: &Parameters) -> TokenStream {
     let (needs, inputs) = (needs(options, parameters), parameters.inputs());
     let private = quote!(::armadillo::__private);
     quote! {
-        const __NEEDS: (#private::Needs, (#private::SetUp<#inputs>, #private::Labels)) = {
+        const __NEEDS: (#private::Needs, (#private::SetUp<#inputs>, #private::Labels, #private::Types)) = {
             let needs = #needs;
             (needs, #private::set_up::<#inputs>(&needs))
         };
         const __DEPLOYMENTS: [#private::StaticNeed; __NEEDS.0.count()] = __NEEDS.0.list();
         const __SET_UP: #private::SetUp<#inputs> = __NEEDS.1.0;
+        const __FIXTURES: #private::Types = __NEEDS.1.2;
         const __MARKERS: [&str; __NEEDS.1.1.count()] = __NEEDS.1.1.list();
     }
 }

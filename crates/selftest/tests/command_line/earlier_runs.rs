@@ -1,6 +1,7 @@
 //! `--last-failed`, `--failed-first` and `--new-first`: what earlier runs say of tests.
 
 use armadillo_selftest::{Ran, Suite};
+use serde_json::{Value, json};
 
 use super::{suite, tests};
 
@@ -114,6 +115,70 @@ fn a_flaky_test_has_a_past() {
     let ran = run();
     let known = " after 2 attempts; passed in a new process; failed 2 of 2 runs before, 2 of these passed on a retry (known flaky: 100.0 %)\n";
     assert!(ran.stderr.contains(known), "{}", ran.said());
+}
+
+/// A history of thirty runs of one test, of which the last ones passed only on a retry.
+fn thirty_runs(test: &str, flaky: usize) -> String {
+    let attempts = (0..30).flat_map(|run| {
+        let attempt = |at: usize, ended: &str| json!([format!("run-{run}"), at, ended, 1000, null]);
+        let retried = (run >= 30 - flaky).then(|| attempt(10 * run + 1, "failed+"));
+        retried.into_iter().chain([attempt(10 * run + 2, "passed")])
+    });
+    let attempts: Vec<Value> = attempts.collect();
+    let (test, attempts) = (json!(test), json!(attempts));
+    let line = format!("{{\"test\":{test},\"on\":\"\",\"attempts\":{attempts}}}");
+    format!("{{\"history\":2,\"compact\":0}}\n{line}\n")
+}
+
+#[test]
+fn a_failure_is_measured_by_what_was_before() {
+    let name = "dying::passes_at_the_second_attempt";
+    let run = |flaky: usize| {
+        let history = thirty_runs(&format!("armadillo-selftest::verdicts${name}"), flaky);
+        let suite = Suite::new(env!("CARGO_BIN_EXE_verdicts")).file("history.jsonl", &history);
+        suite.args([name, "--history", "history.jsonl"]).run()
+    };
+    for (flaky, says, more_often) in [
+        (
+            0,
+            "may be chance: 1 of its last 16 runs failed, 0 of 15 before (62.1 %)",
+            false,
+        ),
+        (
+            6,
+            "more often than before: 7 of its last 16 runs failed, 0 of 15 before (less than 0.1 %)",
+            true,
+        ),
+    ] {
+        let ran = run(flaky);
+        assert!(
+            ran.stderr.contains(&format!("; {says}\n")),
+            "{}",
+            ran.said()
+        );
+        let odds = &ran.test(name)["odds"];
+        assert_eq!(odds["more_often"], more_often, "{odds}");
+        assert_eq!(odds["before"], json!({ "failed": 0, "runs": 15 }));
+    }
+    // A test that fails in the end says it in its block; of one that passes, there is nothing to say.
+    let history = thirty_runs("armadillo-selftest::verdicts$dying::never_passes", 0);
+    let suite = Suite::new(env!("CARGO_BIN_EXE_verdicts")).file("history.jsonl", &history);
+    let ran = suite
+        .args(["dying::never_passes", "--history", "history.jsonl"])
+        .run();
+    let line = "\n  odds: may be chance: 1 of its last 16 runs failed";
+    assert!(ran.stdout.contains(line), "{}", ran.said());
+    let history = thirty_runs("armadillo-selftest::verdicts$dying::passes", 6);
+    let suite = Suite::new(env!("CARGO_BIN_EXE_verdicts")).file("history.jsonl", &history);
+    let ran = suite
+        .args(["dying::passes", "--exact", "--history", "history.jsonl"])
+        .run();
+    assert_eq!(
+        ran.test("dying::passes")["odds"],
+        Value::Null,
+        "{}",
+        ran.said()
+    );
 }
 
 fn failed(ran: &Ran) -> Vec<String> {

@@ -258,3 +258,46 @@ fn the_reports_of_all_shards_are_those_of_the_whole() {
         other.said()
     );
 }
+
+/// Jobs that each run one topology, as `armadillo ci matrix` makes them.
+#[test]
+fn the_reports_of_all_topologies_are_those_of_the_whole() {
+    let run = |more: &[&str]| {
+        let suite = Suite::new(env!("CARGO_BIN_EXE_isolations"));
+        let place = suite.home().join("meeting");
+        let suite = suite.env(armadillo_selftest::meeting::PLACE, place);
+        suite
+            .args([&["keeps::", "told::fails::", "prints"], more].concat())
+            .run()
+    };
+    let whole = run(&[]);
+    let topologies = [
+        "none",
+        "tally servers(servers = 1)",
+        "tally servers(servers = 2)",
+    ];
+    let parts = topologies.map(|topology| run(&["--topology", topology]));
+    let merged = |parts: &[&Ran]| {
+        let each = parts
+            .iter()
+            .map(|part| format!("--report-from={}", part.directory().display()));
+        suite(&[]).args(each).run()
+    };
+    let [none, one, two] = &parts;
+    let ran = merged(&[two, none, one]);
+    assert_eq!(ran.code, Some(0), "{}", ran.said());
+    let results = std::fs::read(ran.home().join("runs/merged/results.json")).unwrap();
+    let results: Value = serde_json::from_slice(&results).unwrap();
+    assert_eq!(outcome(&results), outcome(&whole.results()));
+
+    let refused = |parts: &[&Ran], says: &str| {
+        let ran = merged(parts);
+        assert_eq!(ran.code, Some(2), "{says}: {}", ran.said());
+        assert!(ran.stderr.contains(says), "{says}: {}", ran.said());
+    };
+    let missing =
+        "of 3 topologies, `tally servers(servers = 2)` is missing: its tests may not have run";
+    refused(&[one, none], missing);
+    refused(&[one, none, two, none], "the topology `none` ran twice: ");
+    refused(&[&whole, none], "ran without --topology: ");
+}

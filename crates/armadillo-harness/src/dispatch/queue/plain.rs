@@ -95,15 +95,12 @@ mod tests {
     async fn queue(tests: usize) -> Queue {
         let def = marked(definition("suite", "does_nothing", 1), &[], None);
         let planned = |number| Planned {
-            test: Test {
-                def,
-                name: def.name(),
-                markers: (&[]).into(),
-            },
+            test: Test::new(def, (&[]).into()),
             name: format!("does_nothing#{number}"),
             needs: Vec::new(),
             expected: None,
             earlier: None,
+            recorded: None,
             limit: Duration::from_secs(60),
             retries: 0,
         };

@@ -147,15 +147,12 @@ fn plan_of(count: usize, expected: Option<std::time::Duration>) -> Plan {
         mode: LeaseMode::Exclusive,
     };
     let planned = || Planned {
-        test: crate::collect::Test {
-            def,
-            name: def.name(),
-            markers: std::borrow::Cow::Borrowed(&[]),
-        },
+        test: crate::collect::Test::new(def, std::borrow::Cow::Borrowed(&[])),
         name: def.name(),
         needs: vec![need.clone()],
         expected,
         earlier: None,
+        recorded: None,
         limit: std::time::Duration::MAX,
         retries: 0,
     };

@@ -148,6 +148,15 @@ pub(super) const TABLE: &[Setting] = &[
     )
     .apply(|options, values| act(options, values, Action::List)),
     Setting::switch(
+        "verbose",
+        Group::Acting,
+        "With --list, also show the place and the markers of each test, and which rule or hook has added a marker.",
+    )
+    .apply(|options, values| {
+        options.showing.verbose = switch(values)?;
+        Ok(())
+    }),
+    Setting::switch(
         "list-markers",
         Group::Acting,
         "List all declared markers and their descriptions.",
@@ -182,8 +191,9 @@ pub(super) const TABLE: &[Setting] = &[
         Group::Acting,
         "Recreate the reports of an earlier run from its `events.jsonl` (or the directory that contains it): write \
          `junit.xml`, `results.json` and `report.html` next to it and print the summary. For a run that was killed, \
-         unfinished tests are reported as interrupted. Given for every shard of a run, merge them: write the reports \
-         of the whole to `merged` in the output directory. A shard that is missing or ran twice is an error.",
+         unfinished tests are reported as interrupted. Given for every shard of a run, or for the run of every \
+         --topology, merge them: write the reports of the whole to `merged` in the output directory. A part that is missing \
+         or ran twice is an error.",
     )
     .repeats()
     .apply(|options, values| {

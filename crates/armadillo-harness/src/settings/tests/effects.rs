@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Scene;
 use crate::options::Isolation;
 use crate::settings::effect::{check, settings_of_the_table};
-use crate::settings::{Surroundings, all};
+use crate::settings::{Linked, Surroundings, all};
 
 fn surroundings(isolation: Isolation) -> Surroundings {
     Surroundings {
@@ -19,7 +19,10 @@ fn surroundings(isolation: Isolation) -> Surroundings {
 #[test]
 fn every_setting_has_one_row() {
     let rows = settings_of_the_table();
-    let settings: Vec<&str> = all(&[]).iter().map(|setting| setting.name).collect();
+    let settings: Vec<&str> = all(&Linked::default())
+        .iter()
+        .map(|setting| setting.name)
+        .collect();
     let once: BTreeSet<&str> = rows.iter().copied().collect();
     assert_eq!(once.len(), rows.len(), "two rows of one setting");
     let missing: Vec<&&str> = settings

@@ -2,6 +2,7 @@ mod effects;
 mod names;
 mod precedence;
 mod refusals;
+mod suite;
 mod understood;
 
 use std::ffi::OsString;
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use armadillo_orchestrator::Flag;
 
-use super::setting::SystemFlags;
+use super::setting::{Linked, SystemFlags};
 use super::{Environment, Input, Resolved, UsageError, resolve};
 use crate::options::Options;
 
@@ -38,11 +39,14 @@ const FLAGS: &[Flag] = &[
 ];
 
 /// The system of this executable.
-fn systems() -> Vec<SystemFlags> {
-    vec![SystemFlags {
-        system: "tally",
-        flags: FLAGS,
-    }]
+fn linked() -> Linked {
+    Linked {
+        systems: vec![SystemFlags {
+            system: "tally",
+            flags: FLAGS,
+        }],
+        suite: Vec::new(),
+    }
 }
 
 /// A place with a file, and what is said elsewhere.
@@ -73,11 +77,20 @@ impl Scene {
         args: &[&str],
         variables: &[(&str, &str)],
     ) -> Result<(Options, Vec<String>), UsageError> {
+        self.resolve_with(linked(), args, variables)
+    }
+
+    fn resolve_with(
+        &self,
+        linked: Linked,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<(Options, Vec<String>), UsageError> {
         let resolved = resolve(&Input {
             args: args.iter().map(OsString::from).collect(),
             environment: Environment::of(variables),
             directory: self.path().to_owned(),
-            systems: systems(),
+            linked,
         })?;
         match resolved {
             Resolved::Options { options, warnings } => Ok((*options, warnings)),

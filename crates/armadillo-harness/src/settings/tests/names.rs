@@ -3,15 +3,15 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{Scene, systems};
+use super::{Scene, linked};
 use crate::options::Options;
-use crate::settings::setting::{Said, Setting};
+use crate::settings::setting::{Linked, Said, Setting};
 use crate::settings::{Environment, Input, Resolved, again, all, help, manual, resolve};
 
 #[test]
 fn every_default_is_what_leaving_the_setting_out_gives() {
     let plain = format!("{:?}", Options::default());
-    for setting in all(&systems()) {
+    for setting in all(&linked()) {
         if setting.default.is_empty() || setting.default == "false" && setting.name == "exact" {
             continue;
         }
@@ -23,8 +23,8 @@ fn every_default_is_what_leaving_the_setting_out_gives() {
 
 #[test]
 fn every_setting_has_its_three_names_and_is_in_the_help() {
-    let help = help::help(&all(&systems()));
-    for setting in all(&systems()) {
+    let help = help::help(&all(&linked()));
+    for setting in all(&linked()) {
         let shown = match setting.short {
             Some(short) if setting.said == Said::OnCommandLine => format!("-{short}"),
             _ => format!("--{}", setting.name),
@@ -94,7 +94,7 @@ fn help_and_version_are_texts() {
             args: args.iter().map(OsString::from).collect(),
             environment: Environment::default(),
             directory: Path::new("/nonexistent").to_owned(),
-            systems: systems(),
+            linked: linked(),
         };
         match resolve(&input) {
             Ok(Resolved::Text(text)) => text,
@@ -130,16 +130,16 @@ fn the_command_line_that_runs_a_test_again_keeps_what_the_test_needs() {
     .map(str::to_owned)
     .to_vec();
     assert_eq!(
-        again(&args, &systems()).join(" "),
+        again(&args, &linked()).join(" "),
         "--timeout 3m --tally /opt/tally --tally-option a=1 --tally-option b=2 --tally-verbose=true"
     );
-    assert!(again(&["--no-such-flag".to_owned()], &systems()).is_empty());
+    assert!(again(&["--no-such-flag".to_owned()], &linked()).is_empty());
 }
 
 #[test]
 fn the_manual_is_written_from_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/settings.md");
-    let text = manual(&all(&[]));
+    let text = manual(&all(&Linked::default()));
     if std::env::var_os("ARMADILLO_WRITE_DOCS").is_some() {
         std::fs::write(&path, &text).unwrap();
     }

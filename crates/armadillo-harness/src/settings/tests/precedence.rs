@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Scene;
 use crate::options::Missing;
-use crate::settings::{Environment, Input, Resolved, resolve};
+use crate::settings::{Environment, Input, Linked, Resolved, resolve};
 
 fn threads(number: usize) -> Option<NonZeroUsize> {
     NonZeroUsize::new(number)
@@ -106,7 +106,7 @@ fn the_file_is_looked_for_upwards_to_the_root_of_the_workspace() {
             args: vec!["-m".into(), "nightly".into()],
             environment: Environment::default(),
             directory: directory.to_owned(),
-            systems: Vec::new(),
+            linked: Linked::default(),
         };
         match resolve(&input) {
             Ok(Resolved::Options { options, .. }) => Some(options.running.retries),

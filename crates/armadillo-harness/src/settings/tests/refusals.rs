@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write;
 
 use super::Scene;
-use crate::settings::{Environment, Input, resolve};
+use crate::settings::{Environment, Input, Linked, resolve};
 
 #[test]
 fn refusals_of_the_command_line() {
@@ -121,7 +121,7 @@ fn what_is_not_utf_8_is_refused() {
         args: vec![OsString::from_vec(vec![0x66, 0xff])],
         environment: Environment::default(),
         directory: Scene::without_file().path().to_owned(),
-        systems: Vec::new(),
+        linked: Linked::default(),
     };
     assert!(resolve(&input).is_err());
 }

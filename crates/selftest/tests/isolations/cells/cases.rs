@@ -91,6 +91,10 @@ pub(super) const CASES: &[Case] = &[
     case("list", "true", "prints", |_, seen| {
         only_says(seen, "prints: test\n")
     }),
+    case("verbose", "true", "prints", |_, seen| {
+        let said = "--verbose has no effect without --list";
+        seen.ran.stderr.contains(said) && passed(seen, "prints")
+    }),
     case("list-markers", "true", "prints", |_, seen| {
         only_says(seen, "slow")
     }),

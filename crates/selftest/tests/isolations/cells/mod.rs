@@ -3,14 +3,14 @@
 mod cases;
 mod places;
 
-use armadillo::harness::settings::{Effect, all, effect};
+use armadillo::harness::settings::{Effect, Linked, all, effect};
 
 use cases::{CASES, Case};
 use places::{Place, Seen};
 
 #[test]
 fn every_setting_has_a_case() {
-    let settings = all(&[]);
+    let settings = all(&Linked::default());
     let names = settings.iter().map(|setting| setting.name);
     let missing: Vec<_> = names
         .filter(|name| CASES.iter().all(|case| case.setting != *name))

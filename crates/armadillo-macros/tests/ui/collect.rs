@@ -1,0 +1,15 @@
+use armadillo::CollectedTest;
+
+#[armadillo::collect]
+struct NotAFunction;
+
+#[armadillo::collect(all)]
+fn with_options(_test: &mut CollectedTest) {}
+
+#[armadillo::collect]
+async fn asynchronous(_test: &mut CollectedTest) {}
+
+#[armadillo::collect]
+fn takes_nothing() {}
+
+fn main() {}
