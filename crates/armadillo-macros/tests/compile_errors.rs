@@ -5,10 +5,8 @@ fn wrong_use_is_explained() {
     let cases = trybuild::TestCases::new();
     for wrong in [
         "cases",
-        "collect",
         "cycle",
         "fixture_attribute",
-        "flags",
         "kept_fixtures",
         "kill_on_shared",
         "not_a_deployment",
