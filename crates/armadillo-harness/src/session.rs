@@ -39,6 +39,9 @@ pub const PROTOCOL: u32 = 1;
 struct Spoken {
     #[serde(default)]
     protocol: u32,
+    /// The process that holds the deployments, and when it was started.
+    pid: u32,
+    start_time: u64,
 }
 
 /// The content of the file. Only its owner can read it.
@@ -164,6 +167,12 @@ pub enum SessionError {
     },
 }
 
+/// Whether this process lives.
+fn lives(pid: u32, start_time: u64) -> bool {
+    let stat = proc_fs::stat(pid);
+    stat.is_some_and(|stat| stat.start_time == start_time && !stat.is_zombie())
+}
+
 /// The id of the run whose file this is.
 fn run_of(path: &Path) -> &str {
     let directory = path.parent().and_then(Path::file_name);
@@ -248,8 +257,13 @@ impl Found {
         };
         let text = fs::read(path).map_err(fail)?;
         let wrong = |error: serde_json::Error| fail(error.into());
-        let Spoken { protocol } = serde_json::from_slice(&text).map_err(wrong)?;
-        if protocol != PROTOCOL {
+        let Spoken {
+            protocol,
+            pid,
+            start_time,
+        } = serde_json::from_slice(&text).map_err(wrong)?;
+        // One whose holder is gone is gone, whatever its version.
+        if protocol != PROTOCOL && lives(pid, start_time) {
             return Err(SessionError::Version {
                 run: run_of(path).to_owned(),
                 theirs: protocol,
@@ -293,8 +307,7 @@ impl Found {
     /// Whether that process lives.
     #[must_use]
     pub fn lives(&self) -> bool {
-        let stat = proc_fs::stat(self.content.pid);
-        stat.is_some_and(|stat| stat.start_time == self.content.start_time && !stat.is_zombie())
+        lives(self.content.pid, self.content.start_time)
     }
 
     /// Tells the holder to end, which stops the deployments.

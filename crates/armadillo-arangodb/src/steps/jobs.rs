@@ -284,7 +284,10 @@ async fn cancel(view: &View, server: &ServerKey, job: &Job) -> Result<Tried, Str
     let tree = look(view).await?;
     let known = job.find(&tree, view, server);
     let Some(known) = known.filter(|known| known.is_unfinished) else {
-        return Ok(Tried::Done(String::new()));
+        return Ok(match job.is_fulfilled(&tree, view, server) {
+            true => Tried::Refused("it was done before it could be cancelled".to_owned()),
+            false => Tried::Done(String::new()),
+        });
     };
     if known.job.get("abort") != Some(&Value::Bool(true)) {
         let request = Request::post("/_admin/cluster/cancelAgencyJob");

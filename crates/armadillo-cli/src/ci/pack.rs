@@ -1,6 +1,6 @@
 //! `armadillo ci pack`: what CI keeps of a run, the more of it the worse it went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -37,18 +37,13 @@ pub(crate) enum PackError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("{} is no results of a run: {source}", path.display())]
-    Results {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
 }
 
 impl PackError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Open(_) | Self::NotEmpty(_) => Exit::Usage,
-            Self::Files { .. } | Self::Results { .. } => Exit::Harness,
+            Self::Files { .. } => Exit::Harness,
         }
     }
 }
@@ -90,6 +85,8 @@ struct Found {
     from: PathBuf,
     /// What it takes on the disk, in bytes: logs may have holes.
     size: u64,
+    /// Whether it is the run's. A program is its user's.
+    is_of_run: bool,
 }
 
 /// A size with a unit of 1024: `500M`, `2G`.
@@ -116,7 +113,10 @@ pub(crate) fn pack(args: &Args) -> Result<String, PackError> {
     let went = went(results.as_ref());
     let mut found = Vec::new();
     walk(&run, Path::new(""), &mut found)?;
-    let crashed = found.iter().any(|file| is_of_crash(&file.below));
+    let told = results
+        .as_ref()
+        .is_some_and(|results| results.totals.server_crashed > 0);
+    let crashed = told || found.iter().any(|file| is_of_crash(&file.below));
     found.retain(|file| match file.tier {
         Tier::Results => true,
         Tier::Logs => went.failed > 0 || went.badly || crashed,
@@ -134,7 +134,7 @@ pub(crate) fn pack(args: &Args) -> Result<String, PackError> {
     Ok(told(&kept, &left, went, crashed))
 }
 
-/// The results of a run; `None` if it was killed before it wrote some.
+/// The results of a run; `None` if it was killed before it wrote some, or wrote others.
 fn results(run: &Path) -> Result<Option<Results>, PackError> {
     let path = run.join("results.json");
     let file = match File::open(&path) {
@@ -143,9 +143,8 @@ fn results(run: &Path) -> Result<Option<Results>, PackError> {
         Err(source) => return Err(files("read", &path)(source)),
     };
     let results = serde_json::from_reader(BufReader::new(file));
-    results
-        .map(Some)
-        .map_err(|source| PackError::Results { path, source })
+    let wrong = |error: &serde_json::Error| eprintln!("warning: {}: {error}", path.display());
+    Ok(results.inspect_err(wrong).ok())
 }
 
 fn went(results: Option<&Results>) -> Went {
@@ -188,6 +187,7 @@ fn walk(directory: &Path, below: &Path, found: &mut Vec<Found>) -> Result<(), Pa
                 below,
                 from,
                 size,
+                is_of_run: true,
             });
         }
     }
@@ -236,25 +236,23 @@ fn tier(below: &Path) -> Option<Tier> {
 
 /// Whether this is what a server that crashed has left.
 fn is_of_crash(below: &Path) -> bool {
-    matches!(
-        parts(below).as_slice(),
-        ["servers", _, "crashes" | "recordings", ..]
-    )
+    matches!(parts(below).as_slice(), ["servers", _, "crashes", ..])
 }
 
 /// The programs of the servers: a core says little without the program that wrote it.
 fn programs(results: &Results) -> Vec<Found> {
-    let paths = results
-        .programs
-        .values()
-        .map(|info| Path::new(&info.program));
-    let files = paths.filter_map(|path| {
+    let infos = results.programs.values();
+    let paths: BTreeSet<&Path> = infos.map(|info| Path::new(&info.program)).collect();
+    // Several versions of a program have one name.
+    let files = paths.into_iter().enumerate().filter_map(|(number, path)| {
         let meta = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        let directory = Path::new("programs").join((number + 1).to_string());
         Some(Found {
             tier: Tier::Crashes,
-            below: Path::new("programs").join(path.file_name()?),
+            below: directory.join(path.file_name()?),
             from: path.to_owned(),
             size: disk_size(&meta),
+            is_of_run: false,
         })
     });
     files.collect()
@@ -278,10 +276,16 @@ fn keep(file: &Found, output: &Path) -> Result<(), PackError> {
         fs::create_dir_all(parent).map_err(files("make", parent))?;
     }
     // The run is over. On one file system a second name takes no room, and keeps the holes of logs.
-    if fs::hard_link(&file.from, &to).is_err() {
-        fs::copy(&file.from, &to).map_err(files("copy", &file.from))?;
+    if file.is_of_run && fs::hard_link(&file.from, &to).is_ok() {
+        return Ok(());
     }
-    Ok(())
+    let copied = File::open(&file.from).and_then(|mut from| {
+        // Never over a file that is there: it may be another name of one that somebody needs.
+        let mut copy = File::create_new(&to)?;
+        io::copy(&mut from, &mut copy)?;
+        copy.set_permissions(from.metadata()?.permissions())
+    });
+    copied.map_err(files("copy", &file.from))
 }
 
 fn told(kept: &[Found], left: &[Found], went: Went, crashed: bool) -> String {

@@ -50,6 +50,10 @@ pub(super) fn apply(
     declared: &Markers,
 ) -> Result<(), CollectError> {
     for rule in rules {
+        // Another suite of the workspace may know them.
+        if !tests.iter().any(|test| rule.applies(test)) {
+            continue;
+        }
         for marker in &rule.markers {
             marker.check(declared).map_err(|refused| {
                 let Refused { why, help } = refused;

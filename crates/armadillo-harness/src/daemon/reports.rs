@@ -16,7 +16,7 @@ pub(crate) fn write(group: &Path) -> io::Result<()> {
     lock.lock()?;
     let logs = logs(group)?;
     let name = group.file_name().unwrap_or_default().to_string_lossy();
-    let Some(events) = report::gather(logs, &name, &group.display().to_string()) else {
+    let Some(events) = report::gather(logs, &name, &group.display().to_string(), false) else {
         return Ok(());
     };
     report::write_events(&group.join(super::EVENTS_FILE), &events)?;

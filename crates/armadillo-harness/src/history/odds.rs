@@ -35,6 +35,7 @@ pub struct Recorded {
 
 /// A test that failed, measured by what was recorded of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Odds {
     /// The newest runs, with the one in which it failed.
     pub lately: Failures,

@@ -91,7 +91,12 @@ impl Follower {
             Log(events)
         });
         let name = directory.file_name().unwrap_or_default().to_string_lossy();
-        let mut events = gather(logs.collect(), &name, &directory.display().to_string())?;
+        let mut events = gather(
+            logs.collect(),
+            &name,
+            &directory.display().to_string(),
+            live,
+        )?;
         events.retain(|event| !live || !matches!(event.kind, EventKind::RunFinished { .. }));
         Some(events)
     }

@@ -103,19 +103,30 @@ fn parameter(part: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Results;
 
     /// `ARMADILLO_WRITE_DOCS=1` writes it.
-    #[test]
-    fn the_manual_has_the_description_of_this_api() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/daemon-api.json");
-        let text = format!("{:#}\n", document());
+    fn the_manual_has(file: &str, content: &Value) {
+        let path = format!("{}/../../docs/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = format!("{content:#}\n");
         if std::env::var_os("ARMADILLO_WRITE_DOCS").is_some() {
             std::fs::write(path, text).unwrap();
             return;
         }
         assert!(
             std::fs::read_to_string(path).unwrap() == text,
-            "docs/daemon-api.json: ARMADILLO_WRITE_DOCS=1 cargo test -p armadillo-harness openapi writes it"
+            "docs/{file}: ARMADILLO_WRITE_DOCS=1 cargo test -p armadillo-harness openapi writes it"
         );
+    }
+
+    #[test]
+    fn the_manual_has_the_description_of_this_api() {
+        the_manual_has("daemon-api.json", &document());
+    }
+
+    #[test]
+    fn the_manual_has_the_schema_of_the_results() {
+        let schema = schemars::schema_for!(Results);
+        the_manual_has("results.schema.json", schema.as_value());
     }
 }

@@ -18,8 +18,8 @@ struct Process {
     events: Vec<Event>,
 }
 
-/// The events of the whole; `None` if no test was run. Other logs are ignored.
-pub(crate) fn gather(logs: Vec<Log>, run: &str, directory: &str) -> Option<Vec<Event>> {
+/// The events of the whole; `None` if no test was run. Other logs are ignored. If it is `live`, processes without an end go on.
+pub(crate) fn gather(logs: Vec<Log>, run: &str, directory: &str, live: bool) -> Option<Vec<Event>> {
     let mut processes = Vec::new();
     let mut daemons = Vec::new();
     for Log(events) in logs {
@@ -77,7 +77,10 @@ pub(crate) fn gather(logs: Vec<Log>, run: &str, directory: &str) -> Option<Vec<E
             attempts: &mut attempts,
             leases: &mut tests_of_leases,
         };
-        let missing = never_begun(&process);
+        let missing = match live && process.ending().is_none() {
+            true => Vec::new(),
+            false => never_begun(&process),
+        };
         for event in process.events.into_iter().chain(missing) {
             // One clock, one machine: the daemon's samples are those of all.
             if has_daemon && matches!(event.kind, EventKind::MachineSampled(_)) {

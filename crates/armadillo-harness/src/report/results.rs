@@ -17,6 +17,7 @@ const VERSION: u32 = 1;
 
 /// A run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Results {
     /// The version of the format: 1.
     pub version: u32,
@@ -65,6 +66,7 @@ pub struct Results {
 
 /// Counts of tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Totals {
     /// Passed, at once or after a retry.
     pub passed: usize,
@@ -92,6 +94,7 @@ pub struct Totals {
 
 /// A test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TestResult {
     /// Its name.
     pub name: String,
@@ -122,6 +125,7 @@ pub struct TestResult {
 
 /// An attempt of a test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AttemptResult {
     /// 1 for the first.
     pub attempt: u32,
@@ -152,6 +156,7 @@ pub struct AttemptResult {
 
 /// An ignored test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IgnoredTest {
     /// Its name.
     pub name: String,
@@ -161,6 +166,7 @@ pub struct IgnoredTest {
 
 /// A deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeploymentResult {
     /// Its complete topology, as text.
     pub topology: String,

@@ -37,7 +37,7 @@ impl Xml {
     }
 
     /// Text inside the element that began last.
-    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
+    fn text(&mut self, text: &str) -> io::Result<()> {
         self.0
             .write_event(Event::Text(BytesText::new(&carried(text))))
     }
@@ -52,11 +52,6 @@ impl Xml {
         self.open(name, attributes)?;
         self.text(text)?;
         self.close(name)
-    }
-
-    /// An element after text: on a line of its own.
-    pub(super) fn break_line(&mut self) -> io::Result<()> {
-        self.0.write_indent()
     }
 
     /// The document, with the end of its last line.

@@ -51,7 +51,7 @@ fn failed() -> Verdict {
 }
 
 fn model(logs: Vec<Log>) -> (Model, u8) {
-    let events = gather(logs, "nextest", "here").unwrap();
+    let events = gather(logs, "nextest", "here", false).unwrap();
     let mut model = Model::default();
     for event in &events {
         model.on(event);
@@ -201,4 +201,26 @@ fn a_test_is_run_again_in_its_own_executable() {
     ] {
         assert!(junit.contains(wanted), "{wanted}\n{junit}");
     }
+}
+
+#[test]
+fn a_process_that_goes_on_has_a_test_that_goes_on() {
+    let Log(mut going_on) = process(2, "suite", "b", Verdict::Passed);
+    going_on.truncate(2);
+    let logs = |going_on: &[Event]| {
+        vec![
+            process(1, "suite", "a", Verdict::Passed),
+            Log(going_on.to_vec()),
+        ]
+    };
+    let of = |live| {
+        let events = gather(logs(&going_on), "test run", "here", live).unwrap();
+        let mut model = Model::default();
+        for event in &events {
+            model.on(event);
+        }
+        (model.running.contains_key("b"), model.counts().failed)
+    };
+    assert_eq!(of(true), (true, 0));
+    assert_eq!(of(false), (false, 1), "it was killed");
 }

@@ -29,24 +29,36 @@ function lost() {
   document.getElementById('main').before(notice);
   at.textContent = text;
 }
-async function follow(version) {
+// What is newest is drawn as soon as nobody is busy, and asked for all the time: the server ends with the run, and must have told.
+let newest = null;
+async function drawNews() {
   for (;;) {
-    let news;
+    while (!newest || isBusy()) await pause(200);
+    const data = newest;
+    newest = null;
+    draw(data);
+    if (!data.run.live) return;
+  }
+}
+async function follow(version) {
+  let ended = false;
+  for (;;) {
     try {
       const answer = await fetch(`data?after=${version}`, { cache: 'no-store' });
       if (answer.status === 204) continue;
       if (!answer.ok) return lost();
-      news = await answer.json();
+      const news = await answer.json();
+      version = news.version;
+      newest = news.data;
+      ended = !news.data.run.live;
     } catch {
       return lost();
     }
-    version = news.version;
-    while (isBusy()) await pause(200);
-    draw(news.data);
-    if (!news.data.run.live) return undefined;
+    if (ended) return undefined;
   }
 }
 const first = JSON.parse(document.getElementById('data').textContent);
 if (first.data) draw(first.data);
 else document.getElementById('main').append('The run has not started yet.');
+drawNews();
 follow(first.version);

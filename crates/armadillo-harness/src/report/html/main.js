@@ -83,13 +83,15 @@ function keep() {
   return state;
 }
 function restore(state) {
+  route();
+  // After what the address says: it may be from before.
   if (state.words || state.wanted?.length || state.order) {
     made.tests ||= new TestsView();
     made.tests.search.value = state.words;
     made.tests.wanted = new Set(state.wanted.filter((status) => STATUSES.includes(status)));
     made.tests.sort.value = made.tests.order = state.order;
+    made.tests.refresh(testAt.get(place().subject));
   }
-  route();
   if (state.table && current === made.timeline) current.toggleTable();
   // The views lay themselves out in the next frame.
   requestAnimationFrame(() => requestAnimationFrame(() => {
