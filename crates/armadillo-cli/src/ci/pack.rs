@@ -113,10 +113,10 @@ pub(crate) fn pack(args: &Args) -> Result<String, PackError> {
     let went = went(results.as_ref());
     let mut found = Vec::new();
     walk(&run, Path::new(""), &mut found)?;
-    let told = results
+    let is_said = results
         .as_ref()
         .is_some_and(|results| results.totals.server_crashed > 0);
-    let crashed = told || found.iter().any(|file| is_of_crash(&file.below));
+    let crashed = is_said || found.iter().any(|file| is_of_crash(&file.below));
     found.retain(|file| match file.tier {
         Tier::Results => true,
         Tier::Logs => went.failed > 0 || went.badly || crashed,
