@@ -172,7 +172,9 @@ impl Machine {
         let (step, state) = self.status.steps.get_mut(self.at)?;
         // The turn of the next server, whatever is done to it first.
         let is_next = step.server.is_some() && step.server != self.last_down;
+        // What must follow the step before it waits for nobody.
         let begins_a_turn = *state == StepState::Planned
+            && !step.bound
             && self.terms.step_by_step
             && self.last_down.is_some()
             && (step.takes_down() || is_next);
