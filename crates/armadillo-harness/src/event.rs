@@ -2,6 +2,7 @@
 //! report can be rebuilt from that file alone.
 
 mod again;
+mod isolation;
 mod machine;
 mod planned;
 mod repetitions;
@@ -20,6 +21,7 @@ use crate::outcome::Verdict;
 use crate::trace::Trace;
 
 pub use again::{Again, FileMark};
+pub use isolation::TestIsolation;
 pub use machine::MachineSample;
 pub use planned::{
     CopiesReason, Part, PlannedCopies, PlannedTest, ShardOf, TestOrigin, TopologyOf,
@@ -376,23 +378,6 @@ pub struct TestFinished {
     /// What it showed of itself.
     #[serde(default, skip_serializing_if = "Shown::is_empty")]
     pub shown: Shown,
-}
-
-/// What an attempt of a test has for itself. Each retry has more than the attempt before, so that the attempts together tell
-/// whether a test fails alone or only in company.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum TestIsolation {
-    /// What the test declares.
-    #[default]
-    AsDeclared,
-    /// Another process than the attempt before.
-    OtherProcess,
-    /// Its deployments for itself; and another process, where tests run in workers.
-    Alone,
-    /// Deployments that nobody used before; and another process, where tests run in workers.
-    Fresh,
 }
 
 /// Who else used the deployments of a test.

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use armadillo_orchestrator::random;
@@ -25,6 +25,9 @@ pub enum Source {
     /// From the logs of the runs of a [`Group`](crate::group::Group), whose file this is.
     Group(PathBuf),
 }
+
+/// The way of events to a live report.
+pub(crate) type Events = Sender<Arc<Event>>;
 
 /// A server of the report. It ends when this is dropped, or told to [finish](Self::finish).
 #[derive(Debug)]
@@ -60,6 +63,12 @@ impl LivePage {
             ending,
             thread: Some(thread),
         })
+    }
+
+    /// One for the run of this process, and the way by which events come to it.
+    pub(crate) fn of_run() -> io::Result<(Events, Self)> {
+        let (events, received) = channel();
+        Ok((events, Self::start(Source::Run(received))?))
     }
 
     /// The address of the page.

@@ -14,7 +14,7 @@ use super::run_directory::RunDirectory;
 use crate::exit_code::Exit;
 use crate::group;
 use crate::history::{self, History};
-use crate::live_page::LivePage;
+use crate::live_page::{Events, LivePage};
 use crate::options::Annotations;
 use crate::report::{self, Model};
 
@@ -33,6 +33,15 @@ pub(super) struct Ending {
     pub(super) annotations: Annotations,
     /// The report that is shown while the run goes on.
     pub(super) page: Option<LivePage>,
+}
+
+/// The report that is shown while the run goes on, if it is wanted, and the way by which events come to it.
+pub(super) fn live_page(wanted: bool) -> Result<Option<(Events, LivePage)>, RunnerError> {
+    let page = wanted.then(LivePage::of_run).transpose();
+    page.map_err(|source| RunnerError::Os {
+        action: "start the live report",
+        source,
+    })
 }
 
 /// Writes what is written at the end and waits until everything is printed; for a moment only, if the run is interrupted.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use super::printer::ToPrinter;
 use crate::client::{AskError, DaemonClient};
 use crate::clock::Origin;
 use crate::event::{Event, EventKind, VERSION};
+use crate::live_page::Events;
 use crate::protocol::endpoints::TakeEvents;
 
 /// How long events are gathered before they are sent to the daemon, many with one request.
@@ -55,7 +55,7 @@ pub(crate) struct Journal {
     token: Secret,
     printer: ToPrinter,
     /// Who shows the run while it goes on.
-    live: Option<Sender<Arc<Event>>>,
+    live: Option<Events>,
     outbox: Mutex<Outbox>,
     more: Notify,
     /// It was said that the disk is full.
@@ -79,7 +79,7 @@ impl Journal {
         origin: Origin,
         token: Secret,
         printer: ToPrinter,
-        live: Option<Sender<Arc<Event>>>,
+        live: Option<Events>,
     ) -> Self {
         Self {
             origin,

@@ -18,7 +18,6 @@ use crate::event::{
 use crate::exit_code::Exit;
 use crate::history;
 use crate::list;
-use crate::live_page::{LivePage, Source};
 use crate::options::{Action, Format, Isolation, Options};
 use crate::outcome::Verdict;
 use crate::plan::{self, Plan};
@@ -298,18 +297,7 @@ pub(super) fn prepare(
         action: "start a thread",
         source,
     })?;
-    let (live, page) = match options.showing.report_live {
-        true => {
-            let (live, events) = std::sync::mpsc::channel();
-            let page = LivePage::start(Source::Run(events));
-            let page = page.map_err(|source| RunnerError::Os {
-                action: "start the live report",
-                source,
-            })?;
-            (Some(live), Some(page))
-        }
-        false => (None, None),
-    };
+    let (live, page) = finish::live_page(options.showing.report_live)?.unzip();
     let journal = Arc::new(Journal::new(origin, token, printer.way(), live));
     if let Some(page) = &page {
         journal.note(format!("live report: {}\n", page.url()));

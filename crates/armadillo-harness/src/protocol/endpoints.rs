@@ -297,7 +297,7 @@ mod tests {
     fn a_request_is_found_by_its_path_and_nothing_else_is() {
         for route in Route::ALL {
             let places = route.template().matches('{').count();
-            let values = ["7", "etcd-1"];
+            let values = ["7", "tally-1"];
             let path = route.path(&values[..places]);
             let (found, there) = Route::find(route.method().name(), &path).unwrap();
             assert_eq!(found, *route, "{path}");
@@ -313,10 +313,10 @@ mod tests {
             }
             assert_eq!(Route::find("PUT", &path), None);
         }
-        let (_, places) = Route::find("POST", "/v1/leases/5f3a9c20/on/etcd-1/log").unwrap();
+        let (_, places) = Route::find("POST", "/v1/leases/5f3a9c20/on/tally-1/log").unwrap();
         assert_eq!(
             (places.get("lease"), places.get("deployment")),
-            ("5f3a9c20", "etcd-1")
+            ("5f3a9c20", "tally-1")
         );
         assert_eq!(places.get("client"), "");
     }
