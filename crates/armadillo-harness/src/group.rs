@@ -32,6 +32,9 @@ pub(crate) struct Membership {
     /// The process of the command.
     pub(crate) pid: u32,
     pub(crate) start_time: u64,
+    /// Whether its executables run at the same time, and the command shows what they do.
+    #[serde(default)]
+    pub(crate) together: bool,
 }
 
 /// The group that a command runs executables in.
@@ -68,11 +71,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 const DIRECTORIES: &str = "directories";
 
 impl Group {
-    /// A new one, of this process.
+    /// A new one, of this process. If its executables run `together`, this process shows what they do.
     ///
     /// # Errors
     /// When its file cannot be written.
-    pub fn begin() -> io::Result<Self> {
+    pub fn begin(together: bool) -> io::Result<Self> {
         run_dir::check().map_err(io::Error::other)?;
         let pid = std::process::id();
         let membership = Membership {
@@ -80,6 +83,7 @@ impl Group {
             command: "test run".to_owned(),
             pid,
             start_time: proc_fs::start_time(pid).unwrap_or_default(),
+            together,
         };
         let file = run_dir::base().join(format!("group-{}.json", membership.id));
         fs::write(&file, serde_json::to_vec(&membership)?)?;

@@ -47,7 +47,7 @@ pub(super) fn run_all(
     variables: &[(&str, &str)],
     ui: bool,
 ) -> Result<u8, TestError> {
-    let group = Group::begin().map_err(os("begin the run"))?;
+    let group = Group::begin(false).map_err(os("begin the run"))?;
     let page = || LivePage::start(Source::Group(group.file().to_owned()));
     let page = ui.then(page).transpose();
     let page = page.map_err(os("start the live report"))?;

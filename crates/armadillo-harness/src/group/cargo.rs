@@ -44,6 +44,7 @@ fn find() -> Option<Membership> {
         command: "cargo test".to_owned(),
         pid: cargo.pid,
         start_time: cargo.start_time,
+        together: false,
     })
 }
 
