@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::sync::Notify;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -56,6 +58,8 @@ struct State {
     sent: Cell<u64>,
     is_over: Cell<bool>,
     over: Notify,
+    /// Whether connections end with the answer that they are sending.
+    closing: watch::Sender<bool>,
 }
 
 /// Answers until it is told that the run is over.
@@ -78,6 +82,7 @@ pub(super) fn serve(
         sent: Cell::new(0),
         is_over: Cell::new(false),
         over: Notify::new(),
+        closing: watch::Sender::new(false),
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -86,30 +91,48 @@ pub(super) fn serve(
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
+        let mut served = JoinSet::new();
         tokio::select! {
-            never = accept_all(&listener, &state) => match never {},
-            () = last_words(&state, ending) => Ok(()),
+            never = accept_all(&listener, &state, &mut served) => match never {},
+            () = last_words(&state, ending) => {}
         }
+        state.closing.send_replace(true);
+        let ended = async { while served.join_next().await.is_some() {} };
+        // What a browser does not read in this time it does not get.
+        _ = timeout(LAST_WORDS, ended).await;
+        Ok(())
     })
 }
 
-async fn accept_all(listener: &tokio::net::TcpListener, state: &Rc<State>) -> Infallible {
-    let mut served = JoinSet::new();
+async fn accept_all(
+    listener: &tokio::net::TcpListener,
+    state: &Rc<State>,
+    served: &mut JoinSet<()>,
+) -> Infallible {
     loop {
         let failed = |error: &io::Error| tracing::warn!(%error, "cannot accept a connection yet");
         let (stream, _) = accept::next(async || listener.accept().await, failed).await;
-        let state = state.clone();
-        served.spawn_local(async move {
-            let service = service_fn(move |request| {
-                let state = state.clone();
-                async move { Ok::<_, Infallible>(answer(&state, &request).await) }
-            });
-            // A connection that breaks is its browser's matter.
-            _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+        served.spawn_local(serve_one(stream, state.clone()));
         while served.try_join_next().is_some() {}
+    }
+}
+
+/// Answers on one connection. If it breaks, that is its browser's matter.
+async fn serve_one(stream: TcpStream, state: Rc<State>) {
+    let mut closing = state.closing.subscribe();
+    let service = service_fn(move |request| {
+        let state = state.clone();
+        async move { Ok::<_, Infallible>(answer(&state, &request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new();
+    let mut connection = pin!(connection.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        _ = &mut connection => true,
+        _ = closing.wait_for(|closing| *closing) => false,
+    };
+    if !ended {
+        connection.as_mut().graceful_shutdown();
+        _ = connection.await;
     }
 }
 
@@ -126,10 +149,7 @@ async fn last_words(state: &State, ending: &Notify) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    // The connections end with this task: the last answer has a moment to leave.
-    if timeout(LAST_WORDS, all_have_it).await.is_ok() && state.is_looked_at() {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    _ = timeout(LAST_WORDS, all_have_it).await;
 }
 
 async fn answer(state: &State, request: &Request<Incoming>) -> Response<Full<Bytes>> {

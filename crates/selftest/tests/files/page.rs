@@ -226,6 +226,8 @@ fn the_timeline_answers_to_mouse_and_keys_and_is_a_table_too() {
     browser.picture("timeline-table");
     // The second deployment, from the top: it itself, its leaders, operations, and their steps.
     browser.run("location.hash = '#/timeline?from=1000&to=5000&at=1'");
+    // The lanes are there when the table goes.
+    browser.wait("document.querySelector('[data-part=window]').innerText.includes('(4.00 s)')");
     browser.key("Escape");
     browser.wait("document.querySelector('.lanes')?.scrollTop > 0");
     let operations = y + 24.0 + 38.0 + 18.0 + 8.0;

@@ -38,7 +38,7 @@ class TimelineView {
     const at = number('at');
     if (Number.isInteger(at)) {
       const lane = this.lanes.lanes.find((one) => one.type === 'head' && one.group === at);
-      requestAnimationFrame(() => { this.lanes.resize(); if (lane) this.body.scrollTop = lane.y; });
+      requestAnimationFrame(() => { this.lanes.resize(); if (lane) this.scrollTo(lane.y); });
     }
     this.moved(true);
     requestAnimationFrame(() => this.lanes.resize());
@@ -123,12 +123,21 @@ class TimelineView {
       this.table = h('div', { cls: 'grid-table', role: 'table', tabindex: 0, 'aria-label': 'What happened in this stretch of time' }, head);
       this.rows = new Rows(this.table, 26, (at) => this.line(at), 26);
     }
+    if (this.tableShown) this.top = this.lanes.lanesBox.scrollTop;
     this.body.replaceWith(this.tableShown ? this.table : this.lanes.lanesBox);
     this.body = this.tableShown ? this.table : this.lanes.lanesBox;
     this.lanes.inspect.hidden = this.tableShown;
     if (this.tableShown) this.fillTable();
-    else this.lanes.resize();
+    else {
+      this.lanes.resize();
+      this.scrollTo(this.top);
+    }
     this.body.focus();
+  }
+  // The lanes are at their top again when the table has been in their place: until they are back, it is noted where they were.
+  scrollTo(top) {
+    this.top = top;
+    this.lanes.lanesBox.scrollTop = top;
   }
   everything() {
     if (this.every) return this.every;
