@@ -79,14 +79,8 @@ pub trait Members: AsEtcd {
         Self: Owned,
     {
         let learner = learner.server_key();
-        self.as_etcd().changing(move |cluster, _| {
-            let learner = learner.clone();
-            async move {
-                member(&cluster.known_members().await?, &learner)?;
-                let steps = vec![Step::act(Some(&learner), members::promote())];
-                Ok(PlannedChange::new("promotion", steps, ()))
-            }
-        })
+        self.as_etcd()
+            .acting("promotion", learner, members::promote)
     }
 
     /// Removes a member from the cluster, and returns when its process has ended and its data is gone. It can be cancelled until
@@ -118,15 +112,8 @@ pub trait Members: AsEtcd {
     where
         Self: Owned,
     {
-        let to = to.server_key();
-        self.as_etcd().changing(move |cluster, _| {
-            let to = to.clone();
-            async move {
-                member(&cluster.known_members().await?, &to)?;
-                let steps = vec![Step::act(Some(&to), members::lead())];
-                Ok(PlannedChange::new("leadership transfer", steps, ()))
-            }
-        })
+        self.as_etcd()
+            .acting("leadership transfer", to.server_key(), members::lead)
     }
 }
 
@@ -143,6 +130,23 @@ impl Etcd {
         let cluster = self.clone();
         self.orchestrator()
             .change(move |forced| plan(cluster.clone(), forced))
+    }
+
+    /// A change of this name that is one act on a member.
+    fn acting(
+        &self,
+        name: &'static str,
+        on: ServerKey,
+        act: fn() -> SystemStep,
+    ) -> ChangeOperation<(), MembersError> {
+        self.changing(move |cluster, _| {
+            let on = on.clone();
+            async move {
+                member(&cluster.known_members().await?, &on)?;
+                let steps = vec![Step::act(Some(&on), act())];
+                Ok(PlannedChange::new(name, steps, ()))
+            }
+        })
     }
 
     pub(crate) fn adding(&self, learner: bool) -> ChangeOperation<ServerKey, MembersError> {

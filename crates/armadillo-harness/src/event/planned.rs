@@ -116,7 +116,7 @@ pub struct PlannedTest {
     /// The deployments it needs, in the order of its arguments; none for a test that needs no deployment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
-    /// What earlier runs of it came to: `failed 3 of 120 runs before (known flaky: 2.5 %)`.
+    /// How earlier runs of it ended: `failed 3 of 120 runs before (known flaky: 2.5 %)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<String>,
     /// How often earlier runs of it failed, lately and before, if there are enough.
@@ -125,7 +125,7 @@ pub struct PlannedTest {
     /// How long it took in earlier runs, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_us: Option<u64>,
-    /// Which run it is of, in the report of several.
+    /// In a report of several runs: the run that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Box<TestOrigin>>,
 }

@@ -113,10 +113,10 @@ pub struct TestResult {
     /// What its attempts say together, if there were several: whether it fails alone, or only in company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<String>,
-    /// If it did not pass at once: how that compares with earlier runs, if there are enough.
+    /// How its failure compares with earlier runs: only if it did not pass at once, and if there are enough of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odds: Option<Odds>,
-    /// If it ran again and again: how often it passed and failed. Its attempts are those of one repetition.
+    /// How often it passed and failed, if it ran again and again. Its attempts are those of one repetition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repetitions: Option<Repetitions>,
     /// All its attempts.

@@ -177,12 +177,7 @@ impl Reader<'_> {
                 Err(self.wrong(place, &key, reason, &help))
             }
             Some(setting) if setting.said == Said::Everywhere => {
-                let values = self.values(&key, setting, value)?;
-                let source = self.source(place, &key);
-                section
-                    .values
-                    .insert(name.to_owned(), Settled { values, source });
-                Ok(())
+                self.settle(section, setting, &key, (place, value))
             }
             Some(_) => Err(self.wrong(
                 place,
@@ -215,11 +210,21 @@ impl Reader<'_> {
             return Ok(());
         };
         let full = format!("{path}flags.{name}");
-        let settled = Settled {
-            values: self.values(&full, flag, value)?,
-            source: self.source(key.span, &full),
-        };
-        section.values.insert(name.to_owned(), settled);
+        self.settle(section, flag, &full, (key.span, value))
+    }
+
+    /// What a key says is the value of this setting.
+    fn settle(
+        &self,
+        section: &mut Section,
+        setting: &Setting,
+        key: &str,
+        (place, value): (Span, &Value<'_>),
+    ) -> Result<(), UsageError> {
+        let values = self.values(key, setting, value)?;
+        let source = self.source(place, key);
+        let name = setting.name.to_string();
+        section.values.insert(name, Settled { values, source });
         Ok(())
     }
 
