@@ -82,7 +82,7 @@ pub fn of(directory: &Path) -> Option<Commit> {
 }
 
 /// The commit of a run. All parts of a run have the same: the first of them asks, and leaves the answer in their directory.
-pub(crate) fn of_run(whole: Option<&Path>) -> Option<Commit> {
+fn of_run(whole: Option<&Path>) -> Option<Commit> {
     let ask = || of(&package()?);
     let Some(whole) = whole else {
         return ask();
@@ -96,6 +96,19 @@ pub(crate) fn of_run(whole: Option<&Path>) -> Option<Commit> {
     // Without it, the next part asks again.
     _ = write_whole(&file, |file| Ok(serde_json::to_writer(file, &answer)?));
     answer
+}
+
+/// Does something else while git is asked, which takes a while in a checkout that is new or large.
+pub(crate) fn of_run_while<T>(
+    whole: Option<&Path>,
+    something: impl FnOnce() -> T,
+) -> (Option<Commit>, T) {
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| of_run(whole));
+        let done = something();
+        // If asking panics, nobody can tell.
+        (asked.join().unwrap_or_default(), done)
+    })
 }
 
 /// The directory of the package with the tests.

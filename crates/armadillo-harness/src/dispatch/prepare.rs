@@ -235,9 +235,8 @@ pub(super) fn prepare(
     let origin = Origin::now();
     let run_directory = run_directory::make(&parent, &preview.run)?;
     let directory = run_directory.path.clone();
-    let commit = commit::of_run(run_directory.group.as_deref());
     let token = Secret::new(hex::<16>().map_err(no_random_numbers)?);
-    let daemons = start_daemons::start(&Said {
+    let said = Said {
         options: &options,
         plan: &plan,
         found: &found,
@@ -250,7 +249,10 @@ pub(super) fn prepare(
         memory_mib: has.memory_mib,
         children: &children,
         journal: &token,
-    })?;
+    };
+    let start = || start_daemons::start(&said);
+    let (commit, daemons) = commit::of_run_while(run_directory.group.as_deref(), start);
+    let daemons = daemons?;
     let conditions = shared::conditions(&options.settings, &found.found);
     let conditions = conditions.map_err(|source| RunnerError::Os {
         action: "read the file information of programs",
