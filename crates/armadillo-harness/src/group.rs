@@ -35,11 +35,15 @@ pub(crate) struct Membership {
     /// Whether its executables run at the same time, and the command shows what they do.
     #[serde(default)]
     pub(crate) together: bool,
+    /// The executable whose program the daemon is, if it is one for all: it has the systems of all of them.
+    #[serde(default)]
+    pub(crate) host: Option<PathBuf>,
 }
 
 /// The group that a command runs executables in.
 pub struct Group {
     file: PathBuf,
+    membership: Membership,
 }
 
 /// Why a group could not be finished.
@@ -84,10 +88,25 @@ impl Group {
             pid,
             start_time: proc_fs::start_time(pid).unwrap_or_default(),
             together,
+            host: None,
         };
         let file = run_dir::base().join(format!("group-{}.json", membership.id));
-        fs::write(&file, serde_json::to_vec(&membership)?)?;
-        Ok(Self { file })
+        let group = Self { file, membership };
+        group.write()?;
+        Ok(group)
+    }
+
+    /// From now on, the daemon of its runs is a process of this executable, which has the systems of all of them.
+    ///
+    /// # Errors
+    /// When its file cannot be written.
+    pub fn hosted_by(&mut self, executable: &Path) -> io::Result<()> {
+        self.membership.host = Some(executable.to_owned());
+        self.write()
+    }
+
+    fn write(&self) -> io::Result<()> {
+        fs::write(&self.file, serde_json::to_vec(&self.membership)?)
     }
 
     /// Its file, for [`GROUP`] in the environment of its runs.

@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use armadillo::prelude::TestError;
 
+use crate::{Running, Suite};
+
 /// The variable with the directory they meet in.
 pub const PLACE: &str = "SELFTEST_MEETING";
+
+/// Where that is for a suite that [`staying`] starts, below its home.
+const DIRECTORY: &str = "meeting";
 
 /// Says that `me` has come and waits for `other`.
 ///
@@ -35,6 +40,26 @@ pub fn is_first(me: &str) -> Result<bool, TestError> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Starts a suite with three of its tests, one at a time, the second of which ends when it is told to leave.
+#[must_use]
+pub fn staying(suite: Suite) -> Running {
+    let place = suite.home().join(DIRECTORY);
+    suite
+        .env(PLACE, place)
+        .args(["holds_it", "stays", "uses_it", "--exact"])
+        .args(["--include-ignored", "-n", "1"])
+        .start()
+}
+
+/// Tells that test to leave.
+///
+/// # Panics
+/// If it cannot be told.
+pub fn leave(running: &Running) {
+    let told = std::fs::write(running.home().join(DIRECTORY).join("leave"), "");
+    told.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// A file in the place.

@@ -12,8 +12,8 @@ use armadillo_orchestrator::process::proc_fs;
 use tokio::sync::oneshot;
 
 use super::Daemon;
-use super::drive::{feed, released};
-use super::grants::Answer;
+use super::drive::{feed, free_slot, released};
+use super::grants::{Answer, Until};
 use crate::event::EventKind;
 use crate::leases::{ClientNo, Input, Offer, PollNo, Wish};
 use crate::process_end;
@@ -40,6 +40,7 @@ pub(super) fn join(daemon: &Rc<Daemon>, request: &Join, process: Option<u32>) ->
         Input::Joined {
             client: ClientNo(client),
             slots: request.slots as usize,
+            shared: request.shared_slots.map(|slots| slots as usize),
         },
     );
     if let Some(process) = process {
@@ -187,17 +188,19 @@ pub(super) async fn next(daemon: &Rc<Daemon>, client: ClientNo, request: &Ready)
     if daemon.grants.was_left(poll) {
         return Next::Nothing;
     }
+    let Ready { wait, plain, .. } = *request;
     let mut waiting = Waiting {
         daemon: daemon.clone(),
         poll,
-        answer: Some(daemon.grants.poll(poll)),
+        answer: Some(daemon.grants.poll(poll, Until { wait, plain })),
     };
     feed(
         daemon,
         Input::Polled {
             client,
             poll,
-            wait: request.wait,
+            wait,
+            plain,
         },
     );
     waiting.answer().await
@@ -229,13 +232,16 @@ impl Drop for Waiting {
         let Some(mut answer) = self.answer.take() else {
             return;
         };
-        if let Ok(Answer::Lease(lease, _)) = answer.try_recv() {
-            // It was said to be granted.
-            if let Some(closed) = self.daemon.grants.close(lease) {
-                released(&self.daemon, &closed);
+        match answer.try_recv() {
+            Ok(Answer::Lease(lease, _)) => {
+                // It was said to be granted.
+                if let Some(closed) = self.daemon.grants.close(lease) {
+                    released(&self.daemon, &closed);
+                }
+                return feed(&self.daemon, Input::Returned { lease });
             }
-            feed(&self.daemon, Input::Returned { lease });
-            return;
+            Ok(Answer::Next(Next::Plain)) => return free_slot(&self.daemon, self.poll.client()),
+            Ok(Answer::Next(_)) | Err(_) => {}
         }
         self.daemon.grants.leave(self.poll);
         feed(&self.daemon, Input::PollDropped { poll: self.poll });
@@ -259,6 +265,13 @@ pub(super) fn drop_poll(daemon: &Rc<Daemon>, client: ClientNo, request: &DropPol
 /// The poll that its client calls by this number.
 fn poll_no(client: ClientNo, poll: u32) -> PollNo {
     PollNo(client.0 << 32 | u64::from(poll))
+}
+
+impl PollNo {
+    /// Whose it is.
+    pub(super) fn client(self) -> ClientNo {
+        ClientNo(self.0 >> 32)
+    }
 }
 
 /// What it has wished for and held may be granted from now on.

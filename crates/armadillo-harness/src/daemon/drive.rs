@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use super::Daemon;
-use super::grants::{Answer, Closed};
+use super::grants::{Answer, Closed, Until};
 use super::{budget, examine, lifecycle, repair};
 use crate::event::EventKind;
-use crate::leases::{Action, DeploymentNo, Ended, Input, LeaseNo, PollNo, uses};
+use crate::leases::{Action, ClientNo, DeploymentNo, Ended, Input, LeaseNo, PollNo, uses};
 use crate::needs::LeaseMode;
 use crate::protocol::daemon::Next;
 
@@ -126,6 +126,12 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
             let deployment = daemon.deployments.name(deployment);
             answer(daemon, poll, Next::DropFixtures { deployment });
         }
+        Action::Plain { poll } => {
+            let told = daemon.grants.answer(poll, Answer::Next(Next::Plain));
+            if told.is_err() {
+                free_slot(daemon, poll.client());
+            }
+        }
         Action::Nothing { poll } => answer(daemon, poll, Next::Nothing),
         Action::Begin { lease, go } => begun(daemon, lease, go),
         Action::Examine {
@@ -144,6 +150,11 @@ fn act(daemon: &Rc<Daemon>, action: Action) {
             void,
         } => examine::conclude(daemon, lease, charges, (company, again, void)),
     }
+}
+
+/// A client does not need one of the shared slots any more, or was never told that it has it.
+pub(super) fn free_slot(daemon: &Rc<Daemon>, client: ClientNo) {
+    feed(daemon, Input::SlotFreed { client });
 }
 
 fn answer(daemon: &Daemon, poll: PollNo, next: Next) {
@@ -186,13 +197,14 @@ fn begun(daemon: &Rc<Daemon>, lease: LeaseNo, go: bool) {
         return;
     }
     // Nobody was told of the lease yet: the poll waits on.
-    if let Some((client, poll)) = daemon.grants.take_back(lease) {
+    if let Some((client, poll, Until { wait, plain })) = daemon.grants.take_back(lease) {
         feed(
             daemon,
             Input::Polled {
                 client,
                 poll,
-                wait: true,
+                wait,
+                plain,
             },
         );
     }

@@ -24,6 +24,22 @@ pub(super) enum Answer {
     Lease(LeaseNo, Next),
 }
 
+/// A poll that waits.
+struct Asked {
+    sender: oneshot::Sender<Answer>,
+    /// What it waits for.
+    until: Until,
+}
+
+/// What a poll waits for, beside a lease.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until {
+    /// Whether it waits at all.
+    pub(super) wait: bool,
+    /// Whether a slot for tests that need no deployment will do, too.
+    pub(super) plain: bool,
+}
+
 /// Why a request on a lease is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LeaseProblem {
@@ -84,7 +100,7 @@ pub(super) struct Closed {
 /// The grants. Its borrows never outlive a call.
 #[derive(Default)]
 pub(super) struct Grants {
-    polls: RefCell<HashMap<PollNo, oneshot::Sender<Answer>>>,
+    polls: RefCell<HashMap<PollNo, Asked>>,
     /// Polls that were given up before they were taken, or when they had been answered.
     left: RefCell<HashSet<PollNo>>,
     leases: RefCell<BTreeMap<LeaseNo, Open>>,
@@ -93,9 +109,10 @@ pub(super) struct Grants {
 
 impl Grants {
     /// A poll waits.
-    pub(super) fn poll(&self, poll: PollNo) -> oneshot::Receiver<Answer> {
+    pub(super) fn poll(&self, poll: PollNo, until: Until) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
-        self.polls.borrow_mut().insert(poll, sender);
+        let asked = Asked { sender, until };
+        self.polls.borrow_mut().insert(poll, asked);
         receiver
     }
 
@@ -117,7 +134,7 @@ impl Grants {
     /// Answers a poll; the answer comes back if nobody waits for it.
     pub(super) fn answer(&self, poll: PollNo, answer: Answer) -> Result<(), Answer> {
         match self.polls.borrow_mut().remove(&poll) {
-            Some(sender) => sender.send(answer),
+            Some(asked) => asked.sender.send(answer),
             None => Err(answer),
         }
     }
@@ -242,11 +259,13 @@ impl Grants {
         waiting.is_some_and(|waiting| waiting.send(go).is_ok())
     }
 
-    /// A lease that was granted to a poll and taken back before the poll was told.
-    pub(super) fn take_back(&self, lease: LeaseNo) -> Option<(ClientNo, PollNo)> {
+    /// A lease that was granted to a poll and taken back before the poll was told: who waits on, and for what. `None` if nobody does.
+    pub(super) fn take_back(&self, lease: LeaseNo) -> Option<(ClientNo, PollNo, Until)> {
         let poll = self.with(lease, |open| (open.client, open.poll));
         self.close(lease);
-        poll
+        let (client, poll) = poll?;
+        let until = self.polls.borrow().get(&poll)?.until;
+        Some((client, poll, until))
     }
 
     /// Somebody waits to hear what was found after a test.

@@ -22,6 +22,9 @@ const CLEAN_UP: Duration = Duration::from_secs(15);
 /// How long it may take to end what a killed daemon and a killed warden owned.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// This process's executable, whatever has become of its file.
+const OWN_EXECUTABLE: &str = "/proc/self/exe";
+
 /// How many bytes of the daemon's log an error shows.
 const TAIL: u64 = 4096;
 
@@ -50,8 +53,19 @@ pub(crate) enum DaemonError {
 }
 
 impl DaemonProcess {
-    /// Starts it; `log` is where its own messages go.
+    /// Starts it, as a process of this executable; `log` is where its own messages go.
     pub(crate) fn start(
+        orders: &Start,
+        log: &Path,
+        depth: u32,
+        children: &Children,
+    ) -> Result<Self, DaemonError> {
+        Self::start_of(Path::new(OWN_EXECUTABLE), orders, log, depth, children)
+    }
+
+    /// The same as a process of another executable of Armadillo.
+    pub(crate) fn start_of(
+        executable: &Path,
         orders: &Start,
         log: &Path,
         depth: u32,
@@ -62,7 +76,7 @@ impl DaemonProcess {
             .append(true)
             .open(log)
             .map_err(DaemonError::Spawn)?;
-        let mut warden = Command::new("/proc/self/exe")
+        let mut warden = Command::new(executable)
             .arg0("armadillo")
             .args([APPLET_WORD, crate::warden::APPLET])
             .arg(run_dir::base())

@@ -52,7 +52,7 @@ impl<'a> Followers<'a> {
             shared: daemons.shared.as_ref().and_then(|shared| {
                 Some(Shared {
                     follower: follower(daemons.lease_client()?),
-                    relevant: RefCell::new(Relevant::to(plan.clone(), shared.idle.is_some())),
+                    relevant: RefCell::new(Relevant::to(plan.clone(), shared.is_alone())),
                     clock: shared.origin,
                     began_us: journal.origin().elapsed_us(),
                 })

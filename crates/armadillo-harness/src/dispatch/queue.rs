@@ -3,15 +3,16 @@
 //! The runner tells the daemon which tests it wants to run, and asks at the moment when a slot is free. It never holds a
 //! lease that nobody is ready to use.
 
+mod asks;
 mod fixtures;
 mod jobs;
 mod plain;
 mod repeated;
 mod scripted;
+mod shared_slots;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,15 +22,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
-use crate::client::{AskError, DaemonClient, WITHOUT_LIMIT};
+use crate::client::{AskError, DaemonClient};
 use crate::event::Event;
 use crate::needs::LeaseMode;
 use crate::plan::Plan;
-use crate::protocol::daemon::{
-    Conditions, DropPoll, Grant, Join, Joined, Next, Offer, Ready, Retry, Wish, Wishes,
-};
+use crate::protocol::daemon::{Conditions, Grant, Join, Joined, Offer, Retry, Wish, Wishes};
 use crate::protocol::endpoints::{self, Done, Endpoint};
 use crate::script::Player;
+
+use shared_slots::Stints;
 
 /// How long the daemon may take to note something.
 const NOTE_LIMIT: Duration = Duration::from_secs(60);
@@ -71,6 +72,8 @@ pub(super) struct Queue {
     conditions: Option<Conditions>,
     /// How long the daemon is to stay up after this run, if it does.
     stays: Option<Duration>,
+    /// How many slots this run has together with others, if it shares them.
+    shared_slots: Option<u32>,
     state: RefCell<State>,
     changed: Notify,
 }
@@ -91,6 +94,8 @@ struct State {
     player: Option<Player>,
     tickets: u64,
     polls: u32,
+    /// The shared slots that run tests without deployments.
+    stints: Stints,
     /// What each slot is to tear down.
     chores: BTreeMap<u32, VecDeque<String>>,
     /// The slots that keep fixtures, by deployment.
@@ -105,20 +110,6 @@ struct State {
     broken: Option<String>,
 }
 
-impl State {
-    /// Whether a slot that waits for the daemon should do something else. If the daemon `stays`, it says of no deployment that
-    /// what is kept for it is to be torn down.
-    fn is_wanted_elsewhere(&self, slot: u32, stays: bool) -> bool {
-        let chores = self.chores.get(&slot).is_some_and(|all| !all.is_empty());
-        let nothing_to_wait_for = self.wished.is_empty() && (self.keepers.is_empty() || stays);
-        chores
-            || self.stopped
-            || self.broken.is_some()
-            || !self.plain.is_empty()
-            || nothing_to_wait_for
-    }
-}
-
 impl Queue {
     pub(super) fn new(
         plan: Arc<Plan>,
@@ -129,6 +120,7 @@ impl Queue {
         Self {
             conditions,
             stays: None,
+            shared_slots: None,
             plan,
             slots: u32::try_from(slots).unwrap_or(u32::MAX),
             daemon,
@@ -140,6 +132,14 @@ impl Queue {
     /// The same for a daemon that stays up so long after this run, with its deployments.
     pub(super) fn of_daemon_that_stays(self, stays: Option<Duration>) -> Self {
         Self { stays, ..self }
+    }
+
+    /// The same for a run that shares so many slots with others.
+    pub(super) fn with_shared_slots(self, shared_slots: Option<u32>) -> Self {
+        Self {
+            shared_slots,
+            ..self
+        }
     }
 
     /// Tells the daemon who is here and what it wants to run.
@@ -169,7 +169,9 @@ impl Queue {
         if let Some(daemon) = &self.daemon {
             let join = Join {
                 slots: self.slots,
-                stays_ms: self.stays.map(millis),
+                // What is there is everybody's if the slots are.
+                stays_ms: (self.stays.map(millis)).filter(|_| self.shared_slots.is_none()),
+                shared_slots: self.shared_slots,
             };
             let joined = daemon.ask::<endpoints::Join>(&[], &join, None, NOTE_LIMIT);
             let joined = joined.await?;
@@ -225,7 +227,7 @@ impl Queue {
                 test: planned.name.clone(),
                 needs: needs.collect(),
                 expected_us: planned.expected_us(),
-                begins_later: job.begins_later(planned),
+                begins_later: job.begins_later(planned) || self.shared_slots.is_some(),
                 quiet: job.again,
                 held: self.state.borrow().held.contains_key(&job.test),
             }
@@ -263,6 +265,7 @@ impl Queue {
                 Look::Task(task) => return Some(task),
                 Look::Over => return None,
                 Look::Wait => changed.await,
+                Look::FreeSlot => self.free_slot().await,
                 Look::Ask { wait } => {
                     let asked = self.ask(slot, wait, changed).await;
                     if let Some(task) = asked {
@@ -285,6 +288,12 @@ impl Queue {
         }
         if state.stopped || state.broken.is_some() {
             return Look::Over;
+        }
+        if let Some(look) = state.look_at_stint(slot) {
+            return look;
+        }
+        if self.shared_slots.is_some() && !state.plain.is_empty() {
+            return Look::Ask { wait: true };
         }
         if !state.wished.is_empty() {
             // A test that needs no deployment runs when no other can.
@@ -312,94 +321,6 @@ impl Queue {
             }
             (0, Some(_)) => Look::Ask { wait: true },
             _ => Look::Wait,
-        }
-    }
-
-    /// Asks the daemon. A wait ends when there is something else for the slot to do.
-    async fn ask(
-        &self,
-        slot: u32,
-        wait: bool,
-        changed: Pin<&mut tokio::sync::futures::Notified<'_>>,
-    ) -> Option<Task> {
-        let daemon = self.daemon.as_ref()?;
-        let poll = self.next_poll();
-        let ready = Ready { poll, wait };
-        let asked = self.tell::<endpoints::Next>(daemon, &ready, WITHOUT_LIMIT);
-        let mut asked = std::pin::pin!(asked);
-        let answer = tokio::select! {
-            biased;
-            answer = &mut asked => answer,
-            () = self.something_else(slot, changed), if wait => {
-                // The daemon answers the request that waits, be it with a lease that was on its way.
-                let drop_poll = DropPoll { poll };
-                match self.tell::<endpoints::DropPoll>(daemon, &drop_poll, NOTE_LIMIT).await {
-                    Ok(_) => asked.await,
-                    Err(error) => Err(error),
-                }
-            }
-        };
-        match answer {
-            Ok(next) => self.take(next),
-            Err(error) => {
-                self.state.borrow_mut().broken = Some(error.to_string());
-                self.changed.notify_waiters();
-                None
-            }
-        }
-    }
-
-    /// Waits until a slot that waits for the daemon has something else to do. `changed` was armed before the last look.
-    async fn something_else(
-        &self,
-        slot: u32,
-        changed: Pin<&mut tokio::sync::futures::Notified<'_>>,
-    ) {
-        changed.await;
-        loop {
-            let mut changed = std::pin::pin!(self.changed.notified());
-            changed.as_mut().enable();
-            if self
-                .state
-                .borrow()
-                .is_wanted_elsewhere(slot, self.stays.is_some())
-            {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    /// A number for one request that may wait.
-    fn next_poll(&self) -> u32 {
-        let mut state = self.state.borrow_mut();
-        state.polls = state.polls.wrapping_add(1);
-        state.polls
-    }
-
-    fn take(&self, next: Next) -> Option<Task> {
-        let mut state = self.state.borrow_mut();
-        match next {
-            Next::Run { ticket, leases } => {
-                let job = state.wished.remove(&ticket)?;
-                state.running += 1;
-                Some(Task::Run(job, leases))
-            }
-            Next::Refused { ticket, error } => {
-                let job = state.wished.remove(&ticket)?;
-                state.running += 1;
-                Some(Task::Refused(job, error))
-            }
-            Next::DropFixtures { deployment } => {
-                let slots = state.keepers.get(&deployment).cloned().unwrap_or_default();
-                for slot in slots {
-                    let chores = state.chores.entry(slot).or_default();
-                    chores.push_back(deployment.clone());
-                }
-                self.changed.notify_waiters();
-                None
-            }
-            Next::Nothing => None,
         }
     }
 
@@ -479,6 +400,8 @@ enum Look {
     Ask {
         wait: bool,
     },
+    /// The slot is not needed for tests without deployments any more.
+    FreeSlot,
     /// Something may come of tests that run.
     Wait,
     /// Nothing any more.

@@ -28,8 +28,8 @@ use super::queue::Queue;
 use super::repeats::Repeats;
 use super::repetitions;
 use super::shared::SharedDaemon;
-use super::slot;
 use super::trials::{self, TrialRequest};
+use super::{slot, slots};
 use crate::client::{AskError, DaemonClient};
 use crate::event::EventKind;
 use crate::exit_code::Exit;
@@ -163,6 +163,8 @@ async fn conduct(
     let conditions = shared.map(|_| run.conditions.clone());
     let queue = Queue::new(run.plan.clone(), run.slots, leases.clone(), conditions);
     let queue = queue.of_daemon_that_stays(shared.and_then(|shared| shared.idle));
+    let shares = shared.is_some_and(|shared| shared.shares_slots);
+    let queue = queue.with_shared_slots(shares.then(|| slots::of_all(&run.options)));
     let queue = Rc::new(queue);
     let context = Rc::new(Context {
         plan: run.plan.clone(),

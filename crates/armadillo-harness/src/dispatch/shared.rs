@@ -1,7 +1,7 @@
 //! A daemon that several processes share, so that they share its deployments. Under nextest every test is a process: the first
 //! that needs a deployment starts the daemon, the others find it, and it ends with nextest. With `--reuse`, the next run finds
 //! the one that the last run has left, and it ends when nobody has used it for a while. The executables that one command runs, or
-//! cargo, have it one after the other, and it ends with the command.
+//! cargo, have it one after the other or at the same time, and it ends with the command.
 
 mod conditions;
 mod relevant;
@@ -25,6 +25,7 @@ use super::daemon_process::DaemonProcess;
 use super::run_directory;
 use crate::clock::Origin;
 use crate::group::Membership;
+use crate::options::Options;
 use crate::protocol::start::{Lifeline, Start, Started};
 
 pub(super) use conditions::conditions;
@@ -74,8 +75,21 @@ pub(super) struct Place<'a> {
     pub(super) runs: &'a Path,
     /// That of the nextest run.
     pub(super) group: Option<&'a Path>,
-    /// The limit of memory, if somebody has set it: what the machine has free differs from moment to moment.
-    pub(super) memory_mib: Option<u64>,
+    /// What it does for its runs, as their settings say.
+    pub(super) terms: String,
+}
+
+/// What the settings of a run say of its daemon, whose other runs must want the same.
+pub(super) fn terms(options: &Options) -> String {
+    let running = &options.running;
+    let terms = (
+        &options.checkers,
+        // What the machine has free differs from moment to moment, but not what somebody has set.
+        (running.memory_mib, running.timeout_factor, running.cgroup),
+        (running.cores, &running.record, running.sample_every),
+    );
+    // Only a map with keys that are no text cannot be written, and there is none.
+    serde_json::to_string(&terms).unwrap_or_default()
 }
 
 /// What tells how to reach a shared daemon.
@@ -106,11 +120,18 @@ pub(super) struct SharedDaemon {
     pub(super) end: OwnedFd,
     /// How long it stays up without a run, if runs have it one after the other.
     pub(super) idle: Option<Duration>,
+    /// Whether its runs come at the same time and share their slots.
+    pub(super) shares_slots: bool,
     /// Locked while this process has it for itself.
     _used: Option<File>,
 }
 
 impl SharedDaemon {
+    /// Whether this process has it for itself meanwhile.
+    pub(super) fn is_alone(&self) -> bool {
+        self.idle.is_some() && !self.shares_slots
+    }
+
     /// Whether what fixtures keep for a deployment stays when this process ends: the others use it.
     pub(super) fn keeps_fixtures(&self) -> bool {
         self.idle.is_none()
@@ -160,9 +181,25 @@ impl Scope {
             ..orders
         };
         let log = orders.directory.join("daemon.log");
-        let daemon = DaemonProcess::start(&orders, &log, depth, children)?;
+        let daemon = match self.host() {
+            Some(host) => DaemonProcess::start_of(host, &orders, &log, depth, children)?,
+            None => DaemonProcess::start(&orders, &log, depth, children)?,
+        };
         children.spare(daemon.warden());
         self.publish(key, place, daemon, &orders)
+    }
+
+    /// Whether its runs come at the same time and share their slots.
+    pub(super) fn shares_slots(&self) -> bool {
+        matches!(self, Self::Group(group) if group.together)
+    }
+
+    /// The executable whose program the daemon is, if it is another one for all.
+    fn host(&self) -> Option<&Path> {
+        match self {
+            Self::Group(group) if group.together => group.host.as_deref(),
+            _ => None,
+        }
     }
 
     fn name(&self, place: &Place<'_>) -> String {
@@ -200,10 +237,9 @@ impl Scope {
         let wanted = (
             orders.version,
             env!("CARGO_PKG_VERSION"),
-            registry::origins(),
-            &orders.checkers,
-            (place.memory_mib, orders.timeout_factor, orders.cgroup),
-            (orders.cores, &orders.record, orders.sample_every_ms),
+            // One that is for all has the systems of all.
+            (self.host().is_none()).then(registry::origins),
+            &place.terms,
         );
         // Only a map with keys that are no text cannot be written, and there is none.
         let wanted = serde_json::to_string(&wanted).unwrap_or_default();
@@ -259,6 +295,7 @@ impl Scope {
     /// keeps for a deployment end with it.
     fn take(&self, known: Descriptor, end: OwnedFd) -> Option<SharedDaemon> {
         let used = match self {
+            _ if self.shares_slots() => None,
             Self::Nextest { .. } => None,
             Self::Group(_) | Self::Reuse { .. } => Some(use_alone(&known.started.run_dir)?),
         };
@@ -273,6 +310,7 @@ impl Scope {
                 Self::Group(_) => Some(UNLIMITED),
                 Self::Reuse { idle } => Some(*idle),
             },
+            shares_slots: self.shares_slots(),
             _used: used,
         };
         // A zombie has an id and a start time, too.

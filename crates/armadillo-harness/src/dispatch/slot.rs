@@ -36,9 +36,10 @@ pub(super) async fn work(context: Rc<Context>, slot: u32) {
             go_on(&context, slot, &mut executor, number).await;
             continue;
         }
-        // A lease is granted to somebody who can begin at once.
+        // A lease is granted to somebody who can begin at once. If other runs share the slots, most of this one's may have nothing to
+        // do, and need no process.
         let is_wanted = || !context.queue.is_stopped();
-        if is_wanted() {
+        if is_wanted() && !context.queue.shares_slots() {
             executor.make_ready(&is_wanted).await;
         }
         let Some(task) = context.queue.next(slot).await else {
@@ -126,9 +127,12 @@ async fn run(
         return Performed::Later;
     }
     // A retry gets a fresh process: the last attempt may have left statics behind.
-    if job.begins_later(planned) {
+    let needs_process = job.begins_later(planned);
+    if needs_process {
         let why = "the next test needs its own process";
         retire(context, slot, executor, why).await;
+    }
+    if ahead.is_none() && (needs_process || context.queue.shares_slots()) {
         executor.make_ready(&|| true).await;
         if !may_begin(context, &job, &leases).await {
             return Performed::Later;

@@ -13,7 +13,7 @@ use super::prepare::{absolute, no_random_numbers};
 use super::programs::Found;
 use super::run_directory::RunDirectory;
 use super::shared::{Place, Scope};
-use super::{RunnerError, environment};
+use super::{RunnerError, environment, shared};
 use crate::clock::Origin;
 use crate::event::RunStarted;
 use crate::group;
@@ -50,7 +50,9 @@ pub(super) fn start(said: &Said<'_>) -> Result<Daemons, RunnerError> {
         run_dir::settle_in(&absolute(named.clone())?);
     }
     run_dir::check()?;
-    let scope = scope(said)?.filter(|_| !said.plan.topologies.is_empty());
+    // Who shares slots with others waits for them even if its tests need no deployment.
+    let is_needed = |scope: &Scope| scope.shares_slots() || !said.plan.topologies.is_empty();
+    let scope = scope(said)?.filter(is_needed);
     if processes || scope.is_none() {
         let log = said.directory.path.join("daemon.log");
         let orders = orders(said)?;
@@ -70,7 +72,7 @@ pub(super) fn start(said: &Said<'_>) -> Result<Daemons, RunnerError> {
         let place = Place {
             runs: said.parent,
             group: said.directory.group.as_deref(),
-            memory_mib: said.options.running.memory_mib,
+            terms: shared::terms(said.options),
         };
         daemons.shared = Some(scope.daemon(orders, &place, said.depth, said.children)?);
     }

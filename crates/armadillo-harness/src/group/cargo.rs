@@ -45,6 +45,7 @@ fn find() -> Option<Membership> {
         pid: cargo.pid,
         start_time: cargo.start_time,
         together: false,
+        host: None,
     })
 }
 

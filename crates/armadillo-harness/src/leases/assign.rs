@@ -49,6 +49,7 @@ impl Leases {
     /// Grants and refuses until nothing more can be.
     pub(super) fn assign(&mut self, now: Moment) {
         while !self.polls.is_empty()
+            && self.has_free_slot()
             && let Some(candidate) = self.next_candidate()
         {
             let Some(poll) = self.poll_of(candidate.client) else {

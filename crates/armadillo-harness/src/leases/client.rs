@@ -23,6 +23,8 @@ pub(super) struct Client {
     pub(super) keeps: BTreeSet<usize>,
     /// When it last got something: who has waited longest comes first.
     pub(super) served: Moment,
+    /// In how many of the shared slots it runs tests that need no deployment.
+    pub(super) plain: usize,
 }
 
 /// Wishes of equal needs, oldest first.
@@ -67,6 +69,8 @@ pub(super) struct Poll {
     pub(super) since: Moment,
     /// Whether it waits until something can run.
     pub(super) wait: bool,
+    /// Whether it waits for a slot for tests that need no deployment, too.
+    pub(super) plain: bool,
 }
 
 impl Client {
@@ -76,6 +80,7 @@ impl Client {
             groups: BTreeMap::new(),
             keeps: BTreeSet::new(),
             served: 0,
+            plain: 0,
         }
     }
 

@@ -99,7 +99,12 @@ pub(crate) struct Charge {
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// A client is there; it runs at most so many tests at once.
-    Joined { client: ClientNo, slots: usize },
+    Joined {
+        client: ClientNo,
+        slots: usize,
+        /// How many slots it shares with the others, if it does.
+        shared: Option<usize>,
+    },
     /// It wants to run these tests, in this order.
     Wished {
         client: ClientNo,
@@ -119,7 +124,11 @@ pub(crate) enum Input {
         client: ClientNo,
         poll: PollNo,
         wait: bool,
+        /// Whether it has tests that need no deployment, too, for which it needs a slot.
+        plain: bool,
     },
+    /// It has used a slot for such tests, and does not need it any more.
+    SlotFreed { client: ClientNo },
     /// The poll is dropped: its client does not wait any more.
     PollDropped { poll: PollNo },
     /// The test of this lease begins now. Every grant is followed by this, or by [`Input::Returned`].
@@ -225,6 +234,8 @@ pub(crate) enum Action {
         poll: PollNo,
         deployment: DeploymentNo,
     },
+    /// The answer to a poll: run tests that need no deployment. Every such slot is [freed](Input::SlotFreed) later.
+    Plain { poll: PollNo },
     /// The answer to a poll: nothing can run now.
     Nothing { poll: PollNo },
     /// The answer to [`Input::Begun`]: whether the test may begin. If not, the lease is gone and the wish is back.

@@ -13,6 +13,8 @@
 //! 5. On one deployment wishes are granted in order: one for an exclusive lease waits for the tests that run, and for
 //!    nobody who came later. A test with several deployments gets all of them at once or none.
 //! 6. What is remembered of a deployment does not grow with the number of tests that used it.
+//! 7. If clients share their slots, no more tests run at once than there are slots, and no slot is free while somebody waits who could
+//!    use it.
 
 mod assign;
 mod budget;
@@ -22,6 +24,7 @@ mod deployment;
 mod messages;
 #[cfg(test)]
 mod simulation;
+mod slots;
 mod supply;
 
 use std::collections::BTreeMap;
@@ -126,6 +129,8 @@ pub(crate) struct Leases {
     known: Vec<Known>,
     clients: BTreeMap<ClientNo, Client>,
     polls: BTreeMap<PollNo, Poll>,
+    /// How many tests may run at once over all clients, if these share their slots.
+    slots: Option<usize>,
     deployments: BTreeMap<DeploymentNo, Deployment>,
     leases: BTreeMap<LeaseNo, Lease>,
     /// The wish for which room is being made: nothing else is started meanwhile.
@@ -151,6 +156,7 @@ impl Leases {
             known: Vec::new(),
             clients: BTreeMap::new(),
             polls: BTreeMap::new(),
+            slots: None,
             deployments: BTreeMap::new(),
             leases: BTreeMap::new(),
             room_for: None,
@@ -180,6 +186,7 @@ impl Leases {
         if self.out.len() > decided {
             self.assign(now);
         }
+        self.assign_plain(now);
         self.answer_the_impatient();
         self.forget_look();
         std::mem::take(&mut self.out)
@@ -187,9 +194,11 @@ impl Leases {
 
     fn take_in(&mut self, now: Moment, input: Input) {
         match input {
-            Input::Joined { client, slots } => {
-                self.clients.insert(client, Client::new(slots));
-            }
+            Input::Joined {
+                client,
+                slots,
+                shared,
+            } => self.joined(client, slots, shared),
             Input::Wished {
                 client,
                 offers,
@@ -203,14 +212,21 @@ impl Leases {
                 }
             }
             Input::Left { client } => self.left(client),
-            Input::Polled { client, poll, wait } => {
+            Input::Polled {
+                client,
+                poll,
+                wait,
+                plain,
+            } => {
                 let poll_of = Poll {
                     client,
                     since: now,
                     wait,
+                    plain,
                 };
                 self.polls.insert(poll, poll_of);
             }
+            Input::SlotFreed { client } => self.slot_freed(client),
             Input::PollDropped { poll } => {
                 self.polls.remove(&poll);
             }

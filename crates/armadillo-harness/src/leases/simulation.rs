@@ -6,6 +6,7 @@
 mod acts;
 mod books;
 mod budget;
+mod slots;
 mod steps;
 mod world;
 
@@ -44,6 +45,11 @@ fn several_clients_share_deployments() {
 #[test]
 fn tests_with_several_deployments_never_block_each_other() {
     play(200_000..220_000, world::Shape::SETS);
+}
+
+#[test]
+fn clients_share_their_slots() {
+    play(600_000..620_000, world::Shape::SLOTS);
 }
 
 #[test]

@@ -210,6 +210,7 @@ impl Run<'_> {
         self.inbox.push_back(Input::Joined {
             client: CLIENT,
             slots: work.slots,
+            shared: None,
         });
         self.inbox.push_back(Input::Wished {
             client: CLIENT,
@@ -230,6 +231,7 @@ impl Run<'_> {
             client: CLIENT,
             poll: PollNo(self.polls),
             wait: self.plain.is_empty(),
+            plain: false,
         });
     }
 
@@ -324,8 +326,8 @@ impl Run<'_> {
                 self.take_poll();
             }
             // Nobody keeps fixtures here.
-            // It has memory of its own.
-            Action::DropFixtures { .. } | Action::Look => {}
+            // It has memory and slots of its own.
+            Action::DropFixtures { .. } | Action::Plain { .. } | Action::Look => {}
         }
     }
 

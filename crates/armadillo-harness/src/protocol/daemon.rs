@@ -59,6 +59,10 @@ pub struct Join {
     /// another run's, and is looked at before tests get it.
     #[serde(default)]
     pub stays_ms: Option<u64>,
+    /// How many slots all clients have together, if they share them: the daemon then decides how many tests run at once, those without
+    /// deployments included.
+    #[serde(default)]
+    pub shared_slots: Option<u32>,
 }
 
 /// A client is known. If its process ends, it has left.
@@ -159,6 +163,10 @@ pub struct Ready {
     pub poll: u32,
     /// Whether the answer may wait until something can run; otherwise it comes at once.
     pub wait: bool,
+    /// Whether the client also has tests that need no deployment and waits for a slot for them. Only clients that share their slots
+    /// ask for those.
+    #[serde(default)]
+    pub plain: bool,
 }
 
 /// A client does not wait at a poll any more. The request that waits there is answered, perhaps with a lease.
@@ -193,6 +201,8 @@ pub enum Next {
         /// The deployment.
         deployment: String,
     },
+    /// Run tests that need no deployment. The slot is the client's until it says that it does not need it any more.
+    Plain,
     /// Nothing can run now.
     Nothing,
 }

@@ -217,6 +217,8 @@ endpoints! {
     Next: Post "/v1/clients/{client}/next" Owner, daemon::Ready => daemon::Next;
     /// A request for the next test does not wait any more; it is answered, perhaps with a lease.
     DropPoll: Post "/v1/clients/{client}/drop_poll" Owner, daemon::DropPoll => Done;
+    /// A client does not need one of the slots any more that it was given for tests without deployments.
+    FreeSlot: Post "/v1/clients/{client}/free-slot" Owner, () => Done;
     /// Takes back the wishes of a client that were not granted.
     Withdraw: Post "/v1/clients/{client}/withdraw" Owner, () => Done;
     /// The fixtures that a client kept for a deployment are torn down.

@@ -11,16 +11,10 @@ use serde_json::{Value, json};
 use super::{SUITE, limits};
 
 mod described;
+mod slots;
 
-/// A run of three tests, one at a time, the second of which ends when it is told to.
 fn staying() -> Running {
-    let suite = limits::with_open_files(256);
-    let place = suite.home().join("meeting");
-    suite
-        .env(meeting::PLACE, place)
-        .args(["holds_it", "stays", "uses_it", "--exact"])
-        .args(["--include-ignored", "-n", "1"])
-        .start()
+    meeting::staying(limits::with_open_files(256))
 }
 
 /// Waits until its second test has begun; the daemon's socket.
@@ -140,8 +134,7 @@ fn nothing_that_is_sent_ends_the_daemon_or_loses_an_event() {
     assert_eq!(code, 200, "{said}");
     assert_eq!(status(()).0, 200);
 
-    let leave = std::fs::write(running.home().join("meeting/leave"), "");
-    leave.unwrap_or_else(|error| panic!("{error}"));
+    meeting::leave(&running);
     let ran = running.wait();
     drop(idle);
     assert_eq!(ran.code, Some(0), "{}", ran.said());

@@ -14,21 +14,9 @@ use rustix::process::Signal;
 
 use super::browser::Browser;
 
-/// A run of three tests, one at a time, the second of which ends when it is told to.
 fn staying() -> Running {
     let suite = Suite::new(env!("CARGO_BIN_EXE_crowd"));
-    let place = suite.home().join("meeting");
-    suite
-        .env(meeting::PLACE, place)
-        .args([
-            "holds_it",
-            "stays",
-            "uses_it",
-            "--exact",
-            "--include-ignored",
-        ])
-        .args(["-n", "1", "--report-live"])
-        .start()
+    meeting::staying(suite.args(["--report-live"]))
 }
 
 /// The address that it prints.
@@ -92,7 +80,7 @@ fn the_page_follows_the_run_and_keeps_what_one_did_to_it() {
     assert_eq!(ask(&address, "/", host), unknown);
     assert_eq!(ask(&address, &format!("{path}data?after=0"), host), ok);
 
-    std::fs::write(running.home().join("meeting/leave"), "").unwrap();
+    meeting::leave(&running);
     browser.wait("document.querySelector('#bar').innerText.includes('3 tests passed')");
     let ran = running.wait();
     assert_eq!(ran.code, Some(0), "{}", ran.said());

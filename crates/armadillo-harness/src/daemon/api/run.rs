@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use hyper::StatusCode;
 
-use super::super::{Daemon, clients, doctor, lifecycle};
+use super::super::{Daemon, clients, doctor, drive, lifecycle};
 use super::{Answer, Call, Refusal, done, refuse, say};
 use crate::protocol::endpoints::{self, Route};
 
@@ -85,6 +85,10 @@ async fn of_a_client(daemon: &Rc<Daemon>, call: &Call<'_>) -> Answer {
         Route::Free => {
             clients::free(daemon, client, &call.read::<endpoints::Free>()?);
             done::<endpoints::Free>()
+        }
+        Route::FreeSlot => {
+            drive::free_slot(daemon, client);
+            done::<endpoints::FreeSlot>()
         }
         Route::DropPoll => {
             clients::drop_poll(daemon, client, &call.read::<endpoints::DropPoll>()?);

@@ -34,7 +34,9 @@ impl Queue {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         let has_chores = state.chores.get(&slot).is_some_and(|all| !all.is_empty());
-        if state.stopped || state.broken.is_some() || !state.wished.is_empty() || has_chores {
+        let is_over = self.shares_slots() && !state.stints.lasts(slot);
+        let is_stopped = state.stopped || state.broken.is_some();
+        if is_stopped || !state.wished.is_empty() || has_chores || is_over {
             return Vec::new();
         }
         let is_wanted = |job: &&Job| wanted(job, &self.plan.tests[job.test]);

@@ -59,6 +59,12 @@ impl World {
                 on.given_up = true;
                 self.pending.push(Pending::Fixtures(client, deployment));
             }
+            Action::Plain { poll } => {
+                let client = self.drop_poll(poll);
+                let client = self.clients.get_mut(&client).expect("it is there");
+                client.stints += 1;
+                client.plain = client.plain.saturating_sub(1);
+            }
             Action::Nothing { poll } => {
                 self.drop_poll(poll);
             }

@@ -70,6 +70,7 @@ impl Run {
             Input::Joined {
                 client: CLIENT,
                 slots: 2,
+                shared: None,
             },
             Input::Wished {
                 client: CLIENT,
@@ -100,6 +101,7 @@ impl Run {
             client: CLIENT,
             poll: PollNo(self.polls),
             wait: true,
+            plain: false,
         });
     }
 
@@ -133,7 +135,7 @@ impl Run {
                 self.poll();
             }
             Action::Look => self.looks = true,
-            Action::Nothing { .. } | Action::DropFixtures { .. } => {}
+            Action::Plain { .. } | Action::Nothing { .. } | Action::DropFixtures { .. } => {}
         }
     }
 }

@@ -40,7 +40,7 @@ impl World {
         }
         match self.random.below(3) {
             0 if !self.pending.is_empty() => self.end_something(),
-            1 if !self.running.is_empty() => self.end_a_test(),
+            1 if !self.running.is_empty() || self.slots.is_some() => self.end_a_test(),
             2 => self.open_a_poll(),
             _ => {
                 self.free_a_wish();
@@ -62,17 +62,22 @@ impl World {
             return;
         };
         let client = self.clients.get_mut(&no).expect("it is there");
-        if client.running + client.polls.len() >= client.slots {
+        if client.running + client.stints + client.polls.len() >= client.slots {
             return;
         }
         self.polls += 1;
         let poll = PollNo(self.polls);
         client.polls.insert(poll);
-        let wait = self.random.chance(70);
+        let plain = client.plain > 0;
+        if plain {
+            self.polls_for_plain.insert(poll);
+        }
+        let wait = plain || self.random.chance(70);
         self.feed(Input::Polled {
             client: no,
             poll,
             wait,
+            plain,
         });
     }
 
@@ -179,6 +184,9 @@ impl World {
     }
 
     pub(super) fn end_a_test(&mut self) {
+        if self.slots.is_some() && self.end_a_stint() {
+            return;
+        }
         if self.running.is_empty() {
             return;
         }

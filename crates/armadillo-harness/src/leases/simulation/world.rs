@@ -24,6 +24,8 @@ pub(super) struct Shape {
     copies: bool,
     /// Whether other runs hold memory, too.
     pub(super) shares: bool,
+    /// Whether all clients share their slots.
+    slots: bool,
 }
 
 impl Shape {
@@ -34,6 +36,7 @@ impl Shape {
         narrow: false,
         copies: false,
         shares: false,
+        slots: false,
     };
     pub(super) const SEVERAL: Self = Self {
         clients: 3,
@@ -42,6 +45,7 @@ impl Shape {
         narrow: false,
         copies: false,
         shares: false,
+        slots: false,
     };
     pub(super) const SETS: Self = Self {
         clients: 2,
@@ -50,6 +54,7 @@ impl Shape {
         narrow: false,
         copies: false,
         shares: false,
+        slots: false,
     };
     pub(super) const NARROW: Self = Self {
         clients: 2,
@@ -58,6 +63,7 @@ impl Shape {
         narrow: true,
         copies: false,
         shares: false,
+        slots: false,
     };
     pub(super) const SHARED: Self = Self {
         clients: 2,
@@ -66,6 +72,7 @@ impl Shape {
         narrow: true,
         copies: false,
         shares: true,
+        slots: false,
     };
     pub(super) const COPIES: Self = Self {
         clients: 2,
@@ -74,11 +81,16 @@ impl Shape {
         narrow: false,
         copies: true,
         shares: false,
+        slots: false,
+    };
+    pub(super) const SLOTS: Self = Self {
+        slots: true,
+        ..Self::SEVERAL
     };
 
     /// Whether nothing but a deployment's own state can keep a test from it.
     pub(super) fn is_plain(self) -> bool {
-        self.needs == 1 && !self.narrow
+        self.needs == 1 && !self.narrow && !self.slots
     }
 }
 
@@ -90,6 +102,10 @@ pub(super) struct Client {
     pub(super) gone: bool,
     /// Whether it needs a deployment of each topology until it leaves.
     pub(super) keeps: bool,
+    /// How many tests without deployments it has yet.
+    pub(super) plain: usize,
+    /// How many of those run, each in one of the shared slots.
+    pub(super) stints: usize,
 }
 
 /// A wish that was neither granted nor refused.
@@ -127,6 +143,8 @@ pub(super) struct World {
     pub(super) others_hold: u64,
     pub(super) offers: Vec<Offer>,
     pub(super) clients: BTreeMap<ClientNo, Client>,
+    /// How many slots they have together, if they share them.
+    pub(super) slots: Option<usize>,
     pub(super) open: BTreeMap<(ClientNo, u64), Open>,
     pub(super) leases: BTreeMap<LeaseNo, Lease>,
     pub(super) running: Vec<LeaseNo>,
@@ -143,6 +161,8 @@ pub(super) struct World {
     /// The wish of each lease, in case it comes back.
     pub(super) taken: BTreeMap<LeaseNo, (u64, Open)>,
     pub(super) polls: u64,
+    /// Those that wait for a slot for tests without deployments, too; and those that did.
+    pub(super) polls_for_plain: BTreeSet<PollNo>,
     pub(super) tickets: u64,
     /// From here on nothing fails any more, so that all comes to its end.
     pub(super) calm: bool,
@@ -189,6 +209,7 @@ impl World {
             false => 0,
         };
         let total = has.memory_mib + others_hold;
+        let slots = shape.slots.then(|| 1 + random.below(4));
         Self {
             core: if shape.shares {
                 core.sharing(total)
@@ -203,6 +224,7 @@ impl World {
             has,
             offers,
             clients: BTreeMap::new(),
+            slots,
             open: BTreeMap::new(),
             leases: BTreeMap::new(),
             running: Vec::new(),
@@ -215,6 +237,7 @@ impl World {
             too_late: BTreeSet::new(),
             taken: BTreeMap::new(),
             polls: 0,
+            polls_for_plain: BTreeSet::new(),
             tickets: 0,
             closed: false,
             calm: false,
@@ -246,7 +269,8 @@ impl World {
     }
 
     pub(super) fn is_settled(&self) -> bool {
-        self.open.is_empty() && self.leases.is_empty()
+        let idle = |client: &Client| client.gone || client.plain + client.stints == 0;
+        self.open.is_empty() && self.leases.is_empty() && self.clients.values().all(idle)
     }
 
     pub(super) fn describe(&self) -> String {
@@ -261,6 +285,10 @@ impl World {
 
     pub(super) fn join(&mut self, client: ClientNo) {
         let slots = 1 + self.random.below(4);
+        let plain = match self.slots {
+            Some(_) => self.random.below(6),
+            None => 0,
+        };
         self.clients.insert(
             client,
             Client {
@@ -269,9 +297,16 @@ impl World {
                 running: 0,
                 gone: false,
                 keeps: false,
+                plain,
+                stints: 0,
             },
         );
-        self.feed(Input::Joined { client, slots });
+        let shared = self.slots;
+        self.feed(Input::Joined {
+            client,
+            slots,
+            shared,
+        });
         self.wish(client);
     }
 
@@ -357,6 +392,7 @@ impl World {
         while let Some(lease) = self.beginning.pop() {
             self.feed(Input::Begun { lease });
         }
+        self.check_slots();
         self.check_idle_copies();
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use armadillo_selftest::cargo::{has, workspace};
+use armadillo_selftest::meeting;
 use serde_json::{Value, json};
 
 use super::{ask_with_token, socket, staying};
@@ -160,8 +161,7 @@ fn what_is_sent_and_answered_is_as_described() {
     );
     exchanges.send("POST /v1/clients/{client}/leave", &client, "", nothing);
     every_request_is_known(&exchanges.socket);
-    let leave = std::fs::write(running.home().join("meeting/leave"), "");
-    leave.unwrap_or_else(|error| panic!("{error}"));
+    meeting::leave(&running);
     let ran = running.wait();
     assert_eq!(ran.code, Some(0), "{}", ran.said());
 
