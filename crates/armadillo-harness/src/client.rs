@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use armadillo_orchestrator::duration::times;
 use armadillo_orchestrator::{Client, Deadline, HttpError, Request, Secret};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,11 @@ pub(crate) const WITHOUT_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A client of the daemon's API.
 #[derive(Clone)]
-pub(crate) struct DaemonClient(Client);
+pub(crate) struct DaemonClient {
+    client: Client,
+    /// By how much the daemon may take longer than the limits of requests say.
+    factor: f64,
+}
 
 /// Why the daemon did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +39,18 @@ pub(crate) enum AskError {
 
 impl DaemonClient {
     pub(crate) fn new(socket: &Path) -> Self {
-        Self(Client::unix(socket))
+        Self {
+            client: Client::unix(socket),
+            factor: 1.0,
+        }
+    }
+
+    /// The same with more patience: on a slow machine the daemon is slow, too. A factor below 1 changes nothing.
+    pub(crate) fn with_factor(self, factor: f64) -> Self {
+        Self {
+            factor: factor.max(1.0),
+            ..self
+        }
     }
 
     /// Sends a request of this kind, with these values in the places of its path, and reads the answer.
@@ -71,7 +87,8 @@ impl DaemonClient {
             Some(token) => request.bearer(token),
             None => request,
         };
-        self.send(request, deadline.into()).await
+        let limit = times(deadline.into().left(), self.factor);
+        self.send(request, limit.into()).await
     }
 
     async fn send<T: DeserializeOwned>(
@@ -79,7 +96,7 @@ impl DaemonClient {
         request: Request,
         deadline: Deadline,
     ) -> Result<T, AskError> {
-        let response = self.0.send(request, deadline).await?;
+        let response = self.client.send(request, deadline).await?;
         if response.is_success() {
             return Ok(response.json()?);
         }

@@ -29,6 +29,8 @@ pub(super) struct Daemons {
     pub(super) own: Option<DaemonProcess>,
     /// It has the deployments, and outlives the run.
     pub(super) shared: Option<SharedDaemon>,
+    /// `--timeout-factor`.
+    pub(super) factor: f64,
 }
 
 impl Daemons {
@@ -94,14 +96,18 @@ impl Daemons {
     /// How to ask the run's own.
     pub(super) fn own_client(&self) -> Option<DaemonClient> {
         let own = self.own.as_ref();
-        own.map(|daemon| DaemonClient::new(&daemon.started.socket))
+        own.map(|daemon| self.client(&daemon.started.socket))
     }
 
     /// How to ask the one that has the deployments.
     pub(super) fn lease_client(&self) -> Option<DaemonClient> {
         let shared = self.shared.as_ref();
-        let shared = shared.map(|daemon| DaemonClient::new(&daemon.started.socket));
+        let shared = shared.map(|daemon| self.client(&daemon.started.socket));
         shared.or_else(|| self.own_client())
+    }
+
+    fn client(&self, socket: &Path) -> DaemonClient {
+        DaemonClient::new(socket).with_factor(self.factor)
     }
 
     /// The end of the log of the one that is gone, to explain why. `run` is the directory of the run.

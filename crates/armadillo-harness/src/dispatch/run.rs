@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use armadillo_orchestrator::duration::{micros, times};
+use armadillo_orchestrator::duration::micros;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinSet, LocalSet};
@@ -389,7 +389,7 @@ async fn end(
     }
     let stop = async {
         if let Some(own) = &own {
-            stop(&run.options, own, &run.journal).await;
+            stop(own, &run.journal).await;
         }
         followers.last_events().await;
     };
@@ -401,9 +401,8 @@ async fn end(
 }
 
 /// Stops every deployment of a daemon.
-async fn stop(options: &Options, daemon: &DaemonClient, journal: &Journal) {
-    let limit = times(STOP_LIMIT, options.running.timeout_factor);
-    let stopped = daemon.ask::<endpoints::Stop>(&[], &(), None, limit);
+async fn stop(daemon: &DaemonClient, journal: &Journal) {
+    let stopped = daemon.ask::<endpoints::Stop>(&[], &(), None, STOP_LIMIT);
     if let Err(error) = stopped.await {
         journal.warn(format!("the deployments were not stopped cleanly: {error}"));
     }

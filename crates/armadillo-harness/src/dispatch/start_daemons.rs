@@ -41,7 +41,10 @@ pub(super) struct Said<'a> {
 
 /// Starts them, and finds one that is shared.
 pub(super) fn start(said: &Said<'_>) -> Result<Daemons, RunnerError> {
-    let mut daemons = Daemons::default();
+    let mut daemons = Daemons {
+        factor: said.options.running.timeout_factor,
+        ..Daemons::default()
+    };
     let processes = matches!(said.isolation, Isolation::Workers | Isolation::Process);
     if said.plan.tests.is_empty() || (!processes && said.plan.topologies.is_empty()) {
         return Ok(daemons);
