@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 
 use armadillo_orchestrator::process::raise_file_limit;
 
+use crate::options::Options;
+
 /// Files that a slot has open, with room to spare: a worker's pipe and socket, two requests to the daemon.
 const FILES_OF_A_SLOT: u64 = 8;
 
@@ -19,9 +21,17 @@ pub(super) struct Slots {
 /// As many as said, or as there are cores; not more than there are tests, nor than this process may have files open for. The
 /// limit of open files is raised for that as far as it goes.
 pub(super) fn slots(said: Option<NonZeroUsize>, tests: usize) -> Slots {
+    within(wanted(said).min(tests.max(1)), raise_file_limit())
+}
+
+/// As many as said, or as there are cores: for all runs together that share them.
+pub(super) fn of_all(options: &Options) -> u32 {
+    u32::try_from(wanted(options.running.parallel)).unwrap_or(u32::MAX)
+}
+
+fn wanted(said: Option<NonZeroUsize>) -> usize {
     let said = said.or_else(|| std::thread::available_parallelism().ok());
-    let wanted = said.map_or(1, NonZeroUsize::get).min(tests.max(1));
-    within(wanted, raise_file_limit())
+    said.map_or(1, NonZeroUsize::get)
 }
 
 fn within(wanted: usize, files: u64) -> Slots {
