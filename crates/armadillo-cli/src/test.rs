@@ -6,6 +6,7 @@ mod list;
 mod plan;
 mod run;
 mod sources;
+mod together;
 mod watch;
 
 use std::ffi::OsString;
@@ -23,10 +24,11 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Build all test executables and run their tests, one executable after the other
+    /// Build all test executables and run their tests, all executables at the same time
     ///
-    /// The executables share deployments, and the run ends with one report. The exit code is the strongest of all executables: 101 if
-    /// tests failed or did not compile, 2 if the command line is wrong, 4 if no test was selected.
+    /// The executables share deployments, and are shown as one run with one report: `--maxfail` counts the failures of all of them. With
+    /// flags such as --nocapture, they run one after the other. The exit code is the strongest of all executables: 101 if tests failed or
+    /// did not compile, 2 if the command line is wrong, 4 if no test was selected.
     #[command(after_help = "Examples:\n  \
         armadillo test run\n  \
         armadillo test run keys:: -n 4 --retries 1\n  \

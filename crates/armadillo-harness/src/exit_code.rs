@@ -84,6 +84,16 @@ impl Exit {
     }
 }
 
+/// Of two exit codes of runs the one that counts. One that no run has is stronger than all of them.
+#[must_use]
+pub fn strongest(a: u8, b: u8) -> u8 {
+    let rank = |code: u8| {
+        let mut known = Exit::BY_PRECEDENCE.iter();
+        known.position(|exit| exit.code() == code)
+    };
+    if rank(b) < rank(a) { b } else { a }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
@@ -106,6 +116,14 @@ mod tests {
             assert_eq!(weak.and(strong), strong);
             assert_eq!(strong.and(strong), strong);
         }
+    }
+
+    #[test]
+    fn the_stronger_code_is_that_of_the_stronger_exit() {
+        let codes = |a: Exit, b: Exit| strongest(a.code(), b.code());
+        assert_eq!(codes(Exit::Failed, Exit::Passed), 101);
+        assert_eq!(codes(Exit::Failed, Exit::Harness), 3);
+        assert_eq!(strongest(Exit::Interrupted.code(), 77), 77);
     }
 
     #[test]

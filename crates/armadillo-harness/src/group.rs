@@ -1,7 +1,9 @@
-//! Several test executables that one command runs, or one cargo, one after the other: their runs share deployments, and have
-//! reports together.
+//! Several test executables that one command runs, or one cargo, at the same time or one after the other: their runs share
+//! deployments, and have reports together.
 
 mod cargo;
+mod logs;
+mod manner;
 mod suites;
 
 use std::collections::BTreeSet;
@@ -18,6 +20,9 @@ use crate::daemon;
 use crate::dispatch::run_directory;
 use crate::report::Model;
 use crate::warm::{self, WarmError};
+
+pub(crate) use logs::Logs;
+pub use manner::Manner;
 
 /// The variable that names the file of the group that a run belongs to.
 pub const GROUP: &str = "ARMADILLO_GROUP";
@@ -38,6 +43,15 @@ pub(crate) struct Membership {
     /// The executable whose program the daemon is, if it is one for all: it has the systems of all of them.
     #[serde(default)]
     pub(crate) host: Option<PathBuf>,
+}
+
+/// How the whole has ended, if the command knows that better than the logs of its runs: it may have ended some of them itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The exit code.
+    pub exit_code: u8,
+    /// Why not everything has run.
+    pub ended_early: Option<String>,
 }
 
 /// The group that a command runs executables in.
@@ -115,11 +129,12 @@ impl Group {
         &self.file
     }
 
-    /// All runs are over: stops what they share and writes the reports of the whole. Returns the directories that have these.
+    /// All runs are over: stops what they share and writes the reports of the whole, which ended like this if that is not what its
+    /// runs come to. Returns the directories that have these.
     ///
     /// # Errors
     /// When deployments cannot be stopped, or files not be written.
-    pub async fn finish(self) -> Result<Vec<PathBuf>, GroupError> {
+    pub async fn finish(self, ending: Option<&Verdict>) -> Result<Vec<PathBuf>, GroupError> {
         let directories = directories(&self.file);
         for shared in warm::all() {
             if directories
@@ -136,7 +151,7 @@ impl Group {
             }
         }
         for directory in &directories {
-            daemon::reports::write(directory)?;
+            daemon::reports::write(directory, ending)?;
         }
         Ok(directories.into_iter().collect())
     }
@@ -158,10 +173,22 @@ pub(crate) fn directories(file: &Path) -> BTreeSet<PathBuf> {
 
 /// The group that this process is to run in: one that its environment names, or that of the cargo which has started it.
 pub(crate) fn own() -> Option<Membership> {
-    match std::env::var_os(GROUP) {
-        Some(file) => serde_json::from_slice(&fs::read(file).ok()?).ok(),
-        None => cargo::membership(),
-    }
+    named().unwrap_or_else(cargo::membership)
+}
+
+/// The group that the environment names, if it names one and its file is there.
+fn named() -> Option<Option<Membership>> {
+    let file = std::env::var_os(GROUP)?;
+    Some(
+        fs::read(file)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok()),
+    )
+}
+
+/// The group of this process, if its executables run at the same time: the command shows them.
+pub(crate) fn together() -> Option<Membership> {
+    named()?.filter(|group| group.together)
 }
 
 /// Writes the reports of what a group without a command of ours has run so far, which nobody else does, and returns what they
@@ -173,7 +200,7 @@ pub(crate) fn so_far(directory: &Path) -> io::Result<Option<String>> {
     if std::env::var_os(GROUP).is_some() || cargo::membership().is_none() {
         return Ok(None);
     }
-    daemon::reports::write(directory)?;
+    daemon::reports::write(directory, None)?;
     let is_first = run_directory::ended_runs(directory) < 2;
     if is_first {
         return Ok(None);

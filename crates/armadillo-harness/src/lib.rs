@@ -49,6 +49,7 @@ mod worker;
 
 pub use dispatch::exec::{Body, Exec, Held, exec};
 pub use dispatch::own_main::trials;
+pub use dispatch::together;
 pub use libtest_mimic;
 pub use main_entry::{init, main, main_with, part};
 

@@ -75,7 +75,8 @@ pub enum Missing {
 }
 
 /// Which CI system is told of failed tests in its own words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Annotations {
     /// The one this runs on.
     #[default]
@@ -97,6 +98,8 @@ pub enum Action {
     ListMarkers,
     /// Say what would run where; start nothing.
     Plan,
+    /// The same, for programs.
+    PlanForPrograms,
     /// Try out what is assumed of the machine and of the programs.
     Doctor,
     /// Make the reports of an earlier run from this event log, or from the one in this directory; of several, which are the
@@ -291,7 +294,8 @@ pub enum IfInconclusive {
 }
 
 /// The format on stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// A line for each test.
     Pretty,
@@ -302,7 +306,8 @@ pub enum Format {
 }
 
 /// When a failure is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailureOutput {
     /// When it happens.
     Immediate,
@@ -329,7 +334,8 @@ impl FailureOutput {
 }
 
 /// Whether to use colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Color {
     /// On a terminal.
     Auto,
@@ -340,7 +346,8 @@ pub enum Color {
 }
 
 /// How results are shown.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Showing {
     /// The format on stdout.
     pub format: Format,

@@ -266,7 +266,11 @@ impl Running {
 }
 
 /// Both ends of a terminal: the person's, and the program's.
-fn terminal() -> (File, File) {
+///
+/// # Panics
+/// When there is none to be had.
+#[must_use]
+pub fn terminal() -> (File, File) {
     let opened = || -> std::io::Result<(File, File)> {
         let person = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
         rustix::pty::grantpt(&person)?;
@@ -282,6 +286,11 @@ fn terminal() -> (File, File) {
 /// Ctrl-C for a process.
 pub fn interrupt(pid: u32) {
     send(pid, Signal::INT);
+}
+
+/// The end of a process that it does not notice.
+pub fn kill(pid: u32) {
+    send(pid, Signal::KILL);
 }
 
 /// Sends a signal to a process; it may be gone already.

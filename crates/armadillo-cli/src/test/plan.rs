@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use armadillo_harness::group::Manner;
 use serde::Deserialize;
 
 use super::TestError;
@@ -20,6 +21,9 @@ pub(crate) struct Plan {
     /// The flags of the suite.
     #[serde(default)]
     pub(super) flags: Vec<SuiteFlag>,
+    /// How it would run; an older version does not say it.
+    #[serde(default)]
+    pub(super) manner: Option<Manner>,
     #[serde(default)]
     pub(crate) unavailable: Vec<crate::ci::Unavailable>,
 }

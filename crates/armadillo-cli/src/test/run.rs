@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use armadillo_harness::exit_code::Exit;
+use armadillo_harness::exit_code::{Exit, strongest};
 use armadillo_harness::group::{self, GROUP, Group};
 use armadillo_harness::live_page::{LivePage, Source};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::plan::{self, Planned};
+use super::together::{self, Way};
 use super::{Selection, TestError};
 use crate::session::say;
 
@@ -20,7 +21,6 @@ pub(super) fn run(selection: &Selection, ui: bool) -> Result<ExitCode, TestError
     if planned.is_empty() {
         return Err(TestError::Nothing);
     }
-    say(&preview(&planned));
     let runtime = runtime()?;
     // Ctrl-C at a terminal reaches the executable, too, which ends its run; this process reports then.
     let _entered = runtime.enter();
@@ -39,9 +39,29 @@ pub(super) fn os(action: &'static str) -> impl Fn(std::io::Error) -> TestError {
     move |source| TestError::Os { action, source }
 }
 
-/// Runs these, with more variables in their environment, and shows the report meanwhile if that is wanted. The exit code of
-/// the whole.
+/// Runs these, with more variables in their environment, and shows the report meanwhile if that is wanted: at the same time if they
+/// can. One prints as if cargo had started it. The exit code of the whole.
 pub(super) fn run_all(
+    runtime: &Runtime,
+    planned: &[Planned],
+    variables: &[(&str, &str)],
+    ui: bool,
+) -> Result<u8, TestError> {
+    if planned.len() < 2 {
+        return in_turn(runtime, planned, variables, ui);
+    }
+    match Way::of(planned) {
+        Way::Together(manner) => together::run(runtime, planned, &manner, variables, ui),
+        Way::InTurn(why) => {
+            eprintln!("armadillo: the executables run one after the other because of {why}");
+            say(&preview(planned));
+            in_turn(runtime, planned, variables, ui)
+        }
+    }
+}
+
+/// Runs one after the other, each of which prints as if it were alone.
+fn in_turn(
     runtime: &Runtime,
     planned: &[Planned],
     variables: &[(&str, &str)],
@@ -63,7 +83,7 @@ pub(super) fn run_all(
         }
     }
     let several = planned.len() > 1;
-    let directories = runtime.block_on(group.finish())?;
+    let directories = runtime.block_on(group.finish(None))?;
     if let Some(page) = page {
         page.finish();
     }
@@ -77,7 +97,7 @@ pub(super) fn run_all(
 }
 
 /// What is about to run.
-pub(super) fn preview(planned: &[Planned]) -> String {
+fn preview(planned: &[Planned]) -> String {
     let mut text = String::new();
     for one in planned {
         let plan = &one.plan;
@@ -114,15 +134,4 @@ fn run_one(one: &Planned, group: &Group, variables: &[(&str, &str)]) -> Result<u
     })?;
     let code = ended.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.unwrap_or(Exit::Harness.code()))
-}
-
-/// Of two exit codes the one that counts.
-fn strongest(a: u8, b: u8) -> u8 {
-    let rank = |code: u8| {
-        let mut known = Exit::BY_PRECEDENCE.iter();
-        known
-            .position(|exit| exit.code() == code)
-            .unwrap_or_default()
-    };
-    if rank(b) < rank(a) { b } else { a }
 }

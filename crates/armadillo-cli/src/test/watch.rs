@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::plan::{self, Planned};
-use super::run::{os, preview, run_all, runtime};
+use super::run::{os, run_all, runtime};
 use super::sources::{SETTINGS, Sources, written};
 use super::{Selection, TestError, build};
 use crate::session::say;
@@ -33,15 +33,40 @@ enum Cause {
     Change,
     /// Somebody has pressed Enter: everything runs.
     Wish,
-    /// Ctrl-C.
+    /// Ctrl-C, or another signal that ends what runs.
     End,
+}
+
+/// The signals that end this: a run that has caught them leaves them caught.
+struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Ends {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
 }
 
 /// Runs the tests until Ctrl-C. What is wrong with them is to be mended meanwhile.
 pub(super) fn watch(selection: &Selection) -> Result<ExitCode, TestError> {
     let runtime = runtime()?;
     let entered = runtime.enter();
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(os("wait for signals"))?;
+    let mut ends = Ends::install().map_err(os("wait for signals"))?;
     let mut lines = lines().map_err(os("read standard input"))?;
     let mut ran = BTreeMap::new();
     drop(entered);
@@ -77,7 +102,7 @@ pub(super) fn watch(selection: &Selection) -> Result<ExitCode, TestError> {
             "\nwatching {} files; Enter runs everything again, Ctrl-C ends\n",
             sources.count()
         ));
-        cause = runtime.block_on(next(&sources, &mut lines, &mut interrupts));
+        cause = runtime.block_on(next(&sources, &mut lines, &mut ends));
         match cause {
             Cause::End => break,
             Cause::Change => {
@@ -127,7 +152,6 @@ fn run(
             return Ok((None, sources));
         }
     }
-    say(&preview(&planned));
     let code = run_all(runtime, &planned, variables(&planned), false)?;
     *ran = there;
     Ok((Some(code), sources))
@@ -148,11 +172,7 @@ fn variables(planned: &[Planned]) -> &'static [(&'static str, &'static str)] {
 }
 
 /// Waits for the next cause. When files change, waits until they are quiet: an editor or git may write several.
-async fn next(
-    sources: &Sources,
-    lines: &mut UnboundedReceiver<()>,
-    interrupts: &mut Signal,
-) -> Cause {
+async fn next(sources: &Sources, lines: &mut UnboundedReceiver<()>, ends: &mut Ends) -> Cause {
     let change = async {
         while sources.changed().is_none() {
             tokio::time::sleep(PAUSE).await;
@@ -168,7 +188,7 @@ async fn next(
     // What was typed while the tests ran was not for this.
     while lines.try_recv().is_ok() {}
     tokio::select! {
-        _ = interrupts.recv() => Cause::End,
+        () = ends.next() => Cause::End,
         Some(()) = lines.recv() => Cause::Wish,
         () = change => Cause::Change,
     }

@@ -313,7 +313,7 @@ async fn serve(orders: Start) -> Result<(), DaemonError> {
     }
     run_dir.remove().map_err(os("remove the run directory"))?;
     if let Some(group) = group
-        && let Err(error) = reports::write(&group)
+        && let Err(error) = reports::write(&group, None)
     {
         tracing::warn!(%error, "cannot write the reports of the whole run");
     }

@@ -40,6 +40,12 @@ impl Daemons {
         own.chain(self.shared.iter().map(|daemon| &daemon.started))
     }
 
+    /// Whether the deployments are those of a daemon that others use, too, and whose log lies below this directory.
+    pub(super) fn shares_log_below(&self, directory: &Path) -> bool {
+        let shared = self.shared.as_ref();
+        shared.is_some_and(|daemon| daemon.directory.parent() == Some(directory))
+    }
+
     /// The private directory for sockets, secrets and temporary files that belongs to the run alone.
     pub(super) fn private_directory(&self) -> Option<&Path> {
         self.own.as_ref().map(|daemon| &*daemon.started.run_dir)

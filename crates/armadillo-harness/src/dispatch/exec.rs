@@ -37,7 +37,7 @@ use crate::settings::{Source, is_for_commands};
 use crate::test_def::{ShouldPanic, TestDef};
 
 use signals::Waiting;
-pub(super) use signals::pass_on;
+pub(super) use signals::{is_in_foreground, pass_on};
 use variables::{Variables, of_leases};
 
 /// The name of the one test.

@@ -15,6 +15,9 @@ pub(super) struct Interrupts {
 }
 
 impl Interrupts {
+    /// What a run is said to be that somebody has interrupted at a terminal.
+    pub(super) const BY_A_PERSON: &str = "interrupted";
+
     /// From here on these signals no longer end the process.
     ///
     /// # Errors
@@ -36,7 +39,7 @@ impl Interrupts {
     pub(super) async fn next(&mut self) -> &'static str {
         loop {
             let (signal, how) = tokio::select! {
-                _ = self.interrupt.recv() => (Signal::INT, "interrupted"),
+                _ = self.interrupt.recv() => (Signal::INT, Self::BY_A_PERSON),
                 _ = self.terminate.recv() => (Signal::TERM, "terminated"),
                 _ = self.hang_up.recv() => (Signal::HUP, "the terminal was closed"),
             };

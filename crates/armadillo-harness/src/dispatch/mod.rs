@@ -23,9 +23,11 @@ mod keep;
 mod last_failed;
 mod listener;
 mod log_excerpt;
+mod manner;
 mod nothing;
 mod on_topology;
 pub(crate) mod own_main;
+mod part;
 mod places;
 mod prepare;
 mod printer;
@@ -43,6 +45,7 @@ pub(crate) mod shared;
 mod slot;
 mod slots;
 mod start_daemons;
+pub mod together;
 mod trials;
 mod without_tls;
 
@@ -52,6 +55,7 @@ use std::process::ExitCode;
 use crate::collect::{self, CollectError, Test};
 use crate::exit_code::Exit;
 use crate::flags;
+use crate::group;
 use crate::list;
 use crate::markers::Markers;
 use crate::options::{Action, Format, Options};
@@ -158,6 +162,10 @@ impl RunnerError {
     }
 }
 
+/// The last words of a command line that asks for a plan to be read by a program. What is before them is that of the run, in whatever
+/// format it is to be shown.
+const PLAN_FOR_PROGRAMS: [&str; 3] = ["--plan", "--format", "json"];
+
 /// The runner's main function.
 pub(crate) fn main(args: &[OsString], depth: u32) -> ExitCode {
     environment::end_with_cargo();
@@ -171,9 +179,18 @@ pub(crate) fn main(args: &[OsString], depth: u32) -> ExitCode {
 }
 
 fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
-    let Some(mut options) = options(args)? else {
+    let words = args.strip_suffix(&PLAN_FOR_PROGRAMS.map(OsString::from));
+    let Some(mut options) = options(words.unwrap_or(args))? else {
         return Ok(Exit::Passed);
     };
+    let is_plan = match options.action {
+        Action::Run => words.is_some(),
+        Action::Plan => options.showing.format == Format::Json,
+        _ => false,
+    };
+    if is_plan {
+        options.action = Action::PlanForPrograms;
+    }
     if let Action::ReportFrom(paths) = &options.action {
         return report_from::report_from(&options, paths);
     }
@@ -199,9 +216,9 @@ fn start(args: &[OsString], depth: u32) -> Result<Exit, RunnerError> {
             console::text(&list::list(&selected, &options.showing));
             Ok(Exit::Passed)
         }
-        Action::Plan if selected.is_empty() && options.showing.format == Format::Json => {
+        Action::PlanForPrograms if selected.is_empty() => {
             let nothing = prepare::nothing_started(selected.filtered_out);
-            console::text(&list::plan_json(&nothing, &[], &[], &[]));
+            console::text(&list::plan_json(&nothing, &[], &[], &[], None));
             Ok(Exit::Passed)
         }
         _ if selected.is_empty() => {
@@ -241,8 +258,13 @@ fn options(args: &[OsString]) -> Result<Option<Options>, RunnerError> {
 fn note_idle_rules(tests: &[Test], options: &Options) {
     let idle = collect::idle(tests, &options.rules);
     if !idle.is_empty() {
+        // Among others, it says which one it is.
+        let executable = match (group::together(), tests.first()) {
+            (Some(_), Some(test)) => format!("{}::{}", test.def.package, test.def.binary()),
+            _ => "this executable".to_owned(),
+        };
         console::note(format_args!(
-            "rules that match no test of this executable: {}",
+            "rules that match no test of {executable}: {}",
             idle.join(", ")
         ));
     }

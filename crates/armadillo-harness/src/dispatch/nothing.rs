@@ -3,6 +3,7 @@
 use super::environment;
 use crate::event::{Event, EventKind, VERSION};
 use crate::exit_code::Exit;
+use crate::group;
 use crate::options::{NoTests, Options};
 use crate::report::{Reporter, Screen, console};
 use crate::select::Selected;
@@ -16,7 +17,7 @@ pub(super) fn selected(options: &Options, selected: &Selected) -> Exit {
         NoTests::Auto => NoTests::Warn,
         rule => rule,
     };
-    if selected.shard.is_none() {
+    if selected.shard.is_none() && group::together().is_none() {
         print_lines(options, selected.filtered_out);
     }
     let what = match &selected.shard {

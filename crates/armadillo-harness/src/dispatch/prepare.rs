@@ -12,13 +12,14 @@ use crate::clock::Origin;
 use crate::collect::Test;
 use crate::commit;
 use crate::event::{
-    Captured, Company, EventKind, Part, PlannedTest, RunStarted, Shown, TestFinished,
-    TestIsolation, Times,
+    Captured, Company, EventKind, PlannedTest, RunStarted, Shown, TestFinished, TestIsolation,
+    Times,
 };
 use crate::exit_code::Exit;
+use crate::group;
 use crate::history;
 use crate::list;
-use crate::options::{Action, Format, Isolation, Options};
+use crate::options::{Action, Isolation, Options};
 use crate::outcome::Verdict;
 use crate::plan::{self, Plan};
 use crate::protocol::daemon::Conditions;
@@ -40,8 +41,8 @@ use super::slots::slots;
 use super::start_daemons::{self, Said};
 use super::trials;
 use super::{
-    RunnerError, again, attach, environment, exec, finish, last_failed, recording, shared,
-    without_tls,
+    RunnerError, again, attach, environment, exec, finish, last_failed, manner, part, recording,
+    shared, without_tls,
 };
 
 /// Everything a run needs once it is prepared.
@@ -123,6 +124,10 @@ pub(super) fn prepare(
         tests.push((test, needs));
     }
     attach::check(&tests, &options)?;
+    let together = group::together();
+    if together.is_some() {
+        options.showing = part::left_to_show(&options.showing);
+    }
     if let Some(note) = without_tls::note(&tests, &options.settings) {
         console::note(note);
     }
@@ -165,6 +170,7 @@ pub(super) fn prepare(
         None => match std::env::var("NEXTEST_RUN_ID") {
             // One for all tests of the run: its reports name one.
             Ok(run) if environment::is_nextest() => seed_of(0, &run),
+            _ if let Some(group) = &together => seed_of(0, &group.id),
             _ => u64::from_ne_bytes(bytes().map_err(no_random_numbers)?),
         },
     };
@@ -214,12 +220,13 @@ pub(super) fn prepare(
     };
     let ignored: Vec<(String, String)> = [reasons(&ignored), reasons(&found.ignored)].concat();
     let failed = reasons(&found.failed);
-    if options.action == Action::Plan && options.showing.format == Format::Json {
+    if options.action == Action::PlanForPrograms {
         console::text(&list::plan_json(
             &preview,
             &plan.tests,
             &ignored,
             &found.lacking,
+            Some(manner::of(&options, isolation, !plan.attached.is_empty())),
         ));
         return Ok(None);
     }
@@ -264,16 +271,8 @@ pub(super) fn prepare(
             .unwrap_or_default(),
         directory: Some(directory.display().to_string()),
         commit,
-        part: run_directory.group.as_ref().map(|group| Part {
-            clock: origin,
-            of: group
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned()),
-            may_follow: environment::number("NEXTEST_ATTEMPT")
-                < environment::number("NEXTEST_TOTAL_ATTEMPTS"),
-            repetition: environment::number("NEXTEST_STRESS_CURRENT"),
-            threads: environment::number("NEXTEST_TEST_THREADS"),
-        }),
+        part: (run_directory.group.as_ref())
+            .map(|group| part::of(group, origin, &daemons, &options, ignored.len())),
         ..preview
     };
     // Until here a signal ends this process, and with it the daemon; from here on the run ends with its reports.
@@ -287,14 +286,11 @@ pub(super) fn prepare(
     })?;
     // With no isolation libtest-mimic prints, and a command does itself; our reporter then writes only what they do not.
     let prints_itself = isolation == Isolation::None || options.command.is_some();
-    let reporter = Reporter::new(
-        &options,
-        if prints_itself {
-            screen.without_stdout()
-        } else {
-            screen
-        },
-    );
+    let reporter = match together {
+        Some(_) => Reporter::of_part(&options, screen),
+        None if prints_itself => Reporter::new(&options, screen.without_stdout()),
+        None => Reporter::new(&options, screen),
+    };
     let printer = Printer::start(reporter, origin).map_err(|source| RunnerError::Os {
         action: "start a thread",
         source,

@@ -34,6 +34,8 @@ enum Message {
     Note(String),
     /// The same, for somebody who reads it now: nothing is drawn below it any more.
     LastNote(String),
+    /// The clock of the run, which began before somebody knew when.
+    Clock(Origin),
     /// Somebody waits until everything before this is printed.
     Mark(Sender<()>),
     /// Somebody wants to know what is known of the run by now.
@@ -62,6 +64,11 @@ impl ToPrinter {
     /// The same for a person who has to read it now: the live display does not come back.
     pub(crate) fn last_note(&self, text: String) {
         self.send(Message::LastNote(text));
+    }
+
+    /// The times of the events are by this clock.
+    pub(crate) fn clock(&self, origin: Origin) {
+        self.send(Message::Clock(origin));
     }
 
     /// What a test prints, as it comes. Left out if too much waits already.
@@ -157,14 +164,16 @@ fn print(
     mut reporter: Reporter,
     messages: &mpsc::Receiver<Message>,
     backlog: &Backlog,
-    origin: Origin,
+    mut origin: Origin,
 ) {
     loop {
         match messages.recv_timeout(TICK) {
             Ok(first) => {
-                show(&mut reporter, backlog, first);
-                for message in messages.try_iter() {
-                    show(&mut reporter, backlog, message);
+                for message in std::iter::once(first).chain(messages.try_iter()) {
+                    match message {
+                        Message::Clock(new) => origin = new,
+                        message => show(&mut reporter, backlog, message),
+                    }
                 }
                 _ = reporter.flush();
                 // Messages come together meanwhile: a thread that is woken for each of them costs more than it prints.
@@ -191,6 +200,8 @@ fn show(reporter: &mut Reporter, backlog: &Backlog, message: Message) {
                 _ = reporter.relay(gap.as_bytes());
             }
         }
+        // The loop has it.
+        Message::Clock(_) => {}
         Message::Note(text) => reporter.note(&text),
         Message::LastNote(text) => {
             reporter.draw_no_more();

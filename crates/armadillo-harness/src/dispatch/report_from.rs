@@ -38,7 +38,7 @@ impl ReportFromError {
 pub(super) fn report_from(options: &Options, paths: &[PathBuf]) -> Result<Exit, RunnerError> {
     match paths {
         [path] if is_whole_without_log(path) => {
-            crate::daemon::reports::write(path).map_err(ReportFromError::Write)?;
+            crate::daemon::reports::write(path, None).map_err(ReportFromError::Write)?;
             let events = read(&log_of(path))?;
             write(options, &events, path).map(drop)?;
         }

@@ -33,6 +33,7 @@ use super::{slot, slots};
 use crate::client::{AskError, DaemonClient};
 use crate::event::EventKind;
 use crate::exit_code::Exit;
+use crate::group;
 use crate::options::{Isolation, Options};
 use crate::outcome::FailureKind;
 use crate::protocol::endpoints;
@@ -127,7 +128,7 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
         .options
         .running
         .reuse
-        .filter(|_| daemons.shared.is_some())
+        .filter(|_| daemons.shared.is_some() && group::together().is_none())
     {
         journal.note(format!(
             "deployments stay up for {} (--reuse); `armadillo down --all` stops them\n",

@@ -56,6 +56,15 @@ pub struct Part {
     /// How many tests nextest runs at once, if it is nextest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
+    /// Whether its deployments are those of a daemon that it shares with other parts, and whose log lies beside its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shares_daemon: bool,
+    /// How many tests run at once in all parts together, if these are executables that run at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<u32>,
+    /// How many tests it ignores. The events that say so are among its first.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub ignored: u32,
 }
 
 /// How many deployments of a topology tests may share at the same time.

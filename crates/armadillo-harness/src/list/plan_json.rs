@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::collect::Test as Collected;
 use crate::event::{PlannedTest, RunStarted};
 use crate::flags::FlagDeclaration;
+use crate::group::Manner;
 use crate::needs::Need;
 use crate::plan::Planned;
 
@@ -20,6 +21,9 @@ struct Plan<'a> {
     ignored: Vec<Ignored<'a>>,
     /// The flags of the suite.
     flags: Vec<SuiteFlag>,
+    /// How it would run; of no tests, nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manner: Option<Manner>,
     /// Tests that cannot run for lack of a program, or of what they require of one: a machine that has it would run them.
     unavailable: Vec<Unavailable<'a>>,
 }
@@ -73,6 +77,7 @@ pub(crate) fn plan_json(
     tests: &[Planned],
     ignored: &[(String, String)],
     lacking: &[(Collected, Vec<Need>)],
+    manner: Option<Manner>,
 ) -> String {
     let tests = tests.iter().map(|test| Test {
         planned: test.to_event(),
@@ -105,6 +110,7 @@ pub(crate) fn plan_json(
                 is_switch: flag.value.is_empty(),
             })
             .collect(),
+        manner,
         unavailable: unavailable.collect(),
     };
     // Only a map with keys that are no text cannot be written, and there is none.

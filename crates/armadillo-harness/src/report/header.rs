@@ -17,12 +17,16 @@ pub fn header(started: &RunStarted, color: bool) -> String {
         return String::new();
     }
     let paint = Paint(color);
+    let executables = by_executable(&started.tests);
     let what = match &started.command {
         Some(command) => command.clone(),
         None => format!(
             "{} of {}, {} at once, isolation {}, seed {}",
             many(started.tests.len(), "test"),
-            started.executable(),
+            match executables.len() {
+                0 | 1 => started.executable(),
+                several => many(several, "executable"),
+            },
             started.workers,
             started.isolation,
             started.seed,
@@ -34,6 +38,11 @@ pub fn header(started: &RunStarted, color: bool) -> String {
         started.armadillo,
         started.run,
     );
+    if executables.len() > 1 {
+        for (executable, count) in &executables {
+            text.push_str(&format!("  {executable}: {}\n", many(*count, "test")));
+        }
+    }
     if let Some(shard) = &started.shard {
         text.push_str(&format!(
             "  shard {} of {}, by {}: {} of {}\n",
@@ -105,6 +114,15 @@ pub fn header(started: &RunStarted, color: bool) -> String {
         text.push_str(&format!("  files: {directory}\n"));
     }
     text
+}
+
+/// How many tests of each executable there are, if it is said which they are of.
+fn by_executable(tests: &[PlannedTest]) -> BTreeMap<String, usize> {
+    let mut executables = BTreeMap::new();
+    for origin in tests.iter().filter_map(|test| test.origin.as_ref()) {
+        *executables.entry(origin.executable()).or_default() += 1;
+    }
+    executables
 }
 
 /// The tests of each topology; those without one first.

@@ -44,7 +44,7 @@ pub(crate) use block::kind_name;
 pub(crate) use copies::copies_line;
 pub(crate) use files::{side_by_side, write_events, write_whole};
 pub use files::{write_files, write_trace};
-pub(crate) use gather::{Log, gather};
+pub(crate) use gather::{Gathering, Log, gather};
 pub use github::{annotations, step_summary};
 pub use header::header;
 pub(crate) use html::{live_page, page_data};

@@ -128,9 +128,9 @@ fn unfinished(model: &Model) -> Vec<Event> {
 }
 
 /// The end of a test whose process ended before the test did.
-pub(super) fn ended_with_its_process(test: &str, us: u64) -> Event {
+pub(super) fn ended_with_its_process(test: &str, attempt: u32, us: u64) -> Event {
     let begun = Begun {
-        attempt: 1,
+        attempt,
         worker: None,
         deployments: Vec::new(),
         at_us: us,

@@ -60,9 +60,19 @@ pub struct Reporter {
     unflushed: bool,
     /// What is said only if something fails, until something has.
     held: Option<String>,
+    /// Somebody else shows what happens.
+    is_part: bool,
 }
 
 impl Reporter {
+    /// A reporter for a run that is shown as part of another: it shows only what is no event.
+    pub(crate) fn of_part(options: &Options, screen: Screen) -> Self {
+        Self {
+            is_part: true,
+            ..Self::new(options, screen.without_display())
+        }
+    }
+
     /// A reporter for a run with these options.
     #[must_use]
     pub fn new(options: &Options, screen: Screen) -> Self {
@@ -93,6 +103,7 @@ impl Reporter {
             closed: false,
             told_incomplete: false,
             told_progress: 0,
+            is_part: false,
         }
     }
 
@@ -108,6 +119,9 @@ impl Reporter {
     /// Once, when stdout is found to be closed. Events are still taken in, and stderr is still written, after that.
     pub fn on(&mut self, event: &Event) -> Result<(), Closed> {
         let finished = self.model.on(event).is_some();
+        if self.is_part {
+            return Ok(());
+        }
         if let Some(display) = &mut self.display {
             display.on(event);
         }

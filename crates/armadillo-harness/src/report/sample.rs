@@ -25,7 +25,7 @@ pub(crate) fn event(us: u64, kind: EventKind) -> Event {
     }
 }
 
-fn cluster() -> Topology {
+pub(crate) fn cluster() -> Topology {
     Topology {
         system: "tally".to_owned(),
         shape: "cluster".to_owned(),

@@ -77,6 +77,21 @@ fn model(events: &[Event]) -> Model {
 }
 
 #[test]
+fn a_part_of_a_run_shows_only_what_is_no_event() {
+    let (stdout, stderr) = (Text::default(), Text::default());
+    let screen = screen(stdout.clone(), &stderr, false);
+    let mut reporter = Reporter::of_part(&options(Format::Pretty), screen);
+    for event in run() {
+        reporter.on(&event).unwrap();
+    }
+    reporter.note("a note\n");
+    let shown = (stdout.get(), stderr.get());
+    assert_eq!(shown, (String::new(), "a note\n".to_owned()));
+    // Its reports are made of this.
+    assert!(reporter.model().ending.is_some() && !reporter.model().tests.is_empty());
+}
+
+#[test]
 fn pretty() {
     let (stdout, _) = shown(&options(Format::Pretty), &run(), false);
     insta::assert_snapshot!("pretty", stdout);

@@ -46,7 +46,7 @@ pub(in crate::dispatch) fn pass_on(signal: Signal) -> bool {
 }
 
 /// Whether Ctrl-C on the terminal of this process reaches it.
-fn is_in_foreground() -> bool {
+pub(in crate::dispatch) fn is_in_foreground() -> bool {
     rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
 }
 

@@ -1,6 +1,9 @@
 //! One run from several.
 
+mod order;
+
 use super::*;
+use crate::event::Part;
 use crate::outcome::{FailureKind, Verdict};
 use crate::report::{Model, sample};
 
@@ -14,6 +17,9 @@ fn process(at: u64, binary: &str, test: &str, verdict: Verdict) -> Log {
         may_follow: false,
         repetition: None,
         threads: Some(4),
+        shares_daemon: false,
+        slots: None,
+        ignored: 0,
     });
     let exit_code = Exit::of(&verdict).code();
     let finished = sample::ends(500_000, test, verdict, "");
@@ -111,6 +117,9 @@ fn executable(at: u64, binary: &str, ran: &[(&str, Verdict)], ending: Option<(u8
         may_follow: false,
         repetition: None,
         threads: None,
+        shares_daemon: false,
+        slots: None,
+        ignored: 0,
     });
     let mut events = vec![sample::event(0, EventKind::RunStarted(started))];
     for (number, (test, verdict)) in (1..).zip(ran) {
@@ -223,4 +232,44 @@ fn a_process_that_goes_on_has_a_test_that_goes_on() {
     };
     assert_eq!(of(true), (true, 0));
     assert_eq!(of(false), (false, 1), "it was killed");
+}
+
+#[test]
+fn what_all_executables_say_of_their_end_is_said_once() {
+    let interrupted = Some((130, "interrupted"));
+    let logs = vec![
+        executable(1, "one", &[("a", Verdict::Passed)], interrupted),
+        executable(2, "two", &[], interrupted),
+        executable(3, "three", &[("a", Verdict::Passed)], Some((0, ""))),
+    ];
+    let (model, _) = model(logs);
+    assert_eq!(model.ended_early(), Some("interrupted"));
+}
+
+#[test]
+fn tests_that_others_left_out_and_slots_that_all_share_are_counted_for_the_whole() {
+    let part = |at, binary: &str, slots| {
+        let Log(mut events) = executable(at, binary, &[("a", Verdict::Passed)], Some((0, "")));
+        if let EventKind::RunStarted(started) = &mut events[0].kind {
+            started.filtered_out = 2;
+            started.workers = 3;
+            started.expected_us = Some(at * 1_000);
+            if let Some(part) = &mut started.part {
+                part.slots = slots;
+            }
+            for test in &mut started.tests {
+                test.expected_us = Some(900);
+            }
+        }
+        Log(events)
+    };
+    let of = |slots| {
+        let (model, _) = model(vec![part(1, "one", slots), part(2, "two", slots)]);
+        let started = model.started.unwrap();
+        (started.workers, started.filtered_out, started.expected_us)
+    };
+    assert_eq!(of(None), (3, 4, Some(1_000)));
+    // Six tests of 900 µs each on two slots; on eight, there are only six to run.
+    assert_eq!(of(Some(2)), (2, 4, Some(2_700)));
+    assert_eq!(of(Some(8)), (6, 4, Some(2_000)));
 }

@@ -1,0 +1,97 @@
+//! Executables that run at the same time, shown as one run.
+
+use std::process::Stdio;
+
+use armadillo_harness::group::{GROUP, Group, Manner};
+use armadillo_harness::live_page::{LivePage, Source};
+use armadillo_harness::together::Together;
+use armadillo_harness::warm;
+use tokio::runtime::Runtime;
+
+use super::TestError;
+use super::plan::{self, Planned};
+use super::run::os;
+
+/// Whether executables can run at the same time.
+pub(super) enum Way {
+    /// They can, in the manner of the first.
+    Together(Box<Manner>),
+    /// They run one after the other, for this reason.
+    InTurn(String),
+}
+
+impl Way {
+    /// That of these executables, as they have said themselves.
+    pub(super) fn of(planned: &[Planned]) -> Self {
+        let mut manners = Vec::new();
+        for one in planned {
+            match &one.plan.manner {
+                Some(Manner {
+                    alone: Some(why), ..
+                }) => return Self::InTurn(why.clone()),
+                Some(manner) => manners.push(manner),
+                None => {
+                    let Planned { plan, .. } = one;
+                    let why = format!("an older version in {}::{}", plan.package, plan.binary);
+                    return Self::InTurn(why);
+                }
+            }
+        }
+        let Some(first) = manners.first() else {
+            return Self::InTurn("there is nothing to run".to_owned());
+        };
+        let mut formats = manners.iter().map(|manner| manner.showing.format);
+        if formats.any(|format| format != first.showing.format) {
+            return Self::InTurn("settings that give them different formats".to_owned());
+        }
+        let limits = manners.iter().filter_map(|manner| manner.max_fail);
+        Self::Together(Box::new(Manner {
+            max_fail: limits.min(),
+            reuse: manners.iter().any(|manner| manner.reuse),
+            ..(*first).clone()
+        }))
+    }
+}
+
+/// Runs these, with more variables in their environment, and shows the report meanwhile if that is wanted. The exit code of
+/// the whole.
+pub(super) fn run(
+    runtime: &Runtime,
+    planned: &[Planned],
+    manner: &Manner,
+    variables: &[(&str, &str)],
+    ui: bool,
+) -> Result<u8, TestError> {
+    let group = Group::begin(true).map_err(os("begin the run"))?;
+    let mut together = Together::begin(group.file(), manner).map_err(os("show the run"))?;
+    let page = || LivePage::start(Source::Group(group.file().to_owned()));
+    let page = (ui || manner.showing.report_live).then(page).transpose();
+    let page = page.map_err(os("start the live report"))?;
+    if let Some(page) = &page {
+        together.note(&format!("live report: {}\n", page.url()));
+    }
+    for one in planned {
+        let mut command = plan::command(&one.executable);
+        command.args(&one.arguments).env(GROUP, group.file());
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(|source| TestError::Executable {
+            path: one.executable.path.clone(),
+            source,
+        })?;
+        together.add(&one.plan.package, &one.plan.binary, child);
+    }
+    let verdict = runtime.block_on(together.run());
+    let verdict = verdict.map_err(os("wait for the executables"))?;
+    let finished = runtime.block_on(group.finish(Some(&verdict)));
+    if let Some(page) = page {
+        page.finish();
+    }
+    if manner.reuse && warm::all().iter().any(|shared| !shared.is_used()) {
+        together.note("deployments stay up (--reuse); `armadillo down --all` stops them\n");
+    }
+    let shown = together.finish(&verdict);
+    finished?;
+    shown.map_err(os("show the end of the run"))
+}
