@@ -86,6 +86,8 @@ impl Pair {
             .env("CARGO", self.path("cargo"))
             .env("ARMADILLO_OUTPUT_DIR", self.path("runs"))
             .env(meeting::PLACE, self.path("meeting"))
+            // Tests of both meet.
+            .env("ARMADILLO_PARALLEL", "4")
             .stdin(Stdio::null())
             .args(["test", "run"])
             .args(args);
@@ -112,17 +114,17 @@ impl Pair {
         }
     }
 
-    /// Waits until the logs of both say that a test has begun, too.
-    fn logs_say_so(&self) {
-        let said = wait::until(wait::LIMIT, || {
+    /// Waits until the logs of both have this event of this test.
+    fn both_logs_have(&self, event: &str, test: &str) {
+        let is_it = |line: &str| line.contains(event) && line.contains(test);
+        let have = wait::until(wait::LIMIT, || {
             let parts = std::fs::read_dir(self.path("runs/latest")).ok()?.flatten();
             let logs = parts
                 .filter_map(|part| std::fs::read_to_string(part.path().join("events.jsonl")).ok());
-            let begun =
-                logs.filter(|log| log.contains("pair::stays") && log.contains("test_started"));
-            (begun.count() == SUITES.len()).then_some(())
+            let with_it = logs.filter(|log| log.lines().any(is_it));
+            (with_it.count() == SUITES.len()).then_some(())
         });
-        assert!(said.is_some());
+        assert!(have.is_some(), "{test}: no {event} in both logs");
     }
 
     fn leave(&self) {
@@ -190,7 +192,7 @@ fn two_executables_are_one_run() {
         "",
     ];
     assert_eq!(lines, expected, "{}", said.all());
-    let counted = "test result: ok. 6 passed; 0 failed; 2 ignored; 0 measured; 6 filtered out;";
+    let counted = "test result: ok. 6 passed; 0 failed; 2 ignored; 0 measured; 22 filtered out;";
     assert!(result.starts_with(counted), "{result}");
     let once = |text: &str| assert_eq!(said.stderr.matches(text).count(), 1, "{}", said.stderr);
     once("armadillo 0.1.0, run ");
@@ -298,10 +300,28 @@ fn maxfail_counts_over_all_executables() {
 }
 
 #[test]
+fn no_more_tests_run_at_once_than_one_executable_would() {
+    for slots in [1, 2, 3] {
+        let pair = Pair::new();
+        let said = pair.run(&["takes_a_while", "-n", &slots.to_string()]);
+        assert_eq!(said.code, Some(0), "{}", said.all());
+        let notes = std::fs::read_to_string(pair.path("meeting/notes")).unwrap();
+        let mut running = 0;
+        let counts = notes.lines().map(|note| {
+            running += if note.starts_with("begins") { 1 } else { -1 };
+            running
+        });
+        assert_eq!(counts.max(), Some(slots), "{notes}");
+        assert_eq!(notes.lines().count(), 32, "{notes}");
+    }
+}
+
+#[test]
 fn ctrl_c_ends_all_and_shows_what_ran() {
     let pair = Pair::new();
     let running = pair.start(&["pair::stays", "pair::passes", "--exact", "-n", "4"]);
     pair.both_stay();
+    pair.both_logs_have("test_finished", "pair::passes");
     suite::interrupt(running.id());
     let said = said(running.wait_with_output().unwrap());
     assert_eq!(said.code, Some(130), "{}", said.all());
@@ -320,7 +340,7 @@ fn an_executable_that_is_killed_is_said_and_the_other_goes_on() {
     let pair = Pair::new();
     let running = pair.start(&["pair::stays", "pair::passes", "--exact", "-n", "4"]);
     pair.both_stay();
-    pair.logs_say_so();
+    pair.both_logs_have("test_started", "pair::stays");
     let left = child(running.id(), "left");
     suite::kill(left);
     let ended = wait::until(wait::LIMIT, || {

@@ -25,7 +25,7 @@ pub(super) fn run(selection: &Selection, ui: bool) -> Result<ExitCode, TestError
     // Ctrl-C at a terminal reaches the executable, too, which ends its run; this process reports then.
     let _entered = runtime.enter();
     let _interrupts = signal(SignalKind::interrupt()).map_err(os("wait for signals"))?;
-    Ok(ExitCode::from(run_all(&runtime, &planned, &[], ui)?))
+    Ok(ExitCode::from(run_all(&runtime, &planned, ui)?))
 }
 
 pub(super) fn runtime() -> Result<Runtime, TestError> {
@@ -39,34 +39,31 @@ pub(super) fn os(action: &'static str) -> impl Fn(std::io::Error) -> TestError {
     move |source| TestError::Os { action, source }
 }
 
-/// Runs these, with more variables in their environment, and shows the report meanwhile if that is wanted: at the same time if they
-/// can. One prints as if cargo had started it. The exit code of the whole.
-pub(super) fn run_all(
-    runtime: &Runtime,
-    planned: &[Planned],
-    variables: &[(&str, &str)],
-    ui: bool,
-) -> Result<u8, TestError> {
+/// Runs these, and shows the report meanwhile if that is wanted: at the same time if they can. One prints as if cargo had started it.
+/// The exit code of the whole.
+fn run_all(runtime: &Runtime, planned: &[Planned], ui: bool) -> Result<u8, TestError> {
     if planned.len() < 2 {
-        return in_turn(runtime, planned, variables, ui);
+        return in_turn(runtime, planned, &[], ui);
     }
     match Way::of(planned) {
-        Way::Together(manner) => together::run(runtime, planned, &manner, variables, ui),
+        Way::Together { manner, host } => together::run(runtime, planned, (&manner, &host), ui),
         Way::InTurn(why) => {
             eprintln!("armadillo: the executables run one after the other because of {why}");
-            say(&preview(planned));
-            in_turn(runtime, planned, variables, ui)
+            in_turn(runtime, planned, &[], ui)
         }
     }
 }
 
-/// Runs one after the other, each of which prints as if it were alone.
-fn in_turn(
+/// Runs one after the other, with more variables in their environment; each prints as if it were alone. The exit code of the whole.
+pub(super) fn in_turn(
     runtime: &Runtime,
     planned: &[Planned],
     variables: &[(&str, &str)],
     ui: bool,
 ) -> Result<u8, TestError> {
+    if planned.len() > 1 {
+        say(&preview(planned));
+    }
     let group = Group::begin(false).map_err(os("begin the run"))?;
     let page = || LivePage::start(Source::Group(group.file().to_owned()));
     let page = ui.then(page).transpose();

@@ -1,11 +1,11 @@
 //! Executables that run at the same time, shown as one run.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use armadillo_harness::group::{GROUP, Group, Manner};
 use armadillo_harness::live_page::{LivePage, Source};
 use armadillo_harness::together::Together;
-use armadillo_harness::warm;
 use tokio::runtime::Runtime;
 
 use super::TestError;
@@ -15,7 +15,11 @@ use super::run::os;
 /// Whether executables can run at the same time.
 pub(super) enum Way {
     /// They can, in the manner of the first.
-    Together(Box<Manner>),
+    Together {
+        manner: Box<Manner>,
+        /// The executable whose program their daemon is.
+        host: PathBuf,
+    },
     /// They run one after the other, for this reason.
     InTurn(String),
 }
@@ -44,25 +48,54 @@ impl Way {
         if formats.any(|format| format != first.showing.format) {
             return Self::InTurn("settings that give them different formats".to_owned());
         }
+        if manners.iter().any(|manner| manner.terms != first.terms) {
+            return Self::InTurn("settings that give them different daemons".to_owned());
+        }
+        let Some(host) = host(planned) else {
+            let why = "their systems: no executable has those of all others".to_owned();
+            return Self::InTurn(why);
+        };
         let limits = manners.iter().filter_map(|manner| manner.max_fail);
-        Self::Together(Box::new(Manner {
-            max_fail: limits.min(),
-            reuse: manners.iter().any(|manner| manner.reuse),
-            ..(*first).clone()
-        }))
+        Self::Together {
+            manner: Box::new(Manner {
+                max_fail: limits.min(),
+                ..(*first).clone()
+            }),
+            host: host.executable.path.clone(),
+        }
     }
 }
 
-/// Runs these, with more variables in their environment, and shows the report meanwhile if that is wanted. The exit code of
-/// the whole.
+/// The executable that has the systems of all, if there is one.
+fn host(planned: &[Planned]) -> Option<&Planned> {
+    let systems = |one: &Planned| {
+        one.plan
+            .manner
+            .as_ref()
+            .map(|manner| manner.systems.clone())
+    };
+    let host = planned
+        .iter()
+        .max_by_key(|one| systems(one).map(|all| all.len()))?;
+    let all = systems(host)?;
+    let serves = |one: &Planned| {
+        let wanted = systems(one).unwrap_or_default();
+        wanted
+            .iter()
+            .all(|(system, origin)| all.get(system) == Some(origin))
+    };
+    planned.iter().all(serves).then_some(host)
+}
+
+/// Runs these, and shows the report meanwhile if that is wanted. The exit code of the whole.
 pub(super) fn run(
     runtime: &Runtime,
     planned: &[Planned],
-    manner: &Manner,
-    variables: &[(&str, &str)],
+    (manner, host): (&Manner, &Path),
     ui: bool,
 ) -> Result<u8, TestError> {
-    let group = Group::begin(true).map_err(os("begin the run"))?;
+    let mut group = Group::begin(true).map_err(os("begin the run"))?;
+    group.hosted_by(host).map_err(os("begin the run"))?;
     let mut together = Together::begin(group.file(), manner).map_err(os("show the run"))?;
     let page = || LivePage::start(Source::Group(group.file().to_owned()));
     let page = (ui || manner.showing.report_live).then(page).transpose();
@@ -73,7 +106,6 @@ pub(super) fn run(
     for one in planned {
         let mut command = plan::command(&one.executable);
         command.args(&one.arguments).env(GROUP, group.file());
-        command.envs(variables.iter().copied());
         command.stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|source| TestError::Executable {
@@ -87,9 +119,6 @@ pub(super) fn run(
     let finished = runtime.block_on(group.finish(Some(&verdict)));
     if let Some(page) = page {
         page.finish();
-    }
-    if manner.reuse && warm::all().iter().any(|shared| !shared.is_used()) {
-        together.note("deployments stay up (--reuse); `armadillo down --all` stops them\n");
     }
     let shown = together.finish(&verdict);
     finished?;

@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::plan::{self, Planned};
-use super::run::{os, run_all, runtime};
+use super::run::{in_turn, os, runtime};
 use super::sources::{SETTINGS, Sources, written};
 use super::{Selection, TestError, build};
 use crate::session::say;
@@ -152,7 +152,7 @@ fn run(
             return Ok((None, sources));
         }
     }
-    let code = run_all(runtime, &planned, variables(&planned), false)?;
+    let code = in_turn(runtime, &planned, variables(&planned), false)?;
     *ran = there;
     Ok((Some(code), sources))
 }

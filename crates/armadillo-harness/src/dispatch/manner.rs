@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::environment;
-use super::slots;
+use armadillo_orchestrator::registry;
+
+use super::{environment, shared, slots};
 use crate::group::Manner;
 use crate::options::{Isolation, Options, Showing};
 
@@ -20,7 +21,10 @@ pub(super) fn of(options: &Options, isolation: Isolation, is_attached: bool) -> 
         shuffle: options.running.shuffle,
         slots: slots::of_all(options),
         max_fail: options.running.max_fail,
-        reuse: options.running.reuse.is_some(),
+        systems: (registry::origins().into_iter())
+            .map(|(system, origin)| (system.to_owned(), origin.to_owned()))
+            .collect(),
+        terms: shared::terms(options),
         alone: alone(options, isolation, is_attached).map(str::to_owned),
     }
 }
@@ -37,6 +41,8 @@ fn alone(options: &Options, isolation: Isolation, is_attached: bool) -> Option<&
         (isolation == Isolation::InProcess, "--isolation in-process"),
         (running.keep_on_failure, "--keep-on-failure"),
         (running.script.is_some(), "--script"),
+        // What it leaves is one run's at a time.
+        (running.reuse.is_some(), "--reuse"),
         (running.stress.until_fail, "--repeat until-fail"),
         (running.stress.limit.is_some(), "--stress-for"),
         // Each run knows only of its own tests on them.
@@ -49,6 +55,8 @@ fn alone(options: &Options, isolation: Isolation, is_attached: bool) -> Option<&
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -74,6 +82,9 @@ mod tests {
         let kept = |options: &mut Options| options.running.keep_on_failure = true;
         let kept = why(&kept, Isolation::Workers, false);
         assert_eq!(kept.as_deref(), Some("--keep-on-failure"));
+        let reuse = |options: &mut Options| options.running.reuse = Some(Duration::from_secs(60));
+        let reuse = why(&reuse, Isolation::Workers, false);
+        assert_eq!(reuse.as_deref(), Some("--reuse"));
     }
 
     #[test]

@@ -33,7 +33,6 @@ use super::{slot, slots};
 use crate::client::{AskError, DaemonClient};
 use crate::event::EventKind;
 use crate::exit_code::Exit;
-use crate::group;
 use crate::options::{Isolation, Options};
 use crate::outcome::FailureKind;
 use crate::protocol::endpoints;
@@ -128,7 +127,7 @@ pub(super) fn run(mut run: Run, work: Work) -> Result<Ran, RunnerError> {
         .options
         .running
         .reuse
-        .filter(|_| daemons.shared.is_some() && group::together().is_none())
+        .filter(|_| daemons.shared.is_some())
     {
         journal.note(format!(
             "deployments stay up for {} (--reuse); `armadillo down --all` stops them\n",

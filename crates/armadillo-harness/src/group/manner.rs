@@ -1,5 +1,7 @@
 //! How an executable would run: what a command has to know that runs several of them as one.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::options::Showing;
@@ -15,8 +17,10 @@ pub struct Manner {
     pub slots: u32,
     /// After how many failures it ends (`--maxfail`).
     pub max_fail: Option<u32>,
-    /// Whether deployments stay up after the run, for the next (`--reuse`).
-    pub reuse: bool,
+    /// Its systems: of each the package that it comes from, with its version. A daemon with all of them can serve it.
+    pub systems: BTreeMap<String, String>,
+    /// What its settings say of the daemon: those of all that one serves say the same.
+    pub terms: String,
     /// Why it cannot run beside others, if it cannot.
     pub alone: Option<String>,
 }

@@ -1,6 +1,9 @@
 //! What both suites have.
 
+use std::fs::File;
+use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use armadillo::prelude::*;
 use armadillo_selftest::meeting;
@@ -63,6 +66,30 @@ async fn fails_beside_the_other() -> TestResult {
     let other = if own() == "left" { "right" } else { "left" };
     meeting::wait_for(other).await?;
     panic!("while {other} stays");
+}
+
+/// Notes in a file of both suites that it begins and that it ends.
+async fn takes_a_while() -> TestResult {
+    let note = |what: &str| -> TestResult {
+        let notes = meeting::path("notes")?;
+        let mut notes = File::options().create(true).append(true).open(notes)?;
+        notes.write_all(format!("{what} {}\n", own()).as_bytes())?;
+        Ok(())
+    };
+    note("begins")?;
+    // Long enough that the other suite comes meanwhile.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    note("ends")
+}
+
+#[armadillo::test(cases(one(1), two(2), three(3), four(4)))]
+async fn takes_a_while_alone(#[case] _number: u32) -> TestResult {
+    takes_a_while().await
+}
+
+#[armadillo::test(cases(one(1), two(2), three(3), four(4)))]
+async fn takes_a_while_on_a_tally(_tally: Tally, #[case] _number: u32) -> TestResult {
+    takes_a_while().await
 }
 
 /// Runs until it is told to leave.
