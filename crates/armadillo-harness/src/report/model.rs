@@ -1,6 +1,6 @@
 //! What is known of a run: the fold that all reports share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use super::html::Story;
@@ -392,9 +392,9 @@ impl Model {
         failed
     }
 
-    /// The stand-ins the run used, as they are to be shown.
+    /// The stand-ins the run used, as they are to be shown; each once, however many programs of a system it stands in for.
     #[must_use]
-    pub fn stand_ins(&self) -> Vec<&str> {
+    pub fn stand_ins(&self) -> BTreeSet<&str> {
         let programs = self
             .started
             .iter()
