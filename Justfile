@@ -31,6 +31,10 @@ long ROUNDS="200":
 proof-under-load RUNS="20":
     crates/selftest/benches/proof-under-load.sh {{RUNS}} 60 {{RUNS}}
 
+# The longest time without an acknowledged write during a rolling restart of etcd, beside the same by hand. For a quiet machine.
+rolling-restart:
+    cargo bench -p armadillo-selftest --bench rolling-restart
+
 # ArangoDB's own programs judge the emulator, in all modes: needs Go.
 judges:
     ARMADILLO_REQUIRE_GO=1 cargo test -p arangod-emulator --test emulator -- --include-ignored --nocapture --test-threads 1 judges::

@@ -1,20 +1,24 @@
 //! Completion of names on the command line: what is up at this moment, which versions are there.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use armadillo_harness::session::{Found, Session};
 use armadillo_orchestrator::topology::offered;
-use armadillo_orchestrator::versions::Cache;
-use armadillo_orchestrator::{Settings, systems};
-use clap::CommandFactory;
+use armadillo_orchestrator::versions::VersionName;
+use armadillo_orchestrator::{System, systems};
+use clap::{Arg, CommandFactory};
 use clap_complete::Shell;
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _,
+};
 use clap_complete::env::{CompleteEnv, Shells};
 use tokio::task::{JoinSet, LocalSet};
 
+use crate::get;
 use crate::session::{CommandError, Which, code, runtime};
 
 /// The variable by which the shell's function asks this command for completions.
@@ -102,17 +106,64 @@ pub(crate) fn recorded_runs() -> ArgValueCandidates {
 
 /// The versions in the user's cache.
 pub(crate) fn versions() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| systems().into_iter().flat_map(cached).collect())
+}
+
+/// The versions of a system in the user's cache.
+fn cached(system: &dyn System) -> Vec<CompletionCandidate> {
+    let Ok(cache) = get::cache(None) else {
+        return Vec::new();
+    };
+    let mut versions = cache.versions(system.name());
+    versions.sort_by(|one, other| {
+        let newest_first = other.order(one);
+        newest_first.then_with(|| one.change().cmp(&other.change()))
+    });
+    let candidate = |version: VersionName| {
+        CompletionCandidate::new(version.to_string()).help(Some(system.name().into()))
+    };
+    versions.into_iter().map(candidate).collect()
+}
+
+/// A flag that names a system's program is completed with paths, and with versions if it takes them.
+pub(crate) fn with_programs(flag: Arg) -> Arg {
+    let of_system = |system: &'static dyn System| {
+        let mut flags = system.flags().iter();
+        let known = flags.find(|known| flag.get_id() == known.name)?;
+        Some((system, known.value.split('|').collect::<Vec<_>>()))
+    };
+    let Some((system, values)) = systems().into_iter().find_map(of_system) else {
+        return flag;
+    };
+    if !values.contains(&"PATH") {
+        return flag;
+    }
+    let takes_version = values.contains(&"VERSION");
+    flag.add(ArgValueCompleter::new(move |typed: &OsStr| {
+        let mut found = PathCompleter::any().complete(typed);
+        if takes_version {
+            let begins = |version: &CompletionCandidate| {
+                let (version, typed) = (version.get_value(), typed.as_encoded_bytes());
+                version.as_encoded_bytes().starts_with(typed)
+            };
+            found.extend(cached(system).into_iter().filter(begins));
+        }
+        found
+    }))
+}
+
+/// The systems of which versions can be fetched.
+pub(crate) fn fetched() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| vec![CompletionCandidate::new(get::SYSTEM)])
+}
+
+/// What versions begin with that can be fetched: the newest of these is the one that is mostly wanted.
+pub(crate) fn lines() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let Ok(cache) = Cache::of_user(&Settings::default()) else {
-            return Vec::new();
+        let candidate = |line: &&str| {
+            CompletionCandidate::new(*line).help(Some(format!("the newest {line}").into()))
         };
-        let versions = systems().into_iter().flat_map(|system| {
-            let versions = cache.versions(system.name()).into_iter();
-            versions.map(|version| {
-                CompletionCandidate::new(version.to_string()).help(Some(system.name().into()))
-            })
-        });
-        versions.collect()
+        get::LINES.iter().map(candidate).collect()
     })
 }
 

@@ -50,7 +50,8 @@ pub(crate) struct Flags(pub(crate) Vec<OsString>);
 
 impl clap::Args for Flags {
     fn augment_args(command: Command) -> Command {
-        command.args(settings::arguments())
+        let arguments = settings::arguments().into_iter();
+        command.args(arguments.map(crate::complete::with_programs))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

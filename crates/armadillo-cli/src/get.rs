@@ -12,8 +12,12 @@ use armadillo_orchestrator::Settings;
 use armadillo_orchestrator::versions::{
     CACHE_SETTING, Cache, CacheError, ORIGIN_FILE, Origin, VersionName,
 };
+use clap::ValueHint;
 use sha2::{Digest, Sha256};
 
+use crate::complete;
+
+pub(crate) use etcd::{LINES, SYSTEM};
 pub(crate) use step::StepError;
 
 /// Put a version of a server into your cache, for tests that name it
@@ -28,11 +32,13 @@ pub(crate) use step::StepError;
     Tests then use it with `--etcd 3.6.16`, or with `etcd(version = \"3.6.16\")`.")]
 pub(crate) struct Args {
     /// The system: etcd
+    #[arg(add = complete::fetched())]
     system: String,
     /// The version, or the beginning of one: 3.6.16, 3.6
+    #[arg(add = complete::lines())]
     version: String,
     /// Directory for servers [default: ARMADILLO_SERVERS_DIR, or armadillo/servers in XDG_CACHE_HOME or ~/.cache]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     servers_dir: Option<PathBuf>,
     /// Also build etcdctl and etcdutl
     #[arg(long)]
@@ -92,7 +98,7 @@ pub(crate) fn command(args: Args) -> ExitCode {
 }
 
 /// Where the runs look, too, unless their `armadillo.toml` sets another directory.
-fn cache(said: Option<PathBuf>) -> Result<Cache, GetError> {
+pub(crate) fn cache(said: Option<PathBuf>) -> Result<Cache, GetError> {
     let said = said.or_else(|| std::env::var_os("ARMADILLO_SERVERS_DIR").map(PathBuf::from));
     let mut settings = Settings::default();
     if let Some(said) = said {
@@ -103,7 +109,7 @@ fn cache(said: Option<PathBuf>) -> Result<Cache, GetError> {
 
 /// Puts a version into the cache, unless it is there.
 fn get(cache: &Cache, system: &str, version: &str, tools: bool) -> Result<(), GetError> {
-    if system != etcd::SYSTEM {
+    if system != SYSTEM {
         return Err(GetError::System(system.to_owned()));
     }
     let name = VersionName::parse(version).ok_or_else(|| GetError::Version(version.to_owned()))?;

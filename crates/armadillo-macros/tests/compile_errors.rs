@@ -5,8 +5,11 @@ fn wrong_use_is_explained() {
     let cases = trybuild::TestCases::new();
     for wrong in [
         "cases",
+        "collect",
         "cycle",
         "fixture_attribute",
+        "flag_types",
+        "flags",
         "kept_fixtures",
         "kill_on_shared",
         "not_a_deployment",

@@ -332,6 +332,8 @@ fn jobs_are_asked_for_at_coordinators() {
             .post(&format!("/_admin/cluster/{name}"), &body)
             .error()
     };
+    let too_late = json!({ "id": job["job"] });
+    assert_eq!(ask("cancelAgencyJob", too_late), (400, 10));
     assert_eq!(ask("cleanOutServer", json!({})), (400, 10));
     // Whether there is such a server, the job finds out.
     for name in ["cleanOutServer", "resignLeadership"] {

@@ -173,6 +173,22 @@ impl Job {
         mine.max_by_key(|known| (known.is_unfinished, known.id.parse::<u64>().unwrap_or(0)))
     }
 
+    /// The one that is not done, or what there is to say if there is none.
+    fn to_cancel<'a>(
+        &self,
+        tree: &'a Value,
+        view: &View,
+        server: &ServerKey,
+    ) -> Result<Known<'a>, Tried> {
+        let known = self.find(tree, view, server);
+        known.filter(|known| known.is_unfinished).ok_or_else(|| {
+            match self.is_fulfilled(tree, view, server) {
+                true => Tried::Refused("it was done before it could be cancelled".to_owned()),
+                false => Tried::Done(String::new()),
+            }
+        })
+    }
+
     /// Whether things are as the job is to make them, however they came to be so.
     fn is_fulfilled(&self, tree: &Value, view: &View, server: &ServerKey) -> bool {
         match self {
@@ -282,12 +298,9 @@ async fn is_done(view: &View, server: &ServerKey, job: &Job) -> Result<Tried, St
 /// Only moves and clean-outs can be cancelled (`RestAdminClusterHandler::handleCancelJob`).
 async fn cancel(view: &View, server: &ServerKey, job: &Job) -> Result<Tried, String> {
     let tree = look(view).await?;
-    let known = job.find(&tree, view, server);
-    let Some(known) = known.filter(|known| known.is_unfinished) else {
-        return Ok(match job.is_fulfilled(&tree, view, server) {
-            true => Tried::Refused("it was done before it could be cancelled".to_owned()),
-            false => Tried::Done(String::new()),
-        });
+    let known = match job.to_cancel(&tree, view, server) {
+        Ok(known) => known,
+        Err(nothing) => return Ok(nothing),
     };
     if known.job.get("abort") != Some(&Value::Bool(true)) {
         let request = Request::post("/_admin/cluster/cancelAgencyJob");
@@ -371,6 +384,24 @@ mod tests {
         let all = tree(&view, &jobs, &["PRMR-1"]);
         let found = moving().find(&all, &view, &first).unwrap();
         assert!(found.id == "2" && found.is_unfinished);
+    }
+
+    #[test]
+    fn what_is_done_is_not_cancelled() {
+        let view = cluster_view(1, 2, 1);
+        let first = ServerKey::from("dbserver-1");
+        let job = json!({ "type": "moveShard", "shard": "s8", "fromServer": "PRMR-1", "toServer": "PRMR-2" });
+        let cancelled = |stage: &str, planned: &str| {
+            let all = tree(&view, &json!({ stage: { "9": job } }), &[planned]);
+            let found = moving().to_cancel(&all, &view, &first);
+            found.map(|known| known.id.to_owned())
+        };
+        assert_eq!(cancelled("Pending", "PRMR-1"), Ok("9".to_owned()));
+        let too_late = Tried::Refused("it was done before it could be cancelled".to_owned());
+        assert_eq!(cancelled("Finished", "PRMR-2"), Err(too_late));
+        // It has come to nothing by itself.
+        let nothing = Tried::Done(String::new());
+        assert_eq!(cancelled("Failed", "PRMR-1"), Err(nothing));
     }
 
     #[test]

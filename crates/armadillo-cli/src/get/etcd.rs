@@ -11,7 +11,10 @@ use super::step::{entries, has, make_writable, run, run_with};
 use super::{GetError, Made};
 
 /// The name of the system.
-pub(super) const SYSTEM: &str = "etcd";
+pub(crate) const SYSTEM: &str = "etcd";
+
+/// The minor versions that there are servers of.
+pub(crate) const LINES: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 
 /// The modules of the server and of its tools.
 const SERVER: &str = "go.etcd.io/etcd/server/v3";

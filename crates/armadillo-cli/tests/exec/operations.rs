@@ -48,6 +48,22 @@ fn an_operation_outlives_its_command_and_can_be_seen_and_cancelled() {
 }
 
 #[test]
+fn what_is_done_cannot_be_cancelled() {
+    let scene = Scene::new();
+    let _up = Up::start(&scene, "single");
+    scene.run(&["rolling-restart", "--force"]).ended(0);
+    let shown = || scene.run(&["operations"]).ended(0).stdout;
+    let done = shown();
+    assert!(done.contains(": rolling restart: done\n"), "{done}");
+    for cancel in [&["cancel"][..], &["cancel", "--deployment", "arangodb"]] {
+        let said = scene.run(cancel).ended(1);
+        let why = "error: no operation is in progress; `armadillo operations` shows those that have ended\n";
+        assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", why));
+    }
+    assert_eq!(shown(), done);
+}
+
+#[test]
 fn an_option_that_keeps_a_server_from_starting_is_gone_afterwards() {
     let scene = Scene::new();
     let _up = Up::start(&scene, "single");

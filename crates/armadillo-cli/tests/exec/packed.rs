@@ -1,10 +1,14 @@
 //! `armadillo ci pack`: the worse a run went, the more is kept of it.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{Said, Scene};
+use armadillo_orchestrator::APPLET_WORD;
+use armadillo_selftest::cargo::has;
+
+use super::{ARMADILLO, Said, Scene};
 
 /// Every file below a directory.
 fn files(directory: &Path) -> BTreeSet<String> {
@@ -95,6 +99,48 @@ fn of_a_good_run_the_results_of_a_bad_one_the_logs_of_a_crash_everything() {
         "{}",
         packed.stdout
     );
+}
+
+/// Writes a program of this name that runs another one.
+fn program(scene: &Scene, name: &str, runs: &str) -> String {
+    let path = scene.file(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, format!("#!/bin/sh\nexec {runs} \"$@\"\n")).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+/// Two systems may have it, and versions of one mostly do.
+#[test]
+fn programs_of_one_name_are_all_kept() {
+    if !has("etcd", &["--version"], "ARMADILLO_REQUIRE_ETCD") {
+        return;
+    }
+    let scene = Scene::new();
+    let emulator = format!("{ARMADILLO} {APPLET_WORD} arangod");
+    let one = program(&scene, "one/server", &emulator);
+    let two = program(&scene, "two/server", "etcd");
+    let topologies = [
+        "single",
+        "etcd(members = 1)",
+        "--arangod",
+        &one,
+        "--etcd",
+        &two,
+    ];
+    scene.exec(&topologies, "exit 7").ended(7);
+    let deployments = fs::read_dir(scene.file("runs/latest/servers")).unwrap();
+    let crashes = deployments.flatten().next().unwrap().path().join("crashes");
+    fs::create_dir(&crashes).unwrap();
+    fs::write(crashes.join("server.core"), "core").unwrap();
+    pack(&scene, "packed", &[]).ended(0);
+    let kept = |number: u32| {
+        let kept = scene.file(&format!("packed/crashes/programs/{number}/server"));
+        fs::read_to_string(kept).unwrap()
+    };
+    for (number, program) in [(1, one), (2, two)] {
+        assert_eq!(kept(number), fs::read_to_string(program).unwrap());
+    }
 }
 
 #[test]

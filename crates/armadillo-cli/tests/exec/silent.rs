@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::process::Command;
 
 use armadillo_harness::session;
 use armadillo_orchestrator::process::proc_fs;
@@ -21,17 +22,22 @@ impl Silent {
     }
 
     /// One that another version of Armadillo holds.
-    pub(super) fn of_version(scene: &Scene, protocol: u32) -> Self {
+    fn of_version(scene: &Scene, protocol: u32) -> Self {
+        let pid = std::process::id();
+        Self::of_holder(scene, protocol, (pid, proc_fs::start_time(pid).unwrap()))
+    }
+
+    /// One that this process holds, which was started then.
+    fn of_holder(scene: &Scene, protocol: u32, (pid, start_time): (u32, u64)) -> Self {
         let directory = scene.file("private").join("0");
         std::fs::create_dir_all(&directory).unwrap();
         let socket = directory.join("socket");
         let listening = UnixListener::bind(&socket).unwrap();
-        let pid = std::process::id();
         let session = json!({
             "protocol": protocol,
             "command": "up",
             "pid": pid,
-            "start_time": proc_fs::start_time(pid).unwrap(),
+            "start_time": start_time,
             "socket": socket,
             "lease": "0",
             "token": "0",
@@ -66,6 +72,34 @@ fn servers_of_another_version_are_left_alone() {
             let versions = format!("protocol {theirs}, this is 1");
             for part in [versions.as_str(), help] {
                 assert!(said.stderr.contains(part), "{args:?}: {}", said.stderr);
+            }
+        }
+    }
+}
+
+/// Whatever another version has written: nobody can end it, so nobody is told to.
+#[test]
+fn what_is_left_of_another_version_is_not_up() {
+    let scene = Scene::new();
+    let mut holder = Command::new("true").spawn().unwrap();
+    holder.wait().unwrap();
+    let this = std::process::id();
+    let before_this = proc_fs::start_time(this).unwrap() - 1;
+    for protocol in [0, session::PROTOCOL + 1] {
+        // It has ended, or another process has its id now.
+        for holder in [(holder.id(), 1), (this, before_this)] {
+            let _silent = Silent::of_holder(&scene, protocol, holder);
+            let seen = scene.run(&["ps"]).ended(0);
+            assert!(seen.stdout.contains("nothing is up"), "{}", seen.stdout);
+            assert_eq!(seen.stderr, "", "protocol {protocol}, holder {holder:?}");
+            let json = scene.run(&["ps", "--json"]).ended(0);
+            assert_eq!((json.stdout.as_str(), json.stderr.as_str()), ("[]\n", ""));
+            for kill in [
+                &["kill", "member-1"][..],
+                &["kill", "member-1", "--run", "0"],
+            ] {
+                let said = scene.run(kill).ended(1).stderr;
+                assert!(said.contains("no deployments are up"), "{kill:?}: {said}");
             }
         }
     }

@@ -54,6 +54,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("finds_a_server", "passed", ""),
     ("operations::restarts_all", "passed", ""),
     ("operations::cancels_in_the_middle", "passed", ""),
+    ("operations::cancels_what_is_done", "passed", ""),
     ("operations::leaves_gates_out", "passed", ""),
     ("operations::refuses_while_one_is_down", "passed", ""),
     (

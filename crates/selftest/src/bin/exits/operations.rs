@@ -51,6 +51,18 @@ async fn cancels_in_the_middle(tally: Exclusive<Tally>) -> TestResult {
     Ok(())
 }
 
+/// Nothing is taken back of what has ended, and it is not called cancelled.
+#[armadillo::test(tally(servers = 2))]
+async fn cancels_what_is_done(tally: Exclusive<Tally>) -> TestResult {
+    let operation = tally.rolling_restart().start().await?;
+    let done = operation.clone().await?;
+    assert_eq!(done.outcome, Outcome::Done);
+    assert_eq!(operation.cancel().await?, done);
+    assert_eq!(operation.await?, done);
+    assert_eq!(tally.operations().await?, [done]);
+    Ok(())
+}
+
 #[armadillo::test(tally(servers = 2))]
 async fn leaves_gates_out(tally: Exclusive<Tally>) -> TestResult {
     let plan = tally.rolling_restart().plan().await?;
