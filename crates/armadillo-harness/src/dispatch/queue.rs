@@ -351,6 +351,17 @@ impl Queue {
         self.changed.notify_waiters();
     }
 
+    /// An attempt has ended.
+    pub(super) fn finished(&self, job: &Job) {
+        let mut state = self.state.borrow_mut();
+        state.running -= 1;
+        if let Some(player) = &mut state.player {
+            player.ended(job.test);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
     /// The test begins.
     pub(super) fn begins(&self, job: &Job) {
         self.forget(job);

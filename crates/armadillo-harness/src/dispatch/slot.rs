@@ -80,7 +80,7 @@ pub(super) async fn perform(
                 worker: None,
                 leases: Vec::new(),
             };
-            finish(context, slot, job, None, ended)
+            finish(context, job, None, ended)
         }
         Task::DropFixtures(deployment) => {
             for complaint in executor.drop_fixtures(&deployment).await {
@@ -161,10 +161,6 @@ async fn run(
         () = context.cancel.abandoned() => Released::default(),
         released = settled => released,
     };
-    // A process that is gone keeps nothing.
-    if worker.is_some() && executor.worker().is_none() {
-        attempted.keeps.clear();
-    }
     if released.void {
         context.journal.emit(EventKind::TestPutBack {
             test: planned.name.clone(),
@@ -180,7 +176,7 @@ async fn run(
         worker,
         leases,
     };
-    finish(context, slot, job, retry, ended)
+    finish(context, job, retry, ended)
 }
 
 /// Whether the test may begin, now that its process is there. If not, it waits again.
@@ -246,6 +242,7 @@ async fn settle(
         (Some(grant), Some(_)) => {
             let there = executor.worker().is_some() || !context.executors.have_processes();
             let keeps = if there { &attempted.keeps[..] } else { &[] };
+            let keeps = context.queue.keeps(slot, keeps);
             release(context, job, grant, attempted, keeps, retry, began_us).await
         }
         _ => Released::default(),
@@ -263,7 +260,7 @@ async fn release(
     job: &Job,
     grant: &Grant,
     attempted: &Attempted,
-    keeps: &[String],
+    keeps: Vec<String>,
     retry: Option<&Job>,
     began_us: u64,
 ) -> Released {
@@ -279,7 +276,7 @@ async fn release(
         )
         .is_failure(),
         checkers: context.checkers.with(planned.test.def.checkers),
-        keeps: keeps.to_vec(),
+        keeps,
         retry: retry.map(|retry| context.queue.expect(retry)),
     };
     let Some(daemon) = &context.daemon else {
@@ -316,7 +313,7 @@ struct Ended {
     leases: Vec<Grant>,
 }
 
-fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: Ended) -> Performed {
+fn finish(context: &Context, job: Job, retry: Option<Job>, ended: Ended) -> Performed {
     let planned = &context.plan.tests[job.test];
     let Ended {
         attempted,
@@ -389,7 +386,7 @@ fn finish(context: &Context, slot: u32, job: Job, retry: Option<Job>, ended: End
     if repeated.again {
         context.queue.repeat(&job);
     }
-    context.queue.finished(slot, &job, &attempted.keeps);
+    context.queue.finished(&job);
     if let Some(retry) = retry {
         if leases.is_empty() {
             context.queue.again(retry.clone());

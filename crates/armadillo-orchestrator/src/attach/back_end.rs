@@ -1,5 +1,5 @@
-//! Servers that somebody else started as a back end: nothing is started, stopped or written. To start a server is to see that
-//! it is there, and to stop it is to let go of it.
+//! Servers that somebody else started as a back end: nothing is started or stopped, and none of their files is written. To start
+//! a server is to see that it is there, and to stop it is to let go of it.
 
 use std::io;
 use std::path::PathBuf;
@@ -63,6 +63,14 @@ impl BackEnd for Foreign {
     ) -> Fut<'a, Result<Box<dyn Site>, BackEndError>> {
         if request.links.is_some() {
             return Box::pin(std::future::ready(Err(BackEndError::NoLinks)));
+        }
+        if let Err(source) = std::fs::create_dir_all(request.directory) {
+            let error = BackEndError::File {
+                action: "create",
+                path: request.directory.to_owned(),
+                source,
+            };
+            return Box::pin(std::future::ready(Err(error)));
         }
         let places = request.plan.iter().map(|server| {
             let addresses = self.attached.addresses(&server.key);
@@ -344,11 +352,12 @@ mod tests {
             tls: None,
         });
         assert!(!foreign.can(Verb::Kill));
+        let directory = std::env::temp_dir();
         let request = PlaceRequest {
             links: None,
             deployment: "fake-1",
             plan: &plan,
-            directory: "/nowhere".as_ref(),
+            directory: &directory,
             secrets: None,
             share: None,
         };

@@ -448,6 +448,12 @@ fn etcd_may_be_somebody_elses_too() {
         );
         assert!(ran.stdout.contains(&line), "{line}\n{}", ran.said());
     }
+    // Who leads is noted, also of what somebody else started.
+    let noted = ran.events("deployment");
+    let warnings = noted
+        .iter()
+        .filter(|noted| noted["notice"]["notice"] == "warning");
+    assert_eq!(warnings.count(), 0, "{noted:?}");
     // All keys.
     let all = json!({ "key": "AA==", "range_end": "AA==" }).to_string();
     let (_, left) = etcd.ask("POST /v3/kv/range", "", &all).unwrap();

@@ -120,3 +120,33 @@ impl State {
             || (nothing_to_wait_for && !(has_plain && plain))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::plan::Plan;
+
+    /// The daemon answers whoever waits, perhaps before the slot that keeps them has heard that its lease has ended.
+    #[tokio::test(flavor = "current_thread")]
+    async fn fixtures_are_torn_down_by_the_slot_that_keeps_them() {
+        let plan = Plan {
+            tests: Vec::new(),
+            topologies: Vec::new(),
+            attached: BTreeSet::new(),
+            script: None,
+        };
+        let queue = Queue::new(Arc::new(plan), 2, None, None);
+        let deployment = String::from("tally-1");
+        assert_eq!(
+            queue.keeps(1, std::slice::from_ref(&deployment)),
+            ["tally-1"]
+        );
+        let drop = Next::DropFixtures { deployment };
+        assert!(queue.take(0, drop).is_none());
+        let next = queue.next(1).await;
+        assert!(matches!(next, Some(Task::DropFixtures(deployment)) if deployment == "tally-1"));
+    }
+}

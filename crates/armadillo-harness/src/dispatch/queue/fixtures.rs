@@ -1,26 +1,22 @@
 //! Which slots keep fixtures for which deployments.
 
-use super::{Job, NOTE_LIMIT, Queue};
+use super::{NOTE_LIMIT, Queue};
 use crate::protocol::daemon::FixturesGone;
 use crate::protocol::endpoints;
 
 impl Queue {
-    /// An attempt has ended. `keeps` names the deployments for which `slot` keeps fixtures.
-    pub(in crate::dispatch) fn finished(&self, slot: u32, job: &Job, keeps: &[String]) {
+    /// `slot` keeps fixtures for these deployments. Returns what the daemon is to be told of them: it may answer another slot at once
+    /// that they are to be torn down.
+    pub(in crate::dispatch) fn keeps(&self, slot: u32, deployments: &[String]) -> Vec<String> {
         let mut state = self.state.borrow_mut();
-        state.running -= 1;
-        if let Some(player) = &mut state.player {
-            player.ended(job.test);
-        }
-        for deployment in keeps {
+        for deployment in deployments {
             if state.ended.contains(deployment) {
                 continue;
             }
             let keepers = state.keepers.entry(deployment.clone()).or_default();
             keepers.insert(slot);
         }
-        drop(state);
-        self.changed.notify_waiters();
+        deployments.to_vec()
     }
 
     /// The fixtures that `slot` kept for a deployment, or for all, are gone: torn down, or lost with their process.
