@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use armadillo_selftest::browser::Browser;
 use armadillo_selftest::{meeting, suite, wait};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -403,6 +405,46 @@ fn a_wrong_argument_is_said_before_anything_runs() {
     let said = pair.run(&["pair::passes", "--no-such-flag"]);
     assert_eq!((said.code, &*said.stdout), (Some(2), ""), "{}", said.all());
     assert!(said.stderr.contains("--no-such-flag"), "{}", said.stderr);
+}
+
+#[test]
+fn the_live_report_is_one_page_for_all() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let pair = Pair::new();
+    let mut command = pair.command(&["--ui", "pair::stays", "pair::passes", "--exact", "-n", "4"]);
+    let said = pair.path("said");
+    command.stderr(File::create(&said).unwrap());
+    let mut running = command.stdout(Stdio::null()).spawn().unwrap();
+    let address = wait::until(wait::LIMIT, || {
+        let said = std::fs::read_to_string(&said).ok()?;
+        let mut lines = said.lines();
+        lines.find_map(|line| Some(line.strip_prefix("live report: ")?.to_owned()))
+    });
+    let address = address.unwrap_or_else(|| panic!("no address in {}", said.display()));
+    pair.both_stay();
+    browser.look(1280, 900, "light");
+    browser.visit(&address);
+    browser.wait("/Running: [0-2] of 4 tests/.test(document.querySelector('#main').innerText)");
+    for suite in SUITES {
+        browser.wait(&format!(
+            "document.querySelector('[data-card=Running]').innerText.includes('armadillo-selftest::{suite}$pair::stays')"
+        ));
+    }
+    browser.picture("live-together");
+    browser.run("window.neverReloaded = true");
+    pair.leave();
+    browser.wait("document.querySelector('#bar').innerText.includes('4 tests passed')");
+    assert_eq!(browser.run("window.neverReloaded"), true);
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    let status = running.wait().unwrap();
+    assert!(
+        status.success(),
+        "{}",
+        std::fs::read_to_string(&said).unwrap()
+    );
 }
 
 #[test]

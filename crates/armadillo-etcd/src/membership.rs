@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use armadillo_harness::fixture::{
-    ChangeOperation, LeaseError, NoSpare, Observe, OperationError, Owned, PlannedChange, ServerName,
+    ChangeOperation, LeaseError, NoSpare, Observe, OperationError, Owned, PlannedChange,
+    ServerName, WaitError, when,
 };
 use armadillo_orchestrator::{
-    QuorumChange, QuorumLost, ServerKey, Step, StepKind, SystemStep, Voters,
+    Health, QuorumChange, QuorumLost, ServerKey, Step, StepKind, SystemStep, Voters,
 };
 
 use crate::client::{EtcdError, Member};
@@ -19,6 +20,9 @@ use crate::topology::{ROLE, SPARES};
 
 /// How long a member that was removed may take to end by itself: with etcd's own timers it takes five seconds.
 const PARTING: Duration = Duration::from_secs(10);
+
+/// How long members that run may take to do their part. An election takes less; on a busy machine one follows the other.
+const ELECTED: Duration = Duration::from_secs(20);
 
 /// Why the members of a cluster were not changed.
 #[derive(Debug, thiserror::Error)]
@@ -170,8 +174,9 @@ impl Etcd {
     ) -> Result<PlannedChange<ServerKey>, MembersError> {
         let spare = self.orchestrator().spare(ROLE, SPARES)?;
         if !forced {
-            let voters = self.voters(&self.known_members().await?).await?;
-            voters.allow(QuorumChange::Add(&spare))?;
+            let known = self.known_members().await?;
+            self.keeps_majority(&known, QuorumChange::Add(&spare))
+                .await?;
         }
         // Learners answer no linearizable reads.
         let (name, gate) = match learner {
@@ -196,8 +201,8 @@ impl Etcd {
         let known = self.known_members().await?;
         member(&known, server)?;
         if !forced {
-            let voters = self.voters(&known).await?;
-            voters.allow(QuorumChange::Remove(server))?;
+            self.keeps_majority(&known, QuorumChange::Remove(server))
+                .await?;
         }
         let steps = vec![
             // From here on, its end is no crash.
@@ -216,8 +221,8 @@ impl Etcd {
         let known = self.known_members().await?;
         member(&known, server)?;
         if !forced {
-            let voters = self.voters(&known).await?;
-            voters.allow(QuorumChange::Restart(server))?;
+            self.keeps_majority(&known, QuorumChange::Restart(server))
+                .await?;
         }
         let spare = self.orchestrator().spare(ROLE, SPARES)?;
         let key = Some(server);
@@ -236,16 +241,45 @@ impl Etcd {
         Ok(PlannedChange::new("member move", steps, ()))
     }
 
-    /// The members that have a vote, and which of them are healthy.
-    async fn voters(&self, members: &[Member]) -> Result<Voters, MembersError> {
+    /// Whether a change leaves a majority of those who have a vote. Members that run may be electing a leader, and are given time to do
+    /// their part; what cannot be so however long that takes is refused at once.
+    async fn keeps_majority(
+        &self,
+        members: &[Member],
+        change: QuorumChange<'_>,
+    ) -> Result<(), MembersError> {
         let votes = members.iter().filter(|member| !member.is_learner);
         // One that is not planned counts, and nobody sees it healthy.
         let key = |member: &Member| {
             let server = member.server.clone();
             server.unwrap_or_else(|| ServerKey(format!("{:x}", member.id)))
         };
-        let health = self.health().await?;
-        Ok(Voters::seen("members", votes.map(key), &health))
+        let votes: Vec<ServerKey> = votes.map(key).collect();
+        let seen = |health: &Health| Voters::seen("members", votes.iter().cloned(), health);
+        let now = seen(&self.health().await?);
+        let Err(lost) = now.allow(change) else {
+            return Ok(());
+        };
+        let processes = self.processes().await?;
+        let runs = |server: &&ServerKey| {
+            let process = processes.get(*server);
+            process.is_some_and(|process| !process.phase.is_down())
+        };
+        let at_best = Voters {
+            healthy: votes.iter().filter(runs).cloned().collect(),
+            ..now
+        };
+        if at_best.allow(change).is_err() {
+            return Err(lost.into());
+        }
+        let kept = |health: &Health| seen(health).allow(change).is_ok();
+        let kept = when("a majority that is kept", kept);
+        match self.orchestrator().wait_until_within(ELECTED, kept).await {
+            Ok(_) => Ok(()),
+            Err(WaitError::Missing { health, .. }) => Ok(seen(&health).allow(change)?),
+            Err(WaitError::Lease(error)) => Err(error.into()),
+            Err(_) => Err(lost.into()),
+        }
     }
 }
 

@@ -44,6 +44,11 @@ pub struct Test {
     pub order: i32,
 }
 
+/// Where it is among others: nothing depends on the order in which the linker put them.
+fn rank(def: &'static TestDef) -> impl Ord + use<> {
+    (def.module, def.line, def.case, def.function)
+}
+
 impl Test {
     pub(crate) fn new(def: &'static TestDef, markers: Cow<'static, [MarkerUse]>) -> Self {
         Self {
@@ -54,6 +59,11 @@ impl Test {
             skipped: None,
             order: 0,
         }
+    }
+
+    /// Its place in the order of collection: where hooks want it, then as it is registered.
+    pub(crate) fn rank(&self) -> impl Ord + use<> {
+        (self.order, rank(self.def))
     }
 
     /// The types of the fixtures it uses, directly or through another one: `Exclusive<Cluster>`.
@@ -185,7 +195,7 @@ fn from_definitions(
         .into_iter()
         .filter(|def| only.is_none_or(|names| names.iter().any(|name| is_named(def, name))))
         .collect();
-    definitions.sort_unstable_by_key(|def| (def.module, def.line, def.case, def.function));
+    definitions.sort_unstable_by_key(|def| rank(def));
     let tests: Vec<Test> = definitions
         .into_iter()
         .map(|def| Test::new(def, topology_markers.with_own(def)))

@@ -31,10 +31,7 @@ pub fn list(selected: &Selected, showing: &Showing) -> String {
     let mut tests: Vec<Listed<'_>> = run.chain(ignored).collect();
     // Each list is in the order of collection; together they are put into it again.
     if !selected.ignored.is_empty() {
-        tests.sort_by_key(|(test, _)| {
-            let def = test.def;
-            (test.order, def.module, def.line, def.case)
-        });
+        tests.sort_by_key(|(test, _)| test.rank());
     }
     let names: usize = tests.iter().map(|(test, _)| test.name.len() + 8).sum();
     let mut text = String::with_capacity(names + 64);

@@ -42,6 +42,7 @@ pub struct Local {
     processes: Processes,
     cores: Option<Arc<Cores>>,
     recorder: Option<Recorder>,
+    timeout_factor: f64,
 }
 
 struct LocalSite {
@@ -67,7 +68,15 @@ impl Local {
             processes,
             cores: None,
             recorder: None,
+            timeout_factor: 1.0,
         }
+    }
+
+    /// With what it waits for itself given so many times the time.
+    #[must_use]
+    pub fn with_timeout_factor(mut self, factor: f64) -> Self {
+        self.timeout_factor = factor;
+        self
     }
 
     /// With servers recorded; `None` records none.
@@ -126,8 +135,10 @@ impl BackEnd for Local {
                         listeners,
                     };
                     let log = request.directory.join(LINKS_LOG);
+                    let (processes, deployment) = (&self.processes, request.deployment);
                     let proxy =
-                        Proxy::start(&self.processes, request.deployment, setup, &log).await?;
+                        Proxy::start(processes, deployment, setup, &log, self.timeout_factor)
+                            .await?;
                     Some((proxy, fronts))
                 }
             };

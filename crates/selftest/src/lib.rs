@@ -5,6 +5,7 @@
 
 pub mod brittle;
 pub mod broken;
+pub mod browser;
 pub mod cargo;
 pub mod faulty;
 pub mod foreign;

@@ -39,14 +39,16 @@ fn what_is_removed_is_gone(articles: &Collection, cx: &TestContext) -> TestResul
     Ok(())
 }
 
+/// What is expected and not so fails the test at its end, all of it together.
 #[armadillo::test]
 async fn an_update_changes_what_it_names(articles: &Collection) -> TestResult {
     let written = articles.insert(&apples(35)).await?;
     let updated = articles
         .update(&written.key, &json!({ "cents": 40 }))
         .await?;
-    assert_eq!(updated.old_rev.as_deref(), Some(written.rev.as_str()));
-    assert_eq!(articles.get(&written.key).await?, Some(apples(40)));
+    expect_eq!(updated.old_rev.as_deref(), Some(written.rev.as_str()));
+    expect_eq!(articles.get(&written.key).await?, Some(apples(40)));
+    expect_eq!(articles.count().await?, 1, "an update adds nothing");
     Ok(())
 }
 

@@ -211,7 +211,7 @@ pub(super) fn apply(
         }
         seen.push(test.test);
     }
-    seen.sort_by_key(|test| test.order);
+    seen.sort_by_key(Test::rank);
     Ok(seen)
 }
 

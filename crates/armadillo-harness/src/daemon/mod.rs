@@ -216,7 +216,8 @@ impl Daemon {
             host: Arc::new(
                 Local::new(processes.clone())
                     .with_cores(Cores::new(orders.cores))
-                    .with_recorder(Recorder::of(&orders.record)),
+                    .with_recorder(Recorder::of(&orders.record))
+                    .with_timeout_factor(orders.timeout_factor),
             ),
             notices,
             tasks: RefCell::new(tasks),

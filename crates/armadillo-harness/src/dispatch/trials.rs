@@ -124,6 +124,9 @@ pub(super) fn trials(
     let names: Vec<String> = (run.plan.tests.iter())
         .map(|planned| planned.name.clone())
         .collect();
+    let orders: BTreeMap<String, i32> = (run.plan.tests.iter())
+        .map(|planned| (planned.name.clone(), planned.test.order))
+        .collect();
     let session = Session::start(run, move |ran| {
         let exit = finish::finish(ending, ran).unwrap_or_else(|error| {
             console::error(&error);
@@ -147,9 +150,12 @@ pub(super) fn trials(
         Trial::test(name, move || Err(Failed::from(tamed(&reason, false))))
     };
     trials.extend(failed.into_iter().map(fails));
-    // In libtest's order, or in the random one of the plan.
+    // In libtest's order where hooks want no other, or in the random one of the plan.
     if !shuffled {
-        trials.sort_by(|a, b| a.name().cmp(b.name()));
+        trials.sort_by_cached_key(|trial| {
+            let order = orders.get(trial.name()).copied();
+            (order.unwrap_or_default(), trial.name().to_owned())
+        });
     }
     Ok((trials, session))
 }

@@ -34,6 +34,14 @@ pub enum Phase {
     Crashed,
 }
 
+impl Phase {
+    /// Whether the server will not do its part until somebody starts it, or lets it go on.
+    #[must_use]
+    pub fn is_down(self) -> bool {
+        matches!(self, Self::Paused | Self::Stopped | Self::Crashed)
+    }
+}
+
 /// One server's process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerStatus {

@@ -21,11 +21,12 @@ use super::proxy::APPLET;
 use super::wire::{Answer, Ask, Numbered, Setup};
 use crate::applet::APPLET_WORD;
 use crate::deadline::Deadline;
+use crate::duration::times;
 use crate::process::{CoreLimit, Environment, Output, Process, Processes, Spawn};
 use crate::server::ServerKey;
 use crate::server::Verb;
 
-/// How long the proxy may take to listen, and to answer what needs no waiting.
+/// How long the proxy may take to listen, and to answer what needs no waiting, before the factor.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How much longer than the proxy its asker waits, so that it is the proxy that says why.
@@ -77,6 +78,8 @@ pub struct Proxy {
     waiting: Waiting,
     next: AtomicU64,
     talk: JoinHandle<()>,
+    /// How long it may take to answer what needs no waiting.
+    limit: Duration,
 }
 
 /// What was undone: as text.
@@ -87,12 +90,13 @@ pub(crate) struct Cleared {
 }
 
 impl Proxy {
-    /// Starts one, and waits until it listens. What it says of itself goes to the file.
+    /// Starts one, and waits until it listens. What it says of itself goes to the file. Its limits are multiplied with `factor`.
     pub(crate) async fn start(
         processes: &Processes,
         deployment: &str,
         setup: Setup,
         log: &Path,
+        factor: f64,
     ) -> Result<Self, LinkError> {
         let failed = |error: io::Error| LinkError::Start(error.to_string());
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
@@ -123,13 +127,19 @@ impl Proxy {
             talk: tokio::spawn(talk(socket, to_send, waiting.clone())),
             waiting,
             next: AtomicU64::new(0),
+            limit: times(ANSWER_LIMIT, factor),
         };
-        match proxy.send(setup, Deadline::after(ANSWER_LIMIT)).await {
+        match proxy.send(setup, proxy.soon()).await {
             Ok(Answer::Listens) => Ok(proxy),
             Ok(other) => Err(LinkError::Start(format!("it answers {other:?}"))),
             Err(LinkError::Silent(why)) => Err(LinkError::Start(why)),
             Err(other) => Err(other),
         }
+    }
+
+    /// When it must have answered what needs no waiting.
+    fn soon(&self) -> Deadline {
+        Deadline::after(self.limit)
     }
 
     /// Whether its process runs.
@@ -150,9 +160,7 @@ impl Proxy {
             pid,
             start_time,
         };
-        self.send(ask, Deadline::after(ANSWER_LIMIT))
-            .await
-            .map(drop)
+        self.send(ask, self.soon()).await.map(drop)
     }
 
     /// A server uses the address of another one, which is not there, in its place.
@@ -162,7 +170,7 @@ impl Proxy {
         to: &ServerKey,
     ) -> Result<(), LinkError> {
         let (server, to) = (server.clone(), to.clone());
-        self.send(Ask::Moved { server, to }, Deadline::after(ANSWER_LIMIT))
+        self.send(Ask::Moved { server, to }, self.soon())
             .await
             .map(drop)
     }
@@ -170,7 +178,7 @@ impl Proxy {
     /// Follows an order; returns its number when it is in force.
     pub(crate) async fn order(&self, order: &LinkOrder) -> Result<u64, LinkError> {
         let ask = Ask::Order(order.clone());
-        match self.send(ask, Deadline::after(ANSWER_LIMIT)).await? {
+        match self.send(ask, self.soon()).await? {
             Answer::Ordered { ticket } => Ok(ticket),
             Answer::Refused { why } => Err(LinkError::Refused {
                 what: order.to_string(),
@@ -197,7 +205,7 @@ impl Proxy {
 
     /// Undoes every fault.
     pub(crate) async fn clear(&self) -> Result<Cleared, LinkError> {
-        match self.send(Ask::Clear, Deadline::after(ANSWER_LIMIT)).await? {
+        match self.send(Ask::Clear, self.soon()).await? {
             Answer::Cleared {
                 undone,
                 without_effect,
@@ -211,8 +219,7 @@ impl Proxy {
 
     /// How many connections have come from nobody known.
     pub(crate) async fn unattributed(&self) -> Result<u64, LinkError> {
-        let deadline = Deadline::after(ANSWER_LIMIT);
-        match self.send(Ask::Unattributed, deadline).await? {
+        match self.send(Ask::Unattributed, self.soon()).await? {
             Answer::Unattributed { count } => Ok(count),
             other => Err(strange(&other)),
         }

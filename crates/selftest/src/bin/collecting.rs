@@ -34,7 +34,7 @@ fn large_orders_come_last(test: &mut CollectedTest) {
         test.add_marker("large");
         test.set_order(1);
     }
-    if test.name() == "first" {
+    if test.name() == "visits::first" {
         test.set_order(-1);
     }
 }
@@ -88,8 +88,10 @@ mod shop {
     fn sleeps() {}
 }
 
-#[armadillo::test]
-fn first() {}
+mod visits {
+    #[armadillo::test]
+    fn first() {}
+}
 
 mod flags {
     use super::*;

@@ -4,10 +4,18 @@ use super::{EVERYWHERE, listed, suite};
 
 #[test]
 fn a_hook_adds_markers_and_puts_tests_in_order() {
-    let ran = suite(&["--list"]).run();
-    let names = listed(&ran);
-    assert_eq!(names.first(), Some(&"first"), "{}", ran.said());
-    assert_eq!(names.last(), Some(&"shop::takes_large_orders"));
+    // With ignored tests, which are put among the others, and without.
+    for args in [&["--list"][..], &["--list", "--skip", "sleeps"]] {
+        let ran = suite(args).run();
+        let names = listed(&ran);
+        assert_eq!(
+            names.first(),
+            Some(&"visits::first"),
+            "{args:?} {}",
+            ran.said()
+        );
+        assert_eq!(names.last(), Some(&"shop::takes_large_orders"), "{args:?}");
+    }
     let ran = suite(&["--list", "-m", "large"]).run();
     assert_eq!(listed(&ran), ["shop::takes_large_orders"]);
     for isolation in EVERYWHERE {
@@ -17,7 +25,12 @@ fn a_hook_adds_markers_and_puts_tests_in_order() {
         let names: Vec<&str> = (started.iter())
             .filter_map(|started| started["test"].as_str())
             .collect();
-        assert_eq!(names.first(), Some(&"first"), "{isolation} {}", ran.said());
+        assert_eq!(
+            names.first(),
+            Some(&"visits::first"),
+            "{isolation} {}",
+            ran.said()
+        );
         assert_eq!(
             names.last(),
             Some(&"shop::takes_large_orders"),
@@ -26,7 +39,7 @@ fn a_hook_adds_markers_and_puts_tests_in_order() {
     }
     // Random within the order that hooks want.
     let ran = suite(&["-n", "1", "--shuffle", "--seed", "3", "shop::", "first"]).run();
-    assert_eq!(ran.events("test_started")[0]["test"], "first");
+    assert_eq!(ran.events("test_started")[0]["test"], "visits::first");
 }
 
 #[test]

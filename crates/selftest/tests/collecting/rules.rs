@@ -74,7 +74,7 @@ fn a_rule_that_matches_nothing_is_noted() {
     assert_eq!(ran.code, Some(0), "{}", ran.said());
     assert!(ran.stderr.contains(note), "{}", ran.said());
     // Of one test, nothing can be said.
-    let ran = with_file(idle, &["--exact", "first"]);
+    let ran = with_file(idle, &["--exact", "visits::first"]);
     assert!(!ran.stderr.contains("rules"), "{}", ran.said());
 }
 

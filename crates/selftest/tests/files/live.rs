@@ -12,7 +12,7 @@ use armadillo_selftest::wait::{LIMIT, until};
 use armadillo_selftest::{Running, Suite, meeting, suite};
 use rustix::process::Signal;
 
-use super::browser::Browser;
+use armadillo_selftest::browser::Browser;
 
 fn staying() -> Running {
     let suite = Suite::new(env!("CARGO_BIN_EXE_crowd"));

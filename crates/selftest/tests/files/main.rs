@@ -1,6 +1,5 @@
 //! What is on disk after a run is what `docs/files.md` says; and `report.html` does what it says there.
 
-mod browser;
 mod formats;
 mod live;
 mod made;

@@ -15,8 +15,8 @@ use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::browser::Browser;
 use super::made;
+use armadillo_selftest::browser::Browser;
 
 /// The page of a run whose events are these.
 fn page_of(directory: &Path) -> PathBuf {

@@ -141,10 +141,6 @@ fn phase(server: &Server) -> Phase {
     server.status.borrow().phase
 }
 
-/// Whether it will not do its part until somebody starts it, or lets it go on.
 pub(super) fn is_down(server: &Server) -> bool {
-    matches!(
-        phase(server),
-        Phase::Paused | Phase::Stopped | Phase::Crashed
-    )
+    phase(server).is_down()
 }

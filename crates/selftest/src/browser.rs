@@ -1,9 +1,10 @@
 //! Chromium without a window, told what to do over two pipes (`--remote-debugging-pipe`): one JSON text after the other, each
-//! ended by a zero byte.
+//! ended by a zero byte. What it does not do is a panic with the reason.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "clippy knows test functions, not the helpers beside them"
+    clippy::missing_panics_doc,
+    reason = "it is for tests, which fail where the browser does not do what it is told"
 )]
 
 use std::io::{BufRead, BufReader, Write};
@@ -13,8 +14,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use armadillo_selftest::cargo::has;
 use serde_json::{Value, json};
+
+use crate::cargo::has;
 
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -23,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PROGRAM: &str = "chromium";
 
 /// A browser with one page.
-pub(crate) struct Browser {
+pub struct Browser {
     child: Child,
     to: Option<ChildStdin>,
     from: Receiver<Value>,
@@ -36,7 +38,7 @@ pub(crate) struct Browser {
 
 impl Browser {
     /// A browser, if there is one.
-    pub(crate) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         if !has(PROGRAM, &["--version"], "ARMADILLO_REQUIRE_CHROMIUM") {
             return None;
         }
@@ -137,7 +139,7 @@ impl Browser {
     }
 
     /// The size of the window, and the colours the reader prefers.
-    pub(crate) fn look(&mut self, width: u32, height: u32, scheme: &str) {
+    pub fn look(&mut self, width: u32, height: u32, scheme: &str) {
         let size =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.ask("Emulation.setDeviceMetricsOverride", size);
@@ -146,19 +148,19 @@ impl Browser {
     }
 
     /// Opens a file at an address within it, and waits until it is drawn.
-    pub(crate) fn open(&mut self, file: &Path, hash: &str) {
+    pub fn open(&mut self, file: &Path, hash: &str) {
         self.visit(&format!("file://{}{hash}", file.display()));
     }
 
     /// Opens an address, and waits until the page is drawn.
-    pub(crate) fn visit(&mut self, url: &str) {
+    pub fn visit(&mut self, url: &str) {
         self.ask("Page.navigate", json!({"url": "about:blank"}));
         self.ask("Page.navigate", json!({"url": url}));
         self.wait("document.documentElement.dataset.ready === 'yes'");
     }
 
     /// Waits until an expression is true.
-    pub(crate) fn wait(&mut self, expression: &str) {
+    pub fn wait(&mut self, expression: &str) {
         let script = format!(
             "new Promise((done, fail) => {{ const end = Date.now() + 20000; const look = () => {{ let is = false; try {{ is = !!({expression}); }} catch {{}} \
              if (is) done(true); else if (Date.now() > end) done(false); else requestAnimationFrame(look); }}; look(); }})"
@@ -185,14 +187,14 @@ impl Browser {
     }
 
     /// What a script comes to.
-    pub(crate) fn run(&mut self, script: &str) -> Value {
+    pub fn run(&mut self, script: &str) -> Value {
         let answer = self.evaluate(script);
         assert!(answer["exceptionDetails"].is_null(), "{script}: {answer}");
         answer["result"]["value"].clone()
     }
 
     /// A text of the page.
-    pub(crate) fn text(&mut self, selector: &str) -> String {
+    pub fn text(&mut self, selector: &str) -> String {
         let script = format!("document.querySelector({}).innerText", json!(selector));
         self.run(&script).as_str().unwrap_or_default().to_owned()
     }
@@ -204,14 +206,14 @@ impl Browser {
     }
 
     /// Clicks at a point.
-    pub(crate) fn click_at(&mut self, x: f64, y: f64) {
+    pub fn click_at(&mut self, x: f64, y: f64) {
         for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
             self.mouse(kind, x, y);
         }
     }
 
     /// Clicks into the middle of an element.
-    pub(crate) fn click(&mut self, selector: &str) {
+    pub fn click(&mut self, selector: &str) {
         let script = format!(
             "(() => {{ const one = document.querySelector({}); one.scrollIntoView({{block: 'nearest'}}); const box = one.getBoundingClientRect(); \
              return [box.x + box.width / 2, box.y + box.height / 2]; }})()",
@@ -222,7 +224,7 @@ impl Browser {
     }
 
     /// Presses a key: `a`, `ArrowDown`, `Enter`.
-    pub(crate) fn key(&mut self, key: &str) {
+    pub fn key(&mut self, key: &str) {
         let mut down = json!({"type": "keyDown", "key": key});
         if key.chars().count() == 1 {
             down["text"] = json!(key);
@@ -238,12 +240,12 @@ impl Browser {
     }
 
     /// Types a text.
-    pub(crate) fn type_text(&mut self, text: &str) {
+    pub fn type_text(&mut self, text: &str) {
         self.ask("Input.insertText", json!({"text": text}));
     }
 
     /// Keeps a picture of the page where `ARMADILLO_SCREENSHOTS` says, if it says so.
-    pub(crate) fn picture(&mut self, name: &str) {
+    pub fn picture(&mut self, name: &str) {
         let Some(directory) = std::env::var_os("ARMADILLO_SCREENSHOTS") else {
             return;
         };
@@ -254,7 +256,7 @@ impl Browser {
     }
 
     /// What the console has shown in red or yellow since it was asked last.
-    pub(crate) fn complaints(&mut self) -> Vec<String> {
+    pub fn complaints(&mut self) -> Vec<String> {
         self.run("0");
         std::mem::take(&mut self.complaints)
     }
