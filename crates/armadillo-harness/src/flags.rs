@@ -112,6 +112,9 @@ impl FlagDeclaration {
 }
 
 /// The name of a flag's constant as one writes it on a command line: `MAX_ORDERS` is `max-orders`.
+///
+/// # Panics
+/// When it is not ASCII, at compile time.
 #[doc(hidden)]
 #[must_use]
 pub const fn flag_name<const N: usize>(constant: &str) -> [u8; N] {
@@ -119,7 +122,8 @@ pub const fn flag_name<const N: usize>(constant: &str) -> [u8; N] {
     while i < N {
         name[i] = match from[i] {
             b'_' => b'-',
-            other => other.to_ascii_lowercase(),
+            other if other.is_ascii() => other.to_ascii_lowercase(),
+            _ => panic!("the name of a flag has only ASCII letters, digits and `_`"),
         };
         i += 1;
     }
@@ -231,6 +235,13 @@ mod tests {
             (PRICES.get(), SHOPS.get(), OFFLINE.get()),
             (None, vec![], false)
         );
+    }
+
+    /// In a declaration it is said at compile time.
+    #[test]
+    #[should_panic = "only ASCII letters"]
+    fn a_name_that_not_every_keyboard_has_is_refused() {
+        let _: [u8; 7] = flag_name("GRÖSSE");
     }
 
     #[test]
