@@ -387,6 +387,50 @@ fn what_a_person_looks_at_runs_one_after_the_other() {
 }
 
 #[test]
+fn packages_with_other_settings_run_one_after_the_other() {
+    let pair = Pair::new();
+    // Each in a package of its own.
+    let messages = std::fs::read_to_string(pair.path("messages")).unwrap();
+    let apart = messages.lines().zip(SUITES).map(|(line, suite)| {
+        let mut message: Value = serde_json::from_str(line).unwrap();
+        std::fs::create_dir(pair.path(suite)).unwrap();
+        message["manifest_path"] = pair.path(suite).join("Cargo.toml").to_str().into();
+        format!("{message}\n")
+    });
+    let apart: String = apart.collect();
+    std::fs::write(pair.path("messages"), apart).unwrap();
+    let passes = ["pair::passes", "--exact"];
+    let said = pair.run(&passes);
+    assert_eq!(said.code, Some(0), "{}", said.all());
+    assert!(
+        !said.stderr.contains("one after the other"),
+        "{}",
+        said.stderr
+    );
+    for (settings, why) in [
+        (
+            "timeout-factor = 2.0\n",
+            "settings that give them different daemons",
+        ),
+        (
+            "format = \"terse\"\n",
+            "settings that give them different formats",
+        ),
+    ] {
+        std::fs::write(pair.path("right/armadillo.toml"), settings).unwrap();
+        let said = pair.run(&passes);
+        assert_eq!(said.code, Some(0), "{}", said.all());
+        let why = format!("armadillo: the executables run one after the other because of {why}\n");
+        assert_eq!(said.stderr.matches(&why).count(), 1, "{}", said.stderr);
+        assert!(
+            said.stdout.contains("all executables: 2 passed"),
+            "{}",
+            said.stdout
+        );
+    }
+}
+
+#[test]
 fn one_executable_prints_as_if_cargo_had_started_it() {
     let pair = Pair::new();
     let messages = std::fs::read_to_string(pair.path("messages")).unwrap();

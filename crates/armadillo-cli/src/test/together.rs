@@ -1,5 +1,6 @@
 //! Executables that run at the same time, shown as one run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -51,7 +52,8 @@ impl Way {
         if manners.iter().any(|manner| manner.terms != first.terms) {
             return Self::InTurn("settings that give them different daemons".to_owned());
         }
-        let Some(host) = host(planned) else {
+        let systems: Vec<&Systems> = manners.iter().map(|manner| &manner.systems).collect();
+        let Some(host) = host(&systems).and_then(|place| planned.get(place)) else {
             let why = "their systems: no executable has those of all others".to_owned();
             return Self::InTurn(why);
         };
@@ -66,25 +68,17 @@ impl Way {
     }
 }
 
-/// The executable that has the systems of all, if there is one.
-fn host(planned: &[Planned]) -> Option<&Planned> {
-    let systems = |one: &Planned| {
-        one.plan
-            .manner
-            .as_ref()
-            .map(|manner| manner.systems.clone())
-    };
-    let host = planned
-        .iter()
-        .max_by_key(|one| systems(one).map(|all| all.len()))?;
-    let all = systems(host)?;
-    let serves = |one: &Planned| {
-        let wanted = systems(one).unwrap_or_default();
-        wanted
-            .iter()
-            .all(|(system, origin)| all.get(system) == Some(origin))
-    };
-    planned.iter().all(serves).then_some(host)
+/// What an executable has of systems: see [`Manner::systems`].
+type Systems = BTreeMap<String, String>;
+
+/// Which of them has the systems of all, if one has.
+fn host(systems: &[&Systems]) -> Option<usize> {
+    let most = systems.iter().map(|systems| systems.len()).max()?;
+    let place = systems.iter().position(|systems| systems.len() == most)?;
+    let all = systems.get(place)?;
+    let has = |(system, origin)| all.get(system) == Some(origin);
+    let are_there = |wanted: &&Systems| wanted.iter().all(has);
+    systems.iter().all(are_there).then_some(place)
 }
 
 /// Runs these, and shows the report meanwhile if that is wanted. The exit code of the whole.
@@ -123,4 +117,32 @@ pub(super) fn run(
     let shown = together.finish(&verdict);
     finished?;
     shown.map_err(os("show the end of the run"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(all: &[&[(&str, &str)]]) -> Option<usize> {
+        let systems = all.iter().map(|systems| {
+            let named = systems
+                .iter()
+                .map(|(system, origin)| ((*system).to_owned(), (*origin).to_owned()));
+            named.collect()
+        });
+        let systems: Vec<Systems> = systems.collect();
+        host(&systems.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_daemon_is_of_an_executable_that_has_the_systems_of_all() {
+        let (etcd, tally) = (("etcd", "armadillo-etcd 1"), ("tally", "tally-system 1"));
+        assert_eq!(chosen(&[&[], &[etcd, tally], &[tally]]), Some(1));
+        assert_eq!(chosen(&[&[], &[]]), Some(0));
+        // One of them lacks what the other has, or has it from elsewhere.
+        assert_eq!(chosen(&[&[etcd], &[tally]]), None);
+        let other = ("etcd", "armadillo-etcd 2");
+        assert_eq!(chosen(&[&[etcd, tally], &[other]]), None);
+        assert_eq!(chosen(&[]), None);
+    }
 }

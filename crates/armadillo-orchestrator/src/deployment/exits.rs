@@ -1,7 +1,7 @@
 //! Exits: noticed by one watcher for each process, and judged.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,9 @@ use crate::system::ExitMeaning;
 
 /// How many of the last lines of a log a crash is reported with.
 pub(super) const LAST_LINES: usize = 20;
+
+/// How soon a server on its way out is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The directory for what is found about crashes, beside those of the servers.
 pub const CRASHES: &str = "crashes";
@@ -49,15 +52,16 @@ impl Deployment {
         server.watched_by(watcher.abort_handle());
     }
 
-    /// Waits until the exits that are under way are noted. A server's connections break a moment before its exit is
+    /// Waits until the exits that are under way are noted, or turn out to be none. A server's connections break a moment before its exit is
     /// told: whoever has seen the one must find the other.
     pub async fn note_exits(&self, deadline: impl Into<Deadline> + Send) {
         let deadline = deadline.into();
         let mut changes = self.changes();
         let ending = |server: &Server| server.running().is_some_and(|running| running.is_ending());
-        while self.servers.values().any(ending) {
-            // It ends only with the deployment, which is borrowed here.
-            if !matches!(deadline.bound(changes.changed()).await, Some(Ok(()))) {
+        while self.servers.values().any(ending) && !deadline.passed() {
+            // The end of a process is a change. That one is there after all, as those that somebody else started may be, is none.
+            let again = deadline.within(LOOK_AGAIN);
+            if let Some(Err(_)) = again.bound(changes.changed()).await {
                 return;
             }
         }

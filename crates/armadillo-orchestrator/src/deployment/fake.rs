@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub(super) struct Theatre {
     programs: Arc<Mutex<BTreeMap<usize, PathBuf>>>,
     /// Who leads the group `troupe`; `None`: there is no such group.
     pub(super) leader: Arc<Mutex<Option<Led>>>,
+    /// Whether servers that run seem to be on their way out.
+    pub(super) in_doubt: Arc<AtomicBool>,
 }
 
 impl Theatre {
@@ -63,6 +66,7 @@ impl Theatre {
             record: Arc::default(),
             programs: Arc::default(),
             leader: Arc::default(),
+            in_doubt: Arc::default(),
         }
     }
 
@@ -354,6 +358,10 @@ impl Running for FakeRunning {
         self.theatre
             .when(self.number, Did::End)
             .map(|_| Exit::with_code(0))
+    }
+
+    fn is_ending(&self) -> bool {
+        self.theatre.in_doubt.load(Ordering::SeqCst)
     }
 
     fn is_paused(&self) -> Option<bool> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -141,6 +142,26 @@ fn who_led_is_logged_also_while_nobody_asks() {
         drop(deployment);
         while_nobody_asks().await;
         assert!(weak.upgrade().is_none());
+    });
+}
+
+/// One that closes a connection and is there, as a server that somebody else started may do. The clock is the real one: that of a
+/// deadline is, too.
+#[test]
+fn a_server_that_seemed_to_end_is_not_waited_for() {
+    let theatre = Theatre::new(vec![at_once()]);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().unwrap();
+    runtime.block_on(async {
+        let deployment = start(&theatre).await;
+        theatre.in_doubt.store(true, Ordering::SeqCst);
+        let is_there = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            theatre.in_doubt.store(false, Ordering::SeqCst);
+        };
+        let noted = async { tokio::join!(deployment.note_exits(LIMIT), is_there) };
+        let noted = tokio::time::timeout(Duration::from_secs(60), noted).await;
+        assert!(noted.is_ok());
     });
 }
 
