@@ -76,8 +76,10 @@ fn host(systems: &[&Systems]) -> Option<usize> {
     let most = systems.iter().map(|systems| systems.len()).max()?;
     let place = systems.iter().position(|systems| systems.len() == most)?;
     let all = systems.get(place)?;
-    let has = |(system, origin)| all.get(system) == Some(origin);
-    let are_there = |wanted: &&Systems| wanted.iter().all(has);
+    let are_there = |wanted: &&Systems| {
+        let mut wanted = wanted.iter();
+        wanted.all(|(system, origin)| all.get(system) == Some(origin))
+    };
     systems.iter().all(are_there).then_some(place)
 }
 

@@ -233,8 +233,8 @@ mod tests {
     }
 
     fn seen(run: fn(&mut CollectedTest)) -> Result<Vec<Test>, CollectError> {
-        let tests = ["one", "two", "three"].map(|name| {
-            let def = marked(definition("suite::a", name, 1), &[], None);
+        let tests = [("one", 1), ("two", 2), ("three", 3)].map(|(name, line)| {
+            let def = marked(definition("suite::a", name, line), &[], None);
             Test::new(def, def.markers.into())
         });
         let declared = Markers::declared(&BTreeMap::new());
