@@ -3,7 +3,7 @@
 //! A member that a test adds is planned from the beginning: `etcd(spares = 1)` reserves its ports and its directory, and starts
 //! nothing. Each operation returns when the cluster is as it should be, and is refused if it would cost the cluster its majority.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use armadillo::deployment::Outcome;
 use armadillo::prelude::*;
@@ -140,6 +140,24 @@ async fn a_majority_is_kept(cluster: Exclusive<Etcd>) -> TestResult {
     let added = cluster.add_member().await?;
     assert_eq!(added, down);
     cluster.wait_until(healthy()).await?;
+    Ok(())
+}
+
+/// A member that runs and does not do its part, because it is cut off here, may come back: nothing is refused before it had time to.
+#[armadillo::test(etcd(links), markers(crash_test))]
+async fn a_member_that_is_cut_off_has_time_to_come_back(cluster: Exclusive<Etcd>) -> TestResult {
+    let [first, cut_off, other] = cluster.members().try_into().map_err(|_| "not three")?;
+    cluster.links().cut_off(&cut_off).await?;
+    let is_missed = when("a member that is missed", |health| !health.is_good());
+    cluster.wait_until(is_missed).await?;
+    let heals = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        cluster.links().heal().await
+    };
+    let removed = cluster.remove_member(&first).into_future();
+    let (removed, healed) = tokio::join!(removed, heals);
+    (removed?, healed?);
+    assert_eq!(cluster.members(), [cut_off, other]);
     Ok(())
 }
 
