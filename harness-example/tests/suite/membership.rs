@@ -156,7 +156,8 @@ async fn a_member_that_is_cut_off_has_time_to_come_back(cluster: Exclusive<Etcd>
     };
     let removed = cluster.remove_member(&first).into_future();
     let (removed, healed) = tokio::join!(removed, heals);
-    (removed?, healed?);
+    healed?;
+    removed?;
     assert_eq!(cluster.members(), [cut_off, other]);
     Ok(())
 }
