@@ -19,8 +19,8 @@ use armadillo_arangodb::ArangoDb;
 use armadillo_arangodb::topology::cluster;
 use armadillo_orchestrator::process::Ledger;
 use armadillo_orchestrator::{
-    Deadline, Deployment, Local, Notice, Processes, Program, Programs, ServerKey, Settings, Stage,
-    StartRequest, System, random,
+    Answers, Deadline, Deployment, Local, Notice, Processes, Program, Programs, ServerKey,
+    Settings, Stage, StartRequest, System, random,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -56,7 +56,8 @@ fn main() -> ExitCode {
     if let Some(pace) = pace {
         settings.set("pace", vec![pace]);
     }
-    let mut program = Program::find(&ArangoDb, &settings).expect("a program that says its version");
+    let mut program = Program::find(&ArangoDb, &settings, &mut Answers::default())
+        .expect("a program that says its version");
     program.stand_in = path.ends_with(STAND_IN);
     let starts: usize = starts.unwrap_or(30);
     let mut all: Vec<Start> = (0..starts).map(|_| start(&program, &settings)).collect();

@@ -66,7 +66,7 @@ pub use operations::{
 };
 pub use poll::Poll;
 pub use process::{Exit, Process, Processes, Spawn};
-pub use program::{Program, ProgramError};
+pub use program::{Answers, Program, ProgramError};
 pub use programs::Programs;
 pub use quorum::{NoQuorum, QuorumChange, QuorumLost, Voters};
 pub use registry::{SystemEntry, system, systems};

@@ -15,8 +15,10 @@ use crate::system::{Candidate, System};
 use crate::versions::{Cache, Origin, VersionName};
 use places::Looked;
 
+mod answers;
 mod places;
 
+pub use answers::Answers;
 pub use places::on_path;
 
 /// How long a program may take to say its version.
@@ -166,18 +168,23 @@ impl ProgramError {
 }
 
 impl Program {
-    /// Finds the program of a system and asks for its version. It blocks for up to five seconds and starts a process:
-    /// not for a process that has a process table.
+    /// Finds the program of a system and asks for its version, unless the answer is known. It blocks for up to five seconds and starts
+    /// a process: not for a process that has a process table.
     ///
     /// # Errors
     /// When there is none, when one was named and will not do, or when it does not say its version. The text says
     /// what was looked for and how to get it.
-    pub fn find(system: &dyn System, settings: &Settings) -> Result<Self, ProgramError> {
+    pub fn find(
+        system: &dyn System,
+        settings: &Settings,
+        answers: &mut Answers,
+    ) -> Result<Self, ProgramError> {
         Self::first_of(
             system,
             system.programs(settings),
             &system.how_to_get(),
             settings,
+            answers,
         )
     }
 
@@ -192,10 +199,12 @@ impl Program {
         role: &str,
         by: &str,
         settings: &Settings,
+        answers: &mut Answers,
     ) -> Result<Self, ProgramError> {
         let option = system.program_option(role);
         let advice = format!("it is set by {by}: `{option} = \"{name}\"`");
-        Self::first_of(system, vec![system.program_named(name)], &advice, settings)
+        let named = vec![system.program_named(name)];
+        Self::first_of(system, named, &advice, settings, answers)
             .and_then(|program| program.with_version(system, &advice))
             .map_err(|source| ProgramError::OfRole {
                 role: role.to_owned(),
@@ -236,13 +245,14 @@ impl Program {
         candidates: Vec<Candidate>,
         how_to_get: &str,
         settings: &Settings,
+        answers: &mut Answers,
     ) -> Result<Self, ProgramError> {
         let mut tried = Vec::new();
         for candidate in candidates {
             let (place, title) = match places::look(system, candidate) {
                 Looked::Found { place, title } => (place, title),
                 Looked::ByVersion { version, on_path } => {
-                    return Self::of_version(system, version, on_path, settings);
+                    return Self::of_version(system, version, on_path, settings, answers);
                 }
                 Looked::Nothing(what) => {
                     tried.push(what);
@@ -269,7 +279,7 @@ impl Program {
                 origin: None,
                 features: BTreeSet::new(),
             };
-            let said = program.ask(system, how_to_get)?;
+            let said = program.ask(system, how_to_get, answers)?;
             program.version = system.version_of(&said);
             program.features = system.features_of(&said);
             return Ok(program);
@@ -287,6 +297,7 @@ impl Program {
         version: VersionName,
         on_path: &'static str,
         settings: &Settings,
+        answers: &mut Answers,
     ) -> Result<Self, ProgramError> {
         let how_to_get = system.how_to_get_version(&version);
         let cache = Cache::of_user(settings);
@@ -307,12 +318,13 @@ impl Program {
                 vec![Candidate::File(cached.program)],
                 &how_to_get,
                 settings,
+                answers,
             )?;
             program.origin = Some(cached.origin);
             return Ok(program);
         }
         let in_path = Candidate::OnPath(on_path);
-        let in_path = Self::first_of(system, vec![in_path], &how_to_get, settings);
+        let in_path = Self::first_of(system, vec![in_path], &how_to_get, settings, answers);
         let is_it = |program: &Self| {
             let own = program.version.as_deref().and_then(VersionName::parse);
             own.is_some_and(|own| version.names(&own))
@@ -341,7 +353,12 @@ impl Program {
     }
 
     /// What it prints when it is asked for its version.
-    fn ask(&self, system: &dyn System, how_to_get: &str) -> Result<String, ProgramError> {
+    fn ask(
+        &self,
+        system: &dyn System,
+        how_to_get: &str,
+        answers: &mut Answers,
+    ) -> Result<String, ProgramError> {
         // What else leads the arguments is for servers.
         let leading = match self.applet() {
             Some(_) => &self.leading_args[..],
@@ -352,7 +369,9 @@ impl Program {
             .map(String::as_str)
             .chain(system.version_args().iter().copied())
             .collect();
-        output_of(&self.path, &args, VERSION_LIMIT).map_err(|error| ProgramError::Broken {
+        let ask = || output_of(&self.path, &args, VERSION_LIMIT);
+        let said = answers.of(&self.path, &args, ask);
+        said.map_err(|error| ProgramError::Broken {
             system: system.name(),
             program: self.path.display().to_string(),
             reason: error.to_string(),

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use armadillo_etcd::{EtcdClient, EtcdSystem, EtcdTopology, GROUP};
 use armadillo_orchestrator::process::Ledger;
 use armadillo_orchestrator::{
-    Deadline, Deployment, Health, Local, Operation, Processes, Program, Programs, ServerKey,
-    Settings, StartRequest, System, View, random,
+    Answers, Deadline, Deployment, Health, Local, Operation, Processes, Program, Programs,
+    ServerKey, Settings, StartRequest, System, View, random,
 };
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -44,7 +44,7 @@ pub struct Cluster {
 /// although it is required.
 pub fn with_cluster<T>(topology: EtcdTopology, test: impl AsyncFnOnce(&Cluster) -> T) -> Option<T> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let program = match Program::find(&EtcdSystem, &settings()) {
+    let program = match Program::find(&EtcdSystem, &settings(), &mut Answers::default()) {
         Ok(program) => program,
         Err(missing) if std::env::var_os(REQUIRE).is_none() => {
             eprintln!("skipped: {missing}");

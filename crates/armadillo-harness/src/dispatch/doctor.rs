@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use armadillo_orchestrator::doctor::{Assumption, Finding, in_the_way};
 use armadillo_orchestrator::random::hex;
-use armadillo_orchestrator::{Program, Programs, Secret, System, run_dir};
+use armadillo_orchestrator::{Answers, Program, Programs, Secret, System, run_dir};
 
 use super::children::Children;
 use super::daemon_process::DaemonProcess;
@@ -165,7 +165,7 @@ fn look_at_program(
 ) {
     let begun = Instant::now();
     let name = format!("{}.{PROGRAM}", system.name());
-    let finding = match Program::find(system, &options.settings) {
+    let finding = match Program::find(system, &options.settings, &mut Answers::default()) {
         Ok(program) => match program.version.clone() {
             Some(version) => {
                 let seen = match program.applet() {

@@ -2,6 +2,7 @@
 
 mod again;
 mod annotations;
+mod answers;
 mod attach;
 mod attempt;
 mod backlog;

@@ -41,8 +41,8 @@ use super::slots::slots;
 use super::start_daemons::{self, Said};
 use super::trials;
 use super::{
-    RunnerError, again, attach, environment, exec, finish, last_failed, manner, part, recording,
-    shared, without_tls,
+    RunnerError, again, answers, attach, environment, exec, finish, last_failed, manner, part,
+    recording, shared, without_tls,
 };
 
 /// Everything a run needs once it is prepared.
@@ -132,8 +132,13 @@ pub(super) fn prepare(
         console::note(note);
     }
     recording::check(&tests, &options)?;
+    // Absolute, because tests that run in this process may change the working directory.
+    let parent = absolute(run_directory::parent(
+        options.running.output_directory.as_deref(),
+    ))?;
+    let mut answers = answers::known(run_directory::of_whole(&parent).as_deref());
     let children = Children::watch(main);
-    let found = programs::find(&mut tests, &options);
+    let found = programs::find(&mut tests, &options, &mut answers);
     children.end_inherited("");
     let found = found?;
     exec::check_servers(&options, &found)?;
@@ -157,10 +162,6 @@ pub(super) fn prepare(
     if matches!(isolation, Isolation::InProcess | Isolation::None) && tests.len() > 1 {
         note_isolated(&tests);
     }
-    // Absolute, because tests that run in this process may change the working directory.
-    let parent = absolute(run_directory::parent(
-        options.running.output_directory.as_deref(),
-    ))?;
     let history_file = run_directory::history_file(&options, &parent)?;
     let asked: HashSet<String> = tests.iter().map(|(test, _)| test.def.id()).collect();
     let earlier = history::read(&history_file, &|test| asked.contains(test));
@@ -241,6 +242,7 @@ pub(super) fn prepare(
     }
     let origin = Origin::now();
     let run_directory = run_directory::make(&parent, &preview.run)?;
+    answers::tell(run_directory.group.as_deref(), &answers);
     let directory = run_directory.path.clone();
     let token = Secret::new(hex::<16>().map_err(no_random_numbers)?);
     let said = Said {

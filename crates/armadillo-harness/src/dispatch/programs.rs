@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use armadillo_orchestrator::{Program, ProgramError, Programs, Settings, Topology};
+use armadillo_orchestrator::{Answers, Program, ProgramError, Programs, Settings, Topology};
 
 use crate::collect::Test;
 use crate::event::ProgramInfo;
@@ -29,7 +29,11 @@ pub(super) struct Found {
 type Wanted = (String, Option<String>);
 
 /// Finds every program that the tests need; what remains in `tests` can be run.
-pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found, ProgramError> {
+pub(super) fn find(
+    tests: &mut Vec<Needing>,
+    options: &Options,
+    answers: &mut Answers,
+) -> Result<Found, ProgramError> {
     let mut found = Found {
         ignored: of_other_deployments(tests, options),
         ..Found::default()
@@ -51,8 +55,9 @@ pub(super) fn find(tests: &mut Vec<Needing>, options: &Options) -> Result<Found,
                 role,
                 &named_by(tests, &(name.clone(), named.clone())),
                 &options.settings,
+                answers,
             ),
-            None => Program::find(system, &options.settings),
+            None => Program::find(system, &options.settings, answers),
         };
         let error = match program {
             Ok(program) => {

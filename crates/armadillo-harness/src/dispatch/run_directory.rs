@@ -135,11 +135,14 @@ fn make_part(
     }
     let lock = lock(&parent.join(&kept)).map_err(fail)?;
     let canonical = path.canonicalize().map_err(fail)?;
-    // The link and the clean-up are conveniences: two runs at once may get in each other's way here.
-    let link = parent.join(format!("{LATEST}.{run}"));
-    let _ = std::os::unix::fs::symlink(&kept, &link)
-        .and_then(|()| fs::rename(&link, parent.join(LATEST)));
-    remove_oldest(parent, &kept);
+    // The other parts of a run that lead here have done it already: with thousands of files to look at, not each does it again.
+    if !is_latest(parent, &kept) {
+        // The link and the clean-up are conveniences: two runs at once may get in each other's way here.
+        let link = parent.join(format!("{LATEST}.{run}"));
+        let _ = std::os::unix::fs::symlink(&kept, &link)
+            .and_then(|()| fs::rename(&link, parent.join(LATEST)));
+        remove_oldest(parent, &kept);
+    }
     let group = whole.and_then(|_| canonical.parent().map(Path::to_owned));
     if let Some(group) = &group {
         group::note(group).map_err(fail)?;
@@ -161,6 +164,11 @@ pub(super) fn whole_run() -> Option<String> {
         ));
     }
     group::own().map(|group| group.id)
+}
+
+/// Its directory.
+pub(super) fn of_whole(parent: &Path) -> Option<PathBuf> {
+    whole_run().map(|whole| parent.join(whole))
 }
 
 /// Makes the directory of the daemon that the tests of a nextest run share.
@@ -192,6 +200,11 @@ pub(crate) fn lock(directory: &Path) -> std::io::Result<File> {
         .open(directory.join(LOCK))?;
     lock.lock_shared()?;
     Ok(lock)
+}
+
+/// Whether the link leads to this run.
+fn is_latest(parent: &Path, run: &str) -> bool {
+    fs::read_link(parent.join(LATEST)).is_ok_and(|latest| latest == Path::new(run))
 }
 
 fn remove_oldest(parent: &Path, current: &str) {
@@ -315,6 +328,24 @@ mod tests {
         let newest = fs::read_link(parent.path().join(LATEST)).unwrap();
         let last = format!("{:08x}", KEEP + KEEP_FAILED);
         assert_eq!(newest, Path::new(&last));
+    }
+
+    #[test]
+    fn only_the_first_part_of_a_run_looks_at_earlier_runs() {
+        let parent = tempfile::tempdir().unwrap();
+        let whole = || Some("nextest-0000000a".to_owned());
+        let first = make_part(parent.path(), "0000000b", whole()).unwrap();
+        let earlier = |number: usize| parent.path().join(format!("{number:08x}"));
+        for number in 1..=KEEP {
+            fs::create_dir(earlier(number)).unwrap();
+            fs::write(earlier(number).join(LOCK), PASSED).unwrap();
+        }
+        let second = make_part(parent.path(), "0000000c", whole()).unwrap();
+        assert!(first.path.is_dir() && second.path.is_dir());
+        assert_eq!(earlier_runs(parent.path(), "").len(), KEEP + 1);
+        make_in(parent.path(), KEEP + 1).ended(true);
+        // Without removal there would be one more than these.
+        assert!(earlier_runs(parent.path(), "").len() <= KEEP + 1);
     }
 
     #[test]

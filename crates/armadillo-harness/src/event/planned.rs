@@ -128,7 +128,7 @@ pub struct PlannedTest {
     /// How earlier runs of it ended: `failed 3 of 120 runs before (known flaky: 2.5 %)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<String>,
-    /// How often earlier runs of it failed, lately and before, if there are enough.
+    /// How often earlier runs of it failed, recently and before; present once enough runs are recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Recorded>,
     /// How long it took in earlier runs, in microseconds.

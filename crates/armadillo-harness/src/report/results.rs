@@ -113,7 +113,7 @@ pub struct TestResult {
     /// What its attempts say together, if there were several: whether it fails alone, or only in company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<String>,
-    /// How its failure compares with earlier runs: only if it did not pass at once, and if there are enough of them.
+    /// How its failure compares with earlier runs: only if it did not pass at once, and enough runs are recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odds: Option<Odds>,
     /// How often it passed and failed, if it ran again and again. Its attempts are those of one repetition.

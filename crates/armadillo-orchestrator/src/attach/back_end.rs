@@ -64,13 +64,10 @@ impl BackEnd for Foreign {
         if request.links.is_some() {
             return Box::pin(std::future::ready(Err(BackEndError::NoLinks)));
         }
-        if let Err(source) = std::fs::create_dir_all(request.directory) {
-            let error = BackEndError::File {
-                action: "create",
-                path: request.directory.to_owned(),
-                source,
-            };
-            return Box::pin(std::future::ready(Err(error)));
+        // Only notes of the harness go there. Servers that are there do not end for want of disk space.
+        if let Err(error) = std::fs::create_dir_all(request.directory) {
+            let path = request.directory.display();
+            tracing::warn!(%path, %error, "cannot create the directory of an attached deployment");
         }
         let places = request.plan.iter().map(|server| {
             let addresses = self.attached.addresses(&server.key);
@@ -318,6 +315,7 @@ impl Running for ForeignRunning {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     use tokio::net::TcpListener;
 
@@ -326,6 +324,10 @@ mod tests {
     use crate::topology::StaticTopology;
 
     async fn start(address: &str) -> Result<Box<dyn Running>, BackEndError> {
+        start_in(&std::env::temp_dir(), address).await
+    }
+
+    async fn start_in(directory: &Path, address: &str) -> Result<Box<dyn Running>, BackEndError> {
         let plan = [ServerPlan {
             key: "s-1".into(),
             role: "single",
@@ -352,12 +354,11 @@ mod tests {
             tls: None,
         });
         assert!(!foreign.can(Verb::Kill));
-        let directory = std::env::temp_dir();
         let request = PlaceRequest {
             links: None,
             deployment: "fake-1",
             plan: &plan,
-            directory: &directory,
+            directory,
             secrets: None,
             share: None,
         };
@@ -426,6 +427,15 @@ mod tests {
                 _ = looks.tick() => assert!(running.is_ending(), "nobody would wait for its end"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn servers_are_attached_where_no_directory_can_be_created() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let within_a_file = Path::new("/dev/null/fake-1");
+        let running = start_in(within_a_file, &address).await.unwrap();
+        assert_eq!(running.try_exit(), None);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use armadillo_orchestrator::process::{
     CoreLimit, Environment, InstallError, Ledger, Output, Processes, Spawn, SpawnError, proc_fs,
 };
-use armadillo_orchestrator::{Program, ProgramError, Settings, Verb};
+use armadillo_orchestrator::{Answers, Program, ProgramError, Settings, Verb};
 
 use crate::support::{Ground, LIMIT, Scenario, block_on, is_alive, until};
 use crate::system::Row;
@@ -207,7 +207,7 @@ fn signal_after_exit() {
 }
 
 fn find_program() {
-    let error = Program::find(&Row, &Settings::default()).unwrap_err();
+    let error = Program::find(&Row, &Settings::default(), &mut Answers::default()).unwrap_err();
     let text = error.to_string();
     assert!(
         text.contains("no no-such-program in PATH; nothing is not built in"),
@@ -217,7 +217,7 @@ fn find_program() {
     let named = |path: &str| {
         let mut settings = Settings::default();
         settings.set("row", vec![path.to_owned()]);
-        Program::find(&Row, &settings)
+        Program::find(&Row, &settings, &mut Answers::default())
     };
     let error = named("/nonexistent/program").unwrap_err();
     assert!(matches!(error, ProgramError::Named { .. }), "{error}");
@@ -232,6 +232,7 @@ fn find_program() {
         "node",
         "a test",
         &Settings::default(),
+        &mut Answers::default(),
     )
     .unwrap_err();
     assert!(error.is_missing());
@@ -244,8 +245,15 @@ fn find_program() {
         text.starts_with("for the role node: the row program /nonexistent/program does not exist"),
         "{text}"
     );
-    let named =
-        Program::find_named(&Row, "/bin/echo", "node", "a test", &Settings::default()).unwrap();
+    let named = Program::find_named(
+        &Row,
+        "/bin/echo",
+        "node",
+        "a test",
+        &Settings::default(),
+        &mut Answers::default(),
+    )
+    .unwrap();
     assert_eq!(named, found);
     // It prints nothing.
     let text = Program::find_named(
@@ -254,6 +262,7 @@ fn find_program() {
         "node",
         "a test",
         &Settings::default(),
+        &mut Answers::default(),
     )
     .unwrap_err();
     assert!(

@@ -90,6 +90,9 @@ fn the_tests_of_a_run_share_deployments_and_reports() {
     assert_eq!(results["isolation"], "nextest");
     assert_eq!(run.scene.count("deployment_starting"), 1);
     assert_eq!(run.scene.count("daemon_started"), 1);
+    // Who came first asked the program for its version, for all.
+    let answers: Value = serde_json::from_str(&run.scene.note("latest/programs.json")).unwrap();
+    assert_eq!(answers["said"].as_object().unwrap().len(), 1, "{answers}");
     assert_eq!(run.scene.remains(), [""; 0]);
 }
 
