@@ -27,9 +27,10 @@ long ROUNDS="200":
     cargo test -p harness-example -- --runslow --rounds 40 --exact consistency::a_cluster_keeps_the_documents_it_acknowledged_through_an_upgrade
     ARMADILLO_REQUIRE_GO=1 cargo test -p armadillo-cli --test go_driver -- --include-ignored --nocapture the_whole
 
-# The proofs of the example suite beside 60 busy loops, five runs at the same moment: half an hour of a whole machine.
-proof-under-load RUNS="20":
-    crates/selftest/benches/proof-under-load.sh {{RUNS}} 60 5
+# The proofs of the example suite beside 60 busy loops, five runs at the same moment: each five take half an hour of a whole machine. What
+# RESULTS has from before counts, too.
+proof-under-load RUNS="20" RESULTS="target/proof-under-load":
+    crates/selftest/benches/proof-under-load.sh {{RUNS}} 60 5 {{RESULTS}}
 
 # The longest time without an acknowledged write during a rolling restart of etcd, beside the same by hand. For a quiet machine.
 rolling-restart:

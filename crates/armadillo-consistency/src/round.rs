@@ -353,10 +353,22 @@ impl<S: Subject, V: Servers> Round<'_, S, V> {
         self.read_all().await?;
         self.act(&victims, Act::Start).await?;
         self.in_sync(&[]).await?;
-        let healthy = self.servers.wait_healthy();
-        let last = || "see the health of the deployment".to_owned();
-        let healthy = bound(&self.waits, "the deployment to be healthy", last, healthy).await?;
-        healthy.map_err(Broken::Servers)
+        self.is_healthy().await
+    }
+
+    async fn is_healthy(&self) -> Result<(), Broken> {
+        let begun = Instant::now();
+        let looked = self.servers.wait_healthy(self.waits.step()).await;
+        let missing = looked.map_err(Broken::Servers)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let in_vain = InVain {
+            what: "the deployment to be healthy".to_owned(),
+            waited: begun.elapsed(),
+            last: missing.join("; "),
+        };
+        Err(in_vain.into())
     }
 
     /// Does the same to several servers at once.

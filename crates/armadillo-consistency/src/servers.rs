@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use armadillo_harness::failure::TestError;
 use armadillo_harness::fixture::{
-    DeploymentHandle, Exclusive, Faults, Fresh, LinkFaults, Links, ServerControl, healthy,
+    DeploymentHandle, Exclusive, Faults, Fresh, LinkFaults, Links, ServerControl, WaitError,
+    healthy,
 };
 use armadillo_orchestrator::ServerKey;
 use armadillo_orchestrator::links::LINKS;
@@ -96,8 +97,12 @@ pub trait Servers: Sync {
         act: Act,
     ) -> impl Future<Output = Result<(), TestError>> + Send;
 
-    /// Waits until the deployment as a whole is healthy.
-    fn wait_healthy(&self) -> impl Future<Output = Result<(), TestError>> + Send;
+    /// Waits until the deployment as a whole is healthy, at most for this time. Returns what keeps it from being so: nothing if it is
+    /// healthy.
+    fn wait_healthy(
+        &self,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Vec<String>, TestError>> + Send;
 }
 
 async fn act(server: ServerControl, links: Links, act: Act) -> Result<(), TestError> {
@@ -160,9 +165,13 @@ macro_rules! owned {
                 act(self.server(server), self.links(), what).await
             }
 
-            async fn wait_healthy(&self) -> Result<(), TestError> {
-                T::orchestrator(self).wait_until(healthy()).await?;
-                Ok(())
+            async fn wait_healthy(&self, limit: Duration) -> Result<Vec<String>, TestError> {
+                let orchestrator = T::orchestrator(self);
+                match orchestrator.wait_until_within(limit, healthy()).await {
+                    Ok(_) => Ok(Vec::new()),
+                    Err(WaitError::Missing { missing, .. }) => Ok(missing),
+                    Err(error) => Err(error.into()),
+                }
             }
         }
     };

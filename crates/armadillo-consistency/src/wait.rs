@@ -45,7 +45,7 @@ impl Waits {
     }
 
     /// How long the next step may take.
-    fn step(&self) -> Duration {
+    pub(crate) fn step(&self) -> Duration {
         self.limit.min(self.left())
     }
 

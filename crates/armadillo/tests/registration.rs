@@ -116,8 +116,11 @@ mod suite {
             Ok(())
         }
 
-        async fn wait_healthy(&self) -> Result<(), TestError> {
-            Ok(())
+        async fn wait_healthy(
+            &self,
+            _limit: std::time::Duration,
+        ) -> Result<Vec<String>, TestError> {
+            Ok(Vec::new())
         }
     }
 

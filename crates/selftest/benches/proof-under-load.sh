@@ -3,18 +3,21 @@
 # too. Runs them RUNS times (20), TOGETHER (1) of these at the same moment, beside LOOPS (60) busy loops, and counts the verdicts; a
 # proof that could not find out is inconclusive, and counted apart. Exits with 1 if a proof failed otherwise.
 #
-#   crates/selftest/benches/proof-under-load.sh [RUNS] [LOOPS] [TOGETHER]
+#   crates/selftest/benches/proof-under-load.sh [RUNS] [LOOPS] [TOGETHER] [DIRECTORY]
 #
-# One after the other takes hours on two cores: each run has its own small share of them. All at the same moment takes as long as they
-# need together, under more load.
+# Five runs at the same moment take half an hour on two cores. One after the other takes hours, because each has a small share of them;
+# of ten at the same moment, most find nothing out. DIRECTORY keeps the results, and those that it has from before count too.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 runs=${1:-20} loops=${2:-60} together=${3:-1}
 if ! [[ $runs =~ ^[1-9][0-9]*$ && $loops =~ ^[0-9]+$ && $together =~ ^[1-9][0-9]*$ ]]; then
-  echo "usage: $0 [RUNS] [LOOPS] [TOGETHER]: numbers; 20, 60 and 1 by default" >&2
+  echo "usage: $0 [RUNS] [LOOPS] [TOGETHER] [DIRECTORY]: three numbers; 20, 60 and 1 by default" >&2
   exit 2
 fi
 results=$(mktemp -d)
+kept=${4:-$results/kept}
+mkdir -p "$kept"
+kept=$(realpath "$kept")
 busy=() running=()
 end_all() {
   # Each run ends its servers.
@@ -25,6 +28,9 @@ end_all() {
 }
 trap end_all EXIT
 trap 'exit 130' INT TERM
+
+# Each run has about six processes that want a CPU. Limits are multiplied by how many want each of them.
+factor=$(((loops + 6 * together) / $(nproc) + 10))
 
 suite=$(cargo test -p harness-example --no-run 2>&1 | sed -n 's/.*Executable tests\/suite.*(\(.*\))$/\1/p')
 suite=$(realpath "$suite")
@@ -39,7 +45,7 @@ for first in $(seq 1 "$together" "$runs"); do
   running=()
   for run in $(seq "$first" "$last"); do
     # Each has its own limit of memory: they do not wait for each other.
-    "$suite" -n 1 -k "consistency and not for_long" --timeout-factor 10 --memory 16G --output-dir "$results/$run" \
+    "$suite" -n 1 -k "consistency and not for_long" --timeout-factor "$factor" --memory 16G --output-dir "$results/$run" \
       >"$results/$run.log" 2>&1 &
     running+=($!)
   done
@@ -50,10 +56,10 @@ for first in $(seq 1 "$together" "$runs"); do
     found="$results/$run/latest/results.json"
     [ -f "$found" ] || { cat "$results/$run.log" >&2; exit 1; }
     echo "run $run: $(grep -E '^(test result|[0-9]+ passed)' "$results/$run.log" | tail -1)"
-    cp "$found" "$results/$run.json"
+    cp "$found" "$kept/$(date +%s)-$run.json"
   done
 done
-python3 - "$results"/*.json <<'PY'
+python3 - "$kept"/*.json <<'PY'
 import collections, json, sys
 totals = collections.Counter()
 for path in sys.argv[1:]:

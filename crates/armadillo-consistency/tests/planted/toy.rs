@@ -480,7 +480,7 @@ impl Servers for Toy {
         Ok(())
     }
 
-    async fn wait_healthy(&self) -> Result<(), TestError> {
-        Ok(())
+    async fn wait_healthy(&self, _limit: Duration) -> Result<Vec<String>, TestError> {
+        Ok(Vec::new())
     }
 }
