@@ -6,7 +6,8 @@
 #   crates/selftest/benches/proof-under-load.sh [RUNS] [LOOPS] [TOGETHER] [DIRECTORY]
 #
 # Five runs at the same moment take half an hour on two cores. One after the other takes hours, because each has a small share of them;
-# of ten at the same moment, most find nothing out. DIRECTORY keeps the results, and those that it has from before count too.
+# of ten at the same moment, most find nothing out. DIRECTORY keeps the results, and those that it has from before count too: they should
+# be of the same code.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 runs=${1:-20} loops=${2:-60} together=${3:-1}
